@@ -1,0 +1,22 @@
+//! The plain data of a checkpoint store: who owns a partition, and how far its events were processed.
+//!
+//! Nothing here knows blobs or HTTP. Constructors refuse what could not be stored, and data that is
+//! deserialised passes the same checks.
+
+mod check;
+mod checkpoint;
+mod claims;
+mod consumer_group;
+mod etag;
+mod listing;
+mod ownership;
+#[cfg(feature = "serde")]
+mod serde_form;
+
+pub(crate) use check::check_header_text;
+pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};
+pub use claims::{ClaimOutcome, Claims};
+pub use consumer_group::ConsumerGroup;
+pub use etag::ETag;
+pub use listing::{Listing, SkipReason, SkippedBlob};
+pub use ownership::PartitionOwnership;

@@ -1,0 +1,75 @@
+//! The rules that every name and every stored text must keep.
+
+use crate::error::{Error, Result};
+
+/// Together with the slashes and `checkpoint` these stay below the 1,024 characters of a blob name.
+pub(super) const MAX_NAME: usize = 256;
+pub(super) const MAX_PARTITION_ID: usize = 128;
+/// All metadata of a blob together may have 8 KiB.
+const MAX_HEADER_TEXT: usize = 4096;
+
+/// Refuses what cannot be one segment of a blob name.
+///
+/// `.` and `..` are removed by URL libraries, so a request would reach another blob.
+pub(super) fn check_name_part(what: &str, value: &str, max: usize) -> Result<()> {
+    let fault = if value.is_empty() {
+        "it must not be empty"
+    } else if value == "." || value == ".." {
+        "URLs drop the segments '.' and '..'"
+    } else if value.contains(['/', '\\']) {
+        "it must not contain '/' or '\\'"
+    } else if value.chars().any(char::is_control) {
+        "it must not contain control characters"
+    } else if value.chars().count() > max {
+        return Err(Error::invalid_input(format!(
+            "{what} {value:?} is longer than {max} characters"
+        )));
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_input(format!("{what} {value:?}: {fault}")))
+}
+
+/// Refuses what a metadata header cannot carry unchanged: HTTP trims blanks at the ends, and the
+/// service takes [ASCII](https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources) only.
+pub(crate) fn check_header_text(what: &str, value: &str) -> Result<()> {
+    let fault = if !value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+        "only printable ASCII can be stored"
+    } else if value.starts_with(' ') || value.ends_with(' ') {
+        "blanks at the ends would be lost"
+    } else if value.len() > MAX_HEADER_TEXT {
+        return Err(Error::invalid_input(format!(
+            "{what} has {} bytes, more than the {MAX_HEADER_TEXT} that are allowed",
+            value.len()
+        )));
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_input(format!("{what} {value:?}: {fault}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_reach_another_blob_are_refused() {
+        for name in ["", ".", "..", "a/b", "a\\b", "a\nb", &"x".repeat(257)] {
+            assert!(check_name_part("hub", name, MAX_NAME).is_err(), "{name:?}");
+        }
+        for name in ["$Default", "a.b-c_d", "...", "ns.servicebus.windows.net:5671", "ünï"] {
+            assert!(check_name_part("hub", name, MAX_NAME).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn texts_that_a_header_would_change_are_refused() {
+        for text in ["a\r\nb", "a\0", " a", "a ", "é", "\t", &"x".repeat(4097)] {
+            let error = check_header_text("owner id", text).expect_err(text);
+            assert!(error.to_string().contains("owner id"), "{error}");
+        }
+        for text in ["", "a b", "2:-1:-1", "no offset", "~!@#$%^&*()"] {
+            assert!(check_header_text("owner id", text).is_ok(), "{text:?}");
+        }
+    }
+}

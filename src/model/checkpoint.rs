@@ -1,0 +1,193 @@
+use std::time::SystemTime;
+
+use super::check::check_header_text;
+use super::ownership::checked_partition_id;
+use super::{ConsumerGroup, ETag};
+use crate::error::{Error, Result};
+
+/// How far the events of a partition were processed by a consumer group.
+///
+/// The offset is opaque text and never a number: geo-replicated namespaces write `2:-1:-1`.
+///
+/// ```
+/// use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
+/// assert_eq!(checkpoint.offset(), Some("8589934592"));
+/// assert_eq!(checkpoint.sequence_number(), Some(960_180));
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        try_from = "super::serde_form::CheckpointForm",
+        into = "super::serde_form::CheckpointForm"
+    )
+)]
+pub struct Checkpoint {
+    group: ConsumerGroup,
+    partition_id: String,
+    offset: Option<String>,
+    sequence_number: Option<i64>,
+    etag: Option<ETag>,
+    last_modified: Option<SystemTime>,
+}
+
+impl Checkpoint {
+    /// A checkpoint at an event, by its offset and its sequence number.
+    ///
+    /// Give both: Python and JavaScript resume from the offset only, KEDA reads the sequence number only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id is not a possible part of a
+    /// blob name, if the offset is one of the texts that mean "no offset" (empty, `no offset`, `None`) or not
+    /// printable ASCII, or if the sequence number is `i64::MIN`, which .NET writes for "none".
+    pub fn new(
+        group: &ConsumerGroup,
+        partition_id: impl Into<String>,
+        offset: impl Into<String>,
+        sequence_number: i64,
+    ) -> Result<Self> {
+        Self::with_position(group, partition_id, Some(offset.into()), Some(sequence_number))
+    }
+
+    /// A checkpoint of which only a part of the position may be known.
+    ///
+    /// What is `None` is stored as an empty text, as .NET does. Python, JavaScript, Go and C++ cannot read such a
+    /// checkpoint; prefer [`new`](Self::new) where they share the consumer group.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and if both parts are `None`.
+    pub fn with_position(
+        group: &ConsumerGroup,
+        partition_id: impl Into<String>,
+        offset: Option<String>,
+        sequence_number: Option<i64>,
+    ) -> Result<Self> {
+        let partition_id = checked_partition_id(partition_id.into())?;
+        if let Some(offset) = &offset {
+            check_offset(offset)?;
+        }
+        if sequence_number == Some(i64::MIN) {
+            return Err(Error::invalid_input(format!(
+                "sequence number {}: it is read as \"none\"; use None",
+                i64::MIN
+            )));
+        }
+        if offset.is_none() && sequence_number.is_none() {
+            return Err(Error::invalid_input("a checkpoint needs an offset or a sequence number"));
+        }
+        Ok(Self::from_storage(group, partition_id, offset, sequence_number))
+    }
+
+    /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
+    pub(crate) fn from_storage(
+        group: &ConsumerGroup,
+        partition_id: String,
+        offset: Option<String>,
+        sequence_number: Option<i64>,
+    ) -> Self {
+        Self {
+            group: group.clone(),
+            partition_id,
+            offset,
+            sequence_number,
+            etag: None,
+            last_modified: None,
+        }
+    }
+
+    /// Sets the version of the stored record; for implementers of stores.
+    pub fn with_etag(mut self, etag: ETag) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+
+    /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
+        self.last_modified = Some(last_modified);
+        self
+    }
+
+    /// The consumer group that processed the events.
+    pub fn group(&self) -> &ConsumerGroup {
+        &self.group
+    }
+
+    /// The id of the partition.
+    pub fn partition_id(&self) -> &str {
+        &self.partition_id
+    }
+
+    /// The offset of the last processed event, verbatim.
+    pub fn offset(&self) -> Option<&str> {
+        self.offset.as_deref()
+    }
+
+    /// The sequence number of the last processed event.
+    pub fn sequence_number(&self) -> Option<i64> {
+        self.sequence_number
+    }
+
+    /// The version of the stored record, if it was read.
+    pub fn etag(&self) -> Option<&ETag> {
+        self.etag.as_ref()
+    }
+
+    /// When the record was last written, by the server's clock, to the second; `None` if it was not read.
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        self.last_modified
+    }
+}
+
+fn check_offset(offset: &str) -> Result<()> {
+    check_header_text("offset", offset)?;
+    if crate::metadata::means_no_position(offset) {
+        return Err(Error::invalid_input(format!(
+            "offset {offset:?}: every reader takes it for \"no offset\"; use `with_position` and None"
+        )));
+    }
+    Ok(())
+}
+
+/// What became of a checkpoint that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UpdateOutcome {
+    /// It is stored.
+    Written,
+    /// A later position was stored already by another writer and was left alone.
+    ///
+    /// Only a fenced writer reports it; a plain `update_checkpoint` always writes.
+    Stale,
+}
+
+/// The answer to a stored checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a stale checkpoint was not written"]
+#[non_exhaustive]
+pub struct CheckpointUpdate {
+    /// Whether it was written.
+    pub outcome: UpdateOutcome,
+    /// The version of the record now stored.
+    pub etag: Option<ETag>,
+    /// When the record was written, by the server's clock, to the second. `None` where a container cannot say.
+    pub last_modified: Option<SystemTime>,
+}
+
+impl CheckpointUpdate {
+    /// An answer; for implementers of stores.
+    pub fn new(outcome: UpdateOutcome) -> Self {
+        Self { outcome, etag: None, last_modified: None }
+    }
+
+    /// Whether the checkpoint is now stored.
+    pub fn is_written(&self) -> bool {
+        self.outcome == UpdateOutcome::Written
+    }
+}

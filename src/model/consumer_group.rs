@@ -1,0 +1,91 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::check::{MAX_NAME, check_name_part};
+use crate::error::Result;
+
+/// Whose checkpoints and ownerships are meant: namespace, event hub and consumer group in one value.
+///
+/// The names are kept as given; how they are written into a blob name is the store's business
+/// ([`NameCase`](crate::NameCase)). Cloning is cheap.
+///
+/// ```
+/// use eventhub_checkpointstore::ConsumerGroup;
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// assert_eq!(group.eventhub_name(), "telemetry");
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        try_from = "super::serde_form::ConsumerGroupForm",
+        into = "super::serde_form::ConsumerGroupForm"
+    )
+)]
+pub struct ConsumerGroup(Arc<Names>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Names {
+    fully_qualified_namespace: String,
+    eventhub_name: String,
+    consumer_group: String,
+}
+
+impl ConsumerGroup {
+    /// Names a consumer group of an event hub.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is empty, `.` or `..`, longer than
+    /// 256 characters, or contains a slash, a backslash or a control character.
+    pub fn new(
+        fully_qualified_namespace: impl Into<String>,
+        eventhub_name: impl Into<String>,
+        consumer_group: impl Into<String>,
+    ) -> Result<Self> {
+        let names = Names {
+            fully_qualified_namespace: fully_qualified_namespace.into(),
+            eventhub_name: eventhub_name.into(),
+            consumer_group: consumer_group.into(),
+        };
+        check_name_part("fully qualified namespace", &names.fully_qualified_namespace, MAX_NAME)?;
+        check_name_part("event hub name", &names.eventhub_name, MAX_NAME)?;
+        check_name_part("consumer group", &names.consumer_group, MAX_NAME)?;
+        Ok(Self(Arc::new(names)))
+    }
+
+    /// The host name of the Event Hubs namespace, as in `contoso.servicebus.windows.net`.
+    pub fn fully_qualified_namespace(&self) -> &str {
+        &self.0.fully_qualified_namespace
+    }
+
+    /// The name of the event hub.
+    pub fn eventhub_name(&self) -> &str {
+        &self.0.eventhub_name
+    }
+
+    /// The name of the consumer group, as in `$Default`.
+    pub fn consumer_group(&self) -> &str {
+        &self.0.consumer_group
+    }
+}
+
+impl fmt::Display for ConsumerGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = &*self.0;
+        write!(
+            f,
+            "{}/{}/{}",
+            names.fully_qualified_namespace, names.eventhub_name, names.consumer_group
+        )
+    }
+}
+
+impl fmt::Debug for ConsumerGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConsumerGroup({self})")
+    }
+}

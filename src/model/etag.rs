@@ -1,0 +1,100 @@
+use std::fmt;
+
+use super::check::check_header_text;
+use crate::error::{Error, Result};
+
+/// The version of a blob, as the service names it; opaque.
+///
+/// A write's answer has it in quotes, a listing without. Both forms make the same value.
+///
+/// ```
+/// use eventhub_checkpointstore::ETag;
+///
+/// assert_eq!(ETag::new("0x8DE29A5B1C3D0F1")?, ETag::new("\"0x8DE29A5B1C3D0F1\"")?);
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
+pub struct ETag(Box<str>);
+
+impl ETag {
+    /// Takes an ETag in either form.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, `*`, or cannot stand in an
+    /// `If-Match` header.
+    pub fn new(value: impl AsRef<str>) -> Result<Self> {
+        let value = value.as_ref().trim();
+        check_header_text("ETag", value)?;
+        // `*` would match every version, so a conditional write would lose its condition.
+        if matches!(value, "" | "\"\"" | "*") {
+            return Err(Error::invalid_input(format!("ETag {value:?}: it must name one version")));
+        }
+        if value.ends_with('"') && (value.starts_with('"') || value.starts_with("W/\"")) {
+            return Ok(Self(value.into()));
+        }
+        if value.contains('"') {
+            return Err(Error::invalid_input(format!(
+                "ETag {value:?}: quotes may only enclose it"
+            )));
+        }
+        let mut quoted = String::with_capacity(value.len() + 2);
+        quoted.push('"');
+        quoted.push_str(value);
+        quoted.push('"');
+        Ok(Self(quoted.into_boxed_str()))
+    }
+
+    /// The quoted form, as it stands in `ETag` and `If-Match` headers.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ETag({})", self.0)
+    }
+}
+
+impl TryFrom<String> for ETag {
+    type Error = Error;
+
+    fn try_from(value: String) -> Result<Self> {
+        Self::new(value)
+    }
+}
+
+impl From<ETag> for String {
+    fn from(etag: ETag) -> Self {
+        etag.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_one_value() {
+        for form in ["0x1", "\"0x1\"", " 0x1 "] {
+            assert_eq!(ETag::new(form).expect(form).as_str(), "\"0x1\"");
+        }
+        assert_eq!(ETag::new("W/\"1\"").expect("weak").as_str(), "W/\"1\"");
+    }
+
+    #[test]
+    fn what_names_no_single_version_is_refused() {
+        for form in ["", "*", "\"\"", "a\"b", "\"a", "a\r\nb", "é"] {
+            assert!(ETag::new(form).is_err(), "{form:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+use std::time::{Duration, SystemTime};
+
+use super::check::{MAX_PARTITION_ID, check_header_text, check_name_part};
+use super::{ConsumerGroup, ETag};
+use crate::error::{Error, Result};
+
+/// Who owns a partition of a consumer group, as stored or as to be claimed.
+///
+/// Without an ETag it is a first claim, which only succeeds while no record of the partition exists.
+/// With the ETag of a listed record it renews or takes over just that version of it.
+///
+/// ```
+/// use eventhub_checkpointstore::{ConsumerGroup, PartitionOwnership};
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
+/// assert_eq!(first.owner_id(), Some("consumer-a"));
+/// assert!(first.etag().is_none());
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        try_from = "super::serde_form::OwnershipForm",
+        into = "super::serde_form::OwnershipForm"
+    )
+)]
+pub struct PartitionOwnership {
+    group: ConsumerGroup,
+    partition_id: String,
+    owner_id: Option<String>,
+    etag: Option<ETag>,
+    last_modified: Option<SystemTime>,
+}
+
+impl PartitionOwnership {
+    /// A first claim of a partition for an owner.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id is not a possible part of
+    /// a blob name (see [`ConsumerGroup::new`]; 128 characters at most), or if the owner id is empty, longer than
+    /// 4,096 bytes, not printable ASCII, or has a blank at an end.
+    pub fn new(
+        group: &ConsumerGroup,
+        partition_id: impl Into<String>,
+        owner_id: impl Into<String>,
+    ) -> Result<Self> {
+        let partition_id = checked_partition_id(partition_id.into())?;
+        Ok(Self::from_storage(group, partition_id, Some(checked_owner_id(owner_id.into())?)))
+    }
+
+    /// What was read: an owner id is not checked, so that no foreign record is refused.
+    pub(crate) fn from_storage(
+        group: &ConsumerGroup,
+        partition_id: String,
+        owner_id: Option<String>,
+    ) -> Self {
+        Self { group: group.clone(), partition_id, owner_id, etag: None, last_modified: None }
+    }
+
+    /// The same record claimed by another owner; the ETag stays, so only this version can be taken.
+    ///
+    /// ```
+    /// # use eventhub_checkpointstore::{ConsumerGroup, ETag, PartitionOwnership};
+    /// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+    /// let listed = PartitionOwnership::new(&group, "0", "gone")?.with_etag(ETag::new("0x1")?);
+    /// let takeover = listed.claimed_by("consumer-b")?;
+    /// assert_eq!((takeover.owner_id(), takeover.etag()), (Some("consumer-b"), listed.etag()));
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an owner id that cannot be stored, as in
+    /// [`new`](Self::new).
+    pub fn claimed_by(&self, owner_id: impl Into<String>) -> Result<Self> {
+        let owner_id = checked_owner_id(owner_id.into())?;
+        Ok(Self { owner_id: Some(owner_id), ..self.clone() })
+    }
+
+    /// The same record without an owner.
+    pub fn released(&self) -> Self {
+        Self { owner_id: None, ..self.clone() }
+    }
+
+    /// Ties the claim to one version of the stored record.
+    pub fn with_etag(mut self, etag: ETag) -> Self {
+        self.etag = Some(etag);
+        self
+    }
+
+    /// Makes it a first claim again, which succeeds only while no record exists.
+    pub fn without_etag(mut self) -> Self {
+        self.etag = None;
+        self
+    }
+
+    /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
+        self.last_modified = Some(last_modified);
+        self
+    }
+
+    /// The consumer group that the partition is read for.
+    pub fn group(&self) -> &ConsumerGroup {
+        &self.group
+    }
+
+    /// The id of the partition.
+    pub fn partition_id(&self) -> &str {
+        &self.partition_id
+    }
+
+    /// The owner, or `None` if the partition was relinquished.
+    pub fn owner_id(&self) -> Option<&str> {
+        self.owner_id.as_deref()
+    }
+
+    /// Whether the record names an owner. Its claim may have expired all the same.
+    pub fn is_owned(&self) -> bool {
+        self.owner_id.is_some()
+    }
+
+    /// The version of the stored record, if it was listed or claimed.
+    pub fn etag(&self) -> Option<&ETag> {
+        self.etag.as_ref()
+    }
+
+    /// When the record was last written, by the server's clock, to the second.
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        self.last_modified
+    }
+
+    /// How old the record is at a moment of the *server's* clock, as [`Listing::server_time`] gives it.
+    ///
+    /// `None` if the record was never stored; zero if it was written after that moment.
+    ///
+    /// [`Listing::server_time`]: crate::Listing::server_time
+    pub fn age(&self, server_time: SystemTime) -> Option<Duration> {
+        let last_modified = self.last_modified?;
+        Some(server_time.duration_since(last_modified).unwrap_or(Duration::ZERO))
+    }
+}
+
+pub(super) fn checked_partition_id(partition_id: String) -> Result<String> {
+    check_name_part("partition id", &partition_id, MAX_PARTITION_ID)?;
+    Ok(partition_id)
+}
+
+fn checked_owner_id(owner_id: String) -> Result<String> {
+    check_header_text("owner id", &owner_id)?;
+    if owner_id.is_empty() {
+        return Err(Error::invalid_input(
+            "owner id \"\": an empty owner means that nobody owns the partition; use `released`",
+        ));
+    }
+    Ok(owner_id)
+}
