@@ -169,6 +169,12 @@ impl Error {
         self
     }
 
+    /// Adds a doubt; never takes one away.
+    pub(crate) fn with_outcome_unknown_if(mut self, unknown: bool) -> Self {
+        self.0.outcome_unknown |= unknown;
+        self
+    }
+
     pub(crate) fn invalid_input(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidInput, message)
     }

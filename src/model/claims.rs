@@ -109,6 +109,11 @@ impl Claims {
         self.outcomes.iter().all(|outcome| outcome.claimed().is_some())
     }
 
+    /// Iterates over all outcomes.
+    pub fn iter(&self) -> std::slice::Iter<'_, ClaimOutcome> {
+        self.outcomes.iter()
+    }
+
     /// How many claims there were.
     pub fn len(&self) -> usize {
         self.outcomes.len()

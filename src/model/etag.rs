@@ -47,6 +47,11 @@ impl ETag {
         Ok(Self(quoted.into_boxed_str()))
     }
 
+    /// The version that a counter stands at, in the form of the service.
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self(format!("\"0x{number:015X}\"").into_boxed_str())
+    }
+
     /// The quoted form, as it stands in `ETag` and `If-Match` headers.
     pub fn as_str(&self) -> &str {
         &self.0

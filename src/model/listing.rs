@@ -19,6 +19,15 @@ pub enum SkipReason {
     InvalidSequenceNumber,
 }
 
+impl SkipReason {
+    /// Whether the blob was meant to be a record of a partition but is not readable as one.
+    ///
+    /// Directories, old versions and names of other shapes are normal beside the records.
+    pub fn is_surprising(self) -> bool {
+        matches!(self, Self::Unreadable | Self::NoPosition | Self::InvalidSequenceNumber)
+    }
+}
+
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -55,12 +64,24 @@ pub struct Listing<T> {
     items: Vec<T>,
     skipped: Vec<SkippedBlob>,
     server_time: SystemTime,
+    from_secondary: bool,
 }
 
 impl<T> Listing<T> {
     /// A listing; for implementers of stores.
     pub fn new(items: Vec<T>, skipped: Vec<SkippedBlob>, server_time: SystemTime) -> Self {
-        Self { items, skipped, server_time }
+        Self { items, skipped, server_time, from_secondary: false }
+    }
+
+    /// Says whether a secondary answered; for implementers of stores.
+    pub fn from_secondary(mut self, from_secondary: bool) -> Self {
+        self.from_secondary = from_secondary;
+        self
+    }
+
+    /// Whether a secondary answered, which may lag behind the primary by minutes.
+    pub fn is_from_secondary(&self) -> bool {
+        self.from_secondary
     }
 
     /// What was found.

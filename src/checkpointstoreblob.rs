@@ -1,0 +1,80 @@
+//! The blocking surface: plain threads, no async runtime in the build, over ureq or a client of your own.
+//!
+//! It has the names of the [async surface](crate::checkpointstoreblob_aio). Claims of one batch run concurrently on
+//! scoped threads, which end with the call. The calls may also be made on a thread of an async runtime, where they
+//! block it like any other blocking call.
+
+use maybe_async::must_be_sync as maybe_async;
+
+#[path = "dual/builder.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod builder;
+#[path = "dual/checkpoint_store.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod checkpoint_store;
+#[path = "dual/claims.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod claims;
+#[path = "dual/container.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod container;
+#[path = "dual/credential.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod credential;
+#[path = "dual/memory_container.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod memory_container;
+#[path = "dual/rest_container.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod rest_container;
+#[path = "dual/store.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod store;
+#[path = "dual/transport.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod transport;
+
+mod runtime;
+
+use crate::access_token::{AccessToken, TokenRequest};
+use crate::error::Result;
+use crate::transport::TransportOptions;
+#[cfg(feature = "ureq")]
+pub use crate::transport::ureq::UreqTransport;
+pub use builder::BlobCheckpointStoreBuilder;
+pub use checkpoint_store::CheckpointStore;
+pub use container::BlobContainer;
+pub use credential::{Credential, TokenCredential};
+pub use store::BlobCheckpointStore;
+pub use transport::Transport;
+
+const LOG: &str = "eventhub_checkpointstore::blocking";
+
+/// Chooses the text of this surface for a doc comment of a file that both surfaces mount.
+macro_rules! by_surface {
+    (blocking: $blocking:expr, aio: $aio:expr) => {
+        $blocking
+    };
+}
+use by_surface;
+
+#[cfg(feature = "ureq")]
+fn default_transport(
+    options: &TransportOptions,
+    secure: bool,
+    host: &str,
+) -> Result<std::sync::Arc<dyn Transport>> {
+    Ok(std::sync::Arc::new(UreqTransport::from_options(options, secure, host)?))
+}
+
+#[cfg(not(feature = "ureq"))]
+fn default_transport(
+    _options: &TransportOptions,
+    _secure: bool,
+    _host: &str,
+) -> Result<std::sync::Arc<dyn Transport>> {
+    Err(crate::Error::new(
+        crate::ErrorKind::Configuration,
+        "without the Cargo feature `ureq` a transport must be given",
+    ))
+}

@@ -1,0 +1,103 @@
+//! What differs between the surfaces by nature: waiting for many, locking, and limits.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::Builder;
+use std::time::Duration;
+
+use super::{AccessToken, TokenCredential, TokenRequest, Transport};
+
+/// A lock that may be held while waiting.
+#[derive(Default)]
+pub(super) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+/// Does all the work, at most so much of it at a time; the results are in the order of the items.
+///
+/// The calling thread works, too, so a thread that cannot be spawned only costs concurrency.
+pub(super) fn map_concurrently<'a, T, R>(
+    items: &'a [T],
+    limit: usize,
+    work: impl Fn(&'a T) -> R + Sync,
+) -> Vec<R>
+where
+    T: Sync,
+    R: Send,
+{
+    let next = AtomicUsize::new(0);
+    let take_all = || {
+        let mut done = Vec::new();
+        while let Some((index, item)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            items.get(index).map(|item| (index, item))
+        } {
+            done.push((index, work(item)));
+        }
+        done
+    };
+    let mut results = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..limit.min(items.len()))
+            .map_while(|_| {
+                let builder = Builder::new().name("eventhub-checkpointstore".into());
+                builder.spawn_scoped(scope, take_all).ok()
+            })
+            .collect();
+        let mut results = take_all();
+        for helper in helpers {
+            match helper.join() {
+                Ok(done) => results.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    });
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Work of this surface is done when it is called; a credential that may take long limits itself.
+#[allow(clippy::unnecessary_wraps, reason = "the async surface may run out of time")]
+pub(super) fn within<T>(_transport: &dyn Transport, _limit: Duration, done: T) -> Option<T> {
+    Some(done)
+}
+
+impl<F, E> TokenCredential for F
+where
+    F: Fn() -> Result<AccessToken, E> + Send + Sync,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn get_token(
+        &self,
+        _request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>> {
+        self().map_err(Into::into)
+    }
+}
+
+#[cfg(feature = "ureq")]
+impl Transport for super::UreqTransport {
+    fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        options: &crate::transport::SendOptions,
+    ) -> Result<http::Response<bytes::Bytes>, crate::transport::TransportError> {
+        Self::send(self, request, options)
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}

@@ -1,0 +1,74 @@
+//! The async surface: futures that run in any runtime, over reqwest in tokio or over a client of your own.
+//!
+//! It has the names of the [blocking surface](crate::checkpointstoreblob), with `.await` behind the calls. Futures
+//! are `Send` and may be dropped at any point: at worst a write is left whose outcome the next read shows.
+//!
+//! Implement the traits with [`async_trait`].
+
+use maybe_async::must_be_async as maybe_async;
+
+#[path = "dual/builder.rs"]
+mod builder;
+#[path = "dual/checkpoint_store.rs"]
+mod checkpoint_store;
+#[path = "dual/claims.rs"]
+mod claims;
+#[path = "dual/container.rs"]
+mod container;
+#[path = "dual/credential.rs"]
+mod credential;
+#[path = "dual/memory_container.rs"]
+mod memory_container;
+#[path = "dual/rest_container.rs"]
+mod rest_container;
+#[path = "dual/store.rs"]
+mod store;
+#[path = "dual/transport.rs"]
+mod transport;
+
+mod runtime;
+
+pub use async_trait::async_trait;
+
+use crate::access_token::{AccessToken, TokenRequest};
+use crate::error::Result;
+use crate::transport::TransportOptions;
+#[cfg(feature = "reqwest")]
+pub use crate::transport::reqwest::ReqwestTransport;
+pub use builder::BlobCheckpointStoreBuilder;
+pub use checkpoint_store::CheckpointStore;
+pub use container::BlobContainer;
+pub use credential::{Credential, TokenCredential};
+pub use store::BlobCheckpointStore;
+pub use transport::Transport;
+
+const LOG: &str = "eventhub_checkpointstore::aio";
+
+/// Chooses the text of this surface for a doc comment of a file that both surfaces mount.
+macro_rules! by_surface {
+    (blocking: $blocking:expr, aio: $aio:expr) => {
+        $aio
+    };
+}
+use by_surface;
+
+#[cfg(feature = "reqwest")]
+fn default_transport(
+    options: &TransportOptions,
+    secure: bool,
+    host: &str,
+) -> Result<std::sync::Arc<dyn Transport>> {
+    Ok(std::sync::Arc::new(ReqwestTransport::from_options(options, secure, host)?))
+}
+
+#[cfg(not(feature = "reqwest"))]
+fn default_transport(
+    _options: &TransportOptions,
+    _secure: bool,
+    _host: &str,
+) -> Result<std::sync::Arc<dyn Transport>> {
+    Err(crate::Error::new(
+        crate::ErrorKind::Configuration,
+        "without the Cargo feature `reqwest` a transport must be given",
+    ))
+}

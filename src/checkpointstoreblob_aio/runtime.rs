@@ -1,0 +1,92 @@
+//! What differs between the surfaces by nature: waiting for many, locking, and limits.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::lock::{Mutex, MutexGuard};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::{AccessToken, TokenCredential, TokenRequest, Transport};
+
+/// A lock that may be held while waiting.
+#[derive(Default)]
+pub(super) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(super) async fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().await
+    }
+
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock()
+    }
+}
+
+/// Does all the work, at most so much of it at a time; the results are in the order of the items.
+pub(super) async fn map_concurrently<'a, T, R, W>(
+    items: &'a [T],
+    limit: usize,
+    work: impl Fn(&'a T) -> W,
+) -> Vec<R>
+where
+    W: Future<Output = R>,
+{
+    let mut waiting = items.iter().enumerate();
+    let mut running = FuturesUnordered::new();
+    let start = |(index, item): (usize, &'a T)| {
+        let work = work(item);
+        async move { (index, work.await) }
+    };
+    let mut results: Vec<Option<R>> = Vec::new();
+    results.resize_with(items.len(), || None);
+    running.extend(waiting.by_ref().take(limit).map(start));
+    while let Some((index, result)) = running.next().await {
+        results[index] = Some(result);
+        running.extend(waiting.next().map(start));
+    }
+    results.into_iter().flatten().collect()
+}
+
+/// Waits for work, but not longer than a limit.
+pub(super) async fn within<T>(
+    transport: &dyn Transport,
+    limit: Duration,
+    work: impl Future<Output = T> + Send,
+) -> Option<T> {
+    match select(Box::pin(work), transport.sleep(limit)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(((), _)) => None,
+    }
+}
+
+#[async_trait::async_trait]
+impl<F, W, E> TokenCredential for F
+where
+    F: Fn() -> W + Send + Sync,
+    W: Future<Output = Result<AccessToken, E>> + Send,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    async fn get_token(
+        &self,
+        _request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>> {
+        self().await.map_err(Into::into)
+    }
+}
+
+#[cfg(feature = "reqwest")]
+#[async_trait::async_trait]
+impl Transport for super::ReqwestTransport {
+    async fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        options: &crate::transport::SendOptions,
+    ) -> Result<http::Response<bytes::Bytes>, crate::transport::TransportError> {
+        Self::send(self, request, options).await
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        Self::sleep(duration).await;
+    }
+}

@@ -1,0 +1,104 @@
+//! What a load balancer or a consumer needs of a store; a store of your own is plugged in here.
+
+use super::{BlobCheckpointStore, maybe_async};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership,
+};
+
+/// A store of ownerships and checkpoints.
+///
+/// Implement it to keep them elsewhere than in blobs. Claims must be atomic: of several claims of the same version
+/// of a record, or of several first claims of a partition, exactly one succeeds.
+///
+/// Growth: new operations come as provided methods.
+#[maybe_async]
+pub trait CheckpointStore: Send + Sync {
+    /// Lists who owns which partition of a group, relinquished partitions included.
+    ///
+    /// # Errors
+    ///
+    /// Any failure to read; never a list that is cut short.
+    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>>;
+
+    /// Claims partitions; one outcome per claim, in the order of the claims.
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims;
+
+    /// Lists the checkpoints of a group.
+    ///
+    /// # Errors
+    ///
+    /// Any failure to read; never a list that is cut short.
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>>;
+
+    /// Stores a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Any failure to write; [`Error::is_outcome_unknown`] if it may be stored all the same.
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate>;
+
+    /// Gives partitions up. By default claims them for nobody.
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        let released: Vec<_> = ownerships.iter().map(PartitionOwnership::released).collect();
+        self.claim_ownership(&released).await
+    }
+
+    /// Reads the checkpoint of one partition. By default lists them all.
+    ///
+    /// # Errors
+    ///
+    /// Any failure to read; never "no checkpoint".
+    async fn get_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+    ) -> Result<Option<Checkpoint>> {
+        let listing = self.list_checkpoints(group).await?;
+        Ok(listing.into_iter().find(|checkpoint| checkpoint.partition_id() == partition_id))
+    }
+
+    /// Deletes the checkpoint of a partition; returns whether there was one. By default it fails.
+    ///
+    /// # Errors
+    ///
+    /// Any failure to delete.
+    async fn delete_checkpoint(&self, _group: &ConsumerGroup, _partition_id: &str) -> Result<bool> {
+        Err(Error::new(ErrorKind::Other, "this store does not delete checkpoints"))
+    }
+}
+
+#[maybe_async]
+impl CheckpointStore for BlobCheckpointStore {
+    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
+        Self::list_ownership(self, group).await
+    }
+
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        Self::claim_ownership(self, ownerships).await
+    }
+
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        Self::list_checkpoints(self, group).await
+    }
+
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+        Self::update_checkpoint(self, checkpoint).await
+    }
+
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        Self::relinquish_ownership(self, ownerships).await
+    }
+
+    async fn get_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+    ) -> Result<Option<Checkpoint>> {
+        Self::get_checkpoint(self, group, partition_id).await
+    }
+
+    async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
+        Self::delete_checkpoint(self, group, partition_id).await
+    }
+}

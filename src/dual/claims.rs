@@ -1,0 +1,194 @@
+//! Claims of partitions: one conditional write each, and the rules for an answer that was lost.
+
+use std::time::Instant;
+
+use log::debug;
+
+use super::runtime::map_concurrently;
+use super::{BlobCheckpointStore, maybe_async};
+use crate::container::{
+    BlobWritten, CallContext, Condition, GetBlobProperties, PutBlob, SetBlobMetadata,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::{read_owner, write_owner};
+use crate::model::{ClaimOutcome, Claims, ETag, PartitionOwnership};
+use crate::naming::BlobKind;
+
+/// What a claim ended with; an error is a failure.
+enum Won {
+    Yes(BlobWritten),
+    No,
+}
+
+#[maybe_async]
+pub(super) async fn claim_all(
+    store: &BlobCheckpointStore,
+    ownerships: &[PartitionOwnership],
+) -> Claims {
+    let deadline = store.deadline();
+    let claim = |ownership| async move { claim_one(store, ownership, deadline).await };
+    Claims::new(map_concurrently(ownerships, store.claim_concurrency(), claim).await)
+}
+
+#[maybe_async]
+pub(super) async fn relinquish_all(
+    store: &BlobCheckpointStore,
+    ownerships: &[PartitionOwnership],
+) -> Claims {
+    let deadline = store.deadline();
+    let relinquish = |ownership| async move { relinquish_one(store, ownership, deadline).await };
+    Claims::new(map_concurrently(ownerships, store.claim_concurrency(), relinquish).await)
+}
+
+#[maybe_async]
+async fn claim_one(
+    store: &BlobCheckpointStore,
+    ownership: &PartitionOwnership,
+    deadline: Instant,
+) -> ClaimOutcome {
+    let claim = Claim::new(store, ownership, ownership.owner_id(), deadline);
+    let won = match ownership.etag() {
+        None => claim.first().await,
+        Some(etag) => match claim.take_over(etag).await {
+            // The record was deleted: whoever is first makes a new one.
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => claim.first().await,
+            other => other,
+        },
+    };
+    outcome(ownership, won, "claim the partition")
+}
+
+#[maybe_async]
+async fn relinquish_one(
+    store: &BlobCheckpointStore,
+    ownership: &PartitionOwnership,
+    deadline: Instant,
+) -> ClaimOutcome {
+    let released = ownership.released();
+    let Some(etag) = ownership.etag() else {
+        let error = Error::invalid_input(format!(
+            "ownership of partition {:?}: it has no ETag, so it was never claimed",
+            ownership.partition_id()
+        ));
+        return ClaimOutcome::Failed(ownership.clone(), error);
+    };
+    let claim = Claim::new(store, ownership, None, deadline);
+    match claim.take_over(etag).await {
+        // Nothing is there to give up, and nothing is created.
+        Err(error) if error.kind() == ErrorKind::BlobNotFound => {
+            ClaimOutcome::Claimed(released.without_etag())
+        }
+        Ok(Won::No) => ClaimOutcome::Lost(ownership.clone()),
+        won => outcome(&released, won, "relinquish the partition"),
+    }
+}
+
+fn outcome(ownership: &PartitionOwnership, won: Result<Won>, action: &'static str) -> ClaimOutcome {
+    match won {
+        Ok(Won::Yes(written)) => {
+            let claimed = ownership.clone().with_etag(written.etag);
+            ClaimOutcome::Claimed(match written.last_modified {
+                Some(last_modified) => claimed.with_last_modified(last_modified),
+                None => claimed,
+            })
+        }
+        Ok(Won::No) => {
+            let partition_id = ownership.partition_id();
+            debug!(target: super::LOG, "partition {partition_id}: another consumer was first");
+            ClaimOutcome::Lost(ownership.clone())
+        }
+        Err(error) => ClaimOutcome::Failed(ownership.clone(), error.with_action(action)),
+    }
+}
+
+/// One claim under way.
+struct Claim<'a> {
+    store: &'a BlobCheckpointStore,
+    name: String,
+    owner_id: Option<&'a str>,
+    context: CallContext<'a>,
+}
+
+impl<'a> Claim<'a> {
+    fn new(
+        store: &'a BlobCheckpointStore,
+        ownership: &PartitionOwnership,
+        owner_id: Option<&'a str>,
+        deadline: Instant,
+    ) -> Self {
+        let name = store.name(ownership.group(), BlobKind::Ownership, ownership.partition_id());
+        Self { store, name, owner_id, context: store.context(deadline) }
+    }
+}
+
+#[maybe_async]
+impl Claim<'_> {
+    /// Succeeds only while there is no record, in one request.
+    async fn first(&self) -> Result<Won> {
+        let answer = self.create().await;
+        match answer {
+            Err(error) if is_doubtful(&error) => match self.settle().await {
+                // It was there and is gone again: then nobody has it.
+                Err(error) if error.kind() == ErrorKind::BlobNotFound => {
+                    let again = self.create().await;
+                    judge(again)
+                }
+                other => other,
+            },
+            other => judge(other),
+        }
+    }
+
+    /// Succeeds only on the version of the record that was listed.
+    async fn take_over(&self, etag: &ETag) -> Result<Won> {
+        let answer = self.replace(etag).await;
+        match answer {
+            Err(error) if is_doubtful(&error) => self.settle().await,
+            other => judge(other),
+        }
+    }
+
+    /// A conflict after an attempt whose answer was lost: that attempt may have been the "other" writer.
+    ///
+    /// Our owner id alone proves nothing, because an owner with a stable id may have left an old record; whoever
+    /// replaces the version that was just seen has it.
+    async fn settle(&self) -> Result<Won> {
+        let request = GetBlobProperties::new(&self.name, self.context);
+        let seen = self.store.container().get_blob_properties(request).await;
+        let seen = seen.map_err(|error| error.with_outcome_unknown(true))?;
+        if read_owner(&seen.metadata) != self.owner_id {
+            return Ok(Won::No);
+        }
+        let answer = self.replace(&seen.etag).await;
+        match answer {
+            // Nobody can say now: the first write or this one may stand.
+            Err(error) if is_doubtful(&error) => Err(error),
+            other => judge(other),
+        }
+    }
+
+    async fn create(&self) -> Result<BlobWritten> {
+        let metadata = write_owner(self.owner_id);
+        let put = PutBlob::new(&self.name, &metadata, Condition::NotExists, self.context);
+        self.store.container().put_blob(put).await
+    }
+
+    async fn replace(&self, etag: &ETag) -> Result<BlobWritten> {
+        let metadata = write_owner(self.owner_id);
+        let set =
+            SetBlobMetadata::new(&self.name, &metadata, Condition::Matches(etag), self.context);
+        self.store.container().set_blob_metadata(set).await
+    }
+}
+
+fn is_doubtful(error: &Error) -> bool {
+    error.kind() == ErrorKind::ConditionNotMet && error.is_outcome_unknown()
+}
+
+fn judge(answer: Result<BlobWritten>) -> Result<Won> {
+    match answer {
+        Ok(written) => Ok(Won::Yes(written)),
+        Err(error) if error.kind() == ErrorKind::ConditionNotMet => Ok(Won::No),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,93 @@
+//! Where blobs are kept; a container of your own is plugged in here.
+
+use std::time::Instant;
+
+use super::maybe_async;
+use crate::container::{
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
+    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A container of blobs with metadata, ETags and conditional writes.
+///
+/// The store keeps its promises only if the conditions are atomic: of two writes with
+/// [`Condition::NotExists`](crate::container::Condition::NotExists), or with the same
+/// [`Condition::Matches`](crate::container::Condition::Matches), exactly one succeeds, and every write makes a new ETag.
+///
+/// What an error says:
+///
+/// - [`ErrorKind::ConditionNotMet`] if the condition of a write does not hold. If an earlier attempt of the same
+///   call may have been applied, [`Error::with_outcome_unknown`] must say so: the store then finds out who won.
+/// - [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`] are told apart.
+/// - Any other kind counts as a failure; of a write that may have been applied, say so as above.
+///
+/// Growth: new operations come as provided methods, new parts of requests and answers as fields of
+/// `#[non_exhaustive]` structs.
+#[maybe_async]
+pub trait BlobContainer: Send + Sync {
+    /// Writes an empty block blob with metadata, replacing what is there unless the condition forbids it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten>;
+
+    /// Replaces all metadata of an existing blob.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten>;
+
+    /// Reads metadata, ETag and time of a blob.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties>;
+
+    /// Shows each blob of one page to `visit`, in the order of their names, and returns where the page ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerNotFound`], or a failure; the store then discards what was shown.
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd>;
+
+    /// Reads a blob with its content. Only needed for the checkpoints of legacy processors.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        Err(Error::new(ErrorKind::Other, "this container does not read content")
+            .with_blob(request.name))
+    }
+
+    /// Deletes a blob. Only needed to delete checkpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        Err(Error::new(ErrorKind::Other, "this container does not delete").with_blob(request.name))
+    }
+
+    /// Creates the container. Only needed for `create_container_if_not_exists`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerAlreadyExists`] if it is there.
+    async fn create_container(&self, _request: CreateContainer<'_>) -> Result<()> {
+        Err(Error::new(ErrorKind::Other, "this container cannot be created"))
+    }
+
+    /// The monotonic clock that deadlines are judged by; a test may have its own.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}

@@ -1,0 +1,240 @@
+//! Credentials, and the cache that keeps a token until it must be renewed.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+
+use super::runtime::Lock;
+use super::{AccessToken, TokenRequest, maybe_async};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
+
+/// A token is renewed this long before it expires, while the old one still serves the others.
+const EARLY: Duration = Duration::from_secs(5 * 60);
+/// After an early renewal that failed the next one is tried this much later.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Gets tokens of Microsoft Entra ID. A closure without arguments that returns an [`AccessToken`] is one, too.
+///
+/// Tokens are cached by the store: they are asked for when there is none, and again five minutes before they
+/// expire, one request at a time.
+#[maybe_async]
+pub trait TokenCredential: Send + Sync {
+    /// Gets a new token for the scope of Azure Storage.
+    ///
+    /// # Errors
+    ///
+    /// Any; it becomes the source of an [`ErrorKind::Credential`](crate::ErrorKind::Credential).
+    async fn get_token(
+        &self,
+        request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// How the store proves who it is. Never shown by `Debug`.
+#[derive(Clone)]
+pub struct Credential(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Anonymous,
+    AccountKey(AccountKey),
+    Sas(SasToken),
+    Token(Arc<TokenCache>),
+}
+
+impl Credential {
+    /// None: the container must allow it, which only suits reading, or a proxy that signs.
+    pub fn anonymous() -> Self {
+        Self(Kind::Anonymous)
+    }
+
+    /// A key of the storage account.
+    ///
+    /// # Errors
+    ///
+    /// As [`AccountKey::new`].
+    pub fn account_key(account_name: &str, key: &str) -> Result<Self> {
+        Ok(AccountKey::new(account_name, key)?.into())
+    }
+
+    /// A shared access signature.
+    ///
+    /// # Errors
+    ///
+    /// As [`SasToken::new`].
+    pub fn sas(token: &str) -> Result<Self> {
+        Ok(SasToken::new(token)?.into())
+    }
+
+    /// Tokens of Microsoft Entra ID. They are only sent over https.
+    pub fn token(credential: impl TokenCredential + 'static) -> Self {
+        Self(Kind::Token(Arc::new(TokenCache {
+            credential: Box::new(credential),
+            cached: Mutex::default(),
+            renewal: Lock::default(),
+        })))
+    }
+
+    pub(super) fn is_anonymous(&self) -> bool {
+        matches!(self.0, Kind::Anonymous)
+    }
+
+    pub(super) fn is_token(&self) -> bool {
+        matches!(self.0, Kind::Token(_))
+    }
+
+    pub(super) fn token_cache(&self) -> Option<&TokenCache> {
+        match &self.0 {
+            Kind::Token(cache) => Some(cache),
+            _ => None,
+        }
+    }
+
+    /// What a request is signed with; `bearer` is there if it is a token credential.
+    pub(super) fn authorization<'a>(
+        &'a self,
+        bearer: Option<&'a HeaderValue>,
+    ) -> Authorization<'a> {
+        match (&self.0, bearer) {
+            (Kind::AccountKey(key), _) => Authorization::SharedKey(key),
+            (Kind::Sas(sas), _) => Authorization::Sas(sas),
+            (Kind::Token(_), Some(bearer)) => Authorization::Bearer(bearer),
+            (Kind::Anonymous | Kind::Token(_), _) => Authorization::Anonymous,
+        }
+    }
+}
+
+impl From<AccountKey> for Credential {
+    fn from(key: AccountKey) -> Self {
+        Self(Kind::AccountKey(key))
+    }
+}
+
+impl From<SasToken> for Credential {
+    fn from(sas: SasToken) -> Self {
+        Self(Kind::Sas(sas))
+    }
+}
+
+impl From<StringCredential> for Credential {
+    fn from(credential: StringCredential) -> Self {
+        match credential {
+            StringCredential::AccountKey(key) => key.into(),
+            StringCredential::Sas(sas) => sas.into(),
+            StringCredential::Anonymous => Self::anonymous(),
+        }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Anonymous => "Credential(anonymous)",
+            Kind::AccountKey(_) => "Credential(account key)",
+            Kind::Sas(_) => "Credential(SAS)",
+            Kind::Token(_) => "Credential(token)",
+        })
+    }
+}
+
+/// The last token, and the right to get the next one.
+pub(super) struct TokenCache {
+    credential: Box<dyn TokenCredential>,
+    cached: Mutex<Option<Cached>>,
+    renewal: Lock<()>,
+}
+
+#[derive(Clone)]
+struct Cached {
+    bearer: HeaderValue,
+    expires_on: SystemTime,
+    renew_at: SystemTime,
+}
+
+/// What the cached token is good for.
+enum State {
+    Fresh(HeaderValue),
+    /// Still valid, but it should be renewed.
+    Aging(HeaderValue),
+    Missing,
+}
+
+#[maybe_async]
+impl TokenCache {
+    /// The `Authorization` value to send at a moment.
+    pub(super) async fn bearer(&self, now: SystemTime) -> Result<HeaderValue> {
+        match self.state(now) {
+            State::Fresh(bearer) => return Ok(bearer),
+            State::Aging(bearer) => {
+                // Somebody renews it already: the old one is good enough.
+                let Some(_renewal) = self.renewal.try_lock() else {
+                    return Ok(bearer);
+                };
+                match self.renew(now).await {
+                    Ok(renewed) => return Ok(renewed),
+                    Err(error) => {
+                        log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
+                        self.pause(now);
+                        return Ok(bearer);
+                    }
+                }
+            }
+            State::Missing => {}
+        }
+        let _renewal = self.renewal.lock().await;
+        // Another caller may have got it while this one waited.
+        match self.state(now) {
+            State::Fresh(bearer) | State::Aging(bearer) => Ok(bearer),
+            State::Missing => self.renew(now).await,
+        }
+    }
+
+    async fn renew(&self, now: SystemTime) -> Result<HeaderValue> {
+        let answer = self.credential.get_token(TokenRequest::storage()).await;
+        let token = answer.map_err(|error| {
+            Error::new(ErrorKind::Credential, "the token credential failed").with_source(error)
+        })?;
+        if token.expires_on() <= now {
+            return Err(Error::new(ErrorKind::Credential, "the token has expired already"));
+        }
+        let bearer = token.bearer()?;
+        let early = token.expires_on().checked_sub(EARLY).unwrap_or(now);
+        *self.lock() = Some(Cached {
+            bearer: bearer.clone(),
+            expires_on: token.expires_on(),
+            renew_at: early,
+        });
+        Ok(bearer)
+    }
+}
+
+impl TokenCache {
+    fn state(&self, now: SystemTime) -> State {
+        match &*self.lock() {
+            Some(cached) if now < cached.renew_at => State::Fresh(cached.bearer.clone()),
+            Some(cached) if now < cached.expires_on => State::Aging(cached.bearer.clone()),
+            _ => State::Missing,
+        }
+    }
+
+    fn pause(&self, now: SystemTime) {
+        if let Some(cached) = &mut *self.lock() {
+            cached.renew_at = now.checked_add(PAUSE).unwrap_or(now);
+        }
+    }
+
+    /// Drops a token that the service refused, unless it was replaced meanwhile. Returns whether it did.
+    pub(super) fn reject(&self, bearer: &HeaderValue) {
+        let mut cached = self.lock();
+        if cached.as_ref().is_some_and(|cached| cached.bearer == *bearer) {
+            *cached = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Cached>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,271 @@
+//! The container of the Blob service: the one loop that sends, reads, and repeats.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+use log::{debug, warn};
+
+use super::runtime::within;
+use super::{BlobContainer, Credential, Transport, maybe_async};
+use crate::container::{
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
+    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{
+    Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
+    RetryOptions, ServiceFailure, build, read_page,
+};
+use crate::transport::SendOptions;
+
+/// A container behind the REST protocol.
+pub(super) struct RestContainer {
+    pub(super) endpoint: Endpoint,
+    pub(super) secondary: Option<Endpoint>,
+    pub(super) container: ContainerName,
+    pub(super) credential: Credential,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) api_version: ApiVersion,
+    pub(super) user_agent: HeaderValue,
+    pub(super) retry: RetryOptions,
+    pub(super) attempt_timeout: Duration,
+    pub(super) call_timeout: Duration,
+}
+
+/// What is known between the attempts at one operation.
+struct Progress {
+    deadline: Instant,
+    attempt: u32,
+    max_retries: u32,
+    /// A write of which an earlier attempt may have been applied.
+    unknown: bool,
+    /// The secondary said that there is no such blob; only the primary knows.
+    primary_only: bool,
+    /// A refused token was replaced once.
+    token_replaced: bool,
+}
+
+#[maybe_async]
+impl RestContainer {
+    async fn run<O: Operation + Sync>(&self, operation: &O) -> Result<O::Output> {
+        let context = operation.context();
+        let started = self.transport.now();
+        let mut progress = Progress {
+            deadline: context.deadline.unwrap_or(started + self.call_timeout),
+            attempt: 0,
+            max_retries: context.options.get_max_retries().unwrap_or(self.retry.max_retries()),
+            unknown: false,
+            primary_only: false,
+            token_replaced: false,
+        };
+        let result = self.attempts(operation, &mut progress).await;
+        let result = result.map_err(|error| {
+            let error = error
+                .with_action(operation.name())
+                .with_outcome_unknown_if(operation.is_write() && progress.unknown);
+            match operation.blob() {
+                Some(blob) => error.with_blob(blob),
+                None => error,
+            }
+        });
+        self.report(operation, &progress, started, result.as_ref().err());
+        result
+    }
+
+    async fn attempts<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        progress: &mut Progress,
+    ) -> Result<O::Output> {
+        loop {
+            progress.attempt += 1;
+            let failure = match self.attempt(operation, progress).await? {
+                Ok(answer) => {
+                    // The write was done; if its answer is unreadable, that is all that is known.
+                    progress.unknown = true;
+                    return operation.read(answer);
+                }
+                Err(failure) => failure,
+            };
+            progress.unknown |= failure.may_have_been_applied();
+            if let Failure::Service(service) = &failure {
+                progress.primary_only |= service.is_lagging_secondary();
+            }
+            let remaining = self.remaining(progress);
+            let decision = self.retry.decide(
+                progress.attempt,
+                progress.max_retries,
+                &failure,
+                remaining,
+                fastrand::f64(),
+            );
+            match decision {
+                Decision::GiveUp => return Err(failure.into_error()),
+                Decision::RetryAfter(after) => {
+                    let (name, attempt) = (operation.name(), progress.attempt);
+                    debug!(target: super::LOG, "{name}: attempt {attempt} failed, next in {after:?}: {failure}");
+                    self.transport.sleep(after).await;
+                }
+            }
+        }
+    }
+
+    /// One attempt: token, build, sign, send. The outer error is one that no repetition helps against.
+    async fn attempt<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        progress: &mut Progress,
+    ) -> Result<Result<Answer, Failure>> {
+        let (endpoint, from_secondary) = self.host(operation, progress);
+        let bearer = self.bearer(progress).await?;
+        let request = build(
+            operation,
+            RequestParts {
+                endpoint,
+                container: &self.container,
+                api_version: self.api_version,
+                user_agent: &self.user_agent,
+                authorization: self.credential.authorization(bearer.as_ref()),
+                now: self.transport.system_time(),
+                random: fastrand::u128(..),
+            },
+        )?;
+        let remaining = self.remaining(progress);
+        if remaining.is_zero() {
+            return Err(Error::new(ErrorKind::Timeout, "the time of the whole call is used up"));
+        }
+        let options = SendOptions::new(remaining.min(self.attempt_timeout));
+        let answer = match self.transport.send(request, &options).await {
+            Ok(response) => Answer::new(response, from_secondary),
+            Err(error) => return Ok(Err(Failure::Transport(error))),
+        };
+        if answer.is_success() {
+            return Ok(Ok(answer));
+        }
+        let failure = ServiceFailure::read(&answer, self.transport.system_time());
+        if let (401, Some(cache), Some(bearer)) =
+            (answer.status(), self.credential.token_cache(), &bearer)
+        {
+            cache.reject(bearer);
+            if !progress.token_replaced {
+                progress.token_replaced = true;
+                progress.max_retries += 1;
+                return Ok(Err(Failure::RefusedToken(failure)));
+            }
+        }
+        Ok(Err(Failure::Service(failure)))
+    }
+
+    async fn bearer(&self, progress: &Progress) -> Result<Option<HeaderValue>> {
+        let Some(cache) = self.credential.token_cache() else {
+            return Ok(None);
+        };
+        let limit = self.remaining(progress);
+        let now = self.transport.system_time();
+        let answer = within(&*self.transport, limit, async { cache.bearer(now).await }).await;
+        match answer {
+            Some(bearer) => Ok(Some(bearer?)),
+            None => Err(Error::new(ErrorKind::Timeout, "the token credential took too long")),
+        }
+    }
+}
+
+impl RestContainer {
+    /// Reads alternate to the secondary after a failure of the primary; writes never do.
+    fn host<O: Operation>(&self, operation: &O, progress: &Progress) -> (&Endpoint, bool) {
+        let alternates = operation.allow_secondary()
+            && !progress.primary_only
+            && progress.attempt.is_multiple_of(2);
+        match &self.secondary {
+            Some(secondary) if alternates || operation.only_secondary() => (secondary, true),
+            _ => (&self.endpoint, false),
+        }
+    }
+
+    fn remaining(&self, progress: &Progress) -> Duration {
+        progress.deadline.saturating_duration_since(self.transport.now())
+    }
+
+    /// Expected outcomes are no warning.
+    fn report<O: Operation>(
+        &self,
+        operation: &O,
+        progress: &Progress,
+        started: Instant,
+        error: Option<&Error>,
+    ) {
+        let (name, attempts) = (operation.name(), progress.attempt);
+        let blob = operation.blob().unwrap_or_default();
+        match error {
+            None => {
+                let took = self.transport.now().saturating_duration_since(started);
+                debug!(target: super::LOG, "{name} {blob}: done in {took:?}, {attempts} attempts");
+            }
+            Some(error) => match error.kind() {
+                ErrorKind::ConditionNotMet
+                | ErrorKind::BlobNotFound
+                | ErrorKind::ContainerAlreadyExists => {
+                    debug!(target: super::LOG, "{name} {blob}: {}", error.kind());
+                }
+                _ => warn!(target: super::LOG, "{error}; {attempts} attempts"),
+            },
+        }
+    }
+}
+
+#[maybe_async]
+impl BlobContainer for RestContainer {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        self.run(&request).await
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        self.run(&request).await
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        self.run(&request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd> {
+        let page = self.run(&request).await?;
+        let marker = read_page(&page.body, visit).map_err(|error| {
+            let error = error.with_action("list blobs");
+            warn!(target: super::LOG, "{error}");
+            error
+        })?;
+        Ok(PageEnd::new(marker, page.server_time, page.from_secondary))
+    }
+
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        self.run(&request).await
+    }
+
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        self.run(&request).await
+    }
+
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        self.run(&request).await
+    }
+
+    fn now(&self) -> Instant {
+        self.transport.now()
+    }
+}
+
+impl fmt::Debug for RestContainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestContainer")
+            .field("endpoint", &self.endpoint)
+            .field("container", &self.container.as_str())
+            .field("credential", &self.credential)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,373 @@
+//! The checkpoint store over a container of blobs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{
+    BlobCheckpointStoreBuilder, BlobContainer, Credential, by_surface, claims, maybe_async,
+};
+use crate::container::{
+    CallContext, Condition, CreateContainer, DeleteBlob, GetBlobProperties, ListBlobs, PutBlob,
+    RequestOptions, SetBlobMetadata,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::listing_reader::{ListingReader, Record, Warned, checkpoint_of};
+use crate::memory_container::MemoryContainer;
+use crate::metadata::write_position;
+use crate::model::{
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob,
+    UpdateOutcome,
+};
+use crate::naming::{BlobKind, blob_name, prefix};
+use crate::store_options::StoreOptions;
+
+/// Keeps ownerships and checkpoints of Event Hubs consumers in a blob container.
+///
+/// Cheap to clone; all clones share one connection pool, which ends with the last of them. What it stores is what
+/// the stores of the other SDKs store, so consumers in any language share partitions over one container.
+///
+/// # Time limits
+///
+/// Every call has a deadline, 20 s by default, over all its attempts, pages and claims.
+///
+/// # Example
+///
+#[doc = by_surface!(
+    blocking: r#"
+```
+use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
+
+let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+
+let claims = store.claim_ownership(&[PartitionOwnership::new(&group, "0", "consumer-a")?]);
+assert!(claims.all_claimed());
+
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
+let checkpoint = store.get_checkpoint(&group, "0")?.unwrap();
+assert_eq!(checkpoint.sequence_number(), Some(960_180));
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
+let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+
+let claims = store.claim_ownership(&[PartitionOwnership::new(&group, "0", "consumer-a")?]).await;
+assert!(claims.all_claimed());
+
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
+let checkpoint = store.get_checkpoint(&group, "0").await?.unwrap();
+assert_eq!(checkpoint.sequence_number(), Some(960_180));
+# Ok(())
+# }
+```"#
+)]
+#[derive(Clone)]
+pub struct BlobCheckpointStore {
+    inner: Arc<Inner>,
+    options: Arc<RequestOptions>,
+}
+
+struct Inner {
+    container: Box<dyn BlobContainer>,
+    options: StoreOptions,
+    warned: Warned,
+}
+
+impl BlobCheckpointStore {
+    /// A store in the account that a connection string names. Nothing is sent yet.
+    ///
+    /// Understands what the portal shows, a SAS connection string, and `UseDevelopmentStorage=true`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the string or the container's name is not valid;
+    /// [`ErrorKind::Configuration`] if it needs a Cargo feature that is not switched on.
+    pub fn from_connection_string(connection_string: &str, container_name: &str) -> Result<Self> {
+        Self::builder_from_connection_string(connection_string, container_name).build()
+    }
+
+    /// A store in an account by the URL of its blob service, as in `https://contoso.blob.core.windows.net`.
+    /// Nothing is sent yet. A SAS in the URL counts if the credential is anonymous.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_connection_string`](Self::from_connection_string); a token credential needs https.
+    pub fn new(
+        blob_account_url: &str,
+        container_name: &str,
+        credential: impl Into<Credential>,
+    ) -> Result<Self> {
+        Self::builder(blob_account_url, container_name).credential(credential).build()
+    }
+
+    /// Sets every option of a store in an account by its URL.
+    pub fn builder(blob_account_url: &str, container_name: &str) -> BlobCheckpointStoreBuilder {
+        BlobCheckpointStoreBuilder::from_url(blob_account_url, container_name)
+    }
+
+    /// Sets every option of a store in the account that a connection string names.
+    pub fn builder_from_connection_string(
+        connection_string: &str,
+        container_name: &str,
+    ) -> BlobCheckpointStoreBuilder {
+        BlobCheckpointStoreBuilder::from_connection_string(connection_string, container_name)
+    }
+
+    /// A store in memory, for tests and demonstrations. It keeps the conditions of the service.
+    pub fn in_memory() -> Self {
+        Self::from_container(MemoryContainer::new())
+    }
+
+    /// A store over a container of your own, with default options.
+    pub fn from_container(container: impl BlobContainer + 'static) -> Self {
+        Self::assemble(Box::new(container), StoreOptions::default())
+    }
+
+    pub(super) fn assemble(container: Box<dyn BlobContainer>, options: StoreOptions) -> Self {
+        let inner = Inner { container, options, warned: Warned::default() };
+        Self { inner: Arc::new(inner), options: Arc::default() }
+    }
+
+    /// The same store, whose calls carry these options. The pool is shared.
+    pub fn with_options(&self, options: RequestOptions) -> Self {
+        Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
+    }
+
+    /// Ends this handle. Connections are closed with the last clone; neither waits for the network.
+    pub fn close(self) {}
+
+    pub(super) fn container(&self) -> &dyn BlobContainer {
+        &*self.inner.container
+    }
+
+    pub(super) fn claim_concurrency(&self) -> usize {
+        self.inner.options.claim_concurrency
+    }
+
+    pub(super) fn name(&self, group: &ConsumerGroup, kind: BlobKind, partition_id: &str) -> String {
+        blob_name(group, kind, partition_id, self.inner.options.name_case)
+    }
+
+    /// When a call that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        let limit = self.options.get_timeout().unwrap_or(self.inner.options.call_timeout);
+        self.container().now() + limit
+    }
+
+    pub(super) fn context(&self, deadline: Instant) -> CallContext<'_> {
+        CallContext::new(&self.options).with_deadline(Some(deadline))
+    }
+
+    /// Warns of unreadable blobs, or fails if the store was told to be strict.
+    fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
+        for blob in skipped.iter().filter(|blob| blob.reason.is_surprising()) {
+            if self.inner.options.strict {
+                return Err(Error::new(ErrorKind::InvalidData, blob.reason.to_string())
+                    .with_blob(blob.name.clone()));
+            }
+            self.inner.warned.warn(blob);
+        }
+        Ok(())
+    }
+}
+
+#[maybe_async]
+impl BlobCheckpointStore {
+    /// Lists who owns which partition of a group, relinquished partitions included.
+    ///
+    /// One request per 5,000 partitions. A blob that is not readable is left out and named in
+    /// [`Listing::skipped`]; it never fails the list.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of a request; a list that is cut short is [`ErrorKind::InvalidResponse`], never a shorter list.
+    pub async fn list_ownership(
+        &self,
+        group: &ConsumerGroup,
+    ) -> Result<Listing<PartitionOwnership>> {
+        self.list(group, true).await.map_err(|error| error.with_action("list the ownerships"))
+    }
+
+    /// Claims partitions: first claims, renewals and takeovers, as each ownership says by its ETag.
+    ///
+    /// One request per claim, several at a time. An outcome per claim comes back in the order of the claims, so a
+    /// failure never hides what was won. A claim whose record has vanished becomes a first claim. Winning gives a new
+    /// ETag, which the next renewal needs. If an answer was lost, two more requests find out who won.
+    pub async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        claims::claim_all(self, ownerships).await
+    }
+
+    /// Gives partitions up, so that others need not wait until the claims expire. Only records whose ETag is still
+    /// the given one are touched; one that has vanished counts as given up.
+    ///
+    /// Outcomes as of [`claim_ownership`](Self::claim_ownership); claimed means relinquished. An ownership without an
+    /// ETag fails with [`ErrorKind::InvalidInput`].
+    pub async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        claims::relinquish_all(self, ownerships).await
+    }
+
+    /// Lists the checkpoints of a group. One request per 5,000 partitions.
+    ///
+    /// # Errors
+    ///
+    /// As [`list_ownership`](Self::list_ownership).
+    pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        let allow_secondary = self.inner.options.list_checkpoints_from_secondary;
+        self.list(group, allow_secondary)
+            .await
+            .map_err(|error| error.with_action("list the checkpoints"))
+    }
+
+    /// Reads the checkpoint of one partition, in one request; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the request: a failed read is never `None`.
+    pub async fn get_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+    ) -> Result<Option<Checkpoint>> {
+        // Refuses what is no partition id before anything is sent.
+        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        let name = self.name(group, BlobKind::Checkpoint, partition_id);
+        let mut request = GetBlobProperties::new(&name, self.context(self.deadline()));
+        request.allow_secondary = true;
+        let properties = match self.container().get_blob_properties(request).await {
+            Ok(properties) => properties,
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => return Ok(None),
+            Err(error) => return Err(error.with_action("read the checkpoint")),
+        };
+        let (found, reason) = match checkpoint_of(group, partition_id, &properties.metadata) {
+            Ok((checkpoint, repaired)) => (Some(checkpoint), repaired),
+            Err(reason) => (None, Some(reason)),
+        };
+        let skipped: Vec<_> =
+            reason.map(|reason| SkippedBlob::new(name, reason)).into_iter().collect();
+        self.judge(&skipped)?;
+        Ok(found.map(|checkpoint| {
+            let checkpoint = checkpoint.with_etag(properties.etag);
+            match properties.last_modified {
+                Some(last_modified) => checkpoint.with_last_modified(last_modified),
+                None => checkpoint,
+            }
+        }))
+    }
+
+    /// Stores a checkpoint over whatever is stored.
+    ///
+    /// One request, two for the first checkpoint of a partition: metadata is set first, because writing the blob anew
+    /// would keep a deleted version each time where soft delete is on
+    /// ([azure-sdk-for-python#12836](https://github.com/Azure/azure-sdk-for-python/issues/12836)).
+    ///
+    /// # Errors
+    ///
+    /// Any failure of a request; [`ErrorKind::ContainerNotFound`] at once. With [`Error::is_outcome_unknown`] it may be
+    /// stored all the same; storing it again does no harm.
+    pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+        let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
+        let number = checkpoint.sequence_number().map(|number| number.to_string());
+        let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
+        let context = self.context(self.deadline());
+
+        let set = SetBlobMetadata::new(&name, &metadata, Condition::None, context);
+        let written = match self.container().set_blob_metadata(set).await {
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => {
+                let put = PutBlob::new(&name, &metadata, Condition::None, context);
+                self.container().put_blob(put).await
+            }
+            other => other,
+        };
+        let written = written.map_err(|error| error.with_action("update the checkpoint"))?;
+        let mut update = CheckpointUpdate::new(UpdateOutcome::Written);
+        update.etag = Some(written.etag);
+        update.last_modified = written.last_modified;
+        Ok(update)
+    }
+
+    /// Deletes the checkpoint of a partition. Returns whether there was one.
+    ///
+    /// Consumers without a checkpoint begin at their configured start; see that none is running.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the request.
+    pub async fn delete_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+    ) -> Result<bool> {
+        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        let name = self.name(group, BlobKind::Checkpoint, partition_id);
+        let request = DeleteBlob::new(&name, Condition::None, self.context(self.deadline()));
+        match self.container().delete_blob(request).await {
+            Ok(()) => Ok(true),
+            // An earlier attempt whose answer was lost may have deleted it.
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(error.is_outcome_unknown()),
+            Err(error) => Err(error.with_action("delete the checkpoint")),
+        }
+    }
+
+    /// Creates the container unless it exists. Returns whether this call created it.
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the request; a container that is being deleted is
+    /// [`ErrorKind::ContainerNotFound`] for about 30 s.
+    pub async fn create_container_if_not_exists(&self) -> Result<bool> {
+        let request = CreateContainer::new(self.context(self.deadline()));
+        match self.container().create_container(request).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::ContainerAlreadyExists => {
+                // An earlier attempt whose answer was lost may have created it.
+                Ok(error.is_outcome_unknown())
+            }
+            Err(error) => Err(error.with_action("create the container")),
+        }
+    }
+
+    async fn list<T: Record + Send>(
+        &self,
+        group: &ConsumerGroup,
+        allow_secondary: bool,
+    ) -> Result<Listing<T>> {
+        let prefix = prefix(group, T::KIND, self.inner.options.name_case);
+        let deadline = self.deadline();
+        let mut reader = ListingReader::new(group, &prefix);
+        let mut marker = None;
+        loop {
+            if self.container().now() >= deadline {
+                return Err(Error::new(ErrorKind::Timeout, "the list has more pages than time"));
+            }
+            let mut request = ListBlobs::new(&prefix, marker.as_ref(), self.context(deadline));
+            request.allow_secondary = allow_secondary;
+            let end =
+                self.container().list_blobs(request, &mut |entry| reader.visit(&entry)).await?;
+            reader.end_page(&end)?;
+            marker = end.next_marker;
+            if marker.is_none() {
+                break;
+            }
+        }
+        let listing = reader.finish();
+        self.judge(listing.skipped())?;
+        Ok(listing)
+    }
+}
+
+impl fmt::Debug for BlobCheckpointStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobCheckpointStore")
+            .field("options", &self.inner.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,182 @@
+//! From listed blobs to ownerships and checkpoints: what is taken, what is left out, and why.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::container::{BlobEntry, BlobEntryKind, PageEnd};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::{is_directory, read_owner, read_position};
+use crate::model::{
+    Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, SkipReason, SkippedBlob,
+};
+use crate::naming::{BlobKind, partition_id};
+
+/// What kind of record a list reads.
+pub(crate) trait Record: Sized {
+    const KIND: BlobKind;
+
+    /// A record, and what was wrong with it if it is only read in part.
+    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason>;
+}
+
+/// A blob whose name is one of a partition.
+pub(crate) struct Found<'a> {
+    group: &'a ConsumerGroup,
+    partition_id: &'a str,
+    etag: ETag,
+    last_modified: SystemTime,
+    metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
+}
+
+impl Record for PartitionOwnership {
+    const KIND: BlobKind = BlobKind::Ownership;
+
+    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
+        let owner_id = read_owner(found.metadata).map(str::to_owned);
+        let ownership = Self::from_storage(found.group, found.partition_id.to_owned(), owner_id);
+        Ok((ownership.with_etag(found.etag).with_last_modified(found.last_modified), None))
+    }
+}
+
+impl Record for Checkpoint {
+    const KIND: BlobKind = BlobKind::Checkpoint;
+
+    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
+        let (checkpoint, repaired) =
+            checkpoint_of(found.group, found.partition_id, found.metadata)?;
+        Ok((checkpoint.with_etag(found.etag).with_last_modified(found.last_modified), repaired))
+    }
+}
+
+/// A checkpoint from metadata.
+pub(crate) fn checkpoint_of<K: AsRef<str>, V: AsRef<str>>(
+    group: &ConsumerGroup,
+    partition_id: &str,
+    metadata: &[(K, V)],
+) -> Result<(Checkpoint, Option<SkipReason>), SkipReason> {
+    let position = read_position(metadata);
+    let repaired = position.invalid_sequence_number.then_some(SkipReason::InvalidSequenceNumber);
+    if position.is_empty() {
+        return Err(repaired.unwrap_or(SkipReason::NoPosition));
+    }
+    let checkpoint = Checkpoint::from_storage(
+        group,
+        partition_id.to_owned(),
+        position.offset.map(str::to_owned),
+        position.sequence_number,
+    );
+    Ok((checkpoint, repaired))
+}
+
+/// Collects the records of a list, page by page.
+pub(crate) struct ListingReader<'a, T> {
+    group: &'a ConsumerGroup,
+    prefix: &'a str,
+    items: Vec<T>,
+    skipped: Vec<SkippedBlob>,
+    server_time: Option<SystemTime>,
+    from_secondary: bool,
+    markers: HashSet<String>,
+}
+
+impl<'a, T: Record> ListingReader<'a, T> {
+    pub(crate) fn new(group: &'a ConsumerGroup, prefix: &'a str) -> Self {
+        Self {
+            group,
+            prefix,
+            items: Vec::new(),
+            skipped: Vec::new(),
+            server_time: None,
+            from_secondary: false,
+            markers: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn visit(&mut self, entry: &BlobEntry<'_>) {
+        match self.read(entry) {
+            Ok((item, repaired)) => {
+                self.items.push(item);
+                if let Some(reason) = repaired {
+                    self.skip(entry, reason);
+                }
+            }
+            Err(reason) => self.skip(entry, reason),
+        }
+    }
+
+    fn skip(&mut self, entry: &BlobEntry<'_>, reason: SkipReason) {
+        self.skipped.push(SkippedBlob::new(entry.name.as_ref(), reason));
+    }
+
+    fn read(&self, entry: &BlobEntry<'_>) -> Result<(T, Option<SkipReason>), SkipReason> {
+        match entry.kind {
+            BlobEntryKind::Directory => return Err(SkipReason::Directory),
+            BlobEntryKind::NotCurrent => return Err(SkipReason::NotCurrent),
+            BlobEntryKind::Blob => {}
+        }
+        let partition_id = partition_id(&entry.name, self.prefix)?;
+        if is_directory(entry.metadata) {
+            return Err(SkipReason::Directory);
+        }
+        let etag = entry.etag.as_deref().and_then(|etag| ETag::new(etag).ok());
+        let (Some(etag), Some(last_modified)) = (etag, entry.last_modified) else {
+            return Err(SkipReason::Unreadable);
+        };
+        T::read(Found {
+            group: self.group,
+            partition_id,
+            etag,
+            last_modified,
+            metadata: entry.metadata,
+        })
+    }
+
+    /// Takes in the end of a page.
+    ///
+    /// # Errors
+    ///
+    /// The marker was there before: the list would never end.
+    pub(crate) fn end_page(&mut self, end: &PageEnd) -> Result<()> {
+        // The first page's clock makes no record look older than it is.
+        self.server_time = self.server_time.or(end.server_time);
+        self.from_secondary |= end.from_secondary;
+        match &end.next_marker {
+            Some(marker) if !self.markers.insert(marker.as_str().to_owned()) => {
+                Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Listing<T> {
+        let server_time = self.server_time.unwrap_or_else(|| {
+            log::warn!(
+                target: "eventhub_checkpointstore",
+                "the list has no Date; ages are judged by the local clock"
+            );
+            SystemTime::now()
+        });
+        Listing::new(self.items, self.skipped, server_time).from_secondary(self.from_secondary)
+    }
+}
+
+/// Which unreadable blobs were warned of: each one once, as long as the store lives.
+#[derive(Debug, Default)]
+pub(crate) struct Warned(Mutex<HashSet<String>>);
+
+/// Beyond this many the others are only in the listings: the memory must not grow with foreign blobs.
+const MAX_WARNED: usize = 1000;
+
+impl Warned {
+    pub(crate) fn warn(&self, blob: &SkippedBlob) {
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() < MAX_WARNED && warned.insert(blob.name.clone()) {
+            log::warn!(
+                target: "eventhub_checkpointstore",
+                "blob {:?} is not read as it is: {}", blob.name, blob.reason
+            );
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The subset of the Blob service's REST protocol that the store needs, without I/O.
+//!
+//! Builds `http::Request`s and reads `http::Response`s; the time and randomness come in as arguments. One
+//! file per operation; nothing here knows Event Hubs, sockets or clocks.
+
+mod account_key;
+mod answer;
+mod api_version;
+mod connection_string;
+mod container_name;
+mod create_container;
+mod delete_blob;
+mod endpoint;
+mod get_blob;
+mod get_blob_properties;
+mod list_blobs;
+mod list_xml;
+mod operation;
+mod put_blob;
+mod retry;
+mod sas;
+mod set_blob_metadata;
+mod sign;
+mod status;
+mod xml;
+
+pub use account_key::AccountKey;
+pub(crate) use answer::Answer;
+pub use api_version::ApiVersion;
+pub(crate) use connection_string::{ConnectionString, StringCredential};
+pub(crate) use container_name::ContainerName;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use list_xml::read_page;
+pub(crate) use operation::{Authorization, Operation, RequestParts, build};
+pub use retry::RetryOptions;
+pub(crate) use retry::{Decision, Failure};
+pub use sas::SasToken;
+pub(crate) use status::ServiceFailure;

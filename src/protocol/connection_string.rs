@@ -1,0 +1,251 @@
+use zeroize::Zeroizing;
+
+use super::account_key::check_account_name;
+use super::{AccountKey, Endpoint, SasToken};
+use crate::error::{Error, Result};
+
+/// The [well-known account](https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key)
+/// of the storage emulator; public, so no secret.
+const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
+const EMULATOR_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+const EMULATOR_PORT: u16 = 10000;
+
+/// What a storage connection string says about the blob service.
+#[derive(Debug)]
+pub(crate) struct ConnectionString {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) secondary: Option<Endpoint>,
+    pub(crate) credential: StringCredential,
+}
+
+/// The credential that stands in a connection string.
+#[derive(Debug)]
+pub(crate) enum StringCredential {
+    AccountKey(AccountKey),
+    Sas(SasToken),
+    Anonymous,
+}
+
+/// The keys that count; the others, such as `QueueEndpoint`, are other services' business.
+#[derive(Default)]
+struct Settings<'a> {
+    account_name: Option<&'a str>,
+    account_key: Option<&'a str>,
+    sas: Option<&'a str>,
+    blob_endpoint: Option<&'a str>,
+    blob_secondary_endpoint: Option<&'a str>,
+    protocol: Option<&'a str>,
+    suffix: Option<&'a str>,
+    development: Option<&'a str>,
+    development_proxy: Option<&'a str>,
+}
+
+impl ConnectionString {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let settings = Settings::split(text)?;
+        match settings.development {
+            Some(flag) if flag.eq_ignore_ascii_case("true") => settings.emulator(),
+            Some(flag) => Err(refused(format!(
+                "UseDevelopmentStorage={flag:?} is not allowed, only \"true\""
+            ))),
+            None => settings.account(),
+        }
+    }
+}
+
+impl<'a> Settings<'a> {
+    /// Values are all that follows the first `=`; of a key given twice the last one counts, as in Python.
+    fn split(text: &'a str) -> Result<Self> {
+        if text.trim().is_empty() {
+            return Err(refused("it is blank"));
+        }
+        let mut settings = Self::default();
+        for (index, pair) in text.split(';').map(str::trim).enumerate() {
+            if pair.is_empty() {
+                continue;
+            }
+            // The part is not named: it may be a key that was cut.
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                refused(format!("part {} is not of the form Name=Value", index + 1))
+            })?;
+            if key.trim().is_empty() {
+                return Err(refused(format!("part {} has no name before '='", index + 1)));
+            }
+            if let Some(slot) = settings.slot(key.trim()) {
+                let value = value.trim();
+                *slot = (!value.is_empty()).then_some(value);
+            }
+        }
+        Ok(settings)
+    }
+
+    fn slot(&mut self, key: &str) -> Option<&mut Option<&'a str>> {
+        Some(match key.to_ascii_lowercase().as_str() {
+            "accountname" => &mut self.account_name,
+            "accountkey" => &mut self.account_key,
+            "sharedaccesssignature" => &mut self.sas,
+            "blobendpoint" => &mut self.blob_endpoint,
+            "blobsecondaryendpoint" => &mut self.blob_secondary_endpoint,
+            "defaultendpointsprotocol" => &mut self.protocol,
+            "endpointsuffix" => &mut self.suffix,
+            "usedevelopmentstorage" => &mut self.development,
+            "developmentstorageproxyuri" => &mut self.development_proxy,
+            _ => return None,
+        })
+    }
+
+    fn emulator(&self) -> Result<ConnectionString> {
+        let base = self.development_proxy.unwrap_or("http://127.0.0.1").trim_end_matches('/');
+        let (host, _) = Endpoint::parse("DevelopmentStorageProxyUri", base)?;
+        let url = format!(
+            "{}://{}:{EMULATOR_PORT}/{EMULATOR_ACCOUNT}",
+            host.scheme(),
+            host.authority().split(':').next().unwrap_or_default()
+        );
+        let (endpoint, _) = Endpoint::parse("DevelopmentStorageProxyUri", &url)?;
+        let credential =
+            StringCredential::AccountKey(AccountKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?);
+        Ok(ConnectionString { endpoint, secondary: None, credential })
+    }
+
+    fn account(&self) -> Result<ConnectionString> {
+        let (endpoint, url_sas) = match (self.blob_endpoint, self.account_name) {
+            (Some(url), _) => Endpoint::parse("BlobEndpoint", url)?,
+            (None, Some(account)) => self.default_endpoint(account)?,
+            (None, None) if self.blob_secondary_endpoint.is_some() => {
+                return Err(refused("it has a BlobSecondaryEndpoint but no BlobEndpoint"));
+            }
+            (None, None) => {
+                return Err(refused("it has neither BlobEndpoint nor AccountName"));
+            }
+        };
+        let secondary = match self.blob_secondary_endpoint {
+            Some(url) => Some(Endpoint::parse("BlobSecondaryEndpoint", url)?.0),
+            None => None,
+        };
+        Ok(ConnectionString { endpoint, secondary, credential: self.credential(url_sas)? })
+    }
+
+    fn default_endpoint(&self, account: &str) -> Result<(Endpoint, Option<SasToken>)> {
+        check_account_name(account)?;
+        let protocol = self.protocol.unwrap_or("https").to_ascii_lowercase();
+        if protocol != "https" && protocol != "http" {
+            return Err(refused(format!(
+                "DefaultEndpointsProtocol={protocol:?} is not allowed, only \"https\" or \"http\""
+            )));
+        }
+        let suffix = self.suffix.unwrap_or("core.windows.net");
+        Endpoint::parse("EndpointSuffix", &format!("{protocol}://{account}.blob.{suffix}"))
+    }
+
+    fn credential(&self, url_sas: Option<SasToken>) -> Result<StringCredential> {
+        match (self.account_name, self.account_key, self.sas) {
+            (Some(name), Some(key), _) => {
+                let key = Zeroizing::new(key.to_owned());
+                Ok(StringCredential::AccountKey(AccountKey::new(name, &key)?))
+            }
+            (None, Some(_), _) => Err(refused("it has an AccountKey but no AccountName")),
+            (_, None, Some(sas)) => Ok(StringCredential::Sas(SasToken::new(sas)?)),
+            (_, None, None) => {
+                Ok(url_sas.map_or(StringCredential::Anonymous, StringCredential::Sas))
+            }
+        }
+    }
+}
+
+fn refused(fault: impl AsRef<str>) -> Error {
+    Error::invalid_input(format!("connection string: {}", fault.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> ConnectionString {
+        ConnectionString::parse(text).expect(text)
+    }
+
+    #[test]
+    fn an_account_with_a_key() {
+        let parsed = parse(
+            "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0PQ==;EndpointSuffix=core.chinacloudapi.cn;",
+        );
+        assert_eq!(parsed.endpoint.to_string(), "https://acct.blob.core.chinacloudapi.cn");
+        assert!(
+            matches!(parsed.credential, StringCredential::AccountKey(key) if key.account_name() == "acct")
+        );
+    }
+
+    #[test]
+    fn keys_in_any_case_and_the_last_one_counts() {
+        let parsed =
+            parse("ACCOUNTNAME=one;accountname=two;blobsecondaryendpoint=https://s.example/");
+        assert_eq!(parsed.endpoint.to_string(), "https://two.blob.core.windows.net");
+        assert_eq!(parsed.secondary.unwrap().to_string(), "https://s.example");
+        assert!(matches!(parsed.credential, StringCredential::Anonymous));
+    }
+
+    #[test]
+    fn a_sas_and_an_endpoint() {
+        let parsed =
+            parse("BlobEndpoint=http://127.0.0.1:1/acct;SharedAccessSignature=sv=1&sig=a%3D");
+        assert_eq!(parsed.endpoint.to_string(), "http://127.0.0.1:1/acct");
+        assert!(matches!(parsed.credential, StringCredential::Sas(_)));
+        let parsed = parse("BlobEndpoint=https://a.example/?sv=1&sig=a");
+        assert!(matches!(parsed.credential, StringCredential::Sas(_)));
+    }
+
+    #[test]
+    fn the_emulator() {
+        let parsed = parse("UseDevelopmentStorage=true");
+        assert_eq!(parsed.endpoint.to_string(), "http://127.0.0.1:10000/devstoreaccount1");
+        let parsed = parse("UseDevelopmentStorage=True;DevelopmentStorageProxyUri=http://emulator");
+        assert_eq!(parsed.endpoint.to_string(), "http://emulator:10000/devstoreaccount1");
+    }
+
+    #[test]
+    fn each_fault_has_its_own_text() {
+        let mut texts = std::collections::HashSet::new();
+        for text in [
+            " ",
+            "nonsense-secret",
+            "=secret",
+            "BlobSecondaryEndpoint=https://a/",
+            "AccountKey=c2VjcmV0",
+            "QueueEndpoint=https://a/",
+            "AccountName=a;AccountKey=*secret*",
+            "AccountName=A/B",
+            "AccountName=acct;DefaultEndpointsProtocol=ftp",
+            "AccountName=acct;SharedAccessSignature=secret",
+            "BlobEndpoint=secret",
+            "UseDevelopmentStorage=false",
+        ] {
+            let error = ConnectionString::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("secret") || text.starts_with("BlobEndpoint"), "{error}");
+            assert!(texts.insert(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(text in "\\PC{0,80}") {
+            let _ = ConnectionString::parse(&text);
+        }
+
+        #[test]
+        fn order_and_case_do_not_matter(swap: bool, upper: bool) {
+            let mut pairs = ["AccountName=acct", "EndpointSuffix=x.example"];
+            if swap {
+                pairs.swap(0, 1);
+            }
+            let mut text = pairs.join(";");
+            if upper {
+                text = text.replace("AccountName", "ACCOUNTNAME");
+            }
+            prop_assert_eq!(parse(&text).endpoint.to_string(), "https://acct.blob.x.example");
+        }
+    }
+}

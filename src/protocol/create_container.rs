@@ -1,0 +1,40 @@
+use http::{HeaderMap, Method};
+
+use super::operation::{Query, insert_empty_body};
+use super::{Answer, Operation};
+use crate::container::{CallContext, CreateContainer};
+use crate::error::Result;
+
+/// [Create Container](https://learn.microsoft.com/rest/api/storageservices/create-container)
+impl Operation for CreateContainer<'_> {
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "create container"
+    }
+
+    fn method(&self) -> Method {
+        Method::PUT
+    }
+
+    fn blob(&self) -> Option<&str> {
+        None
+    }
+
+    fn context(&self) -> CallContext<'_> {
+        self.context
+    }
+
+    fn query(&self, query: &mut Query<'_>) {
+        query.push(("restype", "container".into()));
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) -> Result<()> {
+        insert_empty_body(headers);
+        Ok(())
+    }
+
+    fn read(&self, _answer: Answer) -> Result<()> {
+        Ok(())
+    }
+}

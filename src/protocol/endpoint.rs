@@ -1,0 +1,193 @@
+use std::fmt;
+
+use http::Uri;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{ContainerName, SasToken};
+use crate::error::{Error, Result};
+
+/// What stays readable in a path. Everything else is encoded, and the encoded bytes are what is signed.
+const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const QUERY: &AsciiSet = &PATH.add(b'/');
+
+pub(super) fn encode_path(text: &str) -> percent_encoding::PercentEncode<'_> {
+    utf8_percent_encode(text, PATH)
+}
+
+pub(super) fn encode_query(text: &str) -> percent_encoding::PercentEncode<'_> {
+    utf8_percent_encode(text, QUERY)
+}
+
+/// Where the blob service of an account is: `https://contoso.blob.core.windows.net`, or with the account in
+/// the path, as emulators and Azure Stack Hub have it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    secure: bool,
+    authority: String,
+    /// Begins with `/` unless it is empty, and never ends with one.
+    base_path: String,
+}
+
+impl Endpoint {
+    /// Takes an account URL apart; a SAS in its query is handed out.
+    pub(crate) fn parse(what: &str, url: &str) -> Result<(Self, Option<SasToken>)> {
+        // The query may be a SAS, so only what stands before it is named.
+        let shown = url.split(['?', '#']).next().unwrap_or_default();
+        let shown = shown.rsplit_once('@').map_or(shown, |(_, host)| host);
+        let refused = |fault: &str| Error::invalid_input(format!("{what} {shown:?}: {fault}"));
+        if url.contains('#') {
+            return Err(refused("a fragment is not allowed"));
+        }
+        let uri: Uri = url
+            .trim()
+            .parse()
+            .map_err(|_| refused("it is not a URL as in https://contoso.blob.core.windows.net"))?;
+        let secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(refused("it must begin with https:// or http://")),
+        };
+        let authority = uri.authority().ok_or_else(|| refused("it has no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(refused("a user name in front of the host is not allowed"));
+        }
+        if authority.host().is_empty() {
+            return Err(refused("it has no host"));
+        }
+        let base_path = uri.path().trim_end_matches('/');
+        if base_path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(refused("the path must not have '.' or '..'"));
+        }
+        let sas = match uri.query() {
+            None | Some("") => None,
+            Some(query) => {
+                Some(SasToken::new(query).map_err(|_| refused("the query is not a SAS (sig=…)"))?)
+            }
+        };
+        let endpoint = Self {
+            secure,
+            authority: authority.as_str().to_owned(),
+            base_path: base_path.to_owned(),
+        };
+        Ok((endpoint, sas))
+    }
+
+    /// The same endpoint on another host, as in `contoso-secondary.blob.core.windows.net`.
+    pub(crate) fn on_host(&self, hostname: &str) -> Result<Self> {
+        let refused = || {
+            Error::invalid_input(format!(
+                "secondary hostname {hostname:?}: a host name, with a port if need be, is allowed"
+            ))
+        };
+        let uri: Uri = format!("http://{hostname}/").parse().map_err(|_| refused())?;
+        match uri.authority() {
+            Some(authority) if authority.as_str() == hostname && !hostname.contains('@') => {
+                Ok(Self { authority: hostname.to_owned(), ..self.clone() })
+            }
+            _ => Err(refused()),
+        }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The encoded path of the container, or of a blob in it.
+    pub(super) fn path(&self, container: &ContainerName, blob: Option<&str>) -> String {
+        let mut path = String::with_capacity(
+            self.base_path.len() + container.as_str().len() + blob.map_or(0, str::len) + 16,
+        );
+        path.push_str(&self.base_path);
+        path.push('/');
+        path.push_str(container.as_str());
+        if let Some(blob) = blob {
+            path.push('/');
+            path.extend(encode_path(blob));
+        }
+        path
+    }
+
+    /// The host without its port, for the choice of a proxy.
+    pub(crate) fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.base_path)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<(Endpoint, Option<SasToken>)> {
+        Endpoint::parse("account URL", url)
+    }
+
+    #[test]
+    fn hosts_and_paths() {
+        let container = ContainerName::new("con").unwrap();
+        let (endpoint, sas) = parse("https://acct.blob.core.windows.net/").unwrap();
+        assert!(endpoint.is_secure() && sas.is_none());
+        assert_eq!(
+            endpoint.path(&container, Some("n/$default/0 ~ü")),
+            "/con/n/%24default/0%20~%C3%BC"
+        );
+        let (endpoint, _) = parse("http://127.0.0.1:10000/devstoreaccount1").unwrap();
+        assert_eq!(endpoint.path(&container, None), "/devstoreaccount1/con");
+        assert_eq!(
+            endpoint.on_host("localhost:1").unwrap().to_string(),
+            "http://localhost:1/devstoreaccount1"
+        );
+    }
+
+    #[test]
+    fn a_sas_in_the_url_is_found() {
+        let (_, sas) = parse("https://a.blob.core.windows.net?sv=1&sig=x").unwrap();
+        assert_eq!(sas.unwrap().as_query(), "sv=1&sig=x");
+    }
+
+    #[test]
+    fn faults_are_named_and_secrets_are_not() {
+        for url in [
+            "",
+            "contoso",
+            "ftp://a/",
+            "https://",
+            "https:///x",
+            "https://u:secret@a/",
+            "https://a/?secret=1",
+            "https://a/#secret",
+            "https://a/../b",
+            "https://a b/?sig=secret",
+        ] {
+            let error = parse(url).unwrap_err().to_string();
+            assert!(error.contains("account URL") && !error.contains("secret"), "{url}: {error}");
+        }
+        let (endpoint, _) = parse("https://a/").unwrap();
+        for host in ["", "a/b", "https://a", "u@a", "a b", "a?x"] {
+            assert!(endpoint.on_host(host).is_err(), "{host:?}");
+        }
+    }
+}

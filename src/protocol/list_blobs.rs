@@ -1,0 +1,69 @@
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::operation::Query;
+use super::{Answer, Operation};
+use crate::container::{CallContext, ListBlobs, PageMarker};
+use crate::error::Result;
+
+/// A page as it came; [`read_page`](super::read_page) borrows from it.
+#[derive(Debug)]
+pub(crate) struct PageBody {
+    pub(crate) body: Bytes,
+    pub(crate) server_time: Option<SystemTime>,
+    pub(crate) from_secondary: bool,
+}
+
+/// [List Blobs](https://learn.microsoft.com/rest/api/storageservices/list-blobs)
+impl Operation for ListBlobs<'_> {
+    type Output = PageBody;
+
+    fn name(&self) -> &'static str {
+        "list blobs"
+    }
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn blob(&self) -> Option<&str> {
+        None
+    }
+
+    fn context(&self) -> CallContext<'_> {
+        self.context
+    }
+
+    fn is_write(&self) -> bool {
+        false
+    }
+
+    fn allow_secondary(&self) -> bool {
+        self.allow_secondary && self.marker.is_none()
+    }
+
+    fn only_secondary(&self) -> bool {
+        self.marker.is_some_and(PageMarker::is_from_secondary)
+    }
+
+    fn query(&self, query: &mut Query<'_>) {
+        query.push(("restype", "container".into()));
+        query.push(("comp", "list".into()));
+        query.push(("prefix", Cow::Owned(self.prefix.to_owned())));
+        query.push(("include", "metadata".into()));
+        if let Some(marker) = self.marker {
+            query.push(("marker", Cow::Owned(marker.as_str().to_owned())));
+        }
+    }
+
+    fn read(&self, answer: Answer) -> Result<PageBody> {
+        Ok(PageBody {
+            server_time: answer.server_time(),
+            from_secondary: answer.is_from_secondary(),
+            body: answer.into_body(),
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! Whether a failed attempt is repeated, and when.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::ServiceFailure;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::{TransportError, TransportErrorKind};
+
+/// How often and how long a request is repeated.
+///
+/// The defaults stay well below the life of an ownership (60 s in the shortest-lived fleets): 4 attempts, about
+/// 20 s over all of them.
+///
+/// ```
+/// use std::time::Duration;
+/// use eventhub_checkpointstore::RetryOptions;
+///
+/// let patient = RetryOptions::default().with_max_retries(5).with_base_delay(Duration::from_secs(1))?;
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOptions {
+    max_retries: u32,
+    base_delay: Duration,
+    max_delay: Duration,
+}
+
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self {
+            max_retries: 3,
+            base_delay: Duration::from_millis(400),
+            max_delay: Duration::from_secs(8),
+        }
+    }
+}
+
+impl RetryOptions {
+    /// Repeats a request at most this often; 0 makes one attempt. Default: 3.
+    pub fn with_max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = max_retries;
+        self
+    }
+
+    /// The wait before the first repetition, doubled for each further one; half of it is random. Default: 400 ms.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is longer than the longest wait.
+    pub fn with_base_delay(mut self, base_delay: Duration) -> Result<Self> {
+        if base_delay > self.max_delay {
+            return Err(Error::invalid_input(format!(
+                "base delay {base_delay:?}: at most the maximal delay of {:?} is allowed",
+                self.max_delay
+            )));
+        }
+        self.base_delay = base_delay;
+        Ok(self)
+    }
+
+    /// The longest wait before a repetition. A longer `Retry-After` is honoured. Default: 8 s.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is shorter than the first wait.
+    pub fn with_max_delay(mut self, max_delay: Duration) -> Result<Self> {
+        if max_delay < self.base_delay {
+            return Err(Error::invalid_input(format!(
+                "maximal delay {max_delay:?}: at least the base delay of {:?} is allowed",
+                self.base_delay
+            )));
+        }
+        self.max_delay = max_delay;
+        Ok(self)
+    }
+
+    /// How often a request is repeated at most.
+    pub fn max_retries(&self) -> u32 {
+        self.max_retries
+    }
+
+    /// What to do after a failed attempt (1 is the first) with so much time left.
+    ///
+    /// `random` is uniform in `0.0..1.0`.
+    pub(crate) fn decide(
+        &self,
+        attempt: u32,
+        max_retries: u32,
+        failure: &Failure,
+        remaining: Duration,
+        random: f64,
+    ) -> Decision {
+        if attempt > max_retries || !failure.is_retryable() {
+            return Decision::GiveUp;
+        }
+        let after = match failure {
+            Failure::RefusedToken(_) => Duration::ZERO,
+            // The primary is asked at once: it is another host.
+            Failure::Service(service) if service.is_lagging_secondary() => Duration::ZERO,
+            // All callers were told the same moment; they must not come back in step.
+            Failure::Service(ServiceFailure { retry_after: Some(after), .. }) => {
+                *after + self.base_delay.mul_f64(random)
+            }
+            // Most often a pooled connection that the server had closed; a new one works at once.
+            Failure::Transport(error)
+                if attempt == 1 && error.kind() != TransportErrorKind::Timeout =>
+            {
+                (self.base_delay / 8).mul_f64(random)
+            }
+            _ => self.backoff(attempt, random),
+        };
+        if after < remaining { Decision::RetryAfter(after) } else { Decision::GiveUp }
+    }
+
+    fn backoff(&self, attempt: u32, random: f64) -> Duration {
+        let factor = 1u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
+        let full = self.base_delay.saturating_mul(factor).min(self.max_delay);
+        full / 2 + (full / 2).mul_f64(random)
+    }
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    RetryAfter(Duration),
+    GiveUp,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Service(ServiceFailure),
+    /// The service refused a token that was cached; a new one is tried once.
+    RefusedToken(ServiceFailure),
+    Transport(TransportError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(service) | Self::RefusedToken(service) => service.kind().fmt(f),
+            Self::Transport(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Failure {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Service(service) => service.is_retryable(),
+            Self::RefusedToken(_) => true,
+            Self::Transport(error) => error.kind() != TransportErrorKind::Refused,
+        }
+    }
+
+    /// Whether what was asked may have been done all the same.
+    pub(crate) fn may_have_been_applied(&self) -> bool {
+        match self {
+            Self::Service(service) | Self::RefusedToken(service) => service.may_have_been_applied(),
+            Self::Transport(error) => error.may_have_been_sent(),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Service(service) | Self::RefusedToken(service) => service.into_error(),
+            Self::Transport(error) => {
+                let kind = match error.kind() {
+                    TransportErrorKind::Timeout => ErrorKind::Timeout,
+                    TransportErrorKind::Network => ErrorKind::Network,
+                    TransportErrorKind::InvalidResponse => ErrorKind::InvalidResponse,
+                    TransportErrorKind::Refused => ErrorKind::Configuration,
+                };
+                Error::new(kind, "").with_source(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn network() -> Failure {
+        Failure::Transport(TransportError::network("reset"))
+    }
+
+    fn timeout() -> Failure {
+        Failure::Transport(TransportError::timeout("slow"))
+    }
+
+    fn wait(options: RetryOptions, attempt: u32, failure: &Failure, random: f64) -> Duration {
+        match options.decide(attempt, options.max_retries, failure, LONG, random) {
+            Decision::RetryAfter(after) => after,
+            Decision::GiveUp => panic!("gave up"),
+        }
+    }
+
+    #[test]
+    fn waits_double_and_half_is_random() {
+        let options = RetryOptions::default();
+        assert_eq!(wait(options, 1, &timeout(), 0.0), Duration::from_millis(200));
+        assert_eq!(wait(options, 1, &timeout(), 1.0), Duration::from_millis(400));
+        assert_eq!(wait(options, 3, &timeout(), 0.0), Duration::from_millis(800));
+        let patient = options.with_max_retries(99);
+        assert_eq!(wait(patient, 99, &timeout(), 1.0), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn a_broken_connection_is_replaced_quickly_once() {
+        let options = RetryOptions::default();
+        assert!(wait(options, 1, &network(), 1.0) <= Duration::from_millis(50));
+        assert!(wait(options, 2, &network(), 0.0) >= Duration::from_millis(400));
+    }
+
+    #[test]
+    fn the_last_attempt_and_the_deadline_end_it() {
+        let options = RetryOptions::default();
+        assert_eq!(options.decide(4, 3, &network(), LONG, 0.5), Decision::GiveUp);
+        assert_eq!(options.decide(1, 0, &network(), LONG, 0.5), Decision::GiveUp);
+        assert_eq!(
+            options.decide(2, 3, &timeout(), Duration::from_millis(300), 0.5),
+            Decision::GiveUp
+        );
+    }
+
+    #[test]
+    fn delays_that_contradict_each_other_are_refused() {
+        let options = RetryOptions::default();
+        assert!(options.with_base_delay(Duration::from_secs(9)).is_err());
+        assert!(options.with_max_delay(Duration::from_millis(1)).is_err());
+    }
+}

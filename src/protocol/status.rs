@@ -1,0 +1,183 @@
+//! What a status that is no success means.
+
+use std::time::{Duration, SystemTime};
+
+use super::Answer;
+use super::xml::Walker;
+use crate::error::{Error, ErrorKind};
+
+const ERROR_CODE: &str = "x-ms-error-code";
+
+/// A request that the service answered, but not with a success.
+#[derive(Debug)]
+pub(crate) struct ServiceFailure {
+    kind: ErrorKind,
+    status: u16,
+    code: Option<String>,
+    request_id: Option<String>,
+    /// How long the service asks to wait.
+    pub(crate) retry_after: Option<Duration>,
+    from_secondary: bool,
+}
+
+impl ServiceFailure {
+    /// Reads the failure; `now` is the local clock, for a `Retry-After` that is a date without a server clock.
+    pub(crate) fn read(answer: &Answer, now: SystemTime) -> Self {
+        // HEAD answers have no body, old versions have no header.
+        let code =
+            answer.header(ERROR_CODE).map(str::to_owned).or_else(|| code_in_body(answer.body()));
+        Self {
+            kind: kind(answer.status(), code.as_deref()),
+            status: answer.status(),
+            code,
+            request_id: answer.request_id().map(str::to_owned),
+            retry_after: retry_after(answer, now),
+            from_secondary: answer.is_from_secondary(),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether another attempt may succeed where this one did not.
+    pub(crate) fn is_retryable(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504) || self.is_lagging_secondary()
+    }
+
+    /// A secondary that does not have the blob yet says nothing about whether it exists.
+    pub(crate) fn is_lagging_secondary(&self) -> bool {
+        self.from_secondary && self.status == 404
+    }
+
+    /// Whether the service may have done what was asked all the same. One that is only busy has not.
+    pub(crate) fn may_have_been_applied(&self) -> bool {
+        match self.status {
+            503 => self.code.as_deref() != Some("ServerBusy"),
+            408 | 500.. => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        let mut error = Error::new(self.kind, "").with_status(self.status);
+        if let Some(code) = self.code {
+            error = error.with_code(code);
+        }
+        if let Some(id) = self.request_id {
+            error = error.with_request_id(id);
+        }
+        error
+    }
+}
+
+fn kind(status: u16, code: Option<&str>) -> ErrorKind {
+    match (status, code) {
+        (404, Some("BlobNotFound")) => ErrorKind::BlobNotFound,
+        (404, Some("ContainerNotFound" | "ResourceNotFound"))
+        | (409, Some("ContainerBeingDeleted")) => ErrorKind::ContainerNotFound,
+        (409, Some("BlobAlreadyExists")) | (412, _) => ErrorKind::ConditionNotMet,
+        (409, Some("ContainerAlreadyExists")) => ErrorKind::ContainerAlreadyExists,
+        (401 | 403, _) => ErrorKind::AccessDenied,
+        (429, _) | (503, Some("ServerBusy")) => ErrorKind::Throttled,
+        (408 | 500.., _) => ErrorKind::Service,
+        (400..=499, _) => ErrorKind::Rejected,
+        // Redirects are not followed: the credential must not travel.
+        _ => ErrorKind::InvalidResponse,
+    }
+}
+
+fn code_in_body(body: &[u8]) -> Option<String> {
+    let mut walker = Walker::new(body, "Error").ok()?;
+    while let Ok(Some(element)) = walker.next_child() {
+        if element.name() == "Code" {
+            let code = walker.text(&element).ok()?;
+            let plain = code.len() <= 128 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            return (plain && !code.is_empty()).then(|| code.into_owned());
+        }
+        walker.skip(&element).ok()?;
+    }
+    None
+}
+
+/// Seconds or a date, which is judged by the server's own clock where it tells it.
+fn retry_after(answer: &Answer, now: SystemTime) -> Option<Duration> {
+    let text = answer.header("retry-after")?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let server_time = answer.server_time().unwrap_or(now);
+    Some(date.duration_since(server_time).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Response;
+
+    use super::*;
+
+    fn failure(status: u16, headers: &[(&str, &str)], body: &'static str) -> ServiceFailure {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(Bytes::from_static(body.as_bytes())).unwrap();
+        ServiceFailure::read(&Answer::new(response, false), SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn kinds_by_status_and_code() {
+        let cases = [
+            (404, "BlobNotFound", ErrorKind::BlobNotFound),
+            (404, "ContainerNotFound", ErrorKind::ContainerNotFound),
+            (404, "", ErrorKind::Rejected),
+            (409, "BlobAlreadyExists", ErrorKind::ConditionNotMet),
+            (409, "ContainerAlreadyExists", ErrorKind::ContainerAlreadyExists),
+            (409, "ContainerBeingDeleted", ErrorKind::ContainerNotFound),
+            (409, "LeaseAlreadyPresent", ErrorKind::Rejected),
+            (412, "ConditionNotMet", ErrorKind::ConditionNotMet),
+            (403, "AuthorizationFailure", ErrorKind::AccessDenied),
+            (429, "", ErrorKind::Throttled),
+            (503, "ServerBusy", ErrorKind::Throttled),
+            (500, "InternalError", ErrorKind::Service),
+            (400, "InvalidHeaderValue", ErrorKind::Rejected),
+            (302, "", ErrorKind::InvalidResponse),
+        ];
+        for (status, code, expected) in cases {
+            let headers: &[(&str, &str)] =
+                if code.is_empty() { &[] } else { &[("x-ms-error-code", code)] };
+            assert_eq!(failure(status, headers, "").kind(), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn the_code_may_stand_in_the_body() {
+        let body = "\u{feff}<?xml version=\"1.0\"?><Error><Message>m</Message><Code>BlobNotFound</Code></Error>";
+        assert_eq!(failure(404, &[], body).kind(), ErrorKind::BlobNotFound);
+        for body in
+            ["<Error><Code>a b</Code></Error>", "<Error><Code/></Error>", "<Error>", "x", ""]
+        {
+            assert_eq!(failure(404, &[], body).kind(), ErrorKind::Rejected, "{body}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after = |headers: &[(&str, &str)]| failure(503, headers, "").retry_after;
+        assert_eq!(after(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        let date = [
+            ("retry-after", "Sun, 22 Nov 2026 10:00:30 GMT"),
+            ("date", "Sun, 22 Nov 2026 10:00:00 GMT"),
+        ];
+        assert_eq!(after(&date), Some(Duration::from_secs(30)));
+        let past = [
+            ("retry-after", "Sun, 22 Nov 2026 09:00:00 GMT"),
+            ("date", "Sun, 22 Nov 2026 10:00:00 GMT"),
+        ];
+        assert_eq!(after(&past), Some(Duration::ZERO));
+        assert_eq!(after(&[("retry-after", "soon")]), None);
+        assert_eq!(after(&[]), None);
+    }
+}

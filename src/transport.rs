@@ -1,0 +1,16 @@
+//! What carries requests: the options that both clients share, their errors, and the clients themselves.
+//!
+//! The trait `Transport` of each surface stands in that surface. A transport knows nothing of retrying, signing
+//! or statuses.
+
+mod error;
+mod options;
+#[cfg(feature = "reqwest")]
+pub(crate) mod reqwest;
+#[cfg(feature = "_rustls")]
+mod rustls_config;
+#[cfg(feature = "ureq")]
+pub(crate) mod ureq;
+
+pub use error::{TransportError, TransportErrorKind};
+pub use options::{ProxyOptions, SendOptions, TlsBackend, TransportOptions};

@@ -1,0 +1,227 @@
+//! The async client: reqwest, set to behave as the blocking one does.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Proxy};
+
+use super::options::ChosenTls;
+use super::{SendOptions, TransportError, TransportOptions};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
+#[derive(Clone)]
+pub struct ReqwestTransport {
+    client: Client,
+}
+
+impl ReqwestTransport {
+    /// Uses a client of your own, with its pool, proxy and TLS.
+    ///
+    /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
+    /// one that was asked is taken for an error.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub(crate) fn from_options(
+        options: &TransportOptions,
+        secure: bool,
+        host: &str,
+    ) -> Result<Self> {
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(options.connect_timeout)
+            .pool_idle_timeout(options.idle_timeout)
+            .pool_max_idle_per_host(options.max_idle_connections)
+            .no_proxy();
+        if let Some(url) = options.choose_proxy(secure, host) {
+            // The URL may hold a password, so neither it nor the cause is named.
+            let proxy = Proxy::all(url).map_err(|_| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    "the proxy is not a URL as in http://proxy.example:3128",
+                )
+            })?;
+            builder = builder.proxy(proxy);
+        }
+        let client = with_tls(builder, options, secure)?.build().map_err(|error| {
+            Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
+                .with_source(error)
+        })?;
+        Ok(Self::new(client))
+    }
+
+    pub(crate) async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let mut request = reqwest::Request::try_from(request)
+            .map_err(|error| TransportError::refused(error.without_url()))?;
+        *request.timeout_mut() = Some(options.timeout);
+        let asked = request.url().clone();
+        let mut answer = self.client.execute(request).await.map_err(classify)?;
+        if *answer.url() != asked {
+            return Err(TransportError::invalid_response("the client followed a redirect"));
+        }
+        let content = read_body(&mut answer, options.max_response_body).await?;
+        let mut response = http::Response::new(content);
+        *response.status_mut() = answer.status();
+        *response.version_mut() = answer.version();
+        std::mem::swap(response.headers_mut(), answer.headers_mut());
+        Ok(response)
+    }
+
+    pub(crate) async fn sleep(duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl fmt::Debug for ReqwestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReqwestTransport")
+    }
+}
+
+async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, TransportError> {
+    let Some(first) = answer.chunk().await.map_err(classify)? else {
+        return Ok(Bytes::new());
+    };
+    let Some(second) = answer.chunk().await.map_err(classify)? else {
+        return within_limit(first, limit);
+    };
+    // A declared length is only believed up to the limit.
+    let declared = answer.content_length().unwrap_or_default().min(limit);
+    let mut body = BytesMut::with_capacity(usize::try_from(declared).unwrap_or_default());
+    body.extend_from_slice(&first);
+    body.extend_from_slice(&second);
+    while let Some(chunk) = answer.chunk().await.map_err(classify)? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(too_large(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    within_limit(body.freeze(), limit)
+}
+
+fn within_limit(body: Bytes, limit: u64) -> Result<Bytes, TransportError> {
+    if body.len() as u64 > limit { Err(too_large(limit)) } else { Ok(body) }
+}
+
+fn too_large(limit: u64) -> TransportError {
+    TransportError::invalid_response(format!("the body is longer than {limit} bytes"))
+}
+
+fn with_tls(
+    builder: ClientBuilder,
+    options: &TransportOptions,
+    secure: bool,
+) -> Result<ClientBuilder> {
+    match options.choose_tls(secure)? {
+        #[cfg(feature = "_rustls")]
+        // Without https nothing is loaded, but reqwest would still look for the process's provider.
+        ChosenTls::None | ChosenTls::Rustls => {
+            let config = rustls_client_config(options, secure)?;
+            Ok(builder.tls_backend_preconfigured(config))
+        }
+        #[cfg(not(feature = "_rustls"))]
+        ChosenTls::None | ChosenTls::Rustls => Ok(builder),
+        #[cfg(feature = "native-tls")]
+        ChosenTls::NativeTls => {
+            let certificates = certificates(options)?;
+            let builder = builder.tls_backend_native();
+            Ok(if certificates.is_empty() { builder } else { builder.tls_certs_only(certificates) })
+        }
+        #[cfg(not(feature = "native-tls"))]
+        ChosenTls::NativeTls => Ok(builder),
+    }
+}
+
+#[cfg(feature = "_rustls")]
+fn rustls_client_config(options: &TransportOptions, secure: bool) -> Result<rustls::ClientConfig> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    use std::sync::Arc;
+
+    let failed = |error: rustls::Error| {
+        Error::new(ErrorKind::Configuration, "TLS cannot be set up").with_source(error)
+    };
+    let provider = super::rustls_config::provider();
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .map_err(failed)?;
+    if secure && options.root_certificates.is_empty() {
+        let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(failed)?;
+        return Ok(builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth());
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    for pem in &options.root_certificates {
+        let before = roots.len();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|error| no_certificate().with_source(error))?;
+            roots.add(certificate).map_err(|error| no_certificate().with_source(error))?;
+        }
+        if roots.len() == before {
+            return Err(no_certificate());
+        }
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(feature = "native-tls")]
+fn certificates(options: &TransportOptions) -> Result<Vec<reqwest::Certificate>> {
+    let mut certificates = Vec::new();
+    for pem in &options.root_certificates {
+        let bundle = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|error| no_certificate().with_source(error))?;
+        if bundle.is_empty() {
+            return Err(no_certificate());
+        }
+        certificates.extend(bundle);
+    }
+    Ok(certificates)
+}
+
+#[cfg(any(feature = "_rustls", feature = "native-tls"))]
+fn no_certificate() -> Error {
+    Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
+}
+
+/// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts
+/// as sent. The URL is taken out of the error: it may hold a SAS.
+fn classify(error: reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    let not_sent = error.is_connect();
+    let error = if error.is_timeout() {
+        TransportError::timeout(error)
+    } else if error.is_builder() {
+        TransportError::refused(error)
+    } else if error.is_decode() || is_unreadable(&error) {
+        TransportError::invalid_response(error)
+    } else {
+        TransportError::network(error)
+    };
+    if not_sent { error.not_sent() } else { error }
+}
+
+/// hyper calls an answer that is not HTTP a parse error, and says so only in its text.
+fn is_unreadable(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("invalid HTTP") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

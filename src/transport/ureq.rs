@@ -1,0 +1,134 @@
+//! The blocking client: ureq, set to behave as the async one does.
+
+mod resolver;
+#[cfg(any(feature = "_rustls", feature = "native-tls"))]
+mod tls;
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+use ureq::config::Config;
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Proxy, Timeout};
+
+use self::resolver::CachingResolver;
+use super::{SendOptions, TransportError, TransportOptions};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Sends requests with [ureq](https://docs.rs/ureq).
+#[derive(Clone)]
+pub struct UreqTransport {
+    agent: Agent,
+}
+
+impl UreqTransport {
+    /// Uses an agent of your own, with its pool, proxy and TLS.
+    ///
+    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter.
+    /// Keep as many idle connections per host as there are concurrent claims.
+    pub fn new(agent: Agent) -> Self {
+        Self { agent }
+    }
+
+    pub(crate) fn from_options(
+        options: &TransportOptions,
+        secure: bool,
+        host: &str,
+    ) -> Result<Self> {
+        let proxy = match options.choose_proxy(secure, host) {
+            // The URL may hold a password, so neither it nor the cause is named.
+            Some(url) => Some(Proxy::new(&url).map_err(|_| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    "the proxy is not a URL as in http://proxy.example:3128",
+                )
+            })?),
+            None => None,
+        };
+        let builder = Config::builder();
+        #[cfg(any(feature = "_rustls", feature = "native-tls"))]
+        let builder = builder.tls_config(tls::config(options, secure)?);
+        #[cfg(not(any(feature = "_rustls", feature = "native-tls")))]
+        options.choose_tls(secure)?;
+        let config = builder
+            .proxy(proxy)
+            .timeout_connect(Some(options.connect_timeout))
+            .max_idle_age(options.idle_timeout)
+            .max_idle_connections(options.max_idle_connections)
+            .max_idle_connections_per_host(options.max_idle_connections)
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .build();
+        let resolver = CachingResolver::default();
+        Ok(Self::new(Agent::with_parts(config, DefaultConnector::default(), resolver)))
+    }
+
+    pub(crate) fn send(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let (parts, body) = request.into_parts();
+        let response = if body.is_empty() {
+            self.run(http::Request::from_parts(parts, ()), options)
+        } else {
+            self.run(http::Request::from_parts(parts, body.to_vec()), options)
+        }
+        .map_err(classify)?;
+        let (parts, mut body) = response.into_parts();
+        let content =
+            body.with_config().limit(options.max_response_body).read_to_vec().map_err(classify)?;
+        Ok(http::Response::from_parts(parts, content.into()))
+    }
+
+    fn run(
+        &self,
+        request: http::Request<impl ureq::AsSendBody>,
+        options: &SendOptions,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let request = self
+            .agent
+            .configure_request(request)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(options.timeout))
+            .build();
+        self.agent.run(request)
+    }
+}
+
+impl fmt::Debug for UreqTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UreqTransport")
+    }
+}
+
+/// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts
+/// as sent.
+fn classify(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
+            TransportError::timeout(error).not_sent()
+        }
+        ureq::Error::Timeout(_) => TransportError::timeout(error),
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_) => TransportError::network(error).not_sent(),
+        ureq::Error::Io(ref cause) if cause.kind() == io::ErrorKind::ConnectionRefused => {
+            TransportError::network(error).not_sent()
+        }
+        ureq::Error::Io(ref cause) if cause.kind() == io::ErrorKind::TimedOut => {
+            TransportError::timeout(error)
+        }
+        ureq::Error::Protocol(_)
+        | ureq::Error::LargeResponseHeader(..)
+        | ureq::Error::BodyExceedsLimit(_) => TransportError::invalid_response(error),
+        // The text of this one is the URL, which may hold a SAS.
+        ureq::Error::BadUri(_) => TransportError::refused("the URL is not valid"),
+        ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::refused(error),
+        other => TransportError::network(other),
+    }
+}
