@@ -169,7 +169,6 @@ pub enum UpdateOutcome {
 
 /// The answer to a stored checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "a stale checkpoint was not written"]
 #[non_exhaustive]
 pub struct CheckpointUpdate {
     /// Whether it was written.

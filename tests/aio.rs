@@ -1,0 +1,29 @@
+//! The suite of `surface/`, on the async surface.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![cfg(feature = "reqwest")]
+
+mod support;
+mod surface;
+
+use eventhub_checkpointstore::checkpointstoreblob_aio as subject;
+use maybe_async::must_be_async as maybe_async;
+use tokio::test;
+
+const IS_BLOCKING: bool = false;
+
+/// Does all the work at once, in one task.
+async fn at_once<T, R, W: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R> {
+    futures_util::future::join_all(items.into_iter().map(work)).await
+}
+
+async fn pause(duration: std::time::Duration) {
+    tokio::time::sleep(duration).await;
+}

@@ -1,0 +1,34 @@
+//! The suite of `surface/`, on the blocking surface.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![cfg(feature = "ureq")]
+
+mod support;
+mod surface;
+
+use core::prelude::v1::test;
+use eventhub_checkpointstore::checkpointstoreblob as subject;
+use maybe_async::must_be_sync as maybe_async;
+
+const IS_BLOCKING: bool = true;
+
+/// Does all the work at once, each piece on a thread of its own.
+fn at_once<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> =
+            items.into_iter().map(|item| scope.spawn(move || work(item))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn pause(duration: std::time::Duration) {
+    std::thread::sleep(duration);
+}

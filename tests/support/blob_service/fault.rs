@@ -1,0 +1,137 @@
+//! Misbehaviour between the client and the service.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use super::super::loopback::{Recorded, Reply};
+use super::lock;
+
+type Edit = dyn FnOnce(Reply) -> Reply + Send;
+
+/// What goes wrong with one request.
+#[derive(Default)]
+pub enum Fault {
+    #[default]
+    None,
+    /// The request is lost.
+    DropBeforeProcessing,
+    /// The request is applied, its answer lost.
+    DropAfterProcessing,
+    /// Not applied; this is the answer.
+    Answer(Reply),
+    /// Applied; this is the answer nevertheless.
+    ApplyThenAnswer(Reply),
+    /// Applied late, even if the client has given up by then.
+    Delay(Duration),
+    /// Applied at once, answered late.
+    DelayAfter(Duration),
+    /// The connection is closed, and the request waits in the network until
+    /// [`apply_held`](super::BlobService::apply_held).
+    Hold,
+    /// Not applied, never answered.
+    HangBefore,
+    /// Applied, never answered.
+    HangAfter,
+    /// Applied; the answer ends after so many bytes.
+    TruncateAnswer(usize),
+    /// Applied; the answer is changed on its way: dripped, without a date, in chunks …
+    Edit(Box<Edit>),
+}
+
+impl Fault {
+    pub fn edit(edit: impl FnOnce(Reply) -> Reply + Send + 'static) -> Self {
+        Self::Edit(Box::new(edit))
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::DropBeforeProcessing => "DropBeforeProcessing",
+            Self::DropAfterProcessing => "DropAfterProcessing",
+            Self::Answer(_) => "Answer",
+            Self::ApplyThenAnswer(_) => "ApplyThenAnswer",
+            Self::Delay(_) => "Delay",
+            Self::DelayAfter(_) => "DelayAfter",
+            Self::Hold => "Hold",
+            Self::HangBefore => "HangBefore",
+            Self::HangAfter => "HangAfter",
+            Self::TruncateAnswer(_) => "TruncateAnswer",
+            Self::Edit(_) => "Edit",
+        }
+    }
+
+    /// The answer that the client gets; `process` applies the request.
+    pub(super) fn carry_out(self, process: impl FnOnce() -> Reply) -> Reply {
+        match self {
+            Self::None => process(),
+            // The service has put a held request aside.
+            Self::DropBeforeProcessing | Self::Hold => Reply::close(),
+            Self::DropAfterProcessing => instead(process(), Reply::close()),
+            Self::Answer(reply) => reply,
+            Self::ApplyThenAnswer(reply) => instead(process(), reply),
+            Self::Delay(delay) => {
+                // Inside the handler: a request that was sent is applied, whoever still listens.
+                thread::sleep(delay);
+                process()
+            }
+            Self::DelayAfter(delay) => process().delay(delay),
+            Self::HangBefore => Reply::hang(),
+            Self::HangAfter => instead(process(), Reply::hang()),
+            Self::TruncateAnswer(bytes) => process().truncate_at(bytes),
+            Self::Edit(edit) => edit(process()),
+        }
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn instead(_lost: Reply, reply: Reply) -> Reply {
+    reply
+}
+
+type Injector = Box<dyn FnMut(&Recorded) -> Fault + Send>;
+
+#[derive(Default)]
+pub(super) struct Faults {
+    queue: Mutex<VecDeque<Fault>>,
+    injector: Mutex<Option<Injector>>,
+    log: Mutex<Vec<(usize, &'static str)>>,
+}
+
+impl Faults {
+    pub(super) fn next(&self, request: &Recorded) -> Fault {
+        let queued = lock(&self.queue).pop_front();
+        let fault = queued.unwrap_or_else(|| match lock(&self.injector).as_mut() {
+            Some(choose) => choose(request),
+            None => Fault::None,
+        });
+        if !matches!(fault, Fault::None) {
+            lock(&self.log).push((request.index, fault.name()));
+        }
+        fault
+    }
+
+    pub(super) fn set_injector(&self, injector: Injector) {
+        *lock(&self.injector) = Some(injector);
+    }
+
+    pub(super) fn queue(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.queue).extend(faults);
+    }
+
+    pub(super) fn clear(&self) {
+        lock(&self.queue).clear();
+        *lock(&self.injector) = None;
+    }
+
+    pub(super) fn log(&self) -> Vec<(usize, &'static str)> {
+        lock(&self.log).clone()
+    }
+}

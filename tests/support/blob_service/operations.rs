@@ -1,0 +1,196 @@
+//! The operations, from the request to the answer.
+
+use super::super::loopback::{Recorded, Reply, http_date};
+use super::answer::Refusal;
+use super::conditions;
+use super::listing;
+use super::request::{self, Target};
+use super::state::{Blob, Key, Operation, Place, State};
+
+pub(super) fn process(
+    state: &mut State,
+    request: &Recorded,
+    account: Option<&str>,
+    is_authorized: bool,
+) -> Reply {
+    dispatch(state, request, account, is_authorized)
+        .unwrap_or_else(|refusal| refusal.reply(request))
+}
+
+fn dispatch(
+    state: &mut State,
+    request: &Recorded,
+    account: Option<&str>,
+    is_authorized: bool,
+) -> Result<Reply, Refusal> {
+    request::check_required_headers(request)?;
+    if !is_authorized {
+        return Err(Refusal::AUTHENTICATION_FAILED);
+    }
+    let target = Target::of(request, account)?;
+    match &target.blob {
+        Some(blob) => on_blob(state, request, &target.container, blob),
+        None => on_container(state, request, &target.container),
+    }
+}
+
+fn on_container(state: &mut State, request: &Recorded, name: &str) -> Result<Reply, Refusal> {
+    if request.query("restype").as_deref() != Some("container") {
+        return Err(Refusal::NOT_IMPLEMENTED);
+    }
+    let comp = request.query("comp");
+    match (request.method.as_str(), comp.as_deref()) {
+        ("PUT", None) => create_container(state, request, name),
+        ("DELETE", None) => delete_container(state, request, name),
+        ("GET" | "HEAD", None) => container_properties(state, name),
+        ("GET", Some("list")) => listing::list(state, request, name),
+        _ => Err(Refusal::NOT_IMPLEMENTED),
+    }
+}
+
+fn create_container(state: &mut State, request: &Recorded, name: &str) -> Result<Reply, Refusal> {
+    if state.container(name).is_some() {
+        return Err(Refusal::CONTAINER_ALREADY_EXISTS);
+    }
+    let etag = state.create_container(name);
+    let place = place(request, name, Operation::CreateContainer);
+    state.history.push(place.write("", Some(etag.clone()), Vec::new()));
+    Ok(Reply::new(201)
+        .header("ETag", quoted(&etag))
+        .header("Last-Modified", http_date(state.now())))
+}
+
+fn delete_container(state: &mut State, request: &Recorded, name: &str) -> Result<Reply, Refusal> {
+    if !state.remove_container(name) {
+        return Err(Refusal::CONTAINER_NOT_FOUND);
+    }
+    let place = place(request, name, Operation::DeleteContainer);
+    state.history.push(place.write("", None, Vec::new()));
+    Ok(Reply::new(202))
+}
+
+fn container_properties(state: &State, name: &str) -> Result<Reply, Refusal> {
+    let container = state.container(name).ok_or(Refusal::CONTAINER_NOT_FOUND)?;
+    Ok(Reply::new(200)
+        .header("ETag", quoted(&container.etag))
+        .header("x-ms-lease-state", "available"))
+}
+
+fn on_blob(
+    state: &mut State,
+    request: &Recorded,
+    container: &str,
+    name: &str,
+) -> Result<Reply, Refusal> {
+    let blobs = &state.container(container).ok_or(Refusal::CONTAINER_NOT_FOUND)?.blobs;
+    let current = blobs.get(&Key::live(name)).cloned();
+    let comp = request.query("comp");
+    match (request.method.as_str(), comp.as_deref()) {
+        ("PUT", None) => put_blob(state, request, container, name, current),
+        ("PUT", Some("metadata")) => set_metadata(state, request, container, name, current),
+        ("GET" | "HEAD", None | Some("metadata")) => read_blob(request, current),
+        ("DELETE", None) => delete_blob(state, request, container, name, current),
+        _ => Err(Refusal::NOT_IMPLEMENTED),
+    }
+}
+
+fn put_blob(
+    state: &mut State,
+    request: &Recorded,
+    container: &str,
+    name: &str,
+    current: Option<Blob>,
+) -> Result<Reply, Refusal> {
+    match request.header("x-ms-blob-type") {
+        None => return Err(Refusal::MISSING_REQUIRED_HEADER),
+        Some("BlockBlob") => {}
+        Some(_) => return Err(Refusal::NOT_IMPLEMENTED),
+    }
+    let metadata = request::metadata(request)?;
+    conditions::check_for_put(request, current.as_ref())?;
+    let content_type = request.header("content-type");
+    let blob = Blob {
+        metadata,
+        etag: state.new_etag(),
+        last_modified: state.now(),
+        content: request.body.clone(),
+        created: current.map_or_else(|| state.now(), |blob| blob.created),
+        content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
+        list_elements: String::new(),
+        list_properties: String::new(),
+    };
+    let reply = written(201, &blob);
+    let place = place(request, container, Operation::PutBlob);
+    state.store(place, Key::live(name), blob);
+    Ok(reply)
+}
+
+fn set_metadata(
+    state: &mut State,
+    request: &Recorded,
+    container: &str,
+    name: &str,
+    current: Option<Blob>,
+) -> Result<Reply, Refusal> {
+    // A blob that is not there is 404 whatever the conditions say.
+    let current = current.ok_or(Refusal::BLOB_NOT_FOUND)?;
+    let metadata = request::metadata(request)?;
+    conditions::check(request, &current)?;
+    let blob = Blob { metadata, etag: state.new_etag(), last_modified: state.now(), ..current };
+    let reply = written(200, &blob);
+    let place = place(request, container, Operation::SetMetadata);
+    state.store(place, Key::live(name), blob);
+    Ok(reply)
+}
+
+fn written(status: u16, blob: &Blob) -> Reply {
+    Reply::new(status)
+        .header("ETag", quoted(&blob.etag))
+        .header("Last-Modified", http_date(blob.last_modified))
+        .header("x-ms-request-server-encrypted", "true")
+}
+
+fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal> {
+    let blob = current.ok_or(Refusal::BLOB_NOT_FOUND)?;
+    conditions::check(request, &blob)?;
+    let reply = Reply::new(200)
+        .header("Content-Type", blob.content_type)
+        .header("ETag", quoted(&blob.etag))
+        .header("Last-Modified", http_date(blob.last_modified))
+        .header("x-ms-creation-time", http_date(blob.created))
+        .header("x-ms-blob-type", "BlockBlob")
+        .header("x-ms-lease-status", "unlocked")
+        .header("x-ms-lease-state", "available")
+        .body(blob.content);
+    let sendable = |(key, value): &&(String, String)| is_sendable(key) && is_sendable(value);
+    let metadata = blob.metadata.iter().filter(sendable);
+    Ok(metadata.fold(reply, |reply, (key, value)| {
+        reply.header(&format!("x-ms-meta-{key}"), value.as_str())
+    }))
+}
+
+/// Foreign metadata that a header cannot hold would break the answer, not test the client.
+fn is_sendable(text: &str) -> bool {
+    !text.contains(|c: char| c.is_control())
+}
+
+fn delete_blob(
+    state: &mut State,
+    request: &Recorded,
+    container: &str,
+    name: &str,
+    current: Option<Blob>,
+) -> Result<Reply, Refusal> {
+    let current = current.ok_or(Refusal::BLOB_NOT_FOUND)?;
+    conditions::check(request, &current)?;
+    state.remove(place(request, container, Operation::DeleteBlob), name);
+    Ok(Reply::new(202).header("x-ms-delete-type-permanent", "true"))
+}
+
+fn place<'a>(request: &Recorded, container: &'a str, operation: Operation) -> Place<'a> {
+    Place { container, operation, request: Some(request.index) }
+}
+
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}

@@ -1,0 +1,23 @@
+//! One suite for both surfaces: each root mounts it with its own `maybe_async`, `test` and `subject`.
+//!
+//! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
+
+mod conformance;
+mod requests;
+
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
+
+use super::{IS_BLOCKING, at_once, maybe_async, pause, subject, test};
+use crate::support;
+
+pub fn group() -> ConsumerGroup {
+    ConsumerGroup::new("NS.servicebus.windows.net", "Hub", "$Default").unwrap()
+}
+
+pub fn ownership(partition_id: &str, owner_id: &str) -> PartitionOwnership {
+    PartitionOwnership::new(&group(), partition_id, owner_id).unwrap()
+}
+
+pub fn checkpoint(partition_id: &str, offset: &str, sequence_number: i64) -> Checkpoint {
+    Checkpoint::new(&group(), partition_id, offset, sequence_number).unwrap()
+}
