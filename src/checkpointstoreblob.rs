@@ -24,6 +24,9 @@ mod credential;
 #[path = "dual/memory_container.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod memory_container;
+#[path = "dual/ownership_manager.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod ownership_manager;
 #[path = "dual/rest_container.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod rest_container;
@@ -45,6 +48,7 @@ pub use builder::BlobCheckpointStoreBuilder;
 pub use checkpoint_store::CheckpointStore;
 pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
+pub use ownership_manager::OwnershipManager;
 pub use store::BlobCheckpointStore;
 pub use transport::Transport;
 

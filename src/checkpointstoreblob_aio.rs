@@ -19,6 +19,8 @@ mod container;
 mod credential;
 #[path = "dual/memory_container.rs"]
 mod memory_container;
+#[path = "dual/ownership_manager.rs"]
+mod ownership_manager;
 #[path = "dual/rest_container.rs"]
 mod rest_container;
 #[path = "dual/store.rs"]
@@ -39,6 +41,7 @@ pub use builder::BlobCheckpointStoreBuilder;
 pub use checkpoint_store::CheckpointStore;
 pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
+pub use ownership_manager::OwnershipManager;
 pub use store::BlobCheckpointStore;
 pub use transport::Transport;
 

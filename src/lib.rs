@@ -7,6 +7,7 @@
 )]
 
 mod access_token;
+pub mod balance;
 pub mod container;
 mod error;
 mod listing_reader;
@@ -14,15 +15,17 @@ mod memory_container;
 mod metadata;
 mod model;
 mod naming;
+pub mod ownership;
 mod protocol;
 mod store_options;
 mod transport;
 
 // Tools that know a file by one module read it as the one that comes first.
-#[cfg(feature = "blocking")]
-pub mod checkpointstoreblob;
 #[cfg(feature = "aio")]
 pub mod checkpointstoreblob_aio;
+
+#[cfg(feature = "blocking")]
+pub mod checkpointstoreblob;
 
 pub use access_token::{AccessToken, TokenRequest};
 pub use container::RequestOptions;

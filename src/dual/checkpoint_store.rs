@@ -1,5 +1,8 @@
 //! What a load balancer or a consumer needs of a store; a store of your own is plugged in here.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use super::{BlobCheckpointStore, maybe_async};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
@@ -66,6 +69,16 @@ pub trait CheckpointStore: Send + Sync {
     async fn delete_checkpoint(&self, _group: &ConsumerGroup, _partition_id: &str) -> Result<bool> {
         Err(Error::new(ErrorKind::Other, "this store does not delete checkpoints"))
     }
+
+    /// The same store, whose calls end within a limit. `None`, the default, if it cannot be limited.
+    fn limited(&self, _limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        None
+    }
+
+    /// The monotonic clock that leases are judged by; a test may have its own.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 #[maybe_async]
@@ -100,5 +113,57 @@ impl CheckpointStore for BlobCheckpointStore {
 
     async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
         Self::delete_checkpoint(self, group, partition_id).await
+    }
+
+    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        Some(Box::new(self.limited_to(limit)))
+    }
+
+    fn now(&self) -> Instant {
+        self.container().now()
+    }
+}
+
+/// A shared store is a store.
+#[maybe_async]
+impl<T: CheckpointStore + ?Sized> CheckpointStore for Arc<T> {
+    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
+        T::list_ownership(self, group).await
+    }
+
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        T::claim_ownership(self, ownerships).await
+    }
+
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        T::list_checkpoints(self, group).await
+    }
+
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+        T::update_checkpoint(self, checkpoint).await
+    }
+
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        T::relinquish_ownership(self, ownerships).await
+    }
+
+    async fn get_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+    ) -> Result<Option<Checkpoint>> {
+        T::get_checkpoint(self, group, partition_id).await
+    }
+
+    async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
+        T::delete_checkpoint(self, group, partition_id).await
+    }
+
+    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        T::limited(self, limit)
+    }
+
+    fn now(&self) -> Instant {
+        T::now(self)
     }
 }

@@ -142,6 +142,12 @@ impl BlobCheckpointStore {
         Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
     }
 
+    /// The same store and options, with a limit of the whole call that only gets shorter.
+    pub(super) fn limited_to(&self, limit: std::time::Duration) -> Self {
+        let own = self.options.get_timeout().unwrap_or(self.inner.options.call_timeout);
+        self.with_options((*self.options).clone().timeout(own.min(limit)))
+    }
+
     /// Ends this handle. Connections are closed with the last clone; neither waits for the network.
     pub fn close(self) {}
 

@@ -1,0 +1,298 @@
+//! One consumer's part in sharing the partitions: list, balance, claim.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::runtime::Lock;
+use super::{CheckpointStore, by_surface, maybe_async};
+use crate::balance::{OwnershipOptions, PlannedClaim, Revocation};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::ownership::{Round, RoundState, StartingPositions, Tally};
+
+/// Shares the partitions of an event hub with the other consumers of a group.
+///
+/// Each [`round`](Self::round) lists who owns what, decides, and claims: one list, one request per partition that is
+/// renewed or claimed, and one list of checkpoints if something was won. Nothing happens between the rounds: there is
+/// no hidden thread or task. Call it again after [`Round::next_round_in`], from a thread, a task or a loop of your own.
+///
+/// Between the rounds ask [`is_owned`](Self::is_owned) before each batch and each checkpoint: if renewals fail, a
+/// partition ends to be owned before any other consumer may take it. A steal is different by protocol: the former owner
+/// learns of it in its next round. See the [`balance`](mod@crate::balance) module for how shares and expirations are
+/// chosen in mixed fleets.
+///
+/// Cheap to clone; clones are the same consumer.
+///
+/// # Example
+///
+#[doc = by_surface!(
+    blocking: r#"
+```
+use eventhub_checkpointstore::ConsumerGroup;
+use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, OwnershipManager};
+
+let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let partitions = ["0".to_owned(), "1".to_owned()];
+
+let manager = OwnershipManager::new(store, &group, "consumer-a", OwnershipOptions::default())?;
+let round = manager.round(&partitions)?;
+for won in &round.won {
+    println!("read partition {} from {:?}", won.partition_id, won.start);
+}
+assert!(manager.is_owned("0") && manager.is_owned("1"));
+let relinquished = manager.relinquish_all(std::time::Duration::from_secs(5));
+assert!(relinquished.all_claimed());
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use eventhub_checkpointstore::ConsumerGroup;
+use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, OwnershipManager};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
+let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let partitions = ["0".to_owned(), "1".to_owned()];
+
+let manager = OwnershipManager::new(store, &group, "consumer-a", OwnershipOptions::default())?;
+let round = manager.round(&partitions).await?;
+for won in &round.won {
+    println!("read partition {} from {:?}", won.partition_id, won.start);
+}
+assert!(manager.is_owned("0") && manager.is_owned("1"));
+let relinquished = manager.relinquish_all(std::time::Duration::from_secs(5)).await;
+assert!(relinquished.all_claimed());
+# Ok(())
+# }
+```"#
+)]
+#[derive(Clone)]
+pub struct OwnershipManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Box<dyn CheckpointStore>,
+    /// One round at a time; held while it waits.
+    round: Lock<()>,
+    /// Never held while something waits, so that `is_owned` answers at once.
+    state: Mutex<RoundState>,
+}
+
+impl OwnershipManager {
+    /// A consumer that owns nothing yet. Partitions without a checkpoint begin at the earliest event.
+    ///
+    /// The owner id must be unique among the running consumers of the group. A consumer that keeps it over a restart
+    /// goes on with its records without waiting for them to expire.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if the owner id cannot be stored, as in [`PartitionOwnership::new`].
+    pub fn new(
+        store: impl CheckpointStore + 'static,
+        group: &ConsumerGroup,
+        owner_id: impl Into<String>,
+        options: OwnershipOptions,
+    ) -> Result<Self> {
+        Self::with_starting_positions(store, group, owner_id, options, StartingPositions::default())
+    }
+
+    /// The same, with the positions at which partitions without a checkpoint begin.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_starting_positions(
+        store: impl CheckpointStore + 'static,
+        group: &ConsumerGroup,
+        owner_id: impl Into<String>,
+        options: OwnershipOptions,
+        positions: StartingPositions,
+    ) -> Result<Self> {
+        let (group, owner_id) = (group.clone(), owner_id.into());
+        let state = RoundState::new(group, owner_id, options, positions, fastrand::u64(..))?;
+        let store = Box::new(store);
+        let inner = Inner { store, round: Lock::default(), state: Mutex::new(state) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The id that this consumer claims with.
+    pub fn owner_id(&self) -> String {
+        self.state().owner_id().to_owned()
+    }
+
+    /// Whether a partition may be worked on at this moment. Takes no request and does not wait for a round.
+    pub fn is_owned(&self, partition_id: &str) -> bool {
+        self.state().is_owned(partition_id, self.now())
+    }
+
+    /// The partitions that may be worked on at this moment, sorted.
+    pub fn owned(&self) -> Vec<String> {
+        self.state().owned(self.now())
+    }
+
+    /// The partitions that may no longer be worked on and were not reported yet, by a round or by this.
+    ///
+    /// A failed round reports none, so look here after one.
+    #[must_use = "each revocation is reported only once"]
+    pub fn take_revoked(&self) -> Vec<Revocation> {
+        self.state().take_revoked(self.now())
+    }
+
+    /// When to try again after a round that failed: a third of the interval, so that a lease outlives two failures.
+    pub fn retry_in(&self) -> Duration {
+        jittered(self.state().options().interval() / 3)
+    }
+
+    fn state(&self) -> MutexGuard<'_, RoundState> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Instant {
+        self.inner.store.now()
+    }
+
+    /// A store whose calls end by a moment, if it can be limited.
+    fn until(&self, deadline: Instant) -> Result<Limited<'_>> {
+        let left = deadline.saturating_duration_since(self.now());
+        if left.is_zero() {
+            return Err(Error::new(ErrorKind::Timeout, "the time of the round is used up"));
+        }
+        Ok(match self.inner.store.limited(left) {
+            Some(store) => Limited::Own(store),
+            None => Limited::Shared(&*self.inner.store),
+        })
+    }
+}
+
+/// A store for the rest of a round.
+enum Limited<'a> {
+    Own(Box<dyn CheckpointStore>),
+    Shared(&'a dyn CheckpointStore),
+}
+
+impl Limited<'_> {
+    fn store(&self) -> &dyn CheckpointStore {
+        match self {
+            Self::Own(store) => &**store,
+            Self::Shared(store) => *store,
+        }
+    }
+}
+
+#[maybe_async]
+impl OwnershipManager {
+    /// One round: lists the ownerships, decides, claims, and reads where the won partitions begin.
+    ///
+    /// It ends in time for the next one to renew the leases. Clones that call it at once take turns.
+    ///
+    /// # Errors
+    ///
+    /// The list of ownerships or of checkpoints could not be read. Nothing is lost by that: leases go on until they
+    /// end, and partitions that were won already are reported by the next round that succeeds. A claim that fails is
+    /// no error but stands in [`Round::failed`]. [`ErrorKind::InvalidInput`] for a partition id that cannot be stored.
+    pub async fn round(&self, partition_ids: &[String]) -> Result<Round> {
+        let _turn = self.inner.round.lock().await;
+        let started = self.now();
+        let deadline = started + round_limit(self.state().options());
+
+        let listing = self.list(deadline).await?;
+        let server_time = listing.server_time();
+        let now = self.now();
+        let plan = self.state().plan(partition_ids, listing.items(), server_time, now)?;
+
+        let mut tally = Tally::default();
+        let (needed, mut spare) = (plan.needed, plan.spare.iter().cloned());
+        let mut claims: Vec<PlannedClaim> = plan.claims().cloned().collect();
+        while !claims.is_empty() {
+            self.claim(claims, deadline, &mut tally).await;
+            // Others were faster: what else would do is tried in their place.
+            let missing = needed.saturating_sub(tally.won).min(tally.replaceable);
+            tally.replaceable = 0;
+            claims = spare.by_ref().take(missing).collect();
+        }
+
+        let won = self.start(deadline).await?;
+        let now = self.now();
+        let interval = self.state().options().interval();
+        let mut state = self.state();
+        Ok(Round {
+            revoked: state.take_revoked(now),
+            owned: state.owned(now),
+            won,
+            lost: tally.lost,
+            failed: tally.failed,
+            next_round_in: jittered(interval)
+                .saturating_sub(now.saturating_duration_since(started)),
+            active_owners: plan.active_owners,
+            share: plan.share,
+        })
+    }
+
+    /// Gives up all partitions within a limit, so that others take them in their next round instead of after the
+    /// expiration. From its beginning on nothing is owned.
+    ///
+    /// Stop reading first. Only records whose ETag is still ours are touched. What could not be relinquished expires.
+    pub async fn relinquish_all(&self, limit: Duration) -> Claims {
+        let deadline = self.now() + limit;
+        // Nobody works on while the last round still waits.
+        let released = self.state().give_up_all();
+        let _turn = self.inner.round.lock().await;
+        let mut records = released;
+        records.extend(self.state().give_up_all());
+        let store = match self.until(deadline) {
+            Ok(store) => store,
+            Err(_) => Limited::Shared(&*self.inner.store),
+        };
+        store.store().relinquish_ownership(&records).await
+    }
+
+    async fn list(&self, deadline: Instant) -> Result<Listing<PartitionOwnership>> {
+        let group = self.state().group().clone();
+        let store = self.until(deadline)?;
+        store.store().list_ownership(&group).await
+    }
+
+    async fn claim(&self, claims: Vec<PlannedClaim>, deadline: Instant, tally: &mut Tally) {
+        let ownerships: Vec<_> = claims.iter().map(|claim| claim.ownership.clone()).collect();
+        let started = self.now();
+        let outcomes = match self.until(deadline) {
+            Ok(store) => store.store().claim_ownership(&ownerships).await,
+            Err(_) => Claims::default(),
+        };
+        self.state().settle(claims, outcomes, started, tally);
+    }
+
+    /// Reads the checkpoints of what was won, all at once; a failed read is never "start at the default".
+    async fn start(&self, deadline: Instant) -> Result<Vec<crate::ownership::WonPartition>> {
+        if !self.state().has_unstarted(self.now()) {
+            return Ok(Vec::new());
+        }
+        let group = self.state().group().clone();
+        let store = self.until(deadline)?;
+        let checkpoints = store.store().list_checkpoints(&group).await?;
+        Ok(self.state().start(checkpoints, self.now()))
+    }
+}
+
+/// A round must end early enough for the next one to renew the leases before they end.
+fn round_limit(options: &OwnershipOptions) -> Duration {
+    let lease = options.lease_duration();
+    lease.saturating_sub(options.interval()).max(lease / 4)
+}
+
+/// Up to a tenth shorter, so that consumers do not act in step and no interval is exceeded.
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(1.0 - 0.1 * fastrand::f64())
+}
+
+impl fmt::Debug for OwnershipManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnershipManager").field("state", &*self.state()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use crate::model::Checkpoint;
+
+/// Where reading of a partition begins.
+///
+/// ```
+/// use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
+/// use eventhub_checkpointstore::ownership::StartingPosition;
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
+/// assert_eq!(
+///     StartingPosition::after(&checkpoint),
+///     Some(StartingPosition::Offset { offset: "8589934592".into(), inclusive: false })
+/// );
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum StartingPosition {
+    /// The first event that is still kept. The default: nothing is left out.
+    #[default]
+    Earliest,
+    /// The first event that arrives from now on.
+    Latest,
+    /// An offset.
+    Offset {
+        /// The offset, verbatim.
+        offset: String,
+        /// Whether the event at the offset is read, too.
+        inclusive: bool,
+    },
+    /// A sequence number.
+    SequenceNumber {
+        /// The sequence number.
+        sequence_number: i64,
+        /// Whether the event of that number is read, too.
+        inclusive: bool,
+    },
+    /// A time at which the service took an event in.
+    EnqueuedTime {
+        /// The time, by the service's clock.
+        enqueued_time: SystemTime,
+        /// Whether an event of just that time is read, too.
+        inclusive: bool,
+    },
+}
+
+impl StartingPosition {
+    /// The event after a checkpoint: by its offset, else by its sequence number. `None` if it has neither.
+    pub fn after(checkpoint: &Checkpoint) -> Option<Self> {
+        if let Some(offset) = checkpoint.offset() {
+            return Some(Self::Offset { offset: offset.to_owned(), inclusive: false });
+        }
+        let sequence_number = checkpoint.sequence_number()?;
+        Some(Self::SequenceNumber { sequence_number, inclusive: false })
+    }
+}
+
+/// Where partitions without a checkpoint begin: one position for all, others for some.
+///
+/// ```
+/// use eventhub_checkpointstore::ownership::{StartingPosition, StartingPositions};
+///
+/// let positions = StartingPositions::new(StartingPosition::Latest)
+///     .with_partition("3", StartingPosition::SequenceNumber { sequence_number: 100, inclusive: true });
+/// assert_eq!(positions.of("0"), &StartingPosition::Latest);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StartingPositions {
+    default: StartingPosition,
+    by_partition: HashMap<String, StartingPosition>,
+}
+
+impl StartingPositions {
+    /// The same position for all partitions.
+    pub fn new(default: StartingPosition) -> Self {
+        Self { default, by_partition: HashMap::new() }
+    }
+
+    /// Another position for one partition.
+    pub fn with_partition(
+        mut self,
+        partition_id: impl Into<String>,
+        position: StartingPosition,
+    ) -> Self {
+        self.by_partition.insert(partition_id.into(), position);
+        self
+    }
+
+    /// Where a partition begins that has no checkpoint.
+    pub fn of(&self, partition_id: &str) -> &StartingPosition {
+        self.by_partition.get(partition_id).unwrap_or(&self.default)
+    }
+}
