@@ -7,6 +7,7 @@
 )]
 
 mod access_token;
+pub mod balance;
 pub mod container;
 mod error;
 mod listing_reader;

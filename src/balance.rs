@@ -1,0 +1,204 @@
+//! Who should own which partition now, and how long an owner may believe that it still does.
+//!
+//! Everything here is pure: no request, no clock, no thread. [`balance`] looks at a listing and says what to
+//! renew, what to claim, what to steal, and why; [`Leases`] remembers until when each partition may be worked on.
+//! Time and randomness are arguments, so both surfaces share it and a test can replay it.
+//!
+//! # A fair share
+//!
+//! The share is the number of partitions divided by the number of active owners: those with at least one
+//! unexpired record, and this consumer itself. If the division leaves a remainder, that many owners have one more.
+//! A partition is free if it has no record, a released one (no owner), or an expired one. Free partitions are
+//! taken first; then partitions of owners above their share, the most loaded first and none below its share. In
+//! a settled fleet, where the counts differ by at most one, nothing moves. Owner ids are compared exactly: two
+//! running consumers must never have the same one, and a restarted consumer that kept its id goes on with its
+//! records.
+//!
+//! A free partition is normally left to the consumer whose share it belongs to. One that nobody took for an
+//! interval beyond the expiration is taken by any [`Greedy`](BalanceStrategy::Greedy) consumer, above the share if
+//! need be: partitions without an owner are worse than uneven ones.
+//!
+//! # Choosing interval and expiration
+//!
+//! Consumers of all SDKs may share a consumer group, each with numbers of its own. Two of them must fit:
+//!
+//! * the *interval* must be at most a quarter of the **shortest expiration** in the fleet, so that two rounds in a
+//!   row can fail before others take our partitions;
+//! * the *expiration* must be at least four times the **longest interval** in the fleet, so that we grant others
+//!   the same.
+//!
+//! | SDK, by default | interval | expiration |
+//! |---|---|---|
+//! | Python | 30 s | 180 s |
+//! | .NET, Java | 30 s | 120 s |
+//! | JavaScript, Go, C++ | 10 s | 60 s |
+//! | the official Rust crate | 30 s | 60 s |
+//! | this crate | 15 s | 120 s, and leases for 60 s |
+//!
+//! So the defaults here fit beside all of them. A renewal costs one write for each partition and interval; in a
+//! fleet without 60 s expirations, `OwnershipOptions::new` with 30 s and 120 s halves that. An expiration of two intervals
+//! or less is refused: a single failed round would give partitions away.
+//!
+//! # Two owners at a time
+//!
+//! After a crash or a pause there is never a moment at which two consumers of this crate believe in their ownership: the lease
+//! of the former owner ends before others see its record expire. A **steal** is different. The former owner learns
+//! of it in its next round, so for up to its interval (until the end of its lease, if its rounds fail) both
+//! receive events of the partition. The link's owner level (epoch) closes that gap, because the service disconnects
+//! a reader as soon as one with a higher or equal level arrives; a checkpoint by the former owner may still go back
+//! to an earlier event, so events can be processed twice, but none is lost.
+
+mod fleet;
+mod lease;
+mod options;
+mod plan;
+mod share;
+#[cfg(test)]
+mod tests;
+
+use std::time::SystemTime;
+
+use fastrand::Rng;
+
+use crate::error::Result;
+use crate::model::{ConsumerGroup, PartitionOwnership};
+use fleet::{Fleet, FreePartition};
+pub use lease::{Leases, Revocation, RevocationCause};
+pub use options::{BalanceStrategy, OwnershipOptions};
+pub use plan::{ClaimReason, Plan, PlannedClaim};
+use share::{Share, Surplus, surplus};
+
+/// What [`balance`] decides on.
+///
+/// ```
+/// # use std::time::SystemTime;
+/// # use eventhub_checkpointstore::ConsumerGroup;
+/// # use eventhub_checkpointstore::balance::{BalanceInput, BalanceStrategy, OwnershipOptions};
+/// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// # let partition_ids = ["0".to_owned()];
+/// let mut input = BalanceInput::new(&group, "me", &partition_ids, &[], SystemTime::now());
+/// input.options = OwnershipOptions::default().with_strategy(BalanceStrategy::Balanced);
+/// input.seed = 42;
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BalanceInput<'a> {
+    /// Whose partitions they are; for the first claims.
+    pub group: &'a ConsumerGroup,
+    /// Who asks.
+    pub owner_id: &'a str,
+    /// All partitions of the event hub. One that is named twice counts once.
+    pub partition_ids: &'a [String],
+    /// The listed records. Those of other partitions are ignored; of two for one partition the later counts.
+    pub ownerships: &'a [PartitionOwnership],
+    /// The server's clock at the listing, [`Listing::server_time`](crate::Listing::server_time).
+    pub server_time: SystemTime,
+    /// Strategy, interval and expiration; the default ones at first.
+    pub options: OwnershipOptions,
+    /// Decides between equally good partitions; give another one in each round. Consumers with the same seed still
+    /// choose differently, because their owner ids are mixed in. 0 at first.
+    pub seed: u64,
+}
+
+impl<'a> BalanceInput<'a> {
+    /// What to decide on, with the default options.
+    pub fn new(
+        group: &'a ConsumerGroup,
+        owner_id: &'a str,
+        partition_ids: &'a [String],
+        ownerships: &'a [PartitionOwnership],
+        server_time: SystemTime,
+    ) -> Self {
+        let options = OwnershipOptions::default();
+        Self { group, owner_id, partition_ids, ownerships, server_time, options, seed: 0 }
+    }
+
+    /// FNV-1a over the owner id, started from the seed.
+    fn rng(&self) -> Rng {
+        let hash = self.owner_id.bytes().fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Rng::with_seed(hash)
+    }
+}
+
+/// Decides what a consumer should claim in this round.
+///
+/// A pure function: the same input gives the same plan. See the [module documentation](self) for the rules.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use eventhub_checkpointstore::balance::{BalanceInput, ClaimReason, balance};
+/// use eventhub_checkpointstore::{ConsumerGroup, ETag, PartitionOwnership};
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let partition_ids: Vec<String> = (0..4).map(|id| id.to_string()).collect();
+/// let now = SystemTime::now();
+/// // Another consumer owns 0, 1 and 2; nobody owns 3.
+/// let listed = ["0", "1", "2"]
+///     .map(|id| Ok(PartitionOwnership::new(&group, id, "other")?.with_etag(ETag::new("0x1")?).with_last_modified(now)))
+///     .into_iter()
+///     .collect::<Result<Vec<_>, eventhub_checkpointstore::Error>>()?;
+///
+/// let plan = balance(&BalanceInput::new(&group, "me", &partition_ids, &listed, now))?;
+/// assert_eq!((plan.active_owners, plan.share), (2, 2));
+/// assert_eq!(plan.claim[0].partition_id(), "3");
+/// assert_eq!(plan.steal[0].reason, ClaimReason::Stolen { from: "other".to_owned() });
+/// assert_eq!(plan.steal[0].ownership.etag(), Some(&ETag::new("0x1")?));
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the owner id or the id of a partition to be claimed
+/// cannot be stored, as in [`PartitionOwnership::new`].
+pub fn balance(input: &BalanceInput<'_>) -> Result<Plan> {
+    let mut rng = input.rng();
+    let mut fleet = Fleet::survey(input);
+    rng.shuffle(&mut fleet.free);
+    fleet.free.sort_by_key(|free| !free.overdue);
+    let share = Share::of(&fleet);
+
+    // A balanced consumer moves one partition per round, whatever the need.
+    let (limit, spares) = match input.options.strategy() {
+        BalanceStrategy::Greedy => (usize::MAX, usize::MAX),
+        BalanceStrategy::Balanced => (1, 0),
+    };
+    let missing = share.own.saturating_sub(fleet.mine.len());
+    let needed = missing.min(limit);
+    let (claim, free_left) = fleet.free.split_at(claims_now(&fleet.free, needed, limit));
+    let surplus = surplus(&fleet.others, share.floor, &mut rng);
+    let held = fleet.mine.len() + claim.len();
+    let (steal, surplus_left) =
+        surplus.split_at(steals_now(&surplus, held, needed.saturating_sub(claim.len())));
+
+    let spare_free = free_left.iter().map(|free| free.claim(input));
+    let spare_steals = surplus_left.iter().filter(|one| one.load > share.own);
+    let spares = if missing == 0 { 0 } else { spares };
+    Ok(Plan {
+        renew: fleet.mine.iter().map(|mine| PlannedClaim::renewal(mine)).collect(),
+        claim: claim.iter().map(|free| free.claim(input)).collect::<Result<_>>()?,
+        steal: steal.iter().map(|one| one.claim(input)).collect::<Result<_>>()?,
+        spare: spare_free
+            .chain(spare_steals.map(|one| one.claim(input)))
+            .take(spares)
+            .collect::<Result<_>>()?,
+        needed,
+        free: fleet.free.len(),
+        active_owners: fleet.active_owners(),
+        share: share.own,
+    })
+}
+
+/// What is needed, and what is overdue although it is not needed; the overdue ones stand first.
+fn claims_now(free: &[FreePartition<'_>], needed: usize, limit: usize) -> usize {
+    let overdue = free.iter().take_while(|free| free.overdue).count();
+    needed.max(overdue).min(limit).min(free.len())
+}
+
+/// Only from an owner with at least two more than we then have: otherwise the difference would just change sides.
+fn steals_now(surplus: &[Surplus<'_>], held: usize, needed: usize) -> usize {
+    let first = surplus.iter().take(needed).enumerate();
+    first.take_while(|(stolen, one)| one.load > held + stolen + 1).count()
+}

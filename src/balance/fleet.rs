@@ -1,0 +1,105 @@
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use super::{BalanceInput, ClaimReason, OwnershipOptions, PlannedClaim};
+use crate::error::Result;
+use crate::model::PartitionOwnership;
+
+/// A listing as one consumer sees it. Every partition is in exactly one place, and all are sorted by partition id.
+pub(super) struct Fleet<'a> {
+    pub(super) mine: Vec<&'a PartitionOwnership>,
+    /// What the other active owners hold; none is empty.
+    pub(super) others: Vec<Vec<&'a PartitionOwnership>>,
+    pub(super) free: Vec<FreePartition<'a>>,
+}
+
+pub(super) struct FreePartition<'a> {
+    partition_id: &'a str,
+    record: Option<&'a PartitionOwnership>,
+    /// Free for so long that whoever it was left for is not coming.
+    pub(super) overdue: bool,
+}
+
+impl<'a> Fleet<'a> {
+    pub(super) fn survey(input: &BalanceInput<'a>) -> Self {
+        let BalanceInput { ref options, server_time, .. } = *input;
+        let mut mine = Vec::new();
+        let mut free = Vec::new();
+        let mut others = BTreeMap::<_, Vec<_>>::new();
+        for (partition_id, record) in newest_records(input.partition_ids, input.ownerships) {
+            match record
+                .and_then(|record| Some((record, live_owner(record, options, server_time)?)))
+            {
+                Some((record, owner)) if owner == input.owner_id => mine.push(record),
+                Some((record, owner)) => others.entry(owner).or_default().push(record),
+                None => {
+                    let overdue = record.is_some_and(|it| is_overdue(it, options, server_time));
+                    free.push(FreePartition { partition_id, record, overdue });
+                }
+            }
+        }
+        Self { mine, others: others.into_values().collect(), free }
+    }
+
+    pub(super) fn active_owners(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        let theirs: usize = self.others.iter().map(Vec::len).sum();
+        self.mine.len() + theirs + self.free.len()
+    }
+}
+
+/// Every known partition, sorted, with its record. A partition listed twice counts once, with the later record.
+fn newest_records<'a>(
+    partition_ids: &'a [String],
+    ownerships: &'a [PartitionOwnership],
+) -> BTreeMap<&'a str, Option<&'a PartitionOwnership>> {
+    let mut newest = HashMap::<_, &PartitionOwnership>::with_capacity(ownerships.len());
+    for record in ownerships {
+        newest
+            .entry(record.partition_id())
+            .and_modify(|known| {
+                if record.last_modified() > known.last_modified() {
+                    *known = record;
+                }
+            })
+            .or_insert(record);
+    }
+    partition_ids.iter().map(|id| (id.as_str(), newest.get(id.as_str()).copied())).collect()
+}
+
+/// The owner of a record that is not expired. A record without a time cannot be shown to be expired.
+fn live_owner<'a>(
+    record: &'a PartitionOwnership,
+    options: &OwnershipOptions,
+    server_time: SystemTime,
+) -> Option<&'a str> {
+    let expired = record.age(server_time).is_some_and(|age| age > options.expiration());
+    record.owner_id().filter(|_| !expired)
+}
+
+fn is_overdue(
+    record: &PartitionOwnership,
+    options: &OwnershipOptions,
+    server_time: SystemTime,
+) -> bool {
+    let patience = options.expiration().saturating_add(options.interval());
+    record.age(server_time).is_some_and(|age| age > patience)
+}
+
+impl FreePartition<'_> {
+    pub(super) fn claim(&self, input: &BalanceInput<'_>) -> Result<PlannedClaim> {
+        let Some(record) = self.record else {
+            let ownership =
+                PartitionOwnership::new(input.group, self.partition_id, input.owner_id)?;
+            return Ok(PlannedClaim::new(ownership, ClaimReason::Unclaimed));
+        };
+        let reason = match record.owner_id() {
+            None => ClaimReason::Released,
+            Some(owner) => ClaimReason::Expired { from: owner.to_owned() },
+        };
+        Ok(PlannedClaim::new(record.claimed_by(input.owner_id)?, reason))
+    }
+}
