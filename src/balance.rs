@@ -128,7 +128,7 @@ impl<'a> BalanceInput<'a> {
 /// A pure function: the same input gives the same plan. See the [module documentation](self) for the rules.
 ///
 /// ```
-/// use std::time::{Duration, SystemTime};
+/// use std::time::SystemTime;
 /// use eventhub_checkpointstore::balance::{BalanceInput, ClaimReason, balance};
 /// use eventhub_checkpointstore::{ConsumerGroup, ETag, PartitionOwnership};
 ///
@@ -160,30 +160,27 @@ pub fn balance(input: &BalanceInput<'_>) -> Result<Plan> {
     fleet.free.sort_by_key(|free| !free.overdue);
     let share = Share::of(&fleet);
 
+    let is_greedy = input.options.strategy() == BalanceStrategy::Greedy;
     // A balanced consumer moves one partition per round, whatever the need.
-    let (limit, spares) = match input.options.strategy() {
-        BalanceStrategy::Greedy => (usize::MAX, usize::MAX),
-        BalanceStrategy::Balanced => (1, 0),
-    };
+    let limit = if is_greedy { usize::MAX } else { 1 };
     let missing = share.own.saturating_sub(fleet.mine.len());
     let needed = missing.min(limit);
     let (claim, free_left) = fleet.free.split_at(claims_now(&fleet.free, needed, limit));
     let surplus = surplus(&fleet.others, share.floor, &mut rng);
-    let held = fleet.mine.len() + claim.len();
-    let (steal, surplus_left) =
-        surplus.split_at(steals_now(&surplus, held, needed.saturating_sub(claim.len())));
+    // When no free one is left, what is missing here is exactly what others have above their shares: each steal is from
+    // one who has at least two more.
+    let steals = needed.saturating_sub(claim.len()).min(surplus.len());
+    let (steal, surplus_left) = surplus.split_at(steals);
 
-    let spare_free = free_left.iter().map(|free| free.claim(input));
-    let spare_steals = surplus_left.iter().filter(|one| one.load > share.own);
-    let spares = if missing == 0 { 0 } else { spares };
     Ok(Plan {
         renew: fleet.mine.iter().map(|mine| PlannedClaim::renewal(mine)).collect(),
         claim: claim.iter().map(|free| free.claim(input)).collect::<Result<_>>()?,
         steal: steal.iter().map(|one| one.claim(input)).collect::<Result<_>>()?,
-        spare: spare_free
-            .chain(spare_steals.map(|one| one.claim(input)))
-            .take(spares)
-            .collect::<Result<_>>()?,
+        spare: if is_greedy && missing > 0 {
+            spare(input, free_left, surplus_left, share.own)?
+        } else {
+            Vec::new()
+        },
         needed,
         free: fleet.free.len(),
         active_owners: fleet.active_owners(),
@@ -197,8 +194,13 @@ fn claims_now(free: &[FreePartition<'_>], needed: usize, limit: usize) -> usize 
     needed.max(overdue).min(limit).min(free.len())
 }
 
-/// Only from an owner with at least two more than we then have: otherwise the difference would just change sides.
-fn steals_now(surplus: &[Surplus<'_>], held: usize, needed: usize) -> usize {
-    let first = surplus.iter().take(needed).enumerate();
-    first.take_while(|(stolen, one)| one.load > held + stolen + 1).count()
+/// Free ones first. What is stolen must still make the fleet more even if it is the last one to the share.
+fn spare(
+    input: &BalanceInput<'_>,
+    free: &[FreePartition<'_>],
+    surplus: &[Surplus<'_>],
+    share: usize,
+) -> Result<Vec<PlannedClaim>> {
+    let steals = surplus.iter().filter(|one| one.load > share);
+    free.iter().map(|one| one.claim(input)).chain(steals.map(|one| one.claim(input))).collect()
 }

@@ -226,3 +226,36 @@ fn what_cannot_be_stored_is_refused() {
         assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);
     }
 }
+
+/// Over random listings: who is stolen from keeps its share, and had at least two more than the thief then had.
+#[test]
+fn every_steal_makes_the_fleet_more_even() {
+    let mut steals = 0;
+    for seed in 0..2_000 {
+        let mut rng = Rng::with_seed(seed);
+        let (owners, partitions) = (rng.usize(1..=8), rng.usize(1..40));
+        let names = ["a", "", "b", "c", "d", "e", "f", "me"];
+        let listed: Vec<_> = (0..partitions)
+            .map(|partition| (partition, rng.usize(..=owners).min(rng.usize(..=owners))))
+            .filter(|(_, owner)| *owner < owners)
+            .map(|(partition, owner)| record(partition, names[owner], FRESH))
+            .collect();
+        let plan = plan_with(BalanceStrategy::Greedy, seed, partitions, &listed);
+        let mut counts = BTreeMap::<_, usize>::new();
+        for owner in listed.iter().filter_map(PartitionOwnership::owner_id) {
+            *counts.entry(owner).or_default() += 1;
+        }
+        let mut held = plan.renew.len() + plan.claim.len();
+        for claim in &plan.steal {
+            let ClaimReason::Stolen { from } = &claim.reason else { panic!("{claim:?}") };
+            let robbed = counts.get_mut(from.as_str()).unwrap();
+            assert!(*robbed >= held + 2, "seed {seed}: {robbed} and {held}: {plan:?}");
+            *robbed -= 1;
+            assert!(*robbed >= partitions / plan.active_owners, "seed {seed}: below its share");
+            held += 1;
+            steals += 1;
+        }
+        assert_eq!(held, held.max(plan.share), "seed {seed}: the share is reached in one round");
+    }
+    assert!(steals > 1_000, "{steals}");
+}
