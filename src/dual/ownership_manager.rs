@@ -146,7 +146,7 @@ impl OwnershipManager {
 
     /// When to try again after a round that failed: a third of the interval, so that a lease outlives two failures.
     pub fn retry_in(&self) -> Duration {
-        jittered(self.state().options().interval() / 3)
+        self.state().options().jittered_interval(fastrand::u64(..)) / 3
     }
 
     fn state(&self) -> MutexGuard<'_, RoundState> {
@@ -199,7 +199,7 @@ impl OwnershipManager {
     pub async fn round(&self, partition_ids: &[String]) -> Result<Round> {
         let _turn = self.inner.round.lock().await;
         let started = self.now();
-        let deadline = started + round_limit(self.state().options());
+        let deadline = started + self.state().options().round_timeout();
 
         let listing = self.list(deadline).await?;
         let server_time = listing.server_time();
@@ -219,16 +219,15 @@ impl OwnershipManager {
 
         let won = self.start(deadline).await?;
         let now = self.now();
-        let interval = self.state().options().interval();
         let mut state = self.state();
+        let pause = state.options().jittered_interval(fastrand::u64(..));
         Ok(Round {
             revoked: state.take_revoked(now),
             owned: state.owned(now),
             won,
             lost: tally.lost,
             failed: tally.failed,
-            next_round_in: jittered(interval)
-                .saturating_sub(now.saturating_duration_since(started)),
+            next_round_in: pause.saturating_sub(now.saturating_duration_since(started)),
             active_owners: plan.active_owners,
             share: plan.share,
         })
@@ -278,17 +277,6 @@ impl OwnershipManager {
         let checkpoints = store.store().list_checkpoints(&group).await?;
         Ok(self.state().start(checkpoints, self.now()))
     }
-}
-
-/// A round must end early enough for the next one to renew the leases before they end.
-fn round_limit(options: &OwnershipOptions) -> Duration {
-    let lease = options.lease_duration();
-    lease.saturating_sub(options.interval()).max(lease / 4)
-}
-
-/// Up to a tenth shorter, so that consumers do not act in step and no interval is exceeded.
-fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(1.0 - 0.1 * fastrand::f64())
 }
 
 impl fmt::Debug for OwnershipManager {
