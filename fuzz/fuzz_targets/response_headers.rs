@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| eventhub_checkpointstore_fuzz::response_headers::run(
+    data
+));

@@ -1,0 +1,57 @@
+//! A store whose service always gives the same answer.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
+use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
+use http::{Request, Response};
+
+/// Answers each request alike, and remembers their targets.
+#[derive(Clone)]
+pub struct Canned {
+    answer: Response<Bytes>,
+    pub targets: Arc<Mutex<Vec<String>>>,
+}
+
+impl Canned {
+    pub fn new(answer: Response<Bytes>) -> Self {
+        Self { answer, targets: Arc::default() }
+    }
+
+    pub fn store(&self) -> BlobCheckpointStore {
+        BlobCheckpointStore::builder("https://acct.blob.core.windows.net", "checkpoints")
+            .credential(Credential::account_key("acct", "c2VjcmV0").expect("a key"))
+            .transport(self.clone())
+            .build()
+            .expect("a store")
+    }
+}
+
+impl Transport for Canned {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        _options: &SendOptions,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let mut targets = self.targets.lock().expect("the lock");
+        targets.push(request.uri().to_string());
+        let mut answer = Response::new(self.answer.body().clone());
+        *answer.status_mut() = self.answer.status();
+        *answer.headers_mut() = self.answer.headers().clone();
+        Ok(answer)
+    }
+
+    fn sleep(&self, _duration: Duration) {}
+}
+
+pub fn answer(status: u16, body: &[u8]) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::copy_from_slice(body));
+    *answer.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+    answer
+}
+
+pub fn group() -> ConsumerGroup {
+    ConsumerGroup::new("ns", "hub", "$Default").expect("a group")
+}

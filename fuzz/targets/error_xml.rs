@@ -1,0 +1,25 @@
+//! The body of a failure: it never makes a failed read an empty one, or a failed write a done one.
+
+use eventhub_checkpointstore::{ErrorKind, PartitionOwnership};
+
+use super::canned::{Canned, answer, group};
+
+const STATUSES: [u16; 12] = [300, 302, 400, 401, 403, 404, 409, 412, 416, 429, 500, 503];
+
+pub fn run(data: &[u8]) {
+    let Some((status, body)) = data.split_first() else {
+        return;
+    };
+    let status = STATUSES[usize::from(*status) % STATUSES.len()];
+    let store = Canned::new(answer(status, body)).store();
+
+    let named = body.windows(12).any(|window| window == b"BlobNotFound");
+    match store.get_checkpoint(&group(), "0") {
+        Ok(found) => assert!(found.is_none() && status == 404 && named, "{status}"),
+        Err(error) => assert!(error.kind() != ErrorKind::BlobNotFound),
+    }
+    assert!(store.list_ownership(&group()).is_err());
+    let claim = PartitionOwnership::new(&group(), "0", "me").expect("an ownership");
+    let claims = store.claim_ownership(&[claim]);
+    assert!(claims.len() == 1 && claims.claimed().next().is_none());
+}

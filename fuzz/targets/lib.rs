@@ -1,0 +1,11 @@
+//! What is fuzzed: the public API of the blocking surface over a transport that answers with the fuzzer's bytes.
+//!
+//! Each target is a function that panics where a promise is broken, and not only where the code panics.
+
+pub mod canned;
+pub mod connection_string;
+pub mod error_xml;
+pub mod list_xml;
+pub mod metadata;
+pub mod names;
+pub mod response_headers;
