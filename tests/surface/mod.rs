@@ -3,11 +3,13 @@
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
 mod conformance;
+mod direct;
+mod model_check;
 mod requests;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
 
-use super::{IS_BLOCKING, at_once, maybe_async, pause, subject, test};
+use super::{at_once, block_on, maybe_async, pause, subject, test};
 use crate::support;
 
 pub fn group() -> ConsumerGroup {

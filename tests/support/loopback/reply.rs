@@ -133,6 +133,15 @@ impl Reply {
         }
     }
 
+    /// Status, headers and body of an ordinary answer, for a transport without a socket; `None` if the connection is
+    /// closed, hangs, or gets raw bytes.
+    pub fn answer(&self) -> Option<(u16, &[(String, String)], &[u8])> {
+        match &self.content {
+            Content::Answer(answer) => Some((answer.status, &answer.headers, &answer.body)),
+            _ => None,
+        }
+    }
+
     pub fn date(mut self, date: SystemTime) -> Self {
         self.date = Date::At(date);
         self
