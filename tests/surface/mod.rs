@@ -3,6 +3,8 @@
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
 mod conformance;
+mod counterparts;
+mod foreign_metadata;
 mod requests;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
