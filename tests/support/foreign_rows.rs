@@ -91,21 +91,13 @@ pub const ROWS: &[Row] = &[
         at("2", 5),
     ),
     checkpoint("Go, Java, C++, Rust: no offset key", &[("sequencenumber", "5")], only_number(5)),
-    checkpoint(
-        ".NET: offset \"\"",
-        &[("offset", ""), ("sequencenumber", "5")],
-        only_number(5),
-    ),
+    checkpoint(".NET: offset \"\"", &[("offset", ""), ("sequencenumber", "5")], only_number(5)),
     checkpoint(
         ".NET 5.11: no offset",
         &[("offset", "no offset"), ("sequencenumber", "5")],
         only_number(5),
     ),
-    checkpoint(
-        "No Offset",
-        &[("offset", "No Offset"), ("sequencenumber", "5")],
-        only_number(5),
-    ),
+    checkpoint("No Offset", &[("offset", "No Offset"), ("sequencenumber", "5")], only_number(5)),
     checkpoint(
         "Python: offset None",
         &[("offset", "None"), ("sequencenumber", "5")],
@@ -118,7 +110,11 @@ pub const ROWS: &[Row] = &[
     ),
     checkpoint("offset -1", &[("offset", "-1"), ("sequencenumber", "0")], at("-1", 0)),
     checkpoint("offset 0", &[("offset", "0"), ("sequencenumber", "0")], at("0", 0)),
-    checkpoint("offset @latest", &[("offset", "@latest"), ("sequencenumber", "-1")], at("@latest", -1)),
+    checkpoint(
+        "offset @latest",
+        &[("offset", "@latest"), ("sequencenumber", "-1")],
+        at("@latest", -1),
+    ),
     checkpoint("blanks around", &[("offset", " 1 "), ("sequencenumber", " 5 ")], at("1", 5)),
     checkpoint("no sequence number key", &[("offset", "1")], only_offset("1")),
     checkpoint(
@@ -151,7 +147,11 @@ pub const ROWS: &[Row] = &[
         &[("offset", "1"), ("sequencenumber", "12abc")],
         Position::Repaired("1"),
     ),
-    checkpoint("a fraction", &[("offset", "1"), ("sequencenumber", "5.0")], Position::Repaired("1")),
+    checkpoint(
+        "a fraction",
+        &[("offset", "1"), ("sequencenumber", "5.0")],
+        Position::Repaired("1"),
+    ),
     checkpoint("no number and no offset", &[("sequencenumber", "12abc")], INVALID_NUMBER),
     checkpoint("both empty", &[("offset", ""), ("sequencenumber", "")], NO_POSITION),
     checkpoint("both None", &[("offset", "None"), ("sequencenumber", "None")], NO_POSITION),

@@ -14,10 +14,8 @@ use super::{maybe_async, test};
 /// Every character that the service allows in the name of an event hub, which has up to 256 …
 const HUB: &str = "Abcdefghijklmnopqrstuvwxyz.0123456789_aBCDEFGHIJKLMNOPQRSTUVWXYZ-0";
 /// … and in the name of a consumer group, which has up to 50.
-const GROUPS: [&str; 2] = [
-    "Abcdefghijklmnopqrstuvwxyz.0123456789_aBCDEFGHIJ-0",
-    "aKLMNOPQRSTUVWXYZ..--__Z",
-];
+const GROUPS: [&str; 2] =
+    ["Abcdefghijklmnopqrstuvwxyz.0123456789_aBCDEFGHIJ-0", "aKLMNOPQRSTUVWXYZ..--__Z"];
 
 /// Every character that an owner id may have.
 fn owner_of_all_characters() -> String {
@@ -110,7 +108,10 @@ fn owned_by(mut listed: Value, owner_id: &str) -> Value {
 #[track_caller]
 fn assert_same_ownership(theirs: &Value, ours: &PartitionOwnership) {
     assert_same_names(theirs, ours.group(), ours.partition_id());
-    assert_eq!(theirs["owner_id"].as_str().unwrap_or_default(), ours.owner_id().unwrap_or_default());
+    assert_eq!(
+        theirs["owner_id"].as_str().unwrap_or_default(),
+        ours.owner_id().unwrap_or_default()
+    );
     assert_eq!(ETag::new(theirs["etag"].as_str().unwrap()).unwrap(), *ours.etag().unwrap());
     let seconds = ours.last_modified().unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
     assert_eq!(theirs["last_modified_time"].as_f64(), Some(seconds));

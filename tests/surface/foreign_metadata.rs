@@ -247,17 +247,16 @@ async fn all_foreign_metadata_fits_in_one_list() {
             service.put(&blob_name(&group, kind, &number.to_string()), row.metadata);
         }
     }
-    let skipped_owners =
-        ROWS.iter().filter(|row| matches!(row.owner, Owner::Skipped(_))).count();
+    let skipped_owners = ROWS.iter().filter(|row| matches!(row.owner, Owner::Skipped(_))).count();
     let listing = store.list_ownership(&group).await.unwrap();
-    assert_eq!((listing.len(), listing.skipped().len()), (ROWS.len() - skipped_owners, skipped_owners));
+    assert_eq!(
+        (listing.len(), listing.skipped().len()),
+        (ROWS.len() - skipped_owners, skipped_owners)
+    );
 
     let count = |is: fn(&Position) -> bool| ROWS.iter().filter(|row| is(&row.position)).count();
     let unread = count(|position| matches!(position, Position::Skipped(_)));
     let repaired = count(|position| matches!(position, Position::Repaired(_)));
     let listing = store.list_checkpoints(&group).await.unwrap();
-    assert_eq!(
-        (listing.len(), listing.skipped().len()),
-        (ROWS.len() - unread, unread + repaired)
-    );
+    assert_eq!((listing.len(), listing.skipped().len()), (ROWS.len() - unread, unread + repaired));
 }
