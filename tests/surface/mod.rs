@@ -5,6 +5,7 @@
 mod conformance;
 mod counterparts;
 mod foreign_metadata;
+mod listings;
 mod requests;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
