@@ -260,3 +260,43 @@ async fn all_foreign_metadata_fits_in_one_list() {
     let listing = store.list_checkpoints(&group).await.unwrap();
     assert_eq!((listing.len(), listing.skipped().len()), (ROWS.len() - unread, unread + repaired));
 }
+
+/// The list reads XML and the single read headers: whatever is stored, both must say the same.
+#[maybe_async]
+#[test]
+async fn a_single_read_says_what_the_list_says() {
+    const OFFSETS: [&str; 10] =
+        ["", " ", "0", "-1", "2:-1:-1", "no offset", "NO OFFSET", "None", "none", "é <&\"'> x"];
+    const NUMBERS: [&str; 10] =
+        ["", "0", "-0", "+7", "007", " 7 ", "None", "7e0", "0x7", "\u{663}"];
+    const KEYS: [[&str; 2]; 3] =
+        [["offset", "sequencenumber"], ["Offset", "SequenceNumber"], ["OFFSET", "other"]];
+
+    let service = BlobService::new("checkpoints");
+    let server = service.serve();
+    let key = Credential::account_key("acct", "c2VjcmV0").unwrap();
+    let store = BlobCheckpointStore::new(&server.url(), "checkpoints", key).unwrap();
+    let group = group(0);
+    let mut count = 0;
+    for [offset_key, number_key] in KEYS {
+        for offset in OFFSETS {
+            for number in NUMBERS {
+                let metadata = [(offset_key, offset), (number_key, number)];
+                service.put(&blob_name(&group, "checkpoint", &count.to_string()), &metadata);
+                count += 1;
+            }
+        }
+    }
+    let listing = store.list_checkpoints(&group).await.unwrap();
+    for partition_id in (0..count).map(|id| id.to_string()) {
+        let listed = listing.iter().find(|item| item.partition_id() == partition_id);
+        let read = store.get_checkpoint(&group, &partition_id).await.unwrap();
+        let stored = service.blob(&blob_name(&group, "checkpoint", &partition_id)).unwrap();
+        assert_eq!(read.as_ref(), listed, "{:?}", stored.metadata);
+    }
+    // Every offset that is one, and every number that is one, in the spellings that parse.
+    let with_offset = listing.iter().filter(|item| item.offset().is_some()).count();
+    assert_eq!(with_offset, KEYS.len() * 5 * NUMBERS.len());
+    let with_number = listing.iter().filter(|item| item.sequence_number().is_some()).count();
+    assert_eq!(with_number, 2 * OFFSETS.len() * 5);
+}
