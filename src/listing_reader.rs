@@ -56,6 +56,9 @@ pub(crate) fn checkpoint_of<K: AsRef<str>, V: AsRef<str>>(
     partition_id: &str,
     metadata: &[(K, V)],
 ) -> Result<(Checkpoint, Option<SkipReason>), SkipReason> {
+    if is_directory(metadata) {
+        return Err(SkipReason::Directory);
+    }
     let position = read_position(metadata);
     let repaired = position.invalid_sequence_number.then_some(SkipReason::InvalidSequenceNumber);
     if position.is_empty() {

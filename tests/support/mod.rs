@@ -16,6 +16,7 @@ pub mod azurite;
 pub mod blob_service;
 pub mod counterpart;
 pub mod fleet;
+pub mod foreign_rows;
 pub mod loopback;
 pub mod process;
 pub mod tools;

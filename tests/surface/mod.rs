@@ -3,7 +3,10 @@
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
 mod conformance;
+mod counterparts;
 mod direct;
+mod foreign_metadata;
+mod listings;
 mod model_check;
 mod requests;
 

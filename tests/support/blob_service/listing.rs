@@ -58,12 +58,13 @@ pub(super) fn list(
     };
     state.pages_served += 1;
     let every = state.empty_page_every;
-    let is_empty_page = every > 0 && state.pages_served.is_multiple_of(every);
+    let page = state.pages_served;
+    let is_empty_page = every > 0 && page.is_multiple_of(every);
     let found = state.container(container).ok_or(Refusal::CONTAINER_NOT_FOUND)?;
     let limit = if is_empty_page { 0 } else { query.page };
     let mut xml = opening(request, container, &query);
     let next = append_page(&mut xml, found, &query, start, limit);
-    append_marker(&mut xml, next);
+    append_marker(&mut xml, next, page);
     // The service sends lists in chunks.
     Ok(Reply::new(200).header("Content-Type", "application/xml").body(xml).chunked())
 }
@@ -101,9 +102,10 @@ fn append_page(
     matching.next().map(|(key, _)| key.clone())
 }
 
-fn append_marker(xml: &mut String, next: Option<Key>) {
+fn append_marker(xml: &mut String, next: Option<Key>, page: usize) {
     xml.push_str("</Blobs>");
-    append_element(xml, "NextMarker", &next.as_ref().map(write_marker).unwrap_or_default());
+    let marker = next.map(|key| write_marker(&key, page)).unwrap_or_default();
+    append_element(xml, "NextMarker", &marker);
     xml.push_str("</EnumerationResults>");
 }
 
@@ -194,14 +196,15 @@ fn percent_encode(name: &str) -> String {
     })
 }
 
-/// Opaque, like the service's, and with the characters of base64 that a query must escape.
-fn write_marker(key: &Key) -> String {
+/// Opaque, like the service's, and with the characters of base64 that a query must escape. The number of the page makes it
+/// new even after an empty page: the service never repeats one.
+fn write_marker(key: &Key, page: usize) -> String {
     let (kind, time) = match &key.variant {
         Variant::Snapshot(time) => ('s', time.as_str()),
         Variant::Deleted => ('d', ""),
         Variant::Live => ('l', ""),
     };
-    format!("2!{kind}!{}!{}+/==", hex(time), hex(&key.name))
+    format!("2!{kind}!{}!{}!{page}+/==", hex(time), hex(&key.name))
 }
 
 fn read_marker(marker: &str) -> Option<Key> {

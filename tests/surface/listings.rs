@@ -1,0 +1,347 @@
+//! Lists as the service sends them: pages, encodings, and what is no record under the prefix.
+
+use std::time::Duration;
+
+use eventhub_checkpointstore::{
+    Checkpoint, ConsumerGroup, ErrorKind, Listing, PartitionOwnership, RequestOptions, SkipReason,
+};
+
+use super::subject::{BlobCheckpointStore, Credential};
+use super::support::blob_service::{BlobService, Fault, ForeignBlob};
+use super::support::loopback::{Loopback, Reply};
+use super::{maybe_async, test};
+
+/// The group of the recorded lists.
+fn group() -> ConsumerGroup {
+    ConsumerGroup::new("myns.servicebus.windows.net", "myhub", "$Default").unwrap()
+}
+
+const OWNERSHIPS: &str = "myns.servicebus.windows.net/myhub/$default/ownership/";
+
+macro_rules! recorded {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/list/", $name))
+            .as_slice()
+    };
+}
+
+struct Served {
+    service: BlobService,
+    loopback: Loopback,
+    store: BlobCheckpointStore,
+}
+
+fn serve() -> Served {
+    let service = BlobService::new("checkpoints");
+    let loopback = service.serve();
+    let key = Credential::account_key("acct", "c2VjcmV0").unwrap();
+    let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
+        .credential(key)
+        // Nothing here is about time, and a debug build on a busy machine is slow.
+        .attempt_timeout(Duration::from_secs(60))
+        .call_timeout(Duration::from_secs(120))
+        .build()
+        .unwrap();
+    // What is wrong once is wrong again here.
+    let store = store.with_options(RequestOptions::new().max_retries(0));
+    Served { service, loopback, store }
+}
+
+impl Served {
+    fn put_ownership(&self, partition_id: &str) {
+        self.service.put(&format!("{OWNERSHIPS}{partition_id}"), &[("ownerid", "a")]);
+    }
+
+    fn put_ownerships(&self, count: usize) {
+        (0..count).for_each(|id| self.put_ownership(&id.to_string()));
+    }
+
+    /// The next list is answered with these bytes.
+    fn answer(&self, body: impl Into<Vec<u8>>) {
+        let reply = Reply::new(200).header("Content-Type", "application/xml").body(body);
+        self.service.queue_faults([Fault::Answer(reply)]);
+    }
+}
+
+fn partition_ids(listing: &Listing<PartitionOwnership>) -> Vec<&str> {
+    listing.iter().map(PartitionOwnership::partition_id).collect()
+}
+
+fn skipped<T>(listing: &Listing<T>) -> Vec<(&str, SkipReason)> {
+    listing.skipped().iter().map(|blob| (blob.name.as_str(), blob.reason)).collect()
+}
+
+#[maybe_async]
+#[test]
+async fn the_recorded_lists_of_the_service() {
+    let served = serve();
+    served.answer(recorded!("ownership.xml"));
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    let owners: Vec<_> =
+        listing.iter().map(|item| (item.partition_id(), item.owner_id())).collect();
+    let first = "11111111-1111-4111-8111-111111111111";
+    assert_eq!(owners, [("0", Some(first)), ("1", None), ("10", Some("2222"))]);
+    assert_eq!(listing.items()[0].etag().unwrap().as_str(), "\"0x8DE29A5B1C3D0F1\"");
+
+    served.answer(recorded!("checkpoint.xml"));
+    let listing = served.store.list_checkpoints(&group()).await.unwrap();
+    assert_eq!(
+        positions(&listing),
+        [("0", Some("8589934592"), Some(960_180)), ("1", Some("2:-1:-1"), Some(0))]
+    );
+
+    served.answer(recorded!("foreign-metadata.xml"));
+    let listing = served.store.list_checkpoints(&group()).await.unwrap();
+    assert_eq!(
+        positions(&listing),
+        [
+            ("0", Some("1"), Some(5)),
+            ("1", None, Some(7)),
+            ("5", Some("9"), None),
+            ("6", Some("42"), None)
+        ]
+    );
+    let reasons: Vec<_> = listing.skipped().iter().map(|blob| blob.reason).collect();
+    use SkipReason::{InvalidSequenceNumber, NoPosition};
+    assert_eq!(reasons, [NoPosition, NoPosition, NoPosition, InvalidSequenceNumber]);
+
+    // The same metadata, an element that is missing included, on ownerships: nobody owns them.
+    let ownerships = String::from_utf8(recorded!("foreign-metadata.xml").to_vec()).unwrap();
+    served.answer(ownerships.replace("/checkpoint/", "/ownership/"));
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!((listing.len(), listing.skipped().len()), (7, 0));
+    assert!(listing.iter().all(|item| !item.is_owned()));
+}
+
+fn positions(listing: &Listing<Checkpoint>) -> Vec<(&str, Option<&str>, Option<i64>)> {
+    listing
+        .iter()
+        .map(|item| (item.partition_id(), item.offset(), item.sequence_number()))
+        .collect()
+}
+
+#[maybe_async]
+#[test]
+async fn a_hierarchical_namespace_lists_its_directories() {
+    let served = serve();
+    served.answer(recorded!("hierarchical-namespace.xml"));
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!(partition_ids(&listing), ["3"]);
+    let nested = format!("{OWNERSHIPS}nested");
+    let inside = format!("{nested}/0");
+    assert_eq!(
+        skipped(&listing),
+        [(nested.as_str(), SkipReason::Directory), (inside.as_str(), SkipReason::ForeignName)]
+    );
+}
+
+/// None of these may fail the list or hide the record beside it.
+#[maybe_async]
+#[test]
+async fn what_is_no_record_is_left_out_and_named() {
+    let blob =
+        |rest: &str| ForeignBlob::new(&format!("{OWNERSHIPS}{rest}")).metadata(&[("ownerid", "a")]);
+    let cases = [
+        (blob("5").directory(), SkipReason::Directory),
+        (blob("5").metadata(&[("hdi_isfolder", "True")]), SkipReason::Directory),
+        (blob("5").deleted(), SkipReason::NotCurrent),
+        (blob("5").snapshot("2026-11-22T10:00:00.0000000Z"), SkipReason::NotCurrent),
+        (
+            blob("5").list_element("<IsCurrentVersion>false</IsCurrentVersion>"),
+            SkipReason::NotCurrent,
+        ),
+        (blob(""), SkipReason::ForeignName),
+        (blob("5/"), SkipReason::ForeignName),
+        (blob("5/6"), SkipReason::ForeignName),
+        (blob("5").etag(""), SkipReason::Unreadable),
+        (blob("5").etag("a\"b"), SkipReason::Unreadable),
+    ];
+    for (foreign, reason) in cases {
+        let served = serve();
+        served.put_ownership("0");
+        served.put_ownership("9");
+        served.service.put_with(foreign);
+        let listing = served.store.list_ownership(&group()).await.unwrap();
+        assert_eq!(partition_ids(&listing), ["0", "9"], "{reason:?}");
+        let reasons: Vec<_> = listing.skipped().iter().map(|blob| blob.reason).collect();
+        assert_eq!(reasons, [reason]);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn unknown_elements_say_nothing() {
+    let served = serve();
+    let foreign = ForeignBlob::new(&format!("{OWNERSHIPS}0"))
+        .metadata(&[("ownerid", "a")])
+        .list_element("<Deleted>false</Deleted><VersionId>1</VersionId><IsCurrentVersion>true</IsCurrentVersion>")
+        .list_element("<Tags><TagSet><Tag><Key>ownerid</Key><Value>b</Value></Tag></TagSet></Tags>")
+        .list_property("<ResourceType>file</ResourceType><Name>x</Name><Unheard><Of a=\"b\"/></Unheard>");
+    served.service.put_with(foreign);
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!(partition_ids(&listing), ["0"]);
+    assert_eq!(listing.items()[0].owner_id(), Some("a"));
+    assert!(listing.skipped().is_empty());
+}
+
+/// A name that XML cannot hold comes percent-encoded, any other one with entities.
+#[maybe_async]
+#[test]
+async fn names_are_decoded() {
+    let served = serve();
+    let ids = ["a&b", "a<b>", "a\u{fffe}b %20", "ü", "a%2Fb", "$Default", "日本"];
+    for id in ids {
+        served.put_ownership(id);
+    }
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    let mut found = partition_ids(&listing);
+    found.sort_unstable();
+    let mut expected = ids.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    // What was listed can be claimed: the name leads back to the same blob.
+    let claims: Vec<_> = listing.iter().map(|item| item.claimed_by("b").unwrap()).collect();
+    let claims = served.store.claim_ownership(&claims).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    assert_eq!(served.service.blobs().len(), ids.len());
+}
+
+#[maybe_async]
+#[test]
+async fn a_byte_order_mark_is_no_content() {
+    let served = serve();
+    let marked = recorded!("ownership.xml");
+    let plain = marked.strip_prefix(b"\xef\xbb\xbf").expect("the service sends one");
+    for body in [marked, plain] {
+        served.answer(body);
+        let listing = served.store.list_ownership(&group()).await.unwrap();
+        assert_eq!(listing.len(), 3);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_empty_page_with_a_marker_is_not_the_end() {
+    let served = serve();
+    served.put_ownerships(7);
+    served.service.set_page_size(2);
+    // Every second page: pages of 2, 0, 2, 0, 2, 0, 1.
+    served.service.set_empty_pages(2);
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!(partition_ids(&listing), ["0", "1", "2", "3", "4", "5", "6"]);
+    assert_eq!(served.loopback.requests().len(), 7);
+
+    served.loopback.clear();
+    served.service.set_page_size(5000);
+    served.service.set_empty_pages(0);
+    served.answer(recorded!("empty-page-with-marker.xml"));
+    served.answer(recorded!("ownership.xml"));
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!(partition_ids(&listing), ["0", "1", "10"]);
+    let markers: Vec<_> =
+        served.loopback.requests().iter().map(|request| request.query("marker")).collect();
+    assert_eq!(markers, [None, Some("2!108!MDAwMDIw".to_owned())]);
+}
+
+/// However long the circle of markers is.
+#[maybe_async]
+#[test]
+async fn a_marker_that_repeats_is_an_error() {
+    for circle in [1, 2, 5] {
+        let served = serve();
+        let mut page = 0;
+        served.service.inject(move |_| {
+            page += 1;
+            let body = format!(
+                "<EnumerationResults><Blobs/><NextMarker>{}</NextMarker></EnumerationResults>",
+                page % circle
+            );
+            Fault::Answer(Reply::new(200).body(body))
+        });
+        let error = served.store.list_ownership(&group()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+        assert!(error.to_string().contains("marker"), "{error}");
+        assert_eq!(served.loopback.requests().len(), circle + 1);
+    }
+}
+
+/// A well-formed HTTP answer whose XML ends early, wherever that is.
+#[maybe_async]
+#[test]
+async fn a_truncated_body_is_an_error() {
+    let served = serve();
+    let body = recorded!("ownership.xml");
+    for end in (0..body.len()).step_by(37).chain([body.len() - 1]) {
+        served.answer(&body[..end]);
+        let error = served.store.list_ownership(&group()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "cut at {end}");
+    }
+}
+
+/// An answer that breaks off, in chunks or with a length, on the first page or on the second.
+#[maybe_async]
+#[test]
+async fn a_broken_answer_is_an_error() {
+    let served = serve();
+    served.put_ownerships(40);
+    served.service.set_page_size(20);
+    for page in 0..2 {
+        for bytes in [0, 1, 700, 5000, 9000] {
+            let broken = Fault::edit(move |reply| reply.truncate_body_at(bytes));
+            let before = (0..page).map(|_| Fault::None);
+            served.service.queue_faults(before.chain([broken]));
+            let error = served.store.list_ownership(&group()).await.unwrap_err();
+            let kind = error.kind();
+            let is_expected = matches!(kind, ErrorKind::Network | ErrorKind::InvalidResponse);
+            assert!(is_expected, "page {page}, {bytes} bytes: {error:?}");
+        }
+    }
+    // Once is no error for a store that repeats.
+    let patient = served.store.with_options(RequestOptions::new());
+    served.service.queue_faults([Fault::edit(|reply| reply.truncate_body_at(700))]);
+    let listing = patient.list_ownership(&group()).await.unwrap();
+    assert_eq!(listing.len(), 40);
+}
+
+/// A failure on a later page is no shorter list.
+#[maybe_async]
+#[test]
+async fn a_failed_page_fails_the_list() {
+    let served = serve();
+    served.put_ownerships(5);
+    served.service.set_page_size(2);
+    let busy = super::support::blob_service::error_reply(503, "ServerBusy", "Busy.");
+    served.service.queue_faults([Fault::None, Fault::None, Fault::Answer(busy)]);
+    let error = served.store.list_ownership(&group()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+}
+
+#[maybe_async]
+#[test]
+async fn twenty_thousand_blobs_on_several_pages() {
+    const COUNT: usize = 20_000;
+    let served = serve();
+    served.put_ownerships(COUNT);
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!((listing.len(), listing.skipped().len()), (COUNT, 0));
+    let mut ids: Vec<usize> =
+        listing.iter().map(|item| item.partition_id().parse().unwrap()).collect();
+    ids.sort_unstable();
+    assert!(ids.into_iter().eq(0..COUNT));
+    assert_eq!(served.loopback.requests().len(), 4, "pages of 5,000");
+}
+
+/// Owners of the length that a claim may have fill a page with more than the 10 MB at which ureq stops by default.
+#[maybe_async]
+#[test]
+async fn a_full_page_of_the_largest_records() {
+    const COUNT: usize = 2600;
+    let served = serve();
+    let owner = "x".repeat(4096);
+    for id in 0..COUNT {
+        served.service.put(&format!("{OWNERSHIPS}{id}"), &[("ownerid", &owner)]);
+    }
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!(listing.len(), COUNT);
+    assert!(listing.iter().all(|item| item.owner_id() == Some(&owner)));
+}
