@@ -3,7 +3,7 @@
 //! It has the names of the [blocking surface](crate::checkpointstoreblob), with `.await` behind the calls. Futures
 //! are `Send` and may be dropped at any point: at worst a write is left whose outcome the next read shows.
 //!
-//! Implement the traits with [`async_trait`].
+//! Implement the traits with [`async_trait`](macro@async_trait).
 
 use maybe_async::must_be_async as maybe_async;
 

@@ -1,6 +1,107 @@
 //! Checkpoint and ownership store for Azure Event Hubs consumers on Azure Blob Storage.
+//!
+//! Consumers of an event hub share its partitions: each claims some, and stores how far it has processed their events, so
+//! that whoever owns a partition next resumes there. This crate keeps both records, *ownerships* and *checkpoints*, as
+//! metadata of blobs, in the format of the stores of the other SDKs.
+//!
+//! # Quickstart
+//!
+//! In memory; [`from_connection_string`](checkpointstoreblob::BlobCheckpointStore::from_connection_string) and
+//! [`new`](checkpointstoreblob::BlobCheckpointStore::new) make the same store in a storage account.
+//!
+#![cfg_attr(
+    feature = "blocking",
+    doc = r#"Blocking:
+
+```
+use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
+
+let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+
+let claims = store.claim_ownership(&[PartitionOwnership::new(&group, "0", "consumer-a")?]);
+for owned in claims.claimed() {
+    let id = owned.partition_id();
+    let checkpoint = store.get_checkpoint(&group, id)?;
+    assert!(checkpoint.is_none(), "nothing was processed yet");
+    // After events were processed: the offset and the sequence number of the last one.
+    store.update_checkpoint(&Checkpoint::new(&group, id, "8589934592", 960_180)?)?;
+}
+assert_eq!(store.list_checkpoints(&group)?.len(), 1);
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#
+)]
+//!
+#![cfg_attr(
+    feature = "aio",
+    doc = r#"Async, the same with `.await`:
+
+```
+use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+
+let claims = store.claim_ownership(&[PartitionOwnership::new(&group, "0", "consumer-a")?]).await;
+for owned in claims.claimed() {
+    let id = owned.partition_id();
+    let checkpoint = store.get_checkpoint(&group, id).await?;
+    assert!(checkpoint.is_none(), "nothing was processed yet");
+    // After events were processed: the offset and the sequence number of the last one.
+    store.update_checkpoint(&Checkpoint::new(&group, id, "8589934592", 960_180)?).await?;
+}
+assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
+# Ok(())
+# }
+```"#
+)]
+//!
+//! # Where to find what
+//!
+//! | | |
+//! |---|---|
+//! | [`checkpointstoreblob`], [`checkpointstoreblob_aio`] | the store, its traits and credentials, and `OwnershipManager`: blocking and async, with the same names |
+//! | the crate's root | plain data for both: [`Checkpoint`], [`PartitionOwnership`], [`Claims`], [`Listing`], options, [`Error`] |
+//! | [`balance`] | who should own which partition, and the choice of interval and expiration |
+//! | [`ownership`] | what a round of an `OwnershipManager` tells |
+//! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
+//! | [`_documentation`] | the Cargo features, and what changed when |
+//!
+//! Layers, from the top: store → `BlobContainer` → `Transport`. Each is a trait of both surfaces and can be
+//! replaced: the container by other storage, the transport by another HTTP client.
+//!
+//! # Errors
+//!
+//! There is one [`Error`], with a [kind](Error::kind) to decide on, the [status](Error::status) and [code](Error::code)
+//! of the service, and the cause as `source`. What is a normal outcome is a value: a lost claim is a [`ClaimOutcome`], a
+//! missing checkpoint is `None`. A write whose answer was lost says so: [`Error::is_outcome_unknown`].
+//!
+//! # Log levels
+//!
+//! Through the [`log`](https://docs.rs/log) crate, under the targets `eventhub_checkpointstore` (what lists found),
+//! `eventhub_checkpointstore::blocking` and `eventhub_checkpointstore::aio` (requests of a surface).
+//!
+//! - `warn`: a request that failed after its last attempt; a blob that is not readable, once in the life of a store; a
+//!   token that could not be renewed early; a list without a `Date`.
+//! - `debug`: every request that was done, with its time and attempts; each repetition; expected outcomes, such as a lost
+//!   claim or a blob that is not there.
+//!
+//! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: ureq prints whole
+//! URLs, of which a SAS is a part, if the target `ureq` is at `trace`. Keep it at `debug` or above if you use a SAS.
+//!
+//! # Features
+//!
+//! By default both surfaces with their clients and rustls. See [`_documentation::features`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    not(all(feature = "blocking", feature = "aio")),
+    allow(rustdoc::broken_intra_doc_links, reason = "the texts name both surfaces")
+)]
 #![cfg_attr(
     not(any(feature = "blocking", feature = "aio")),
     allow(dead_code, unused_imports, reason = "without a surface the protocol has no caller")
@@ -40,3 +141,18 @@ pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};
 pub use transport::{
     ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind, TransportOptions,
 };
+
+/// Pages beside the reference.
+#[cfg(any(doc, doctest))]
+pub mod _documentation {
+    #[doc = include_str!("../features.md")]
+    pub mod features {}
+
+    #[doc = include_str!("../CHANGELOG.md")]
+    pub mod changelog {}
+}
+
+/// Its examples name both surfaces and their clients.
+#[cfg(all(doctest, feature = "ureq", feature = "reqwest"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
