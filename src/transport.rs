@@ -7,7 +7,7 @@ mod error;
 mod options;
 #[cfg(feature = "reqwest")]
 pub(crate) mod reqwest;
-#[cfg(feature = "_rustls")]
+#[cfg(all(feature = "_rustls", any(feature = "ureq", feature = "reqwest")))]
 mod rustls_config;
 #[cfg(feature = "ureq")]
 pub(crate) mod ureq;
