@@ -20,13 +20,13 @@ pub(crate) fn read_page(body: &[u8], visit: &mut BlobVisitor<'_>) -> Result<Opti
 }
 
 fn page(body: &[u8], visit: &mut BlobVisitor<'_>) -> XmlResult<Option<String>> {
-    let mut walker = Walker::new(body, "EnumerationResults")?;
+    let (mut walker, root) = Walker::new(body, "EnumerationResults")?;
     let mut marker = None;
-    let mut metadata = Metadata::new();
-    while let Some(element) = walker.next_child()? {
+    let mut scratch = Scratch::default();
+    walker.each_child(&root, |walker, element| {
         match element.name() {
             "Blobs" => walker.each_child(&element, |walker, element| match element.name() {
-                "Blob" => blob(walker, &element, &mut metadata, visit),
+                "Blob" => blob(walker, &element, &mut scratch, visit),
                 _ => walker.skip(&element),
             })?,
             "NextMarker" => {
@@ -35,27 +35,37 @@ fn page(body: &[u8], visit: &mut BlobVisitor<'_>) -> XmlResult<Option<String>> {
             }
             _ => walker.skip(&element)?,
         }
-    }
+        Ok(())
+    })?;
     Ok(marker)
+}
+
+/// What is kept from one blob of a page to the next.
+#[derive(Default)]
+struct Scratch<'b> {
+    /// One buffer serves all blobs.
+    metadata: Metadata<'b>,
+    /// How the properties of a blob ended behind its ETag, if nothing in there mattered. Blobs that were written by the
+    /// same means all end with the same bytes, half of a list, which need not be taken apart again.
+    tail: Option<&'b str>,
 }
 
 fn blob<'b>(
     walker: &mut Walker<'b>,
     parent: &Element<'b>,
-    metadata: &mut Metadata<'b>,
+    scratch: &mut Scratch<'b>,
     visit: &mut BlobVisitor<'_>,
 ) -> XmlResult<()> {
-    // One buffer serves all blobs of a page.
-    metadata.clear();
+    scratch.metadata.clear();
     let mut entry = BlobEntry::default();
     let mut name = None;
     walker.each_child(parent, |walker, element| {
         match element.name() {
             "Name" => name = Some(blob_name(walker, &element)?),
-            "Properties" => properties(walker, &element, &mut entry)?,
+            "Properties" => properties(walker, &element, &mut entry, &mut scratch.tail)?,
             "Metadata" => walker.each_child(&element, |walker, element| {
                 let value = walker.text(&element)?;
-                metadata.push((Cow::Owned(element.name().to_owned()), value));
+                scratch.metadata.push((Cow::Borrowed(element.name()), value));
                 Ok(())
             })?,
             "Deleted" => not_current(&mut entry, walker.text(&element)?.trim() == "true"),
@@ -66,7 +76,7 @@ fn blob<'b>(
         Ok(())
     })?;
     entry.name = name.ok_or(XmlFault::NoName)?;
-    visit(BlobEntry { metadata, ..entry });
+    visit(BlobEntry { metadata: &scratch.metadata, ..entry });
     Ok(())
 }
 
@@ -89,24 +99,38 @@ fn properties<'b>(
     walker: &mut Walker<'b>,
     parent: &Element<'b>,
     entry: &mut BlobEntry<'b>,
+    tail: &mut Option<&'b str>,
 ) -> XmlResult<()> {
-    walker.each_child(parent, |walker, element| {
+    if parent.is_empty() {
+        return Ok(());
+    }
+    let mut tail_begins = None;
+    while let Some(element) = walker.next_child(parent)? {
         match element.name() {
             "Last-Modified" => {
                 entry.last_modified = httpdate::parse_http_date(walker.text(&element)?.trim()).ok();
+                tail_begins = None;
             }
             name if name.eq_ignore_ascii_case("etag") => {
                 entry.etag = Some(walker.text(&element)?).filter(|etag| !etag.is_empty());
+                if tail.is_some_and(|known| walker.pass(known)) {
+                    return Ok(());
+                }
+                tail_begins = Some(walker.position());
             }
             "ResourceType" => {
                 if walker.text(&element)?.trim() == "directory" {
                     entry.kind = BlobEntryKind::Directory;
+                    tail_begins = None;
                 }
             }
             _ => walker.skip(&element)?,
         }
-        Ok(())
-    })
+    }
+    if let Some(begin) = tail_begins {
+        *tail = Some(walker.since(begin));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -220,6 +244,42 @@ mod tests {
         assert!(
             read(b"<EnumerationResults><Blobs><Blob></Blob></Blobs></EnumerationResults>").is_err()
         );
+    }
+
+    #[test]
+    fn what_a_blob_says_of_itself_does_not_depend_on_its_neighbours() {
+        const BLOBS: [(&str, BlobEntryKind); 5] = [
+            ("<Name>a</Name><Properties><Etag>1</Etag><X/></Properties>", BlobEntryKind::Blob),
+            (
+                "<Name>b</Name><Deleted>true</Deleted><Properties><Etag>2</Etag><X/></Properties>",
+                BlobEntryKind::NotCurrent,
+            ),
+            (
+                "<Name>c</Name><Properties><Etag>3</Etag><ResourceType>directory</ResourceType></Properties>",
+                BlobEntryKind::Directory,
+            ),
+            (
+                "<Name>d</Name><Properties><Etag>4</Etag><Last-Modified>Sun, 22 Nov 2026 10:05:07 GMT</Last-Modified></Properties>",
+                BlobEntryKind::Blob,
+            ),
+            ("<Name>e</Name><Properties><Etag>5</Etag></Properties>", BlobEntryKind::Blob),
+        ];
+        for (first, first_kind) in BLOBS {
+            for (second, second_kind) in BLOBS {
+                let body = format!(
+                    "<EnumerationResults><Blobs><Blob>{first}</Blob><Blob>{second}</Blob><Blob>{first}</Blob></Blobs></EnumerationResults>"
+                );
+                let mut times = vec![];
+                let mut kinds = vec![];
+                read_page(body.as_bytes(), &mut |entry| {
+                    kinds.push(entry.kind);
+                    times.push((entry.name == "d", entry.last_modified.is_some()));
+                })
+                .unwrap();
+                assert_eq!(kinds, [first_kind, second_kind, first_kind], "{body}");
+                assert!(times.iter().all(|(expected, found)| expected == found), "{body}");
+            }
+        }
     }
 
     #[test]

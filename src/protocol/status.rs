@@ -88,8 +88,8 @@ fn kind(status: u16, code: Option<&str>) -> ErrorKind {
 }
 
 fn code_in_body(body: &[u8]) -> Option<String> {
-    let mut walker = Walker::new(body, "Error").ok()?;
-    while let Ok(Some(element)) = walker.next_child() {
+    let (mut walker, root) = Walker::new(body, "Error").ok()?;
+    while let Ok(Some(element)) = walker.next_child(&root) {
         if element.name() == "Code" {
             let code = walker.text(&element).ok()?;
             let plain = code.len() <= 128 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());

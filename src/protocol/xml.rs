@@ -1,20 +1,21 @@
 //! Walking an XML body from element to element, borrowing from it.
+//!
+//! Of XML it knows what the service's answers can hold. General parsers make an event of every tag, which took seven
+//! times as long as receiving a list; here an element that nobody asks for costs one search for its end.
 
 use std::borrow::Cow;
 
-use quick_xml::Reader;
-use quick_xml::escape::unescape;
-use quick_xml::events::{BytesStart, Event};
+use memchr::{memchr, memmem};
 
 /// Why a body could not be read. A body that ends early is always a fault, never a shorter list.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XmlFault {
     #[error("the body is not UTF-8")]
     NotUtf8(#[from] std::str::Utf8Error),
-    #[error("the body is not well-formed XML")]
-    Malformed(#[from] quick_xml::Error),
+    #[error("the body is not well-formed XML at byte {0}")]
+    Malformed(usize),
     #[error("the body has an unknown entity")]
-    Entity(#[from] quick_xml::escape::EscapeError),
+    Entity,
     #[error("the body ends in the middle")]
     Truncated,
     #[error("the body is not <{0}>")]
@@ -26,88 +27,478 @@ pub(crate) enum XmlFault {
 pub(super) type XmlResult<T> = Result<T, XmlFault>;
 
 /// A start tag that was just read.
+#[derive(Clone, Copy)]
 pub(super) struct Element<'b> {
-    start: BytesStart<'b>,
+    name: &'b str,
+    attributes: &'b str,
     empty: bool,
 }
 
-impl Element<'_> {
-    pub(super) fn name(&self) -> &str {
-        self.start.name().into_inner()
+impl<'b> Element<'b> {
+    pub(super) fn name(&self) -> &'b str {
+        self.name
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty
     }
 
     pub(super) fn has_attribute(&self, name: &str, value: &str) -> bool {
-        self.start.attributes().flatten().any(|attribute| {
-            attribute.key.into_inner() == name && attribute.value.eq_ignore_ascii_case(value)
-        })
+        let mut rest = self.attributes;
+        while let Some((key, after)) = rest.split_once('=') {
+            let after = after.trim_start();
+            let Some(quote) = after.chars().next().filter(|quote| matches!(quote, '"' | '\''))
+            else {
+                return false;
+            };
+            let Some((found, after)) = after[1..].split_once(quote) else {
+                return false;
+            };
+            if key.trim() == name {
+                return found.eq_ignore_ascii_case(value);
+            }
+            rest = after;
+        }
+        false
     }
+}
+
+/// What begins with `<`.
+enum Tag<'b> {
+    Start(Element<'b>),
+    End,
+    /// A comment or an instruction.
+    Other,
+    CData(&'b str),
 }
 
 /// Reads elements of a body.
 pub(super) struct Walker<'b> {
-    reader: Reader<&'b [u8]>,
+    text: &'b str,
+    at: usize,
 }
 
 impl<'b> Walker<'b> {
-    /// Stands inside the root element of the body.
-    pub(super) fn new(body: &'b [u8], root: &'static str) -> XmlResult<Self> {
+    /// Stands inside the root element of the body, which is returned, too.
+    pub(super) fn new(body: &'b [u8], root: &'static str) -> XmlResult<(Self, Element<'b>)> {
         let text = std::str::from_utf8(body)?;
-        let reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
-        let mut walker = Self { reader };
+        let mut walker = Self { text, at: 0 };
         loop {
-            match walker.reader.read_event()? {
-                Event::Start(start) if start.name().into_inner() == root => return Ok(walker),
-                Event::Start(_) | Event::Empty(_) => return Err(XmlFault::WrongRoot(root)),
-                Event::Eof => return Err(XmlFault::Truncated),
-                _ => {}
+            walker.to_tag()?;
+            match walker.tag()? {
+                Tag::Start(start) if start.name == root && !start.empty => {
+                    return Ok((walker, start));
+                }
+                Tag::Start(_) => return Err(XmlFault::WrongRoot(root)),
+                Tag::Other => {}
+                Tag::End | Tag::CData(_) => return Err(XmlFault::Malformed(walker.at)),
             }
         }
     }
 
-    /// The next child of the element that was entered; `None` at its end.
-    pub(super) fn next_child(&mut self) -> XmlResult<Option<Element<'b>>> {
+    /// How far the body was read, for [`since`](Self::since).
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What was read since a position.
+    pub(super) fn since(&self, position: usize) -> &'b str {
+        &self.text[position..self.at]
+    }
+
+    /// Goes on behind a text if it is what comes next.
+    pub(super) fn pass(&mut self, text: &str) -> bool {
+        let comes = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
+        if comes {
+            self.at += text.len();
+        }
+        comes
+    }
+
+    /// The next child of an element that was entered; `None` at its end.
+    pub(super) fn next_child(&mut self, parent: &Element<'_>) -> XmlResult<Option<Element<'b>>> {
         loop {
-            match self.reader.read_event()? {
-                Event::Start(start) => return Ok(Some(Element { start, empty: false })),
-                Event::Empty(start) => return Ok(Some(Element { start, empty: true })),
-                Event::End(_) => return Ok(None),
-                Event::Eof => return Err(XmlFault::Truncated),
-                _ => {}
+            self.to_tag()?;
+            match self.tag()? {
+                Tag::Start(start) => return Ok(Some(start)),
+                Tag::End => return self.end(parent.name).map(|()| None),
+                Tag::Other | Tag::CData(_) => {}
             }
         }
     }
 
-    /// The text of a leaf element.
-    pub(super) fn text(&mut self, element: &Element<'b>) -> XmlResult<Cow<'b, str>> {
-        if element.empty {
-            return Ok(Cow::Borrowed(""));
-        }
-        match self.reader.read_text(element.start.name())?.into_inner() {
-            Cow::Borrowed(raw) => Ok(unescape(raw)?),
-            Cow::Owned(raw) => Ok(Cow::Owned(unescape(&raw)?.into_owned())),
-        }
-    }
-
-    /// Leaves out an element with all that is in it.
-    pub(super) fn skip(&mut self, element: &Element<'b>) -> XmlResult<()> {
-        if !element.empty {
-            self.reader.read_to_end(element.start.name())?;
-        }
-        Ok(())
-    }
-
-    /// Calls back for each child; what the callback does not read is skipped by it.
+    /// Calls back for each child; what the callback does not read must be skipped by it.
     pub(super) fn each_child(
         &mut self,
-        parent: &Element<'b>,
+        parent: &Element<'_>,
         mut child: impl FnMut(&mut Self, Element<'b>) -> XmlResult<()>,
     ) -> XmlResult<()> {
         if parent.empty {
             return Ok(());
         }
-        while let Some(element) = self.next_child()? {
+        while let Some(element) = self.next_child(parent)? {
             child(self, element)?;
         }
         Ok(())
+    }
+
+    /// The text of an element, without that of its children.
+    pub(super) fn text(&mut self, element: &Element<'b>) -> XmlResult<Cow<'b, str>> {
+        if element.empty {
+            return Ok(Cow::Borrowed(""));
+        }
+        let mut whole = Cow::Borrowed("");
+        loop {
+            add(&mut whole, unescape(self.to_tag()?)?);
+            match self.tag()? {
+                Tag::Start(child) => self.skip(&child)?,
+                Tag::End => return self.end(element.name).map(|()| whole),
+                Tag::Other => {}
+                Tag::CData(text) => add(&mut whole, Cow::Borrowed(text)),
+            }
+        }
+    }
+
+    /// Leaves out an element with all that is in it.
+    pub(super) fn skip(&mut self, element: &Element<'b>) -> XmlResult<()> {
+        if element.empty {
+            return Ok(());
+        }
+        // Not by recursion: the depth is the sender's choice.
+        let mut ancestors = Vec::new();
+        let mut name = element.name;
+        loop {
+            self.to_tag()?;
+            match self.tag()? {
+                Tag::Start(child) if !child.empty => {
+                    ancestors.push(name);
+                    name = child.name;
+                }
+                Tag::Start(_) | Tag::Other | Tag::CData(_) => {}
+                Tag::End => {
+                    self.end(name)?;
+                    match ancestors.pop() {
+                        Some(parent) => name = parent,
+                        None => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn rest(&self) -> &'b [u8] {
+        &self.text.as_bytes()[self.at..]
+    }
+
+    /// Goes to the next `<` and returns what stands before it.
+    fn to_tag(&mut self) -> XmlResult<&'b str> {
+        let rest = self.rest();
+        let length = match rest.first() {
+            Some(b'<') => 0,
+            _ => memchr(b'<', rest).ok_or(XmlFault::Truncated)?,
+        };
+        let from = self.at;
+        self.at += length;
+        Ok(&self.text[from..self.at])
+    }
+
+    /// Reads a tag at `<`; of an end tag only `</`, since whoever waits for it knows the name.
+    fn tag(&mut self) -> XmlResult<Tag<'b>> {
+        match self.rest().get(1) {
+            Some(b'/') => {
+                self.at += 2;
+                Ok(Tag::End)
+            }
+            Some(b'!') => self.declaration(),
+            Some(b'?') => self.behind("<?", "?>").map(|_| Tag::Other),
+            Some(_) => self.start().map(Tag::Start),
+            None => Err(XmlFault::Truncated),
+        }
+    }
+
+    fn start(&mut self) -> XmlResult<Element<'b>> {
+        let from = self.at + 1;
+        let name_length = self.rest()[1..]
+            .iter()
+            .position(|byte| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'<'))
+            .ok_or(XmlFault::Truncated)?;
+        if name_length == 0 {
+            return Err(XmlFault::Malformed(self.at));
+        }
+        let behind_name = from + name_length;
+        let name = &self.text[from..behind_name];
+        if self.text.as_bytes()[behind_name] == b'>' {
+            self.at = behind_name + 1;
+            return Ok(Element { name, attributes: "", empty: false });
+        }
+        let end = behind_name + self.attributes_length(behind_name)?;
+        self.at = end + 1;
+        let attributes = &self.text[behind_name..end];
+        let empty = attributes.ends_with('/');
+        Ok(Element { name, attributes: attributes.trim_end_matches('/'), empty })
+    }
+
+    /// A `>` within quotes does not end a tag.
+    fn attributes_length(&self, from: usize) -> XmlResult<usize> {
+        let mut quote = None;
+        for (length, byte) in self.text.as_bytes()[from..].iter().enumerate() {
+            match (quote, byte) {
+                (None, b'>') => return Ok(length),
+                (_, b'<') => return Err(XmlFault::Malformed(from + length)),
+                (None, b'"' | b'\'') => quote = Some(*byte),
+                (Some(open), byte) if open == *byte => quote = None,
+                _ => {}
+            }
+        }
+        Err(XmlFault::Truncated)
+    }
+
+    /// The rest of an end tag behind its `</`.
+    fn end(&mut self, name: &str) -> XmlResult<()> {
+        if !self.pass(name) {
+            // Whether it is another name or the beginning of this one.
+            let is_truncated = name.as_bytes().starts_with(self.rest());
+            return Err(if is_truncated { XmlFault::Truncated } else { self.malformed() });
+        }
+        let blanks = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.at += blanks;
+        match self.rest().first() {
+            Some(b'>') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(_) => Err(self.malformed()),
+            None => Err(XmlFault::Truncated),
+        }
+    }
+
+    /// No document type: the service sends none, and entities that a body defines are a danger.
+    fn declaration(&mut self) -> XmlResult<Tag<'b>> {
+        if self.rest().starts_with(b"<!--") {
+            self.behind("<!--", "-->").map(|_| Tag::Other)
+        } else if self.rest().starts_with(b"<![CDATA[") {
+            self.behind("<![CDATA[", "]]>").map(Tag::CData)
+        } else {
+            Err(self.malformed())
+        }
+    }
+
+    /// Goes behind the end of what begins here, and returns what is in between.
+    fn behind(&mut self, begin: &str, end: &str) -> XmlResult<&'b str> {
+        let from = self.at + begin.len();
+        let rest = &self.text.as_bytes()[from..];
+        let length = memmem::find(rest, end.as_bytes()).ok_or(XmlFault::Truncated)?;
+        self.at = from + length + end.len();
+        Ok(&self.text[from..from + length])
+    }
+
+    fn malformed(&self) -> XmlFault {
+        XmlFault::Malformed(self.at)
+    }
+}
+
+/// Nearly every text is a single piece, which is not copied.
+fn add<'b>(whole: &mut Cow<'b, str>, piece: Cow<'b, str>) {
+    if whole.is_empty() {
+        *whole = piece;
+    } else if !piece.is_empty() {
+        whole.to_mut().push_str(&piece);
+    }
+}
+
+fn unescape(raw: &str) -> XmlResult<Cow<'_, str>> {
+    let Some(first) = memchr(b'&', raw.as_bytes()) else {
+        return Ok(Cow::Borrowed(raw));
+    };
+    let mut text = raw[..first].to_owned();
+    let mut pieces = raw[first + 1..].split('&');
+    pieces.try_for_each(|piece| {
+        let (entity, after) = piece.split_once(';').ok_or(XmlFault::Entity)?;
+        text.push(character(entity).ok_or(XmlFault::Entity)?);
+        text.push_str(after);
+        Ok::<(), XmlFault>(())
+    })?;
+    Ok(Cow::Owned(text))
+}
+
+/// The character that an entity stands for.
+fn character(entity: &str) -> Option<char> {
+    let number = match entity {
+        "lt" => return Some('<'),
+        "gt" => return Some('>'),
+        "amp" => return Some('&'),
+        "quot" => return Some('"'),
+        "apos" => return Some('\''),
+        _ => entity.strip_prefix('#')?,
+    };
+    let (digits, radix) = match number.strip_prefix('x') {
+        Some(digits) => (digits, 16),
+        None => (number, 10),
+    };
+    // The parser of numbers would take a sign.
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(digits, radix).ok().and_then(char::from_u32).filter(|found| *found != '\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::Reader;
+    use quick_xml::events::Event;
+
+    use super::*;
+
+    /// The names of all elements, with the whole text of each that has no children.
+    fn flat(body: &str) -> XmlResult<Vec<(String, String)>> {
+        fn descend(
+            walker: &mut Walker<'_>,
+            parent: &Element<'_>,
+            found: &mut Vec<(String, String)>,
+        ) -> XmlResult<()> {
+            walker.each_child(parent, |walker, element| {
+                found.push((element.name().to_owned(), String::new()));
+                if element.name().starts_with('t') {
+                    let text = walker.text(&element)?.into_owned();
+                    found.last_mut().unwrap().1 = text;
+                    return Ok(());
+                }
+                if element.name().starts_with('s') {
+                    return walker.skip(&element);
+                }
+                descend(walker, &element, found)
+            })
+        }
+        let (mut walker, root) = Walker::new(body.as_bytes(), "root")?;
+        let mut found = Vec::new();
+        descend(&mut walker, &root, &mut found)?;
+        Ok(found)
+    }
+
+    /// The same by a general parser.
+    fn flat_by_another(body: &str) -> Vec<(String, String)> {
+        let mut reader = Reader::from_str(body);
+        let (mut found, mut path) = (Vec::<(String, String)>::new(), Vec::<(String, usize)>::new());
+        loop {
+            let event = reader.read_event().unwrap();
+            let is_skipped = path.iter().any(|(name, _)| name.starts_with(['s', 't']));
+            match event {
+                Event::Start(start) => {
+                    let name = start.name().into_inner().to_owned();
+                    path.push((name.clone(), found.len()));
+                    if path.len() > 1 && !is_skipped {
+                        found.push((name, String::new()));
+                    }
+                }
+                Event::Empty(start) if !is_skipped => {
+                    found.push((start.name().into_inner().to_owned(), String::new()));
+                }
+                Event::End(_) => drop(path.pop()),
+                Event::Text(text) => add_to_last(&path, &mut found, &text.into_inner()),
+                Event::CData(text) => add_to_last(&path, &mut found, &text.into_inner()),
+                Event::GeneralRef(name) => {
+                    let name = name.into_inner();
+                    let text = unescape(&format!("&{name};")).unwrap().into_owned();
+                    add_to_last(&path, &mut found, &text);
+                }
+                Event::Eof => return found,
+                _ => {}
+            }
+        }
+    }
+
+    fn add_to_last(path: &[(String, usize)], found: &mut [(String, String)], text: &str) {
+        let Some((name, index)) = path.last() else { return };
+        let is_skipped =
+            path[..path.len() - 1].iter().any(|(name, _)| name.starts_with(['s', 't']));
+        if name.starts_with('t') && !is_skipped {
+            found[*index].1.push_str(text);
+        }
+    }
+
+    fn element() -> impl Strategy<Value = String> {
+        let text = prop_oneof![
+            "[a-z >\"'é\n]{0,8}",
+            Just("&amp;&#65;&#x42;&lt;".to_owned()),
+            Just("<![CDATA[<a>&]]>".to_owned()),
+            Just("<!-- </t> -->".to_owned()),
+            Just("<?x </s>?>".to_owned()),
+        ];
+        let leaf = ("[tsg][a-z-]{0,6}", prop::collection::vec(text, 0..3), any::<bool>()).prop_map(
+            |(name, text, empty)| match empty {
+                true => format!("<{name} />"),
+                false => format!("<{name}>{}</{name}>", text.concat()),
+            },
+        );
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            ("[tsg][a-z-]{0,6}", " ?", prop::collection::vec(inner, 0..4)).prop_map(
+                |(name, blank, children)| {
+                    format!("<{name} a=\"/>\" b='x'>{}</{name}{blank}>", children.concat())
+                },
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_general_parser_reads_the_same(children in prop::collection::vec(element(), 0..5)) {
+            let body = format!("\u{feff}<?xml version=\"1.0\"?>\n<root>{}</root>", children.concat());
+            prop_assert_eq!(flat(&body).unwrap(), flat_by_another(body.trim_start_matches('\u{feff}')));
+            for (end, _) in body.char_indices() {
+                prop_assert!(flat(&body[..end]).is_err(), "cut at {}: {}", end, body);
+            }
+        }
+
+        #[test]
+        fn no_body_makes_it_panic(body in "[<>/!?&;#a\"'= -]{0,40}") {
+            let _ = flat(&format!("<root>{body}</root>"));
+            let _ = flat(&body);
+        }
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_an_error() {
+        for inner in [
+            "<a></b>",
+            "<a><b></a></b>",
+            "<>",
+            "< a/>",
+            "<a<b/>",
+            "<!DOCTYPE x>",
+            "</a>",
+            "<t>&lt</t>",
+            "<t>&x;</t>",
+            "<t>&#;</t>",
+            "<t>&#0;</t>",
+            "<t>&#xd800;</t>",
+            "<t>&#+65;</t>",
+            "<t>a & b</t>",
+        ] {
+            assert!(flat(&format!("<root>{inner}</root>")).is_err(), "{inner}");
+        }
+    }
+
+    #[test]
+    fn attributes_are_found_by_their_whole_name() {
+        let has = |tag: &str| {
+            let body = format!("<root>{tag}</root>");
+            let (mut walker, root) = Walker::new(body.as_bytes(), "root").unwrap();
+            walker.next_child(&root).unwrap().unwrap().has_attribute("Encoded", "true")
+        };
+        for tag in
+            ["<a Encoded=\"true\"/>", "<a x='>' Encoded = 'True' />", "<a\nEncoded='true'></a>"]
+        {
+            assert!(has(tag), "{tag}");
+        }
+        for tag in [
+            "<a/>",
+            "<a xEncoded='true'/>",
+            "<a Encoded='false'/>",
+            "<a x='Encoded=true'/>",
+            "<a Encoded/>",
+        ] {
+            assert!(!has(tag), "{tag}");
+        }
     }
 }
