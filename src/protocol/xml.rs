@@ -84,7 +84,7 @@ impl<'b> Walker<'b> {
         let text = std::str::from_utf8(body)?;
         let mut walker = Self { text, at: 0 };
         loop {
-            walker.to_tag()?;
+            walker.text_before_tag()?;
             match walker.tag()? {
                 Tag::Start(start) if start.name == root && !start.empty => {
                     return Ok((walker, start));
@@ -118,7 +118,7 @@ impl<'b> Walker<'b> {
     /// The next child of an element that was entered; `None` at its end.
     pub(super) fn next_child(&mut self, parent: &Element<'_>) -> XmlResult<Option<Element<'b>>> {
         loop {
-            self.to_tag()?;
+            self.text_before_tag()?;
             match self.tag()? {
                 Tag::Start(start) => return Ok(Some(start)),
                 Tag::End => return self.end(parent.name).map(|()| None),
@@ -149,7 +149,7 @@ impl<'b> Walker<'b> {
         }
         let mut whole = Cow::Borrowed("");
         loop {
-            add(&mut whole, unescape(self.to_tag()?)?);
+            add(&mut whole, unescape(self.text_before_tag()?)?);
             match self.tag()? {
                 Tag::Start(child) => self.skip(&child)?,
                 Tag::End => return self.end(element.name).map(|()| whole),
@@ -168,7 +168,7 @@ impl<'b> Walker<'b> {
         let mut ancestors = Vec::new();
         let mut name = element.name;
         loop {
-            self.to_tag()?;
+            self.text_before_tag()?;
             match self.tag()? {
                 Tag::Start(child) if !child.empty => {
                     ancestors.push(name);
@@ -191,7 +191,7 @@ impl<'b> Walker<'b> {
     }
 
     /// Goes to the next `<` and returns what stands before it.
-    fn to_tag(&mut self) -> XmlResult<&'b str> {
+    fn text_before_tag(&mut self) -> XmlResult<&'b str> {
         let rest = self.rest();
         let length = match rest.first() {
             Some(b'<') => 0,

@@ -23,6 +23,9 @@ pub struct Reply {
     announce_close: bool,
 }
 
+/// Status, headers and body.
+pub type AnswerParts<'a> = (u16, &'a [(String, String)], &'a [u8]);
+
 #[derive(Clone, Debug)]
 enum Content {
     Answer(Answer),
@@ -135,7 +138,7 @@ impl Reply {
 
     /// Status, headers and body of an ordinary answer, for a transport without a socket; `None` if the connection is
     /// closed, hangs, or gets raw bytes.
-    pub fn answer(&self) -> Option<(u16, &[(String, String)], &[u8])> {
+    pub fn answer(&self) -> Option<AnswerParts<'_>> {
         match &self.content {
             Content::Answer(answer) => Some((answer.status, &answer.headers, &answer.body)),
             _ => None,
