@@ -14,10 +14,11 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::blob_service::BlobService;
 use support::counterpart::{Counterpart, Kind};
 use support::foreign_rows::{Owner, Position, ROWS, Row};
+use support::loopback::Loopback;
 
 const NAMESPACE: &str = "ns.servicebus.windows.net";
 const GROUP: &str = "$default";
@@ -263,17 +264,20 @@ fn read(their: &mut Counterpart, kind: &str, hub: &str) -> String {
     }
 }
 
+fn start_all(server: &Loopback) -> [Counterpart; 3] {
+    let connection_string = format!(
+        "DefaultEndpointsProtocol=http;AccountName=acct;AccountKey=c2VjcmV0;BlobEndpoint={}",
+        server.url()
+    );
+    Kind::ALL.map(|kind| Counterpart::start(kind, &connection_string, "checkpoints"))
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is for readers of the test's output")]
 fn what_the_counterparts_read_of_foreign_metadata() {
     let service = BlobService::new("checkpoints");
     let server = service.serve();
-    let connection_string = format!(
-        "DefaultEndpointsProtocol=http;AccountName=acct;AccountKey=c2VjcmV0;BlobEndpoint={}",
-        server.url()
-    );
-    let mut theirs =
-        Kind::ALL.map(|kind| Counterpart::start(kind, &connection_string, "checkpoints"));
+    let mut theirs = start_all(&server);
     let mut limits: Vec<Limit<'_>> = Vec::new();
     for (number, row) in ROWS.iter().enumerate() {
         for kind in ["ownership", "checkpoint"] {
@@ -298,4 +302,30 @@ fn what_the_counterparts_read_of_foreign_metadata() {
         })
         .collect();
     assert_eq!(limits, LIMITS);
+}
+
+/// Where conditions hold, as the REST reference says: Python's first claim respects a live owner, JavaScript's sets no
+/// condition and takes the partition.
+#[test]
+fn a_first_claim_of_javascript_takes_an_owned_partition() {
+    let service = BlobService::new("checkpoints");
+    let server = service.serve();
+    let name = format!("{NAMESPACE}/hub/{GROUP}/ownership/0");
+    for mut their in start_all(&server) {
+        service.put(&name, &[("ownerid", "ours")]);
+        let claim = json!({
+            "fully_qualified_namespace": NAMESPACE,
+            "eventhub_name": "hub",
+            "consumer_group": GROUP,
+            "partition_id": "0",
+            "owner_id": "theirs",
+            "etag": null,
+        });
+        let claimed = their.claim_ownership(&[claim]).unwrap();
+        let is_javascript = their.kind() == Kind::JavaScript;
+        assert_eq!(claimed.len(), usize::from(is_javascript), "{claimed:?}");
+        let owner = if is_javascript { "theirs" } else { "ours" };
+        let stored = service.blob(&name).unwrap().metadata;
+        assert_eq!(stored, [("ownerid".to_owned(), owner.to_owned())]);
+    }
 }
