@@ -57,8 +57,10 @@ impl Checkpoint {
 
     /// A checkpoint of which only a part of the position may be known.
     ///
-    /// What is `None` is stored as an empty text, as .NET does. Python, JavaScript, Go and C++ cannot read such a
-    /// checkpoint; prefer [`new`](Self::new) where they share the consumer group.
+    /// What is `None` is stored as an empty text, as .NET does. Prefer [`new`](Self::new) where other languages share
+    /// the consumer group: Go and C++ cannot read such a checkpoint; without a sequence number Python and JavaScript
+    /// fail to list any of the group, and without an offset they list one that they cannot resume from (`None`,
+    /// or an empty text).
     ///
     /// # Errors
     ///
