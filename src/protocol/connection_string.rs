@@ -214,7 +214,7 @@ mod tests {
             "nonsense-secret",
             "=secret",
             "BlobSecondaryEndpoint=https://a/",
-            "AccountKey=c2VjcmV0",
+            "BlobEndpoint=https://a/;AccountKey=c2VjcmV0",
             "QueueEndpoint=https://a/",
             "AccountName=a;AccountKey=*secret*",
             "AccountName=A/B",
