@@ -57,8 +57,9 @@ impl Checkpoint {
 
     /// A checkpoint of which only a part of the position may be known.
     ///
-    /// What is `None` is stored as an empty text, as .NET does. Python, JavaScript, Go and C++ cannot read such a
-    /// checkpoint; prefer [`new`](Self::new) where they share the consumer group.
+    /// What is `None` is stored as an empty text, as .NET does. Prefer [`new`](Self::new) where Python, JavaScript, Go or
+    /// C++ share the consumer group: without a sequence number the lists of Python and JavaScript fail, and without an
+    /// offset Python takes the text `None` for one.
     ///
     /// # Errors
     ///
