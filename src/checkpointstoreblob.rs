@@ -62,6 +62,35 @@ macro_rules! by_surface {
 }
 use by_surface;
 
+/// Examples of operations differ by little more than `.await`, so they are written once, too: with a store and a group, up
+/// to `example_end`. Each line begins with a blank because `///` lines do, which the attribute macro makes the same.
+macro_rules! example_start {
+    () => {
+        r#" ```
+ # use std::time::Duration;
+ # use eventhub_checkpointstore::*;
+ # use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+ # fn main() -> Result<()> {
+ # let store = BlobCheckpointStore::in_memory();
+ # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;"#
+    };
+}
+use example_start;
+
+macro_rules! example_end {
+    () => {
+        " # Ok(())\n # }\n ```"
+    };
+}
+use example_end;
+
+macro_rules! dot_await {
+    () => {
+        ""
+    };
+}
+use dot_await;
+
 #[cfg(feature = "ureq")]
 fn default_transport(
     options: &TransportOptions,

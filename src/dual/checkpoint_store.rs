@@ -15,6 +15,97 @@ use crate::model::{
 /// of a record, or of several first claims of a partition, exactly one succeeds.
 ///
 /// Growth: new operations come as provided methods.
+///
+/// # Example
+///
+#[doc = super::by_surface!(
+    blocking: r#"
+```
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, CheckpointStore};
+use eventhub_checkpointstore::{
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Result,
+};
+
+/// Ownerships and checkpoints in two stores: short-lived and durable ones.
+struct Split {
+    ownerships: BlobCheckpointStore,
+    checkpoints: BlobCheckpointStore,
+}
+
+impl CheckpointStore for Split {
+    fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
+        self.ownerships.list_ownership(group)
+    }
+
+    fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        self.ownerships.claim_ownership(ownerships)
+    }
+
+    fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        self.checkpoints.list_checkpoints(group)
+    }
+
+    fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+        self.checkpoints.update_checkpoint(checkpoint)
+    }
+}
+
+let store: Box<dyn CheckpointStore> = Box::new(Split {
+    ownerships: BlobCheckpointStore::in_memory(),
+    checkpoints: BlobCheckpointStore::in_memory(),
+});
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
+let checkpoint = store.get_checkpoint(&group, "0")?;
+assert!(checkpoint.is_some());
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, CheckpointStore, async_trait};
+use eventhub_checkpointstore::{
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Result,
+};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+/// Ownerships and checkpoints in two stores: short-lived and durable ones.
+struct Split {
+    ownerships: BlobCheckpointStore,
+    checkpoints: BlobCheckpointStore,
+}
+
+#[async_trait]
+impl CheckpointStore for Split {
+    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
+        self.ownerships.list_ownership(group).await
+    }
+
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        self.ownerships.claim_ownership(ownerships).await
+    }
+
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        self.checkpoints.list_checkpoints(group).await
+    }
+
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+        self.checkpoints.update_checkpoint(checkpoint).await
+    }
+}
+
+let store: Box<dyn CheckpointStore> = Box::new(Split {
+    ownerships: BlobCheckpointStore::in_memory(),
+    checkpoints: BlobCheckpointStore::in_memory(),
+});
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
+let checkpoint = store.get_checkpoint(&group, "0").await?;
+assert!(checkpoint.is_some());
+# Ok(())
+# }
+```"#
+)]
 #[maybe_async]
 pub trait CheckpointStore: Send + Sync {
     /// Lists who owns which partition of a group, relinquished partitions included.

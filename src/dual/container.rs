@@ -24,6 +24,107 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// Growth: new operations come as provided methods, new parts of requests and answers as fields of
 /// `#[non_exhaustive]` structs.
+///
+/// # Example
+///
+/// A container that counts writes, over another one:
+///
+#[doc = super::by_surface!(
+    blocking: r#"
+```
+use std::sync::atomic::{AtomicUsize, Ordering};
+use eventhub_checkpointstore::container::{
+    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
+};
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, BlobContainer};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Result};
+
+struct CallCounter {
+    blobs: MemoryContainer,
+    writes: AtomicUsize,
+}
+
+impl BlobContainer for CallCounter {
+    fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.put_blob(request)
+    }
+
+    fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.set_blob_metadata(request)
+    }
+
+    fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        self.blobs.get_blob_properties(request)
+    }
+
+    fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd> {
+        self.blobs.list_blobs(request, visit)
+    }
+}
+
+let container = CallCounter { blobs: MemoryContainer::new(), writes: AtomicUsize::new(0) };
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use std::sync::atomic::{AtomicUsize, Ordering};
+use eventhub_checkpointstore::container::{
+    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
+};
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, BlobContainer, async_trait};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Result};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+struct CallCounter {
+    blobs: MemoryContainer,
+    writes: AtomicUsize,
+}
+
+#[async_trait]
+impl BlobContainer for CallCounter {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.put_blob(request).await
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.set_blob_metadata(request).await
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        self.blobs.get_blob_properties(request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd> {
+        self.blobs.list_blobs(request, visit).await
+    }
+}
+
+let container = CallCounter { blobs: MemoryContainer::new(), writes: AtomicUsize::new(0) };
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
+# Ok(())
+# }
+```"#
+)]
 #[maybe_async]
 pub trait BlobContainer: Send + Sync {
     /// Writes an empty block blob with metadata, replacing what is there unless the condition forbids it.

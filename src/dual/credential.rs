@@ -20,6 +20,69 @@ const PAUSE: Duration = Duration::from_secs(30);
 ///
 /// Tokens are cached by the store: they are asked for when there is none, and again five minutes before they
 /// expire, one request at a time.
+///
+/// # Example
+///
+/// A closure, and a type that looks at what it is asked for:
+///
+#[doc = super::by_surface!(
+    blocking: r#"
+```
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+use eventhub_checkpointstore::checkpointstoreblob::{Credential, TokenCredential};
+use eventhub_checkpointstore::{AccessToken, TokenRequest};
+
+fn ask_identity_service(scope: &str) -> std::io::Result<AccessToken> {
+    let secret = format!("a token for {scope}");
+    Ok(AccessToken::new(secret, SystemTime::now() + Duration::from_secs(3600)))
+}
+
+let closure = Credential::token(|| ask_identity_service("https://storage.azure.com/.default"));
+
+struct Identity;
+
+impl TokenCredential for Identity {
+    fn get_token(
+        &self,
+        request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn Error + Send + Sync>> {
+        Ok(ask_identity_service(request.scope)?)
+    }
+}
+
+let own_type = Credential::token(Identity);
+```"#,
+    aio: r#"
+```
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+use eventhub_checkpointstore::checkpointstoreblob_aio::{Credential, TokenCredential, async_trait};
+use eventhub_checkpointstore::{AccessToken, TokenRequest};
+
+async fn ask_identity_service(scope: &str) -> std::io::Result<AccessToken> {
+    let secret = format!("a token for {scope}");
+    Ok(AccessToken::new(secret, SystemTime::now() + Duration::from_secs(3600)))
+}
+
+let closure =
+    Credential::token(|| async { ask_identity_service("https://storage.azure.com/.default").await });
+
+struct Identity;
+
+#[async_trait]
+impl TokenCredential for Identity {
+    async fn get_token(
+        &self,
+        request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn Error + Send + Sync>> {
+        Ok(ask_identity_service(request.scope).await?)
+    }
+}
+
+let own_type = Credential::token(Identity);
+```"#
+)]
 #[maybe_async]
 pub trait TokenCredential: Send + Sync {
     /// Gets a new token for the scope of Azure Storage.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{
-    BlobCheckpointStoreBuilder, BlobContainer, Credential, by_surface, claims, maybe_async,
+    BlobCheckpointStoreBuilder, BlobContainer, Credential, by_surface, claims, dot_await,
+    example_end, example_start, maybe_async,
 };
 use crate::container::{
     CallContext, Condition, CreateContainer, DeleteBlob, GetBlobProperties, ListBlobs, PutBlob,
@@ -33,43 +34,14 @@ use crate::store_options::StoreOptions;
 ///
 /// # Example
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
-
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-
-let claims = store.claim_ownership(&[PartitionOwnership::new(&group, "0", "consumer-a")?]);
-assert!(claims.all_claimed());
-
-store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
-let checkpoint = store.get_checkpoint(&group, "0")?.unwrap();
-assert_eq!(checkpoint.sequence_number(), Some(960_180));
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-
-let claims = store.claim_ownership(&[PartitionOwnership::new(&group, "0", "consumer-a")?]).await;
-assert!(claims.all_claimed());
-
-store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
-let checkpoint = store.get_checkpoint(&group, "0").await?.unwrap();
-assert_eq!(checkpoint.sequence_number(), Some(960_180));
-# Ok(())
-# }
-```"#
-)]
+#[doc = example_start!()]
+#[doc = concat!("let claims = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
+/// assert!(claims.all_claimed());
+///
+#[doc = concat!("store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
+#[doc = concat!("let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?.unwrap();")]
+/// assert_eq!(checkpoint.sequence_number(), Some(960_180));
+#[doc = example_end!()]
 #[derive(Clone)]
 pub struct BlobCheckpointStore {
     inner: Arc<Inner>,
@@ -87,6 +59,17 @@ impl BlobCheckpointStore {
     ///
     /// Understands what the portal shows, a SAS connection string, and `UseDevelopmentStorage=true`.
     ///
+    /// ```
+    #[doc = by_surface!(
+        blocking: "use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;",
+        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;"
+    )]
+    ///
+    /// let emulator = "UseDevelopmentStorage=true";
+    /// let store = BlobCheckpointStore::from_connection_string(emulator, "checkpoints")?;
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if the string or the container's name is not valid;
@@ -97,6 +80,18 @@ impl BlobCheckpointStore {
 
     /// A store in an account by the URL of its blob service, as in `https://contoso.blob.core.windows.net`.
     /// Nothing is sent yet. A SAS in the URL counts if the credential is anonymous.
+    ///
+    /// ```
+    #[doc = by_surface!(
+        blocking: "use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};",
+        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};"
+    )]
+    ///
+    /// let url = "http://127.0.0.1:10000/devstoreaccount1"; // Azurite
+    /// let credential = Credential::account_key("devstoreaccount1", "c2VjcmV0")?;
+    /// let store = BlobCheckpointStore::new(url, "checkpoints", credential)?;
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -123,11 +118,20 @@ impl BlobCheckpointStore {
     }
 
     /// A store in memory, for tests and demonstrations. It keeps the conditions of the service.
+    ///
+    /// Clones share the records. For consumers with stores of their own, also of both surfaces, share a
+    /// [`MemoryContainer`] with [`from_container`](Self::from_container).
     pub fn in_memory() -> Self {
         Self::from_container(MemoryContainer::new())
     }
 
     /// A store over a container of your own, with default options.
+    ///
+    #[doc = example_start!()]
+    /// let container = MemoryContainer::new();
+    /// let one = BlobCheckpointStore::from_container(container.clone());
+    /// let other = BlobCheckpointStore::from_container(container); // sees the same blobs
+    #[doc = example_end!()]
     pub fn from_container(container: impl BlobContainer + 'static) -> Self {
         Self::assemble(Box::new(container), StoreOptions::default())
     }
@@ -137,7 +141,11 @@ impl BlobCheckpointStore {
         Self { inner: Arc::new(inner), options: Arc::default() }
     }
 
-    /// The same store, whose calls carry these options. The pool is shared.
+    /// The same store, whose calls carry these options. The connections are shared.
+    ///
+    #[doc = example_start!()]
+    /// let urgent = store.with_options(RequestOptions::new().timeout(Duration::from_secs(2)).max_retries(0));
+    #[doc = example_end!()]
     pub fn with_options(&self, options: RequestOptions) -> Self {
         Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
     }
@@ -193,6 +201,17 @@ impl BlobCheckpointStore {
     /// One request per 5,000 partitions. A blob that is not readable is left out and named in
     /// [`Listing::skipped`]; it never fails the list.
     ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
+    #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
+    /// for ownership in &listing {
+    ///     let age = ownership.age(listing.server_time());
+    ///     let is_expired = age.is_some_and(|age| age > Duration::from_secs(120));
+    ///     println!("{} is owned by {:?}: {is_expired}", ownership.partition_id(), ownership.owner_id());
+    /// }
+    /// # assert_eq!(listing.len(), 1);
+    #[doc = example_end!()]
+    ///
     /// # Errors
     ///
     /// Any failure of a request; a list that is cut short is [`ErrorKind::InvalidResponse`], never a shorter list.
@@ -208,6 +227,22 @@ impl BlobCheckpointStore {
     /// One request per claim, several at a time. An outcome per claim comes back in the order of the claims, so a
     /// failure never hides what was won. A claim whose record has vanished becomes a first claim. Winning gives a new
     /// ETag, which the next renewal needs. If an answer was lost, two more requests find out who won.
+    ///
+    #[doc = example_start!()]
+    /// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
+    #[doc = concat!(" for outcome in store.claim_ownership(&[first])", dot_await!(), " {")]
+    ///     match outcome {
+    ///         ClaimOutcome::Claimed(owned) => {
+    ///             // The returned ownership has the ETag for the next renewal.
+    #[doc = concat!("             let renewed = store.claim_ownership(&[owned])", dot_await!(), ";")]
+    ///             assert!(renewed.all_claimed());
+    ///         }
+    ///         ClaimOutcome::Lost(claim) => println!("{} has another owner", claim.partition_id()),
+    ///         ClaimOutcome::Failed(claim, error) => println!("{}: {error}", claim.partition_id()),
+    ///         _ => {}
+    ///     }
+    /// }
+    #[doc = example_end!()]
     pub async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
         claims::claim_all(self, ownerships).await
     }
@@ -217,11 +252,27 @@ impl BlobCheckpointStore {
     ///
     /// Outcomes as of [`claim_ownership`](Self::claim_ownership); claimed means relinquished. An ownership without an
     /// ETag fails with [`ErrorKind::InvalidInput`].
+    ///
+    #[doc = example_start!()]
+    /// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
+    #[doc = concat!(" let owned = store.claim_ownership(&[first])", dot_await!(), ".into_claimed();")]
+    #[doc = concat!(" let released = store.relinquish_ownership(&owned)", dot_await!(), ";")]
+    /// assert!(released.all_claimed());
+    #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
+    /// assert_eq!(listing.items()[0].owner_id(), None);
+    #[doc = example_end!()]
     pub async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
         claims::relinquish_all(self, ownerships).await
     }
 
     /// Lists the checkpoints of a group. One request per 5,000 partitions.
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
+    #[doc = concat!(" for checkpoint in store.list_checkpoints(&group)", dot_await!(), "? {")]
+    ///     println!("{}: after {:?}", checkpoint.partition_id(), checkpoint.offset());
+    /// }
+    #[doc = example_end!()]
     ///
     /// # Errors
     ///
@@ -234,6 +285,11 @@ impl BlobCheckpointStore {
     }
 
     /// Reads the checkpoint of one partition, in one request; `None` if there is none.
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?;")]
+    /// assert!(checkpoint.is_none(), "nothing was processed yet");
+    #[doc = example_end!()]
     ///
     /// # Errors
     ///
@@ -274,6 +330,13 @@ impl BlobCheckpointStore {
     /// One request, two for the first checkpoint of a partition: metadata is set first, because writing the blob anew
     /// would keep a deleted version each time where soft delete is on
     /// ([azure-sdk-for-python#12836](https://github.com/Azure/azure-sdk-for-python/issues/12836)).
+    ///
+    #[doc = example_start!()]
+    /// // The offset and the sequence number of the last event that was processed.
+    /// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
+    #[doc = concat!(" let update = store.update_checkpoint(&checkpoint)", dot_await!(), "?;")]
+    /// assert!(update.is_written());
+    #[doc = example_end!()]
     ///
     /// # Errors
     ///

@@ -11,6 +11,91 @@ use crate::transport::{SendOptions, TransportError};
 ///
 /// It must not follow redirects and not repeat requests, and it must send the headers as they are: they are
 /// signed. Retrying, signing and reading statuses is the store's business.
+///
+/// # Example
+///
+/// The crates `http` and `bytes` must be dependencies of yours, too.
+///
+#[doc = super::by_surface!(
+    blocking: r#"
+```
+use std::time::Duration;
+use bytes::Bytes;
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Transport};
+use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
+
+/// Answers that there is no such blob, whatever is asked.
+struct NothingThere;
+
+impl Transport for NothingThere {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _options: &SendOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        assert_eq!(request.method(), "HEAD");
+        http::Response::builder()
+            .status(404)
+            .header("x-ms-error-code", "BlobNotFound")
+            .body(Bytes::new())
+            .map_err(TransportError::refused)
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+    .transport(NothingThere)
+    .build()?;
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let checkpoint = store.get_checkpoint(&group, "0")?;
+assert!(checkpoint.is_none());
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use std::time::Duration;
+use bytes::Bytes;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Transport, async_trait};
+use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+/// Answers that there is no such blob, whatever is asked.
+struct NothingThere;
+
+#[async_trait]
+impl Transport for NothingThere {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _options: &SendOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        assert_eq!(request.method(), "HEAD");
+        http::Response::builder()
+            .status(404)
+            .header("x-ms-error-code", "BlobNotFound")
+            .body(Bytes::new())
+            .map_err(TransportError::refused)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+    .transport(NothingThere)
+    .build()?;
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let checkpoint = store.get_checkpoint(&group, "0").await?;
+assert!(checkpoint.is_none());
+# Ok(())
+# }
+```"#
+)]
 #[maybe_async]
 pub trait Transport: Send + Sync {
     /// Sends a request and reads the answer with its body, whatever its status.
