@@ -426,9 +426,12 @@ mod tests {
             Just("<?x </s>?>".to_owned()),
         ];
         let leaf = ("[tsg][a-z-]{0,6}", prop::collection::vec(text, 0..3), any::<bool>()).prop_map(
-            |(name, text, empty)| match empty {
-                true => format!("<{name} />"),
-                false => format!("<{name}>{}</{name}>", text.concat()),
+            |(name, text, empty)| {
+                if empty {
+                    format!("<{name} />")
+                } else {
+                    format!("<{name}>{}</{name}>", text.concat())
+                }
             },
         );
         leaf.prop_recursive(3, 24, 4, |inner| {
