@@ -2,18 +2,14 @@
 //!
 //! Every row of what other writers have left in the field is a test here or in the suite.
 
+use crate::model::means_no_position;
+
 /// Keys as they are written. Reading compares without regard to ASCII case: the service may keep or
 /// change the case, and C++ writes `ownerId`.
 pub(crate) const OWNER_ID: &str = "ownerid";
 pub(crate) const OFFSET: &str = "offset";
 pub(crate) const SEQUENCE_NUMBER: &str = "sequencenumber";
 const IS_FOLDER: &str = "hdi_isfolder";
-
-/// Whether a stored position text stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
-pub(crate) fn means_no_position(text: &str) -> bool {
-    let text = text.trim();
-    text.is_empty() || text == "None" || text.eq_ignore_ascii_case("no offset")
-}
 
 /// The value under a key. Of keys that differ only in case the last one counts.
 fn value<'a, K, V>(metadata: &'a [(K, V)], key: &str) -> Option<&'a str>

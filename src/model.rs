@@ -14,6 +14,7 @@ mod ownership;
 mod serde_form;
 
 pub(crate) use check::check_header_text;
+pub(crate) use checkpoint::means_no_position;
 pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};
 pub use claims::{ClaimOutcome, Claims};
 pub use consumer_group::ConsumerGroup;

@@ -149,12 +149,18 @@ impl Checkpoint {
 
 fn check_offset(offset: &str) -> Result<()> {
     check_header_text("offset", offset)?;
-    if crate::metadata::means_no_position(offset) {
+    if means_no_position(offset) {
         return Err(Error::invalid_input(format!(
             "offset {offset:?}: every reader takes it for \"no offset\"; use `with_position` and None"
         )));
     }
     Ok(())
+}
+
+/// Whether a stored position text stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
+pub(crate) fn means_no_position(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text == "None" || text.eq_ignore_ascii_case("no offset")
 }
 
 /// What became of a checkpoint that was to be stored.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a single request may cost.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +106,7 @@ impl TransportOptions {
         }
         let missing = |features: &str| {
             Error::new(
-                crate::ErrorKind::Configuration,
+                ErrorKind::Configuration,
                 format!("https needs the Cargo feature {features} of eventhub-checkpointstore"),
             )
         };

@@ -1,0 +1,90 @@
+//! Habits of the house, in all files.
+
+use super::files::{all, report, rust, sources};
+
+/// Beyond it a file has more than one idea.
+const MAX_LINES: usize = 450;
+
+#[test]
+fn files_of_the_library_are_short() {
+    let faults = sources()
+        .iter()
+        .map(|file| (&file.path, file.shipped_lines()))
+        .filter(|(_, lines)| *lines > MAX_LINES)
+        .map(|(path, lines)| format!("{path}: {lines} lines"))
+        .collect();
+    report(
+        &format!(
+            "A file of src has at most {MAX_LINES} lines without its tests: split it by its ideas."
+        ),
+        faults,
+    );
+}
+
+/// A file of one type is explained by that type's documentation.
+#[test]
+fn files_of_the_library_say_what_they_are() {
+    let mut faults = Vec::new();
+    for file in sources() {
+        let is_one_type = file.path.matches('/').count() > 1 && !file.path.starts_with("src/dual/");
+        if !file.text.starts_with("//! ") && !is_one_type {
+            faults.push(file.path);
+        }
+    }
+    report(
+        "A room, a surface and a dual file begin with `//!`: what it is, and what it does not know.",
+        faults,
+    );
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    let never: Vec<String> = [
+        ["to", "do!("],
+        ["unimple", "mented!("],
+        ["db", "g!("],
+        ["#[ig", "nore"],
+        ["TO", "DO"],
+        ["FIX", "ME"],
+        ["XX", "X:"],
+        ["#[cfg_attr(any(), te", "st"],
+    ]
+    .iter()
+    .map(|halves| halves.concat())
+    .collect();
+    let mut faults = Vec::new();
+    for file in rust() {
+        for (number, line) in file.lines() {
+            if never.iter().any(|name| line.contains(name)) {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    report("Nothing is left for later, and no test is switched off.", faults);
+}
+
+/// Paths and hosts of the machine on which somebody works say nothing to anybody else. The names are put together here,
+/// for this file is read as well.
+#[test]
+fn no_file_names_a_machine_path_or_a_registry() {
+    let folders = ["home", "root", "tmp", "work", "Users"].map(|folder| format!("/{folder}/"));
+    let hosts = [
+        ["crates", "io"],
+        ["pypi", "org"],
+        ["pythonhosted", "org"],
+        ["npmjs", "org"],
+        ["npmjs", "com"],
+        ["debian", "org"],
+    ]
+    .map(|parts| parts.join("."));
+    let mut faults = Vec::new();
+    // What a fuzzer has found is not written by anybody.
+    for file in all().iter().filter(|file| !file.path.starts_with("fuzz/corpus/")) {
+        for (number, line) in file.lines() {
+            if folders.iter().chain(&hosts).any(|name| line.contains(name.as_str())) {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    report("No file names a path of somebody's machine or the host of a registry.", faults);
+}

@@ -1,0 +1,16 @@
+//! The sentences of the architecture and the habits of the house, held against the text of the project's files.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod files;
+mod habits;
+mod names;
+mod rooms;
+mod surfaces;

@@ -1,0 +1,98 @@
+//! How one source becomes two surfaces.
+
+use super::files::{read, report, rust, sources};
+
+const SURFACES: [&str; 2] = ["src/checkpointstoreblob_aio.rs", "src/checkpointstoreblob.rs"];
+
+/// A file of only one surface would be missed by the other without any test failing.
+#[test]
+fn both_surfaces_mount_every_dual_file() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for file in sources() {
+        let Some(name) = file.path.strip_prefix("src/dual/") else { continue };
+        // Deeper ones are mounted by a dual file.
+        if name.contains('/') {
+            continue;
+        }
+        count += 1;
+        for surface in SURFACES {
+            if !read(surface).contains(&format!("#[path = \"dual/{name}\"]\n")) {
+                faults.push(format!("{surface} does not mount {}", file.path));
+            }
+        }
+    }
+    assert!(count > 0, "src/dual is gone");
+    report("Every file of src/dual is mounted by both surfaces.", faults);
+}
+
+/// `maybe_async`, `sync_impl`, `async_impl` and `test` obey `maybe-async/is_sync`, which any crate of a build may switch on.
+#[test]
+fn nothing_obeys_the_global_switch_of_maybe_async() {
+    const SWITCHED: &[&str] = &[
+        "maybe_async::maybe_async",
+        "maybe_async::sync_impl",
+        "maybe_async::async_impl",
+        "maybe_async::test",
+        "#[sync_impl",
+        "#[async_impl",
+        "is_sync",
+    ];
+    let mut faults = Vec::new();
+    // The helper package of `both_surfaces.rs` shows that the switch is on, and this file names it.
+    let exempt =
+        |path: &str| path.starts_with("tests/is_sync/") || path == "tests/tidy/surfaces.rs";
+    for file in rust().iter().filter(|file| !exempt(&file.path)) {
+        for (number, line) in file.code() {
+            if SWITCHED.iter().any(|name| line.contains(name)) {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    report(
+        "Only `must_be_sync` and `must_be_async` are independent of `maybe-async/is_sync`.",
+        faults,
+    );
+}
+
+#[test]
+fn each_surface_binds_the_attribute_once() {
+    let mut faults = Vec::new();
+    for file in sources() {
+        for (number, line) in file.code() {
+            let expected = match file.path.as_str() {
+                "src/checkpointstoreblob.rs" => "use maybe_async::must_be_sync as maybe_async;",
+                "src/checkpointstoreblob_aio.rs" => {
+                    "use maybe_async::must_be_async as maybe_async;"
+                }
+                _ => "",
+            };
+            if line.contains("maybe_async::") && line != expected {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    report(
+        "The attribute gets its meaning in the two surfaces; all else says `use super::maybe_async`.",
+        faults,
+    );
+}
+
+/// The attribute removes `async` and `.await`; what it does not look into stays async in the blocking surface, too.
+#[test]
+fn dual_code_uses_only_what_is_rewritten() {
+    let mut faults = Vec::new();
+    for file in sources().iter().filter(|file| file.path.starts_with("src/dual/")) {
+        for (number, line) in file.code() {
+            let never =
+                ["AsyncFn", "async |", "async move |", ".boxed()", "poll_fn", "Pin<Box<dyn Future"];
+            if never.iter().any(|name| line.contains(name)) {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    report(
+        "Dual code has no async closures, `AsyncFn` bounds or futures by hand: they are not rewritten.",
+        faults,
+    );
+}
