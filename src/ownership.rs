@@ -6,5 +6,5 @@ mod round;
 mod starting_position;
 
 pub use round::{FailedClaim, Round, WonPartition};
-pub(crate) use round::{RoundState, Tally};
+pub(crate) use round::{RoundState, Tally, out_of_time};
 pub use starting_position::{StartingPosition, StartingPositions};

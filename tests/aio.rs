@@ -10,6 +10,8 @@
 )]
 #![cfg(feature = "reqwest")]
 
+#[path = "aio/ownership.rs"]
+mod ownership;
 mod support;
 mod surface;
 
