@@ -27,49 +27,106 @@ const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// Cheap to clone; clones are the same consumer.
 ///
-/// # Example
+/// # A consumer's loop
 ///
 #[doc = by_surface!(
     blocking: r#"
 ```
-use eventhub_checkpointstore::ConsumerGroup;
-use eventhub_checkpointstore::balance::OwnershipOptions;
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, OwnershipManager};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use eventhub_checkpointstore::checkpointstoreblob::OwnershipManager;
 
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let partitions = ["0".to_owned(), "1".to_owned()];
-
-let manager = OwnershipManager::new(store, &group, "consumer-a", OwnershipOptions::default())?;
-let round = manager.round(&partitions)?;
-for won in &round.won {
-    println!("read partition {} from {:?}", won.partition_id, won.start);
+/// Runs on a thread of its own until it is told to stop.
+fn consume(manager: &OwnershipManager, partitions: &[String], stop: &Receiver<()>) {
+    let mut readers = BTreeMap::new();
+    loop {
+        let (revoked, won, pause) = match manager.round(partitions) {
+            Ok(round) => (round.revoked, round.won, round.next_round_in),
+            // The leases go on until they end; what has ended is to be left all the same.
+            Err(error) => {
+                eprintln!("{error}");
+                (manager.take_revoked(), Vec::new(), manager.retry_in())
+            }
+        };
+        for partition in revoked {
+            readers.remove(&partition.partition_id); // ends its link
+        }
+        for partition in won {
+            readers.insert(partition.partition_id, partition.start); // opens a link there
+        }
+        // Before each batch and each checkpoint a reader asks `manager.is_owned(partition_id)`.
+        if stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+    }
+    drop(readers);
+    let released = manager.relinquish_all(Duration::from_secs(5));
+    println!("gave up {} partitions", released.claimed().count());
 }
-assert!(manager.is_owned("0") && manager.is_owned("1"));
-let relinquished = manager.relinquish_all(std::time::Duration::from_secs(5));
-assert!(relinquished.all_claimed());
-# Ok::<(), eventhub_checkpointstore::Error>(())
+# use eventhub_checkpointstore::ConsumerGroup;
+# use eventhub_checkpointstore::balance::OwnershipOptions;
+# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+# let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+# let store = BlobCheckpointStore::in_memory();
+# let manager = OwnershipManager::new(store.clone(), &group, "consumer-a", OwnershipOptions::default())?;
+# let (sender, stop) = std::sync::mpsc::channel();
+# sender.send(())?;
+# consume(&manager, &["0".to_owned()], &stop);
+# assert!(store.list_ownership(&group)?.iter().all(|record| !record.is_owned()));
+# Ok::<(), Box<dyn std::error::Error>>(())
 ```"#,
     aio: r#"
 ```
-use eventhub_checkpointstore::ConsumerGroup;
-use eventhub_checkpointstore::balance::OwnershipOptions;
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, OwnershipManager};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+use eventhub_checkpointstore::checkpointstoreblob_aio::OwnershipManager;
 
+/// Runs in a task of its own until `stop` is ready.
+async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut readers = BTreeMap::new();
+    loop {
+        // A round may be dropped anywhere: nothing is lost by it.
+        let round = tokio::select! {
+            round = manager.round(partitions) => round,
+            () = &mut stop => break,
+        };
+        let (revoked, won, pause) = match round {
+            Ok(round) => (round.revoked, round.won, round.next_round_in),
+            // The leases go on until they end; what has ended is to be left all the same.
+            Err(error) => {
+                eprintln!("{error}");
+                (manager.take_revoked(), Vec::new(), manager.retry_in())
+            }
+        };
+        for partition in revoked {
+            readers.remove(&partition.partition_id); // ends its link
+        }
+        for partition in won {
+            readers.insert(partition.partition_id, partition.start); // opens a link there
+        }
+        // Before each batch and each checkpoint a reader asks `manager.is_owned(partition_id)`.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = &mut stop => break,
+        }
+    }
+    drop(readers);
+    let released = manager.relinquish_all(Duration::from_secs(5)).await;
+    println!("gave up {} partitions", released.claimed().count());
+}
+# use eventhub_checkpointstore::ConsumerGroup;
+# use eventhub_checkpointstore::balance::OwnershipOptions;
+# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 # #[tokio::main(flavor = "current_thread")]
 # async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let partitions = ["0".to_owned(), "1".to_owned()];
-
-let manager = OwnershipManager::new(store, &group, "consumer-a", OwnershipOptions::default())?;
-let round = manager.round(&partitions).await?;
-for won in &round.won {
-    println!("read partition {} from {:?}", won.partition_id, won.start);
-}
-assert!(manager.is_owned("0") && manager.is_owned("1"));
-let relinquished = manager.relinquish_all(std::time::Duration::from_secs(5)).await;
-assert!(relinquished.all_claimed());
+# let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+# let store = BlobCheckpointStore::in_memory();
+# let manager = OwnershipManager::new(store.clone(), &group, "consumer-a", OwnershipOptions::default())?;
+# consume(&manager, &["0".to_owned()], tokio::time::sleep(Duration::from_millis(20))).await;
+# assert!(store.list_ownership(&group).await?.iter().all(|record| !record.is_owned()));
 # Ok(())
 # }
 ```"#
@@ -107,6 +164,9 @@ impl OwnershipManager {
     }
 
     /// The same, with the positions at which partitions without a checkpoint begin.
+    ///
+    /// A checkpoint that is stored without a readable position counts as none, as in `list_checkpoints`; with
+    /// `strict` of the store's builder it fails the round instead.
     ///
     /// # Errors
     ///

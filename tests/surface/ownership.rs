@@ -2,6 +2,7 @@
 //!
 //! The time is a model's, so nothing sleeps.
 
+mod azurite;
 mod leases;
 mod model;
 mod relinquish;
