@@ -41,12 +41,21 @@
 //!
 //! # Two owners at a time
 //!
-//! After a crash or a pause there is never a moment at which two consumers of this crate believe in their ownership: the lease
-//! of the former owner ends before others see its record expire. A **steal** is different. The former owner learns
-//! of it in its next round, so for up to its interval (until the end of its lease, if its rounds fail) both
-//! receive events of the partition. The link's owner level (epoch) closes that gap, because the service disconnects
-//! a reader as soon as one with a higher or equal level arrives; a checkpoint by the former owner may still go back
-//! to an earlier event, so events can be processed twice, but none is lost.
+//! After a crash or a pause there is never a moment at which two consumers of this crate believe in their ownership: the
+//! lease of the former owner ends before others see its record expire. (A machine that sleeps as a whole may stop the
+//! monotonic clock, too; after it wakes up the owner learns of the loss as of a steal.) A **steal** is different. The former owner
+//! learns of it in its next round, so for up to its interval (until the end of its lease, if its rounds fail) both
+//! receive events of the partition. Two things cover that time:
+//!
+//! * **The owner level (epoch) of the link.** Open each link with one, the same in all consumers: the service disconnects a
+//!   reader as soon as another with the same or a higher level arrives. A reader that is disconnected so has been robbed;
+//!   it stops without waiting for the next round, and does not reconnect.
+//! * **A fence around checkpoints.** Storing a checkpoint replaces whatever is stored, so a late one of the former owner
+//!   would move the partition back to an earlier event. Before each checkpoint ask whether the partition is still owned,
+//!   and after a disconnection store none. What is left is a checkpoint that was on its way: then events are processed
+//!   twice, but none is lost, because every checkpoint names events that were processed.
+//!
+//! Steals are rare: only a consumer that joins, or comes back, causes them, and no more than its share.
 
 mod fleet;
 mod lease;

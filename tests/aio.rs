@@ -11,6 +11,8 @@
 )]
 #![cfg(feature = "reqwest")]
 
+#[path = "aio/ownership.rs"]
+mod ownership;
 mod support;
 mod surface;
 

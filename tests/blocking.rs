@@ -11,6 +11,8 @@
 )]
 #![cfg(feature = "ureq")]
 
+#[path = "blocking/ownership.rs"]
+mod ownership;
 mod support;
 mod surface;
 

@@ -3,13 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::Builder;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{AccessToken, TokenCredential, TokenRequest, Transport};
 
 /// A lock that may be held while waiting.
 #[derive(Default)]
 pub(super) struct Lock<T>(Mutex<T>);
+
+/// How often a lock is tried that is waited for with a limit.
+const LOCK_POLL: Duration = Duration::from_millis(5);
 
 impl<T> Lock<T> {
     pub(super) fn lock(&self) -> MutexGuard<'_, T> {
@@ -21,6 +24,18 @@ impl<T> Lock<T> {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// `None` after the limit.
+    pub(super) fn lock_within(&self, limit: Duration) -> Option<MutexGuard<'_, T>> {
+        let begun = Instant::now();
+        loop {
+            let guard = self.try_lock();
+            if guard.is_some() || begun.elapsed() >= limit {
+                return guard;
+            }
+            std::thread::sleep(LOCK_POLL);
         }
     }
 }

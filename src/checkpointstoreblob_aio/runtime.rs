@@ -21,6 +21,11 @@ impl<T> Lock<T> {
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.0.try_lock()
     }
+
+    /// Waits without a limit, for which there is no timer here; whoever holds the lock can be dropped.
+    pub(super) async fn lock_within(&self, _limit: Duration) -> Option<MutexGuard<'_, T>> {
+        Some(self.lock().await)
+    }
 }
 
 /// Does all the work, at most so much of it at a time; the results are in the order of the items.

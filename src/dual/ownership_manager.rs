@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use super::runtime::Lock;
 use super::{CheckpointStore, by_surface, maybe_async};
 use crate::balance::{OwnershipOptions, PlannedClaim, Revocation};
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership};
-use crate::ownership::{Round, RoundState, StartingPositions, Tally};
+use crate::error::Result;
+use crate::model::{ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::ownership::{Round, RoundState, StartingPositions, Tally, WonPartition, out_of_time};
+
+/// What is added to a moment must not exceed what a moment can be.
+const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Shares the partitions of an event hub with the other consumers of a group.
 ///
@@ -24,49 +27,106 @@ use crate::ownership::{Round, RoundState, StartingPositions, Tally};
 ///
 /// Cheap to clone; clones are the same consumer.
 ///
-/// # Example
+/// # A consumer's loop
 ///
 #[doc = by_surface!(
     blocking: r#"
 ```
-use eventhub_checkpointstore::ConsumerGroup;
-use eventhub_checkpointstore::balance::OwnershipOptions;
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, OwnershipManager};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use eventhub_checkpointstore::checkpointstoreblob::OwnershipManager;
 
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let partitions = ["0".to_owned(), "1".to_owned()];
-
-let manager = OwnershipManager::new(store, &group, "consumer-a", OwnershipOptions::default())?;
-let round = manager.round(&partitions)?;
-for won in &round.won {
-    println!("read partition {} from {:?}", won.partition_id, won.start);
+/// Runs on a thread of its own until it is told to stop.
+fn consume(manager: &OwnershipManager, partitions: &[String], stop: &Receiver<()>) {
+    let mut readers = BTreeMap::new();
+    loop {
+        let (revoked, won, pause) = match manager.round(partitions) {
+            Ok(round) => (round.revoked, round.won, round.next_round_in),
+            // The leases go on until they end; what has ended is to be left all the same.
+            Err(error) => {
+                eprintln!("{error}");
+                (manager.take_revoked(), Vec::new(), manager.retry_in())
+            }
+        };
+        for partition in revoked {
+            readers.remove(&partition.partition_id); // ends its link
+        }
+        for partition in won {
+            readers.insert(partition.partition_id, partition.start); // opens a link there
+        }
+        // Before each batch and each checkpoint a reader asks `manager.is_owned(partition_id)`.
+        if stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+    }
+    drop(readers);
+    let released = manager.relinquish_all(Duration::from_secs(5));
+    println!("gave up {} partitions", released.claimed().count());
 }
-assert!(manager.is_owned("0") && manager.is_owned("1"));
-let relinquished = manager.relinquish_all(std::time::Duration::from_secs(5));
-assert!(relinquished.all_claimed());
-# Ok::<(), eventhub_checkpointstore::Error>(())
+# use eventhub_checkpointstore::ConsumerGroup;
+# use eventhub_checkpointstore::balance::OwnershipOptions;
+# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+# let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+# let store = BlobCheckpointStore::in_memory();
+# let manager = OwnershipManager::new(store.clone(), &group, "consumer-a", OwnershipOptions::default())?;
+# let (sender, stop) = std::sync::mpsc::channel();
+# sender.send(())?;
+# consume(&manager, &["0".to_owned()], &stop);
+# assert!(store.list_ownership(&group)?.iter().all(|record| !record.is_owned()));
+# Ok::<(), Box<dyn std::error::Error>>(())
 ```"#,
     aio: r#"
 ```
-use eventhub_checkpointstore::ConsumerGroup;
-use eventhub_checkpointstore::balance::OwnershipOptions;
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, OwnershipManager};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+use eventhub_checkpointstore::checkpointstoreblob_aio::OwnershipManager;
 
+/// Runs in a task of its own until `stop` is ready.
+async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut readers = BTreeMap::new();
+    loop {
+        // A round may be dropped anywhere: nothing is lost by it.
+        let round = tokio::select! {
+            round = manager.round(partitions) => round,
+            () = &mut stop => break,
+        };
+        let (revoked, won, pause) = match round {
+            Ok(round) => (round.revoked, round.won, round.next_round_in),
+            // The leases go on until they end; what has ended is to be left all the same.
+            Err(error) => {
+                eprintln!("{error}");
+                (manager.take_revoked(), Vec::new(), manager.retry_in())
+            }
+        };
+        for partition in revoked {
+            readers.remove(&partition.partition_id); // ends its link
+        }
+        for partition in won {
+            readers.insert(partition.partition_id, partition.start); // opens a link there
+        }
+        // Before each batch and each checkpoint a reader asks `manager.is_owned(partition_id)`.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = &mut stop => break,
+        }
+    }
+    drop(readers);
+    let released = manager.relinquish_all(Duration::from_secs(5)).await;
+    println!("gave up {} partitions", released.claimed().count());
+}
+# use eventhub_checkpointstore::ConsumerGroup;
+# use eventhub_checkpointstore::balance::OwnershipOptions;
+# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 # #[tokio::main(flavor = "current_thread")]
 # async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let partitions = ["0".to_owned(), "1".to_owned()];
-
-let manager = OwnershipManager::new(store, &group, "consumer-a", OwnershipOptions::default())?;
-let round = manager.round(&partitions).await?;
-for won in &round.won {
-    println!("read partition {} from {:?}", won.partition_id, won.start);
-}
-assert!(manager.is_owned("0") && manager.is_owned("1"));
-let relinquished = manager.relinquish_all(std::time::Duration::from_secs(5)).await;
-assert!(relinquished.all_claimed());
+# let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+# let store = BlobCheckpointStore::in_memory();
+# let manager = OwnershipManager::new(store.clone(), &group, "consumer-a", OwnershipOptions::default())?;
+# consume(&manager, &["0".to_owned()], tokio::time::sleep(Duration::from_millis(20))).await;
+# assert!(store.list_ownership(&group).await?.iter().all(|record| !record.is_owned()));
 # Ok(())
 # }
 ```"#
@@ -92,7 +152,8 @@ impl OwnershipManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if the owner id cannot be stored, as in [`PartitionOwnership::new`].
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the owner id cannot be stored, as in
+    /// [`PartitionOwnership::new`].
     pub fn new(
         store: impl CheckpointStore + 'static,
         group: &ConsumerGroup,
@@ -103,6 +164,9 @@ impl OwnershipManager {
     }
 
     /// The same, with the positions at which partitions without a checkpoint begin.
+    ///
+    /// A checkpoint that is stored without a readable position counts as none, as in `list_checkpoints`; with
+    /// `strict` of the store's builder it fails the round instead.
     ///
     /// # Errors
     ///
@@ -161,7 +225,7 @@ impl OwnershipManager {
     fn until(&self, deadline: Instant) -> Result<Limited<'_>> {
         let left = deadline.saturating_duration_since(self.now());
         if left.is_zero() {
-            return Err(Error::new(ErrorKind::Timeout, "the time of the round is used up"));
+            return Err(out_of_time());
         }
         Ok(match self.inner.store.limited(left) {
             Some(store) => Limited::Own(store),
@@ -185,6 +249,26 @@ impl Limited<'_> {
     }
 }
 
+/// Until it is dropped, also with a future that is not polled to its end, rounds win nothing.
+struct Stopping<'a>(&'a OwnershipManager);
+
+impl<'a> Stopping<'a> {
+    fn begin(manager: &'a OwnershipManager) -> Self {
+        manager.state().begin_stop();
+        Self(manager)
+    }
+}
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.state().end_stop();
+    }
+}
+
+fn unsent(record: PartitionOwnership) -> ClaimOutcome {
+    ClaimOutcome::Failed(record, out_of_time())
+}
+
 #[maybe_async]
 impl OwnershipManager {
     /// One round: lists the ownerships, decides, claims, and reads where the won partitions begin.
@@ -195,21 +279,21 @@ impl OwnershipManager {
     ///
     /// The list of ownerships or of checkpoints could not be read. Nothing is lost by that: leases go on until they
     /// end, and partitions that were won already are reported by the next round that succeeds. A claim that fails is
-    /// no error but stands in [`Round::failed`]. [`ErrorKind::InvalidInput`] for a partition id that cannot be stored.
+    /// no error but stands in [`Round::failed`]. [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a
+    /// partition id that cannot be stored.
     pub async fn round(&self, partition_ids: &[String]) -> Result<Round> {
         let _turn = self.inner.round.lock().await;
         let started = self.now();
         let deadline = started + self.state().options().round_timeout();
 
         let listing = self.list(deadline).await?;
-        let server_time = listing.server_time();
         let now = self.now();
-        let plan = self.state().plan(partition_ids, listing.items(), server_time, now)?;
+        let plan = self.state().plan(partition_ids, listing, now)?;
 
         let mut tally = Tally::default();
         let (needed, mut spare) = (plan.needed, plan.spare.iter().cloned());
         let mut claims: Vec<PlannedClaim> = plan.claims().cloned().collect();
-        while !claims.is_empty() {
+        while !claims.is_empty() && !self.state().is_stopping() {
             self.claim(claims, deadline, &mut tally).await;
             // Others were faster: what else would do is tried in their place.
             let missing = needed.saturating_sub(tally.won).min(tally.replaceable);
@@ -233,22 +317,30 @@ impl OwnershipManager {
         })
     }
 
-    /// Gives up all partitions within a limit, so that others take them in their next round instead of after the
-    /// expiration. From its beginning on nothing is owned.
+    /// Gives up all partitions, so that others take them in their next round instead of after the expiration. From its
+    /// beginning on nothing is owned.
     ///
-    /// Stop reading first. Only records whose ETag is still ours are touched. What could not be relinquished expires.
+    /// Stop reading first, and run no further rounds: a later one joins the fleet again. A round that is still running
+    /// wins nothing any more and ends after the request at hand, which is waited for,
+    #[doc = by_surface!(
+        blocking: "but not beyond the limit.",
+        aio: "so drop its future if it may take longer than the limit."
+    )]
+    /// Nothing is sent after the limit.
+    ///
+    /// Only versions of the records that this consumer wrote are touched; for those, claimed means relinquished, and
+    /// lost that another consumer has the partition. What failed may be tried again, or expires.
     pub async fn relinquish_all(&self, limit: Duration) -> Claims {
-        let deadline = self.now() + limit;
-        // Nobody works on while the last round still waits.
-        let released = self.state().give_up_all();
-        let _turn = self.inner.round.lock().await;
-        let mut records = released;
-        records.extend(self.state().give_up_all());
-        let store = match self.until(deadline) {
-            Ok(store) => store,
-            Err(_) => Limited::Shared(&*self.inner.store),
+        let deadline = self.now() + limit.min(LONGEST_LIMIT);
+        let _stopping = Stopping::begin(self);
+        let turn = self.inner.round.lock_within(limit).await;
+        let records = self.state().records();
+        let released = match (&turn, self.until(deadline)) {
+            (Some(_), Ok(store)) => store.store().relinquish_ownership(&records).await,
+            _ => Claims::new(records.into_iter().map(unsent).collect()),
         };
-        store.store().relinquish_ownership(&records).await
+        self.state().settle_relinquished(&released);
+        released
     }
 
     async fn list(&self, deadline: Instant) -> Result<Listing<PartitionOwnership>> {
@@ -264,11 +356,12 @@ impl OwnershipManager {
             Ok(store) => store.store().claim_ownership(&ownerships).await,
             Err(_) => Claims::default(),
         };
-        self.state().settle(claims, outcomes, started, tally);
+        let now = self.now();
+        self.state().settle(claims, outcomes, (started, now), tally);
     }
 
     /// Reads the checkpoints of what was won, all at once; a failed read is never "start at the default".
-    async fn start(&self, deadline: Instant) -> Result<Vec<crate::ownership::WonPartition>> {
+    async fn start(&self, deadline: Instant) -> Result<Vec<WonPartition>> {
         if !self.state().has_unstarted(self.now()) {
             return Ok(Vec::new());
         }

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::{StartingPosition, StartingPositions};
 use crate::balance::{
@@ -7,7 +7,7 @@ use crate::balance::{
     RevocationCause, balance,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Checkpoint, ClaimOutcome, Claims, ConsumerGroup, PartitionOwnership};
+use crate::model::{Checkpoint, ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
 
 /// A partition that is newly owned, and where its reading begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +40,15 @@ pub struct Round {
     pub owned: Vec<String>,
     /// Those of them that are new, with their starting positions: begin to read them.
     pub won: Vec<WonPartition>,
-    /// Those that may no longer be worked on: stop reading them. Each is reported once.
+    /// Those that may no longer be worked on: stop reading them before you begin with [`won`](Self::won), because a
+    /// partition that ended and was won again is in both. Each is reported once.
     pub revoked: Vec<Revocation>,
     /// Claims that another consumer won.
     pub lost: Vec<PlannedClaim>,
     /// Claims that failed.
     pub failed: Vec<FailedClaim>,
-    /// When the next round is due, from now. Half of the jitter keeps consumers from acting in step.
+    /// When the next round is due, from now: an interval after the start of this one, less some jitter, which keeps
+    /// consumers from acting in step. Zero if this round took longer than that.
     pub next_round_in: Duration,
     /// The consumers that own something, this one included, as of this round's listing.
     pub active_owners: usize,
@@ -62,12 +64,14 @@ pub(crate) struct RoundState {
     options: OwnershipOptions,
     positions: StartingPositions,
     leases: Leases,
-    /// The records as they were last claimed, for relinquishing.
+    /// The newest known versions of what this consumer claimed, its leases over or not: for relinquishing.
     records: BTreeMap<String, PartitionOwnership>,
     /// Owned, but not yet reported as won, because their checkpoints could not be read.
     unstarted: BTreeSet<String>,
     /// Found by a round, and not yet reported.
     revoked: Vec<Revocation>,
+    /// How many calls are giving everything up now; what a round still wins meanwhile is for them.
+    stopping: usize,
     seed: u64,
 }
 
@@ -102,6 +106,7 @@ impl RoundState {
             records: BTreeMap::new(),
             unstarted: BTreeSet::new(),
             revoked: Vec::new(),
+            stopping: 0,
             seed,
         })
     }
@@ -125,35 +130,61 @@ impl RoundState {
     pub(crate) fn plan(
         &mut self,
         partition_ids: &[String],
-        listed: &[PartitionOwnership],
-        server_time: SystemTime,
+        listing: Listing<PartitionOwnership>,
         now: Instant,
     ) -> Result<Plan> {
-        self.leases.observe(&self.owner_id, listed);
+        let server_time = listing.server_time();
+        let listed = self.newest(listing);
+        self.leases.observe(&self.owner_id, &listed);
         self.note_revoked(now);
         let mut input =
-            BalanceInput::new(&self.group, &self.owner_id, partition_ids, listed, server_time);
+            BalanceInput::new(&self.group, &self.owner_id, partition_ids, &listed, server_time);
         input.options = self.options;
         input.seed = self.seed;
         self.seed = self.seed.wrapping_add(1);
-        balance(&input)
+        let plan = balance(&input)?;
+        // A renewal whose answer was lost has made a version that only the list shows.
+        for renewal in &plan.renew {
+            let record = renewal.ownership.clone();
+            self.records.insert(record.partition_id().to_owned(), record);
+        }
+        Ok(plan)
     }
 
-    /// Takes in the outcomes of claims whose requests were started at that moment at the earliest.
+    /// The listed records; a secondary may show one as it was before we claimed it.
+    ///
+    /// Forgets what is another's now.
+    fn newest(&mut self, listing: Listing<PartitionOwnership>) -> Vec<PartitionOwnership> {
+        let mut listed = listing.into_items();
+        for record in &mut listed {
+            let Some(known) = self.records.get(record.partition_id()) else { continue };
+            if known.last_modified() > record.last_modified() {
+                known.clone_into(record);
+            } else if record.owner_id() != Some(&*self.owner_id) {
+                self.records.remove(record.partition_id());
+            }
+        }
+        listed
+    }
+
+    /// Takes in the outcomes, known now, of claims whose requests were started at that moment at the earliest.
+    ///
+    /// A lease that ended meanwhile was over for whoever asked, so it is revoked and won anew, not prolonged.
     pub(crate) fn settle(
         &mut self,
         claims: Vec<PlannedClaim>,
         outcomes: Claims,
-        started: Instant,
+        (started, now): (Instant, Instant),
         tally: &mut Tally,
     ) {
+        self.note_revoked(now);
         let mut outcomes = outcomes.into_iter();
         for claim in claims {
             let renewal = claim.reason == ClaimReason::Renewal;
             match outcomes.next().unwrap_or_else(|| unanswered(&claim)) {
                 ClaimOutcome::Claimed(record) => {
                     let partition_id = claim.partition_id().to_owned();
-                    if self.leases.grant(&*partition_id, started) {
+                    if self.stopping == 0 && self.leases.grant(&*partition_id, started) {
                         self.unstarted.insert(partition_id.clone());
                     }
                     self.records.insert(partition_id, record);
@@ -180,13 +211,13 @@ impl RoundState {
         checkpoints: impl IntoIterator<Item = Checkpoint>,
         now: Instant,
     ) -> Vec<WonPartition> {
+        self.note_revoked(now);
         let mut stored: BTreeMap<String, Checkpoint> = checkpoints
             .into_iter()
             .map(|checkpoint| (checkpoint.partition_id().to_owned(), checkpoint))
             .collect();
         std::mem::take(&mut self.unstarted)
             .into_iter()
-            .filter(|partition_id| self.leases.is_owned(partition_id, now))
             .map(|partition_id| {
                 let checkpoint = stored.remove(&partition_id);
                 let start = checkpoint.as_ref().and_then(StartingPosition::after);
@@ -226,18 +257,43 @@ impl RoundState {
         owned
     }
 
-    /// Gives up all leases; returns the records that are to be relinquished.
-    pub(crate) fn give_up_all(&mut self) -> Vec<PartitionOwnership> {
-        for partition_id in self.records.keys() {
-            self.leases.release(partition_id);
-        }
+    /// From now on nothing is owned, whatever a round that still waits may win, until
+    /// [`end_stop`](Self::end_stop). What is given up on purpose is not reported.
+    pub(crate) fn begin_stop(&mut self) {
+        self.stopping += 1;
+        self.leases = Leases::new(&self.options);
         self.unstarted.clear();
-        std::mem::take(&mut self.records).into_values().collect()
+    }
+
+    pub(crate) fn end_stop(&mut self) {
+        self.stopping -= 1;
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping > 0
+    }
+
+    /// The records that may be ours.
+    pub(crate) fn records(&self) -> Vec<PartitionOwnership> {
+        self.records.values().cloned().collect()
+    }
+
+    /// Forgets what was relinquished, or was another's; what failed can be tried again.
+    pub(crate) fn settle_relinquished(&mut self, outcomes: &Claims) {
+        for outcome in outcomes {
+            if !matches!(outcome, ClaimOutcome::Failed(..)) {
+                self.records.remove(outcome.partition_id());
+            }
+        }
     }
 }
 
 /// A claim for which the round had no time left; nothing was sent.
 fn unanswered(claim: &PlannedClaim) -> ClaimOutcome {
-    let error = Error::new(ErrorKind::Timeout, "the time of the round is used up");
-    ClaimOutcome::Failed(claim.ownership.clone(), error)
+    ClaimOutcome::Failed(claim.ownership.clone(), out_of_time())
+}
+
+/// Nothing was sent, because there is no time left for an answer.
+pub(crate) fn out_of_time() -> Error {
+    Error::new(ErrorKind::Timeout, "no time is left for a request")
 }

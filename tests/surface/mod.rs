@@ -8,6 +8,7 @@ mod direct;
 mod foreign_metadata;
 mod listings;
 mod model_check;
+pub mod ownership;
 mod requests;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};

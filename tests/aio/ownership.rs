@@ -1,0 +1,154 @@
+//! What only futures do: they can be dropped wherever they wait, and sent to other threads.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{
+    BlobCheckpointStore, BlobContainer, OwnershipManager, async_trait,
+};
+use eventhub_checkpointstore::container::{
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
+    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+};
+use eventhub_checkpointstore::{MemoryContainer, Result};
+
+use crate::surface::group;
+use crate::surface::ownership::partitions;
+
+/// Waits once before and once after everything it does, so that a future can be dropped there.
+#[derive(Clone)]
+struct Hesitant(MemoryContainer);
+
+async fn hesitate() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+macro_rules! hesitantly {
+    ($call:expr) => {{
+        hesitate().await;
+        let done = $call.await;
+        hesitate().await;
+        done
+    }};
+}
+
+#[async_trait]
+impl BlobContainer for Hesitant {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        hesitantly!(BlobContainer::put_blob(&self.0, request))
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        hesitantly!(BlobContainer::set_blob_metadata(&self.0, request))
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        hesitantly!(BlobContainer::get_blob_properties(&self.0, request))
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd> {
+        hesitantly!(BlobContainer::list_blobs(&self.0, request, visit))
+    }
+
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        hesitantly!(BlobContainer::get_blob(&self.0, request))
+    }
+
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        hesitantly!(BlobContainer::delete_blob(&self.0, request))
+    }
+
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        hesitantly!(BlobContainer::create_container(&self.0, request))
+    }
+}
+
+fn manager(container: &MemoryContainer, owner_id: &str) -> OwnershipManager {
+    let store = BlobCheckpointStore::from_container(Hesitant(container.clone()));
+    OwnershipManager::new(store, &group(), owner_id, OwnershipOptions::default()).unwrap()
+}
+
+/// Polls so often; `None` if the future was dropped before it was ready.
+fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    (0..polls).find_map(|_| match future.as_mut().poll(&mut context) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
+    })
+}
+
+fn finish<T>(future: impl Future<Output = T>) -> T {
+    poll_and_drop(future, 1000).expect("it ends")
+}
+
+/// Whatever the dropped rounds won is reported by the next one, and nothing twice.
+#[test]
+fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
+    let ids = partitions(3);
+    let mut dropped = 0;
+    for polls in 0.. {
+        let container = MemoryContainer::new();
+        let a = manager(&container, "a");
+        if let Some(round) = poll_and_drop(a.round(&ids), polls) {
+            assert_eq!(round.unwrap().won.len(), 3);
+            break;
+        }
+        dropped += 1;
+        assert!(a.owned().is_empty(), "nobody was told where to begin");
+        assert!(a.take_revoked().is_empty());
+        let round = finish(a.round(&ids)).unwrap();
+        assert_eq!((round.won.len(), round.owned.len(), round.lost.len()), (3, 3, 0));
+
+        // A dropped renewal: the lease goes on, and the next round renews what is there.
+        assert!(poll_and_drop(a.round(&ids), polls.min(6)).is_none_or(|round| round.is_ok()));
+        assert_eq!(a.owned(), ids);
+        let round = finish(a.round(&ids)).unwrap();
+        assert_eq!((round.won.len(), round.owned.len(), round.lost.len()), (0, 3, 0));
+
+        // A dropped stop can be repeated, and what it did not reach is still there to be given up.
+        let stopped = poll_and_drop(a.relinquish_all(Duration::from_secs(5)), polls);
+        assert!(stopped.is_none_or(|claims| claims.all_claimed()));
+        assert_eq!(a.owned().is_empty(), polls > 0, "from the first poll on nothing is owned");
+        let _ = finish(a.relinquish_all(Duration::from_secs(5)));
+        let b = manager(&container, "b");
+        let others = finish(b.round(&ids)).unwrap();
+        assert_eq!((others.won.len(), others.active_owners), (3, 1), "after {polls} polls");
+    }
+    // Before and after the list, the claims, and the list of checkpoints.
+    assert!(dropped >= 6, "{dropped}");
+}
+
+/// The former round was dropped while it held the turn.
+#[test]
+fn a_dropped_round_lets_the_next_one_have_its_turn() {
+    let a = manager(&MemoryContainer::new(), "a");
+    let ids = partitions(1);
+    let mut first = Box::pin(a.round(&ids));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    assert!(poll_and_drop(a.round(&ids), 50).is_none(), "it waits for its turn");
+    drop(first);
+    assert_eq!(finish(a.round(&ids)).unwrap().won.len(), 1);
+}
+
+#[test]
+fn futures_can_be_sent_to_other_threads() {
+    fn assert_send<T: Send>(_: T) {}
+    let a = manager(&MemoryContainer::new(), "a");
+    assert_send(a.round(&[]));
+    assert_send(a.relinquish_all(Duration::ZERO));
+    fn assert_shared<T: Send + Sync + Clone>(_: &T) {}
+    assert_shared(&a);
+}

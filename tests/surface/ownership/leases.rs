@@ -1,0 +1,151 @@
+//! Until when an owner may believe in its ownership if renewals fail, and that no other has the partition by then.
+
+use std::time::Duration;
+
+use eventhub_checkpointstore::balance::{OwnershipOptions, RevocationCause};
+use eventhub_checkpointstore::ownership::StartingPositions;
+
+use super::super::{maybe_async, test};
+use super::{Act, Call, Consumer, Model, partitions, revoked, won};
+
+const LAPSED: RevocationCause = RevocationCause::Lapsed;
+
+#[maybe_async]
+#[test]
+async fn without_renewals_a_lease_ends_before_others_may_take_it() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(2)).await.unwrap();
+    model.advance(54);
+    assert_eq!((a.owned().len(), a.take_revoked().len()), (2, 0));
+    model.advance(1);
+    assert!(a.owned().is_empty() && !a.is_owned("0"));
+    let expected = [("0", LAPSED), ("1", LAPSED)];
+    assert_eq!(revoked(&a.take_revoked()), expected);
+    assert!(a.take_revoked().is_empty(), "each is reported once");
+
+    // For others of this crate the records live for another 65 s.
+    model.advance(65);
+    let round = b.round(&partitions(2)).await.unwrap();
+    assert_eq!(
+        (round.active_owners, round.won.len()),
+        (2, 1),
+        "stolen as a fair share, not expired"
+    );
+    model.advance(1);
+    let round = b.round(&partitions(2)).await.unwrap();
+    assert_eq!(won(&round).len(), 1, "the other one expired");
+}
+
+/// The margin is counted from the start of the request: what the answer took, the lease is shorter.
+#[maybe_async]
+#[test]
+async fn a_lease_begins_when_its_request_began() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Late(20) } else { Act::Pass });
+    let _ = a.round(&partitions(1)).await.unwrap();
+    model.advance(34);
+    assert!(a.is_owned("0"));
+    model.advance(1);
+    assert!(!a.is_owned("0"));
+}
+
+#[maybe_async]
+#[test]
+async fn failed_and_unanswered_renewals_leave_the_lease_as_it_was() {
+    for act in [Act::Fail, Act::LoseAnswer] {
+        let model = Model::new();
+        let a = model.consumer("a");
+        let _ = a.round(&partitions(1)).await.unwrap();
+        a.script
+            .set(move |call| if matches!(call, Call::Claim(_)) { act.clone() } else { Act::Pass });
+        for _ in 0..3 {
+            model.advance(15);
+            let round = a.round(&partitions(1)).await.unwrap();
+            assert_eq!((round.owned.len(), round.failed.len()), (1, 1));
+        }
+        model.advance(10);
+        let round = a.round(&partitions(1)).await.unwrap();
+        assert_eq!(revoked(&round.revoked), [("0", LAPSED)]);
+        assert!(round.owned.is_empty() && round.won.is_empty());
+
+        a.script.clear();
+        let round = a.round(&partitions(1)).await.unwrap();
+        assert_eq!((won(&round), round.revoked.len()), (vec!["0"], 0), "it begins anew");
+    }
+}
+
+/// Whoever asked `is_owned` in between has stopped working, so it must be told to begin again.
+#[maybe_async]
+#[test]
+async fn a_lease_that_ended_while_its_renewal_was_on_its_way_begins_anew() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(1)).await.unwrap();
+    model.advance(50);
+    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Late(10) } else { Act::Pass });
+    let round = a.round(&partitions(1)).await.unwrap();
+    assert_eq!(revoked(&round.revoked), [("0", LAPSED)]);
+    assert_eq!((won(&round), round.owned.len()), (vec!["0"], 1));
+}
+
+#[maybe_async]
+#[test]
+async fn a_lease_that_ended_before_it_was_reported_was_never_won() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| if *call == Call::ListCheckpoints { Act::Late(60) } else { Act::Pass });
+    let round = a.round(&partitions(1)).await.unwrap();
+    assert!(round.won.is_empty() && round.owned.is_empty());
+    assert!(round.revoked.is_empty(), "it was never said to be won");
+    a.script.clear();
+    let round = a.round(&partitions(1)).await.unwrap();
+    assert_eq!((won(&round), round.revoked.len()), (vec!["0"], 0));
+}
+
+/// Two consumers, one of which cannot renew; at no second both believe in a partition, whoever begins when.
+#[maybe_async]
+#[test]
+async fn an_expiry_never_gives_two_holders() {
+    let options = OwnershipOptions::new(Duration::from_secs(5), Duration::from_secs(20)).unwrap();
+    for outage_at in 0..12 {
+        let model = Model::new();
+        let consumer = |id| model.consumer_with(id, options, StartingPositions::default());
+        let (a, b) = (consumer("a"), consumer("b"));
+        let _ = a.round(&partitions(4)).await.unwrap();
+        let mut unowned = 0;
+        for second in 0..60 {
+            if second == outage_at {
+                // The list shows what is stolen, so only renewals fail: a steal would hide an expiry.
+                a.script
+                    .set(|call| if matches!(call, Call::Claim(_)) { Act::Fail } else { Act::Pass });
+            }
+            if second % 5 == 0 && second > 0 {
+                let _ = a.round(&partitions(4)).await.unwrap();
+            }
+            if second >= 2 && second % 4 == 2 {
+                let _ = b.round(&partitions(4)).await.unwrap();
+            }
+            if second >= 10 {
+                unowned += assert_one_holder(&a, &b, second);
+            }
+            model.advance(1);
+        }
+        assert_eq!(b.owned().len(), 4, "b has taken over");
+        // The margin, the rounding, and the time until b's next round.
+        assert!(unowned <= 2 * (5 + 1 + 4 + 5), "{unowned} partition seconds without a holder");
+    }
+}
+
+/// Returns how many partitions have none.
+fn assert_one_holder(a: &Consumer, b: &Consumer, second: u64) -> usize {
+    let holders = |id: &String| usize::from(a.is_owned(id)) + usize::from(b.is_owned(id));
+    partitions(4)
+        .iter()
+        .filter(|id| {
+            assert!(holders(id) <= 1, "second {second}: two hold partition {id}");
+            holders(id) == 0
+        })
+        .count()
+}

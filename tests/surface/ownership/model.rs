@@ -1,0 +1,258 @@
+//! Consumers on a model clock, over one in-memory store whose service's clock is the model's, too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::StartingPositions;
+use eventhub_checkpointstore::{
+    Checkpoint, CheckpointUpdate, ClaimOutcome, Claims, ConsumerGroup, Error, ErrorKind, Listing,
+    PartitionOwnership,
+};
+
+use super::super::subject::{BlobCheckpointStore, CheckpointStore, OwnershipManager};
+use super::super::{group, maybe_async};
+
+/// What the consumers of one test share: the blobs, and the time.
+#[derive(Clone)]
+pub struct Model {
+    pub store: BlobCheckpointStore,
+    elapsed: Arc<Mutex<Duration>>,
+    /// When each record was written, by the service's clock.
+    written: Arc<Mutex<HashMap<String, SystemTime>>>,
+}
+
+impl Model {
+    pub fn new() -> Self {
+        Self {
+            store: BlobCheckpointStore::in_memory(),
+            elapsed: Arc::default(),
+            written: Arc::default(),
+        }
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        *self.elapsed.lock().unwrap() += Duration::from_secs(seconds);
+    }
+
+    fn elapsed(&self) -> Duration {
+        *self.elapsed.lock().unwrap()
+    }
+
+    /// The service's clock, which has whole seconds.
+    fn server_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.elapsed().as_secs())
+    }
+
+    fn note_written(&self, partition_id: &str) {
+        self.written.lock().unwrap().insert(partition_id.to_owned(), self.server_time());
+    }
+
+    fn dated(&self, record: PartitionOwnership) -> PartitionOwnership {
+        let written = self.written.lock().unwrap().get(record.partition_id()).copied();
+        record.with_last_modified(written.unwrap())
+    }
+
+    pub fn consumer(&self, owner_id: &str) -> Consumer {
+        self.consumer_with(owner_id, OwnershipOptions::default(), StartingPositions::default())
+    }
+
+    pub fn consumer_with(
+        &self,
+        owner_id: &str,
+        options: OwnershipOptions,
+        positions: StartingPositions,
+    ) -> Consumer {
+        let script = Script::default();
+        let store = ModelStore {
+            model: self.clone(),
+            origin: Instant::now(),
+            script: script.clone(),
+            kept: Mutex::default(),
+        };
+        let manager = OwnershipManager::with_starting_positions(
+            store,
+            &group(),
+            owner_id,
+            options,
+            positions,
+        );
+        Consumer { manager: manager.unwrap(), script }
+    }
+}
+
+/// A manager, and what is to go wrong with its calls.
+pub struct Consumer {
+    pub manager: OwnershipManager,
+    pub script: Script,
+}
+
+impl std::ops::Deref for Consumer {
+    type Target = OwnershipManager;
+
+    fn deref(&self) -> &OwnershipManager {
+        &self.manager
+    }
+}
+
+/// One thing a store is asked for; claims one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    ListOwnership,
+    Claim(String),
+    Relinquish(String),
+    ListCheckpoints,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Act {
+    #[default]
+    Pass,
+    /// It is not done, and fails.
+    Fail,
+    /// It is done, and fails.
+    LoseAnswer,
+    /// It is done so many seconds later, and answered.
+    Late(u64),
+    /// Another consumer claims the partition first.
+    Rival(&'static str),
+    /// The list is answered, and kept.
+    Keep,
+    /// The list is the kept one, as a secondary that lags behind shows it.
+    Stale,
+}
+
+type Choose = Box<dyn FnMut(&Call) -> Act + Send>;
+
+#[derive(Clone, Default)]
+pub struct Script {
+    choose: Arc<Mutex<Option<Choose>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Script {
+    pub fn set(&self, choose: impl FnMut(&Call) -> Act + Send + 'static) {
+        *self.choose.lock().unwrap() = Some(Box::new(choose));
+    }
+
+    pub fn clear(&self) {
+        *self.choose.lock().unwrap() = None;
+    }
+
+    /// What was asked for since the last time.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    fn next(&self, call: Call) -> Act {
+        let act = self.choose.lock().unwrap().as_mut().map(|choose| choose(&call));
+        self.calls.lock().unwrap().push(call);
+        act.unwrap_or_default()
+    }
+}
+
+fn failed() -> Error {
+    Error::new(ErrorKind::Service, "scripted")
+}
+
+struct ModelStore {
+    model: Model,
+    origin: Instant,
+    script: Script,
+    kept: Mutex<Vec<PartitionOwnership>>,
+}
+
+#[maybe_async]
+impl ModelStore {
+    async fn change(&self, ownership: &PartitionOwnership, call: Call) -> ClaimOutcome {
+        let act = self.script.next(call.clone());
+        match act {
+            Act::Fail => return ClaimOutcome::Failed(ownership.clone(), failed()),
+            Act::Late(seconds) => self.model.advance(seconds),
+            Act::Rival(rival) => {
+                let taken = [ownership.claimed_by(rival).unwrap()];
+                let claims = self.model.store.claim_ownership(&taken).await;
+                assert!(claims.all_claimed());
+                self.model.note_written(ownership.partition_id());
+            }
+            _ => {}
+        }
+        let one = std::slice::from_ref(ownership);
+        let claims = match call {
+            Call::Relinquish(_) => self.model.store.relinquish_ownership(one).await,
+            _ => self.model.store.claim_ownership(one).await,
+        };
+        match claims.into_iter().next().unwrap() {
+            ClaimOutcome::Claimed(record) => {
+                self.model.note_written(record.partition_id());
+                if act == Act::LoseAnswer {
+                    return ClaimOutcome::Failed(ownership.clone(), failed());
+                }
+                ClaimOutcome::Claimed(self.model.dated(record))
+            }
+            other => other,
+        }
+    }
+}
+
+#[maybe_async]
+impl CheckpointStore for ModelStore {
+    async fn list_ownership(
+        &self,
+        group: &ConsumerGroup,
+    ) -> Result<Listing<PartitionOwnership>, Error> {
+        let act = self.script.next(Call::ListOwnership);
+        match act {
+            Act::Fail | Act::LoseAnswer => return Err(failed()),
+            Act::Late(seconds) => self.model.advance(seconds),
+            _ => {}
+        }
+        let listing = self.model.store.list_ownership(group).await?;
+        let records = listing.into_items().into_iter().map(|record| self.model.dated(record));
+        let mut records: Vec<_> = records.collect();
+        match act {
+            Act::Keep => records.clone_into(&mut self.kept.lock().unwrap()),
+            Act::Stale => self.kept.lock().unwrap().clone_into(&mut records),
+            _ => {}
+        }
+        let listing = Listing::new(records, Vec::new(), self.model.server_time());
+        Ok(listing.from_secondary(act == Act::Stale))
+    }
+
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        let mut outcomes = Vec::new();
+        for ownership in ownerships {
+            let call = Call::Claim(ownership.partition_id().to_owned());
+            outcomes.push(self.change(ownership, call).await);
+        }
+        Claims::new(outcomes)
+    }
+
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        let mut outcomes = Vec::new();
+        for ownership in ownerships {
+            let call = Call::Relinquish(ownership.partition_id().to_owned());
+            outcomes.push(self.change(ownership, call).await);
+        }
+        Claims::new(outcomes)
+    }
+
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>, Error> {
+        match self.script.next(Call::ListCheckpoints) {
+            Act::Fail | Act::LoseAnswer => return Err(failed()),
+            Act::Late(seconds) => self.model.advance(seconds),
+            _ => {}
+        }
+        self.model.store.list_checkpoints(group).await
+    }
+
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate, Error> {
+        self.model.store.update_checkpoint(checkpoint).await
+    }
+
+    fn now(&self) -> Instant {
+        self.origin + self.model.elapsed()
+    }
+}

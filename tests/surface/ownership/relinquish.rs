@@ -1,0 +1,129 @@
+//! The end of a consumer.
+
+use std::time::Duration;
+
+use eventhub_checkpointstore::ErrorKind;
+
+use super::super::{maybe_async, test};
+use super::{Act, Call, Model, partitions, won};
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+#[maybe_async]
+#[test]
+async fn another_consumer_takes_them_in_its_next_round() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let _ = b.round(&partitions(4)).await.unwrap();
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let released = a.relinquish_all(LIMIT).await;
+    assert_eq!((released.all_claimed(), released.len()), (true, 2));
+    assert!(a.owned().is_empty());
+    assert!(a.take_revoked().is_empty(), "who gave it up knows");
+    let round = b.round(&partitions(4)).await.unwrap();
+    assert_eq!((round.won.len(), round.owned.len()), (2, 4));
+    let again = a.relinquish_all(LIMIT).await;
+    assert!(again.is_empty(), "nothing is left to give up");
+}
+
+#[maybe_async]
+#[test]
+async fn what_others_have_taken_is_left_alone() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let _ = b.round(&partitions(4)).await.unwrap();
+    // It has not learned of the steals yet.
+    let released = a.relinquish_all(LIMIT).await;
+    assert_eq!((released.claimed().count(), released.lost().count()), (2, 2));
+    let round = b.round(&partitions(4)).await.unwrap();
+    assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (4, 2, 0));
+}
+
+/// Others took it after its lease had ended; a record that is known to be another's is not touched any more.
+#[maybe_async]
+#[test]
+async fn what_expired_and_was_taken_is_forgotten() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(2)).await.unwrap();
+    model.advance(121);
+    assert_eq!(a.take_revoked().len(), 2);
+    let _ = b.round(&partitions(2)).await.unwrap();
+    let _ = a.round(&partitions(2)).await.unwrap();
+    a.script.take_calls();
+    let released = a.relinquish_all(LIMIT).await;
+    assert_eq!((released.claimed().count(), released.len()), (a.script.take_calls().len(), 1));
+}
+
+/// The renewals were applied, but nobody heard of it: the list of the next round shows the versions.
+#[maybe_async]
+#[test]
+async fn renewals_whose_answers_were_lost_are_given_up_too() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(2)).await.unwrap();
+    let mut claims = 0;
+    a.script.set(move |call| match call {
+        Call::Claim(_) => {
+            claims += 1;
+            if claims <= 2 { Act::LoseAnswer } else { Act::Fail }
+        }
+        _ => Act::Pass,
+    });
+    for _ in 0..2 {
+        model.advance(15);
+        let round = a.round(&partitions(2)).await.unwrap();
+        assert_eq!(round.failed.len(), 2);
+    }
+    let released = a.relinquish_all(LIMIT).await;
+    assert!(released.all_claimed() && released.len() == 2, "{released:?}");
+    let round = b.round(&partitions(2)).await.unwrap();
+    assert_eq!(won(&round), ["0", "1"]);
+}
+
+#[maybe_async]
+#[test]
+async fn what_failed_can_be_tried_again() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(2)).await.unwrap();
+    a.script.set(|call| match call {
+        Call::Relinquish(id) if id == "1" => Act::Fail,
+        _ => Act::Pass,
+    });
+    let released = a.relinquish_all(LIMIT).await;
+    assert_eq!((released.claimed().count(), released.failed().count()), (1, 1));
+    assert!(a.owned().is_empty(), "nothing is owned from the beginning on");
+    a.script.clear();
+    let again = a.relinquish_all(LIMIT).await;
+    assert_eq!((again.all_claimed(), again.len()), (true, 1));
+}
+
+#[maybe_async]
+#[test]
+async fn without_time_left_nothing_is_sent() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(2)).await.unwrap();
+    a.script.take_calls();
+    let released = a.relinquish_all(Duration::ZERO).await;
+    let kinds: Vec<_> = released.failed().map(|(_, error)| error.kind()).collect();
+    assert_eq!(kinds, [ErrorKind::Timeout; 2]);
+    assert_eq!((a.script.take_calls(), a.owned().len()), (vec![], 0));
+    let forever = a.relinquish_all(Duration::MAX).await;
+    assert_eq!((forever.all_claimed(), forever.len()), (true, 2));
+}
+
+#[maybe_async]
+#[test]
+async fn a_later_round_joins_again() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(2)).await.unwrap();
+    let released = a.relinquish_all(LIMIT).await;
+    assert!(released.all_claimed());
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!(won(&round), ["0", "1"]);
+}

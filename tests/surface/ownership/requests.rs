@@ -1,0 +1,366 @@
+//! Rounds over HTTP: how many requests, and what faults of the service and of the network do to them.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use eventhub_checkpointstore::balance::{OwnershipOptions, RevocationCause};
+use eventhub_checkpointstore::ownership::Round;
+use eventhub_checkpointstore::{
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Error, ErrorKind, Listing,
+    PartitionOwnership, RetryOptions,
+};
+
+use super::super::subject::{BlobCheckpointStore, CheckpointStore, Credential, OwnershipManager};
+use super::super::support::blob_service::{BlobService, Fault, error_reply};
+use super::super::support::loopback::{Loopback, Recorded};
+use super::super::{at_once, group, maybe_async, pause, test};
+use super::{partitions, revoked, won};
+
+/// Real requests; the clock that leases are judged by is the test's, and so is the service's.
+struct Clocked {
+    store: BlobCheckpointStore,
+    clock: Arc<Clock>,
+}
+
+struct Clock {
+    origin: Instant,
+    elapsed: Mutex<Duration>,
+    /// The limits that rounds set, and what they are divided by, so that no test waits for real.
+    limits: Mutex<Vec<Duration>>,
+    haste: Mutex<u32>,
+}
+
+impl Clock {
+    fn now(&self) -> Instant {
+        self.origin + *self.elapsed.lock().unwrap()
+    }
+}
+
+#[maybe_async]
+impl CheckpointStore for Clocked {
+    async fn list_ownership(
+        &self,
+        group: &ConsumerGroup,
+    ) -> Result<Listing<PartitionOwnership>, Error> {
+        self.store.list_ownership(group).await
+    }
+
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        self.store.claim_ownership(ownerships).await
+    }
+
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        self.store.relinquish_ownership(ownerships).await
+    }
+
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>, Error> {
+        self.store.list_checkpoints(group).await
+    }
+
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate, Error> {
+        self.store.update_checkpoint(checkpoint).await
+    }
+
+    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        self.clock.limits.lock().unwrap().push(limit);
+        CheckpointStore::limited(&self.store, limit / *self.clock.haste.lock().unwrap())
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+pub struct Served {
+    pub service: BlobService,
+    pub loopback: Loopback,
+    clock: Arc<Clock>,
+}
+
+impl Served {
+    pub fn new() -> Self {
+        let service = BlobService::new("checkpoints");
+        let clock = Clock {
+            origin: Instant::now(),
+            elapsed: Mutex::default(),
+            limits: Mutex::default(),
+            haste: Mutex::new(1),
+        };
+        let loopback = service.serve();
+        Self { loopback, service, clock: Arc::new(clock) }
+    }
+
+    fn advance(&self, seconds: u64) {
+        let mut elapsed = self.clock.elapsed.lock().unwrap();
+        *elapsed += Duration::from_secs(seconds);
+        self.service.set_clock_offset(elapsed.as_secs().try_into().unwrap());
+    }
+
+    pub fn consumer(&self, owner_id: &str, retries: u32) -> OwnershipManager {
+        let quick = RetryOptions::default().with_base_delay(Duration::from_millis(1)).unwrap();
+        let store = BlobCheckpointStore::builder(&self.loopback.url(), "checkpoints")
+            .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
+            .retry(quick.with_max_retries(retries))
+            .build()
+            .unwrap();
+        let store = Clocked { store, clock: Arc::clone(&self.clock) };
+        OwnershipManager::new(store, &group(), owner_id, OwnershipOptions::default()).unwrap()
+    }
+
+    /// What was asked for since the last time, in order, as in `list 3 claims`.
+    pub fn take_requests(&self) -> Vec<&'static str> {
+        let kinds = self.loopback.requests().iter().map(kind).collect();
+        self.loopback.clear();
+        kinds
+    }
+
+    fn set_haste(&self, haste: u32) {
+        *self.clock.haste.lock().unwrap() = haste;
+    }
+
+    fn limits(&self) -> Vec<Duration> {
+        std::mem::take(&mut *self.clock.limits.lock().unwrap())
+    }
+}
+
+fn kind(request: &Recorded) -> &'static str {
+    match (request.method.as_str(), request.target.contains("checkpoint%2F")) {
+        ("GET", false) => "ownerships",
+        ("GET", true) => "checkpoints",
+        ("PUT", _) if request.target.contains("comp=metadata") => "renew",
+        ("PUT", _) => "create",
+        _ => "other",
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn one_list_one_request_per_partition_and_checkpoints_only_for_what_is_new() {
+    let served = Served::new();
+    let (a, b) = (served.consumer("a", 3), served.consumer("b", 3));
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let mut first = served.take_requests();
+    first.sort_unstable();
+    assert_eq!(first, ["checkpoints", "create", "create", "create", "create", "ownerships"]);
+
+    for _ in 0..3 {
+        served.advance(15);
+        let _ = a.round(&partitions(4)).await.unwrap();
+        assert_eq!(served.take_requests(), ["ownerships", "renew", "renew", "renew", "renew"]);
+    }
+    let _ = b.round(&partitions(4)).await.unwrap();
+    assert_eq!(served.take_requests(), ["ownerships", "renew", "renew", "checkpoints"]);
+    let _ = a.round(&partitions(4)).await.unwrap();
+    assert_eq!(served.take_requests(), ["ownerships", "renew", "renew"]);
+    let released = a.relinquish_all(Duration::from_secs(5)).await;
+    assert!(released.all_claimed());
+    assert_eq!(served.take_requests(), ["renew", "renew"]);
+    let _ = b.round(&partitions(4)).await.unwrap();
+    assert_eq!(
+        served.take_requests(),
+        ["ownerships", "renew", "renew", "renew", "renew", "checkpoints"]
+    );
+}
+
+#[maybe_async]
+#[test]
+async fn a_service_that_is_busy_for_a_minute() {
+    let served = Served::new();
+    let a = served.consumer("a", 0);
+    let _ = a.round(&partitions(2)).await.unwrap();
+    served.advance(15);
+    let _ = a.round(&partitions(2)).await.unwrap();
+    served.service.inject(|_| Fault::Answer(error_reply(503, "ServerBusy", "busy")));
+    let mut lapsed = Vec::new();
+    for second in 1..=60 {
+        served.advance(1);
+        if second % 5 == 0 {
+            let error = a.round(&partitions(2)).await.unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Throttled, Some(503)));
+        }
+        lapsed.extend(a.take_revoked().into_iter().map(|one| (second, one.cause)));
+        assert_eq!(a.owned().len(), if second < 55 { 2 } else { 0 }, "second {second}");
+    }
+    assert_eq!(lapsed, [(55, RevocationCause::Lapsed); 2]);
+    served.service.clear_faults();
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((won(&round), round.owned.len()), (vec!["0", "1"], 2));
+}
+
+/// The store finds out who won, so a round with lost answers is like any other.
+#[maybe_async]
+#[test]
+async fn answers_that_are_lost_on_their_way() {
+    let served = Served::new();
+    let a = served.consumer("a", 3);
+    served.service.queue_faults([Fault::DropAfterProcessing, Fault::None]);
+    served.service.queue_faults([Fault::DropAfterProcessing, Fault::DropAfterProcessing]);
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((won(&round), round.failed.len()), (vec!["0", "1"], 0));
+    served.advance(15);
+    served.service.queue_faults([Fault::None, Fault::DropAfterProcessing]);
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((round.owned.len(), round.revoked.len(), round.failed.len()), (2, 0, 0));
+}
+
+/// Without retries the store cannot find out; the next list does.
+#[maybe_async]
+#[test]
+async fn answers_that_are_lost_for_good() {
+    let served = Served::new();
+    let a = served.consumer("a", 0);
+    served.service.inject(|request| match request.method.as_str() {
+        "PUT" => Fault::DropAfterProcessing,
+        _ => Fault::None,
+    });
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((round.owned.len(), round.failed.len()), (0, 2));
+    assert!(round.failed.iter().all(|failed| failed.error.is_outcome_unknown()));
+    served.service.clear_faults();
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((won(&round), round.failed.len()), (vec!["0", "1"], 0));
+
+    // The same with renewals: the lease goes on as it was, and nothing is reported.
+    served.advance(15);
+    served.service.inject(|request| match request.method.as_str() {
+        "PUT" => Fault::DropAfterProcessing,
+        _ => Fault::None,
+    });
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((round.owned.len(), round.failed.len(), round.revoked.len()), (2, 2, 0));
+    served.service.clear_faults();
+    served.advance(15);
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((round.owned.len(), round.won.len(), round.lost.len()), (2, 0, 0));
+}
+
+#[maybe_async]
+#[test]
+async fn a_round_ends_although_the_service_hangs_and_its_limit_is_below_the_expiration() {
+    let served = Served::new();
+    let a = served.consumer("a", 3);
+    let _ = a.round(&partitions(2)).await.unwrap();
+    served.advance(15);
+    served.limits();
+    served.set_haste(40);
+
+    served.service.queue_faults([Fault::HangBefore]);
+    let begun = Instant::now();
+    let error = a.round(&partitions(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    // 60 s, which others may wait, less the margin and an interval.
+    assert_eq!(served.limits(), [Duration::from_secs(40)]);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    served.service.queue_faults([Fault::None, Fault::HangBefore]);
+    let round = a.round(&partitions(2)).await.unwrap();
+    let kinds: Vec<_> = round.failed.iter().map(|failed| failed.error.kind()).collect();
+    assert_eq!((round.owned.len(), kinds), (2, vec![ErrorKind::Timeout]));
+}
+
+#[maybe_async]
+#[test]
+async fn a_late_list_costs_time_of_the_round() {
+    let served = Served::new();
+    let a = served.consumer("a", 0);
+    let clock = Arc::clone(&served.clock);
+    served.service.inject(move |request| {
+        if request.method == "GET" {
+            *clock.elapsed.lock().unwrap() += Duration::from_secs(15);
+        }
+        Fault::None
+    });
+    let _ = a.round(&partitions(2)).await.unwrap();
+    assert_eq!(served.limits(), [40, 25, 25].map(Duration::from_secs));
+    served.service.clear_faults();
+
+    let clock = Arc::clone(&served.clock);
+    served.service.inject(move |request| {
+        if request.method == "GET" {
+            *clock.elapsed.lock().unwrap() += Duration::from_secs(41);
+        }
+        Fault::None
+    });
+    served.take_requests();
+    let round = a.round(&partitions(2)).await.unwrap();
+    let kinds: Vec<_> = round.failed.iter().map(|failed| failed.error.kind()).collect();
+    assert_eq!(kinds, [ErrorKind::Timeout; 2], "nothing is sent when the time is used up");
+    assert_eq!(served.take_requests(), ["ownerships"]);
+    let expected = [("0", RevocationCause::Lapsed), ("1", RevocationCause::Lapsed)];
+    assert_eq!(revoked(&round.revoked), expected);
+}
+
+#[maybe_async]
+#[test]
+async fn is_owned_answers_while_a_round_waits() {
+    let served = Served::new();
+    let a = served.consumer("a", 0);
+    let _ = a.round(&partitions(2)).await.unwrap();
+    served.loopback.clear();
+    served.service.queue_faults([Fault::DelayAfter(Duration::from_millis(300))]);
+    let answered = at_once(vec![true, false], |is_round| round_or_ask(is_round, &a, &served)).await;
+    assert!(answered[1] < answered[0], "it waited for the round");
+}
+
+#[maybe_async]
+async fn round_or_ask(is_round: bool, a: &OwnershipManager, served: &Served) -> Instant {
+    if is_round {
+        let _ = a.round(&partitions(2)).await.unwrap();
+    } else {
+        while served.loopback.requests().is_empty() {
+            pause(Duration::from_millis(2)).await;
+        }
+        assert!(a.is_owned("0") && !a.is_owned("2"));
+        assert_eq!((a.owned().len(), a.take_revoked().len()), (2, 0));
+    }
+    Instant::now()
+}
+
+#[maybe_async]
+#[test]
+async fn concurrent_rounds_take_turns() {
+    let served = Served::new();
+    let a = served.consumer("a", 0);
+    let rounds = at_once(vec![a.clone(), a.clone(), a.clone()], round_of_three).await;
+    assert_eq!(rounds.iter().map(|round| round.won.len()).sum::<usize>(), 3, "won once");
+    assert!(rounds.iter().all(|round| round.owned.len() == 3 && round.revoked.is_empty()));
+    let first = ["ownerships", "create", "create", "create", "checkpoints"];
+    let other = ["ownerships", "renew", "renew", "renew"];
+    assert_eq!(served.take_requests(), [&first[..], &other, &other].concat());
+}
+
+#[maybe_async]
+async fn round_of_three(a: OwnershipManager) -> Round {
+    a.round(&partitions(3)).await.unwrap()
+}
+
+/// What the round wins at that moment is given up with the rest, and nobody is told to read it.
+#[maybe_async]
+#[test]
+async fn a_consumer_that_stops_while_a_round_waits_owns_nothing_from_then_on() {
+    let served = Served::new();
+    let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
+    let _ = a.round(&partitions(1)).await.unwrap();
+    served.loopback.clear();
+    // The list is answered at once, the claims are not.
+    served.service.queue_faults([Fault::None, Fault::DelayAfter(Duration::from_millis(300))]);
+    let counts = at_once(vec![true, false], |is_round| round_or_stop(is_round, &a, &served)).await;
+    assert_eq!(counts, [0, 3], "owned after the round, given up by the stop");
+    let round = b.round(&partitions(3)).await.unwrap();
+    assert_eq!(round.won.len(), 3);
+}
+
+#[maybe_async]
+async fn round_or_stop(is_round: bool, a: &OwnershipManager, served: &Served) -> usize {
+    if is_round {
+        let round = a.round(&partitions(3)).await.unwrap();
+        assert!(round.won.is_empty() && round.revoked.is_empty(), "{round:?}");
+        return round.owned.len();
+    }
+    while served.loopback.requests().len() < 2 {
+        pause(Duration::from_millis(2)).await;
+    }
+    let released = a.relinquish_all(Duration::from_secs(5)).await;
+    assert!(released.all_claimed(), "{released:?}");
+    released.len()
+}
