@@ -21,12 +21,25 @@ mod container;
 #[path = "dual/credential.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod credential;
+#[path = "dual/fenced.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod fenced;
+#[cfg(feature = "legacy")]
+#[path = "dual/legacy.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod legacy;
 #[path = "dual/memory_container.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod memory_container;
 #[path = "dual/ownership_manager.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod ownership_manager;
+#[path = "dual/reading.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod reading;
+#[path = "dual/reset.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod reset;
 #[path = "dual/rest_container.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod rest_container;
@@ -48,6 +61,7 @@ pub use builder::BlobCheckpointStoreBuilder;
 pub use checkpoint_store::CheckpointStore;
 pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
+pub use fenced::FencedCheckpointStore;
 pub use ownership_manager::OwnershipManager;
 pub use store::BlobCheckpointStore;
 pub use transport::Transport;

@@ -17,10 +17,19 @@ mod claims;
 mod container;
 #[path = "dual/credential.rs"]
 mod credential;
+#[path = "dual/fenced.rs"]
+mod fenced;
+#[cfg(feature = "legacy")]
+#[path = "dual/legacy.rs"]
+mod legacy;
 #[path = "dual/memory_container.rs"]
 mod memory_container;
 #[path = "dual/ownership_manager.rs"]
 mod ownership_manager;
+#[path = "dual/reading.rs"]
+mod reading;
+#[path = "dual/reset.rs"]
+mod reset;
 #[path = "dual/rest_container.rs"]
 mod rest_container;
 #[path = "dual/store.rs"]
@@ -41,6 +50,7 @@ pub use builder::BlobCheckpointStoreBuilder;
 pub use checkpoint_store::CheckpointStore;
 pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
+pub use fenced::FencedCheckpointStore;
 pub use ownership_manager::OwnershipManager;
 pub use store::BlobCheckpointStore;
 pub use transport::Transport;

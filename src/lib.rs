@@ -111,6 +111,9 @@ mod access_token;
 pub mod balance;
 pub mod container;
 mod error;
+mod fence;
+#[cfg(feature = "legacy")]
+mod legacy;
 mod listing_reader;
 mod memory_container;
 mod metadata;
@@ -119,6 +122,7 @@ mod naming;
 pub mod ownership;
 mod protocol;
 mod store_options;
+mod stored_checkpoint;
 mod transport;
 
 // Tools that know a file by one module read it as the one that comes first.
@@ -131,10 +135,14 @@ pub mod checkpointstoreblob;
 pub use access_token::{AccessToken, TokenRequest};
 pub use container::RequestOptions;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "legacy")]
+#[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+pub use legacy::LegacyLayout;
 pub use memory_container::MemoryContainer;
 pub use model::{
-    Checkpoint, CheckpointUpdate, ClaimOutcome, Claims, ConsumerGroup, ETag, Listing,
-    PartitionOwnership, SkipReason, SkippedBlob, UpdateOutcome,
+    ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, CheckpointUpdate, ClaimOutcome,
+    Claims, ConsumerGroup, ETag, KeepReason, Listing, PartitionOwnership, Partitions, RunMode,
+    SkipReason, SkippedBlob, UpdateOutcome,
 };
 pub use naming::NameCase;
 pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};

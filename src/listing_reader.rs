@@ -19,15 +19,20 @@ pub(crate) trait Record: Sized {
 
     /// A record, and what was wrong with it if it is only read in part.
     fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason>;
+
+    fn partition_id(&self) -> &str;
+
+    /// The record as one of the other naming: without an ETag it can only be written anew, under the own name.
+    fn into_foreign(self) -> Self;
 }
 
 /// A blob whose name is one of a partition.
 pub(crate) struct Found<'a> {
-    group: &'a ConsumerGroup,
-    partition_id: &'a str,
-    etag: ETag,
-    last_modified: SystemTime,
-    metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    pub(crate) group: &'a ConsumerGroup,
+    pub(crate) partition_id: &'a str,
+    pub(crate) etag: ETag,
+    pub(crate) last_modified: SystemTime,
+    pub(crate) metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
 }
 
 impl Record for PartitionOwnership {
@@ -38,6 +43,14 @@ impl Record for PartitionOwnership {
         let ownership = Self::from_storage(found.group, found.partition_id.to_owned(), owner_id);
         Ok((ownership.with_etag(found.etag).with_last_modified(found.last_modified), None))
     }
+
+    fn partition_id(&self) -> &str {
+        self.partition_id()
+    }
+
+    fn into_foreign(self) -> Self {
+        self.without_etag()
+    }
 }
 
 impl Record for Checkpoint {
@@ -47,6 +60,14 @@ impl Record for Checkpoint {
         let (checkpoint, repaired) =
             checkpoint_of(found.group, found.partition_id, found.metadata)?;
         Ok((checkpoint.with_etag(found.etag).with_last_modified(found.last_modified), repaired))
+    }
+
+    fn partition_id(&self) -> &str {
+        self.partition_id()
+    }
+
+    fn into_foreign(self) -> Self {
+        self.without_etag()
     }
 }
 
@@ -76,7 +97,9 @@ pub(crate) fn checkpoint_of<K: AsRef<str>, V: AsRef<str>>(
 /// Collects the records of a list, page by page.
 pub(crate) struct ListingReader<'a, T> {
     group: &'a ConsumerGroup,
-    prefix: &'a str,
+    prefix: Option<&'a str>,
+    /// The partitions that the own prefix has, while the other naming's prefix is read.
+    own: Option<HashSet<String>>,
     items: Vec<T>,
     skipped: Vec<SkippedBlob>,
     server_time: Option<SystemTime>,
@@ -85,10 +108,11 @@ pub(crate) struct ListingReader<'a, T> {
 }
 
 impl<'a, T: Record> ListingReader<'a, T> {
-    pub(crate) fn new(group: &'a ConsumerGroup, prefix: &'a str) -> Self {
+    pub(crate) fn new(group: &'a ConsumerGroup) -> Self {
         Self {
             group,
-            prefix,
+            prefix: None,
+            own: None,
             items: Vec::new(),
             skipped: Vec::new(),
             server_time: None,
@@ -97,10 +121,24 @@ impl<'a, T: Record> ListingReader<'a, T> {
         }
     }
 
+    /// What follows is listed under this prefix. Under a second one, that of the other naming, only the partitions
+    /// count that the first one did not have.
+    pub(crate) fn begin(&mut self, prefix: &'a str) {
+        if self.prefix.replace(prefix).is_some() {
+            let own = self.items.iter().map(|item| item.partition_id().to_owned());
+            self.own = Some(own.collect());
+        }
+        self.markers.clear();
+    }
+
     pub(crate) fn visit(&mut self, entry: &BlobEntry<'_>) {
         match self.read(entry) {
             Ok((item, repaired)) => {
-                self.items.push(item);
+                match &self.own {
+                    Some(own) if own.contains(item.partition_id()) => return,
+                    Some(_) => self.items.push(item.into_foreign()),
+                    None => self.items.push(item),
+                }
                 if let Some(reason) = repaired {
                     self.skip(entry, reason);
                 }
@@ -119,7 +157,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
             BlobEntryKind::NotCurrent => return Err(SkipReason::NotCurrent),
             BlobEntryKind::Blob => {}
         }
-        let partition_id = partition_id(&entry.name, self.prefix)?;
+        let partition_id = partition_id(&entry.name, self.prefix.unwrap_or_default())?;
         if is_directory(entry.metadata) {
             return Err(SkipReason::Directory);
         }

@@ -7,6 +7,8 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+
 use crate::container::{
     BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition, DeleteBlob,
     GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -45,6 +47,7 @@ struct Blob {
     etag: ETag,
     last_modified: SystemTime,
     metadata: Vec<(String, String)>,
+    content: Bytes,
 }
 
 type ListedMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
@@ -59,6 +62,16 @@ impl MemoryContainer {
     /// [`ErrorKind::ContainerNotFound`].
     pub fn not_created() -> Self {
         Self { state: Arc::default() }
+    }
+
+    /// Writes a blob with content and without metadata, replacing what is there: what a legacy processor would leave.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerNotFound`].
+    pub fn put_content(&self, name: &str, content: impl Into<Bytes>) -> Result<()> {
+        self.existing()?.write(name, &[], content.into());
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -86,14 +99,15 @@ impl MemoryContainer {
         allowed.map_err(|(status, code)| {
             answered(ErrorKind::ConditionNotMet, status, code).with_blob(request.name)
         })?;
-        Ok(state.write(request.name, request.metadata))
+        Ok(state.write(request.name, request.metadata, Bytes::new()))
     }
 
     pub(crate) fn set_metadata(&self, request: &SetBlobMetadata<'_>) -> Result<BlobWritten> {
         let mut state = self.existing()?;
         let blob = state.blob(request.name)?;
         check_condition(blob, request.name, request.condition)?;
-        Ok(state.write(request.name, request.metadata))
+        let content = blob.content.clone();
+        Ok(state.write(request.name, request.metadata, content))
     }
 
     pub(crate) fn properties(&self, request: &GetBlobProperties<'_>) -> Result<BlobProperties> {
@@ -103,7 +117,8 @@ impl MemoryContainer {
 
     pub(crate) fn content(&self, request: &GetBlob<'_>) -> Result<BlobContent> {
         let state = self.existing()?;
-        Ok(BlobContent::new(state.blob(request.name)?.properties(), bytes::Bytes::new()))
+        let blob = state.blob(request.name)?;
+        Ok(BlobContent::new(blob.properties(), blob.content.clone()))
     }
 
     pub(crate) fn delete(&self, request: &DeleteBlob<'_>) -> Result<()> {
@@ -161,12 +176,12 @@ impl State {
             .ok_or_else(|| answered(ErrorKind::BlobNotFound, 404, "BlobNotFound").with_blob(name))
     }
 
-    fn write(&mut self, name: &str, metadata: &[(&str, &str)]) -> BlobWritten {
+    fn write(&mut self, name: &str, metadata: &[(&str, &str)], content: Bytes) -> BlobWritten {
         self.writes += 1;
         let etag = ETag::numbered(self.writes);
         let written = now();
         let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let blob = Blob { etag: etag.clone(), last_modified: written, metadata };
+        let blob = Blob { etag: etag.clone(), last_modified: written, metadata, content };
         self.blobs.insert(name.to_owned(), blob);
         let mut answer = BlobWritten::new(etag);
         answer.last_modified = Some(written);

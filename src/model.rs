@@ -3,6 +3,7 @@
 //! Nothing here knows blobs or HTTP. Constructors refuse what could not be stored, and data that is
 //! deserialised passes the same checks.
 
+mod changes;
 mod check;
 mod checkpoint;
 mod claims;
@@ -13,6 +14,9 @@ mod ownership;
 #[cfg(feature = "serde")]
 mod serde_form;
 
+pub use changes::{
+    ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,
+};
 pub(crate) use check::check_header_text;
 pub(crate) use checkpoint::means_no_position;
 pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};

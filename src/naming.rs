@@ -17,6 +17,15 @@ pub enum NameCase {
     AsGiven,
 }
 
+impl NameCase {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Lower => Self::AsGiven,
+            Self::AsGiven => Self::Lower,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlobKind {
     Ownership,

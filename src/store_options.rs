@@ -19,6 +19,7 @@ const MAX_CLAIM_CONCURRENCY: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct StoreOptions {
     pub(crate) name_case: NameCase,
+    pub(crate) read_fallback: bool,
     pub(crate) strict: bool,
     pub(crate) list_checkpoints_from_secondary: bool,
     pub(crate) call_timeout: Duration,
@@ -29,6 +30,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             name_case: NameCase::default(),
+            read_fallback: false,
             strict: false,
             list_checkpoints_from_secondary: false,
             call_timeout: CALL_TIMEOUT,

@@ -101,6 +101,32 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
+    /// Whether reads also look under the other [`NameCase`], for moving a fleet from one camp to the other.
+    /// Default: no.
+    ///
+    /// - A partition's record under the store's own naming wins. From the first claim or checkpoint on, only that one
+    ///   counts.
+    /// - An ownership that is only found under the other naming is listed with its owner and its time, so that a
+    ///   balancer leaves a live owner alone, but without an ETag: claiming it makes a new record under the own naming,
+    ///   which succeeds for one consumer only.
+    /// - A checkpoint that is only found under the other naming is where processing goes on.
+    /// - Nothing is ever written or deleted under the other naming. So a checkpoint that is deleted under the own
+    ///   naming lets an older one of the other naming show again.
+    ///
+    /// Consumers that have yet to move never look under the new naming: they do not see the claims of those that have,
+    /// and keep on reading partitions that these take over. Stop them partition by partition or all at once, not
+    /// slowly.
+    ///
+    /// The cost: a list takes a second request per 5,000 partitions, [`get_checkpoint`] a second one where the own
+    /// naming has no checkpoint. Groups whose names are all in lower case are the same in both namings and cost
+    /// nothing. Claims and updates cost nothing.
+    ///
+    /// [`get_checkpoint`]: BlobCheckpointStore::get_checkpoint
+    pub fn read_fallback(mut self, read_fallback: bool) -> Self {
+        self.store.read_fallback = read_fallback;
+        self
+    }
+
     /// Whether a blob that is not readable as a record fails the read, instead of being left out with a warning.
     /// Default: no.
     pub fn strict(mut self, strict: bool) -> Self {

@@ -9,18 +9,18 @@ use super::{
     example_end, example_start, maybe_async,
 };
 use crate::container::{
-    CallContext, Condition, CreateContainer, DeleteBlob, GetBlobProperties, ListBlobs, PutBlob,
+    CallContext, Condition, CreateContainer, DeleteBlob, PutBlob,
     RequestOptions, SetBlobMetadata,
 };
-use crate::error::{Error, ErrorKind, Result};
-use crate::listing_reader::{ListingReader, Record, Warned, checkpoint_of};
+use crate::error::{ErrorKind, Result};
+use crate::listing_reader::Warned;
 use crate::memory_container::MemoryContainer;
 use crate::metadata::write_position;
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, SkippedBlob,
     UpdateOutcome,
 };
-use crate::naming::{BlobKind, blob_name, prefix};
+use crate::naming::{BlobKind, blob_name};
 use crate::store_options::StoreOptions;
 
 /// Keeps ownerships and checkpoints of Event Hubs consumers in a blob container.
@@ -167,6 +167,14 @@ impl BlobCheckpointStore {
         self.inner.options.claim_concurrency
     }
 
+    pub(super) fn store_options(&self) -> &StoreOptions {
+        &self.inner.options
+    }
+
+    pub(super) fn warn_once(&self, blob: &SkippedBlob) {
+        self.inner.warned.warn(blob);
+    }
+
     pub(super) fn name(&self, group: &ConsumerGroup, kind: BlobKind, partition_id: &str) -> String {
         blob_name(group, kind, partition_id, self.inner.options.name_case)
     }
@@ -180,48 +188,10 @@ impl BlobCheckpointStore {
     pub(super) fn context(&self, deadline: Instant) -> CallContext<'_> {
         CallContext::new(&self.options).with_deadline(Some(deadline))
     }
-
-    /// Warns of unreadable blobs, or fails if the store was told to be strict.
-    fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
-        for blob in skipped.iter().filter(|blob| blob.reason.is_surprising()) {
-            if self.inner.options.strict {
-                return Err(Error::new(ErrorKind::InvalidData, blob.reason.to_string())
-                    .with_blob(blob.name.clone()));
-            }
-            self.inner.warned.warn(blob);
-        }
-        Ok(())
-    }
 }
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// Lists who owns which partition of a group, relinquished partitions included.
-    ///
-    /// One request per 5,000 partitions. A blob that is not readable is left out and named in
-    /// [`Listing::skipped`]; it never fails the list.
-    ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
-    #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
-    /// for ownership in &listing {
-    ///     let age = ownership.age(listing.server_time());
-    ///     let is_expired = age.is_some_and(|age| age > Duration::from_secs(120));
-    ///     println!("{} is owned by {:?}: {is_expired}", ownership.partition_id(), ownership.owner_id());
-    /// }
-    /// # assert_eq!(listing.len(), 1);
-    #[doc = example_end!()]
-    ///
-    /// # Errors
-    ///
-    /// Any failure of a request; a list that is cut short is [`ErrorKind::InvalidResponse`], never a shorter list.
-    pub async fn list_ownership(
-        &self,
-        group: &ConsumerGroup,
-    ) -> Result<Listing<PartitionOwnership>> {
-        self.list(group, true).await.map_err(|error| error.with_action("list the ownerships"))
-    }
-
     /// Claims partitions: first claims, renewals and takeovers, as each ownership says by its ETag.
     ///
     /// One request per claim, several at a time. An outcome per claim comes back in the order of the claims, so a
@@ -265,66 +235,6 @@ impl BlobCheckpointStore {
         claims::relinquish_all(self, ownerships).await
     }
 
-    /// Lists the checkpoints of a group. One request per 5,000 partitions.
-    ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-    #[doc = concat!(" for checkpoint in store.list_checkpoints(&group)", dot_await!(), "? {")]
-    ///     println!("{}: after {:?}", checkpoint.partition_id(), checkpoint.offset());
-    /// }
-    #[doc = example_end!()]
-    ///
-    /// # Errors
-    ///
-    /// As [`list_ownership`](Self::list_ownership).
-    pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        let allow_secondary = self.inner.options.list_checkpoints_from_secondary;
-        self.list(group, allow_secondary)
-            .await
-            .map_err(|error| error.with_action("list the checkpoints"))
-    }
-
-    /// Reads the checkpoint of one partition, in one request; `None` if there is none.
-    ///
-    #[doc = example_start!()]
-    #[doc = concat!(" let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?;")]
-    /// assert!(checkpoint.is_none(), "nothing was processed yet");
-    #[doc = example_end!()]
-    ///
-    /// # Errors
-    ///
-    /// Any failure of the request: a failed read is never `None`.
-    pub async fn get_checkpoint(
-        &self,
-        group: &ConsumerGroup,
-        partition_id: &str,
-    ) -> Result<Option<Checkpoint>> {
-        // Refuses what is no partition id before anything is sent.
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
-        let name = self.name(group, BlobKind::Checkpoint, partition_id);
-        let mut request = GetBlobProperties::new(&name, self.context(self.deadline()));
-        request.allow_secondary = true;
-        let properties = match self.container().get_blob_properties(request).await {
-            Ok(properties) => properties,
-            Err(error) if error.kind() == ErrorKind::BlobNotFound => return Ok(None),
-            Err(error) => return Err(error.with_action("read the checkpoint")),
-        };
-        let (found, reason) = match checkpoint_of(group, partition_id, &properties.metadata) {
-            Ok((checkpoint, repaired)) => (Some(checkpoint), repaired),
-            Err(reason) => (None, Some(reason)),
-        };
-        let skipped: Vec<_> =
-            reason.map(|reason| SkippedBlob::new(name, reason)).into_iter().collect();
-        self.judge(&skipped)?;
-        Ok(found.map(|checkpoint| {
-            let checkpoint = checkpoint.with_etag(properties.etag);
-            match properties.last_modified {
-                Some(last_modified) => checkpoint.with_last_modified(last_modified),
-                None => checkpoint,
-            }
-        }))
-    }
-
     /// Stores a checkpoint over whatever is stored.
     ///
     /// One request, two for the first checkpoint of a partition: metadata is set first, because writing the blob anew
@@ -340,7 +250,7 @@ impl BlobCheckpointStore {
     ///
     /// # Errors
     ///
-    /// Any failure of a request; [`ErrorKind::ContainerNotFound`] at once. With [`Error::is_outcome_unknown`] it may be
+    /// Any failure of a request; [`ErrorKind::ContainerNotFound`] at once. With [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown) it may be
     /// stored all the same; storing it again does no harm.
     pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
         let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
@@ -404,33 +314,6 @@ impl BlobCheckpointStore {
         }
     }
 
-    async fn list<T: Record + Send>(
-        &self,
-        group: &ConsumerGroup,
-        allow_secondary: bool,
-    ) -> Result<Listing<T>> {
-        let prefix = prefix(group, T::KIND, self.inner.options.name_case);
-        let deadline = self.deadline();
-        let mut reader = ListingReader::new(group, &prefix);
-        let mut marker = None;
-        loop {
-            if self.container().now() >= deadline {
-                return Err(Error::new(ErrorKind::Timeout, "the list has more pages than time"));
-            }
-            let mut request = ListBlobs::new(&prefix, marker.as_ref(), self.context(deadline));
-            request.allow_secondary = allow_secondary;
-            let end =
-                self.container().list_blobs(request, &mut |entry| reader.visit(&entry)).await?;
-            reader.end_page(&end)?;
-            marker = end.next_marker;
-            if marker.is_none() {
-                break;
-            }
-        }
-        let listing = reader.finish();
-        self.judge(listing.skipped())?;
-        Ok(listing)
-    }
 }
 
 impl fmt::Debug for BlobCheckpointStore {

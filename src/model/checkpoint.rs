@@ -110,6 +110,16 @@ impl Checkpoint {
         self
     }
 
+    pub(crate) fn without_etag(mut self) -> Self {
+        self.etag = None;
+        self
+    }
+
+    /// Whether both name the same event, in offset and sequence number.
+    pub(crate) fn has_position_of(&self, other: &Self) -> bool {
+        (&self.offset, self.sequence_number) == (&other.offset, other.sequence_number)
+    }
+
     /// Sets when the record was last written, by the server's clock; for implementers of stores.
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
@@ -166,12 +176,14 @@ pub(crate) fn means_no_position(text: &str) -> bool {
 /// What became of a checkpoint that was to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[must_use = "a stale checkpoint was not stored"]
 pub enum UpdateOutcome {
     /// It is stored.
     Written,
     /// A later position was stored already by another writer and was left alone.
     ///
-    /// Only a fenced writer reports it; a plain `update_checkpoint` always writes.
+    /// Only a fenced store reports it; a plain `update_checkpoint` always writes. The partition has another owner by
+    /// now, or had one in between: stop processing it, and read the checkpoint before you process it again.
     Stale,
 }
 

@@ -17,6 +17,8 @@ pub enum SkipReason {
     NoPosition,
     /// A sequence number that is not a 64-bit integer. The item is listed without it if it has an offset.
     InvalidSequenceNumber,
+    /// The content is not the checkpoint of a legacy processor, or is one of another partition.
+    InvalidContent,
 }
 
 impl SkipReason {
@@ -24,7 +26,13 @@ impl SkipReason {
     ///
     /// Directories, old versions and names of other shapes are normal beside the records.
     pub fn is_surprising(self) -> bool {
-        matches!(self, Self::Unreadable | Self::NoPosition | Self::InvalidSequenceNumber)
+        matches!(
+            self,
+            Self::Unreadable
+                | Self::NoPosition
+                | Self::InvalidSequenceNumber
+                | Self::InvalidContent
+        )
     }
 }
 
@@ -37,6 +45,7 @@ impl fmt::Display for SkipReason {
             Self::Unreadable => "it has no ETag or no time",
             Self::NoPosition => "it has neither an offset nor a sequence number",
             Self::InvalidSequenceNumber => "its sequence number is not a 64-bit integer",
+            Self::InvalidContent => "its content is not a legacy checkpoint of the partition",
         })
     }
 }

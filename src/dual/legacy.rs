@@ -1,0 +1,268 @@
+//! Checkpoints of legacy processors: reading them, and taking them over.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::runtime::map_concurrently;
+use super::{BlobCheckpointStore, by_surface, maybe_async};
+use crate::container::GetBlob;
+use crate::error::{ErrorKind, Result};
+use crate::legacy::{LegacyLayout, read_content};
+use crate::model::{
+    ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, KeepReason,
+    Listing, RunMode, SkipReason, SkippedBlob,
+};
+use crate::naming::BlobKind;
+use crate::stored_checkpoint::StoredCheckpoint;
+
+/// What the content of a blob says; `None` if the blob is gone.
+type Content = Option<(Result<Checkpoint, SkipReason>, Option<SkipReason>)>;
+
+#[maybe_async]
+impl BlobCheckpointStore {
+    /// Lists the checkpoints that a legacy processor of the group left in this container. Nothing is written.
+    ///
+    /// One request per 5,000 blobs and one for each blob under the prefix, several at a time. Content that is no
+    /// checkpoint is left out and named in [`Listing::skipped`].
+    ///
+    /// # Errors
+    ///
+    /// Any failure of a request; never a shorter list.
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+    pub async fn list_legacy_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+    ) -> Result<Listing<Checkpoint>> {
+        let listing = self.legacy_checkpoints(group, layout).await;
+        let listing = listing.map_err(|error| error.with_action("list the legacy checkpoints"))?;
+        self.judge(listing.skipped())?;
+        Ok(listing)
+    }
+
+    /// Takes over the checkpoints that a legacy processor of the group left in this container.
+    ///
+    /// A checkpoint is only written where none of the current format exists (`If-None-Match: *`), so it may be
+    /// repeated, and a consumer that has gone further is left alone. The legacy blobs stay. Stop the legacy processors
+    /// before: what they store later is not taken over. A position without an offset is taken over with its sequence
+    /// number only, which Python, JavaScript, Go and C++ cannot read.
+    ///
+    /// Two lists, then two requests for each partition that has no checkpoint yet, one in a dry run. There is one
+    /// report per blob under the prefix.
+    ///
+    #[doc = by_surface!(
+        blocking: r##"
+```
+use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
+
+let container = MemoryContainer::new();
+container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
+
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let layout = LegacyLayout::stand_alone_host(&group, "");
+for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun)? {
+    println!("{change}");
+}
+let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply)?;
+assert_eq!(changes.failed().count(), 0);
+let checkpoint = store.get_checkpoint(&group, "0")?.unwrap();
+assert_eq!(checkpoint.sequence_number(), Some(96));
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"##,
+        aio: r##"
+```
+use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
+let container = MemoryContainer::new();
+container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
+
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let layout = LegacyLayout::stand_alone_host(&group, "");
+for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun).await? {
+    println!("{change}");
+}
+let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply).await?;
+assert_eq!(changes.failed().count(), 0);
+let checkpoint = store.get_checkpoint(&group, "0").await?.unwrap();
+assert_eq!(checkpoint.sequence_number(), Some(96));
+# Ok(())
+# }
+```"##
+    )]
+    ///
+    /// # Errors
+    ///
+    /// A list failed, and nothing was written.
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+    pub async fn migrate_legacy_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+        mode: RunMode,
+    ) -> Result<CheckpointChanges> {
+        self.migrate_legacy_checkpoints_from(self, group, layout, mode).await
+    }
+
+    /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from another container.
+    ///
+    /// # Errors
+    ///
+    /// A list failed, and nothing was written.
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+    pub async fn migrate_legacy_checkpoints_from(
+        &self,
+        source: &BlobCheckpointStore,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+        mode: RunMode,
+    ) -> Result<CheckpointChanges> {
+        let migration =
+            Migration { target: self, source, group, layout, mode, deadline: self.deadline() };
+        let found = migration.find().await;
+        let found = found.map_err(|error| error.with_action("list the legacy checkpoints"))?;
+        let migration = &migration;
+        let migrate = |found| async move { migration.migrate(found).await };
+        let changes = map_concurrently(&found, self.claim_concurrency(), migrate).await;
+        Ok(CheckpointChanges::new(changes))
+    }
+
+    async fn legacy_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+    ) -> Result<Listing<Checkpoint>> {
+        let (store, deadline) = (self, self.deadline());
+        let prefix = [layout.prefix().to_owned()];
+        let blobs = self.list_under::<StoredCheckpoint>(group, &prefix, false, deadline).await?;
+        let (mut items, mut skipped) = (Vec::new(), blobs.skipped().to_vec());
+        let server_time = blobs.server_time();
+        let read = |blob| async move { read_one(store, group, layout, blob, deadline).await };
+        let read = map_concurrently(blobs.items(), self.claim_concurrency(), read).await;
+        for (name, content) in read {
+            let Some((read, repaired)) = content? else {
+                continue;
+            };
+            if let Some(reason) = read.as_ref().err().copied().or(repaired) {
+                skipped.push(SkippedBlob::new(name, reason));
+            }
+            items.extend(read.ok());
+        }
+        Ok(Listing::new(items, skipped, server_time))
+    }
+
+    async fn read_legacy(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Content> {
+        let request = GetBlob::new(name, self.context(deadline));
+        match self.container().get_blob(request).await {
+            Ok(blob) => Ok(Some(match read_content(group, partition_id, &blob.content) {
+                Ok((checkpoint, repaired)) => (Ok(checkpoint), repaired),
+                Err(reason) => (Err(reason), None),
+            })),
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[maybe_async]
+async fn read_one(
+    store: &BlobCheckpointStore,
+    group: &ConsumerGroup,
+    layout: &LegacyLayout,
+    blob: &StoredCheckpoint,
+    deadline: Instant,
+) -> (String, Result<Content>) {
+    let name = format!("{}{}", layout.prefix(), blob.partition_id);
+    let content = store.read_legacy(group, &blob.partition_id, &name, deadline).await;
+    (name, content)
+}
+
+struct Migration<'a> {
+    target: &'a BlobCheckpointStore,
+    source: &'a BlobCheckpointStore,
+    group: &'a ConsumerGroup,
+    layout: &'a LegacyLayout,
+    mode: RunMode,
+    deadline: Instant,
+}
+
+/// A partition of which there is a legacy blob.
+struct LegacyPartition {
+    partition_id: String,
+    exists: bool,
+    /// The checkpoint of the current format, if it is readable.
+    before: Option<Checkpoint>,
+}
+
+#[maybe_async]
+impl Migration<'_> {
+    async fn find(&self) -> Result<Vec<LegacyPartition>> {
+        let group = self.group;
+        // With the read fallback a checkpoint of the other naming counts: the migrated one would hide it.
+        let current = self.target.prefixes(group, BlobKind::Checkpoint);
+        let current = self.target.list_under(group, &current, false, self.deadline).await?;
+        let mut current: HashMap<_, _> = current
+            .into_iter()
+            .map(|stored: StoredCheckpoint| (stored.partition_id, stored.read.ok()))
+            .collect();
+        let legacy = [self.layout.prefix().to_owned()];
+        let legacy = self.source.list_under(group, &legacy, false, self.deadline).await?;
+        Ok(legacy
+            .into_iter()
+            .map(|blob: StoredCheckpoint| {
+                let existing = current.remove(&blob.partition_id);
+                LegacyPartition {
+                    partition_id: blob.partition_id,
+                    exists: existing.is_some(),
+                    before: existing.flatten(),
+                }
+            })
+            .collect())
+    }
+
+    async fn migrate(&self, found: &LegacyPartition) -> CheckpointChange {
+        let partition_id = &found.partition_id;
+        let change = |outcome| CheckpointChange::new(partition_id, outcome);
+        if found.exists {
+            return change(ChangeOutcome::Kept(KeepReason::Exists))
+                .with_before(found.before.clone())
+                .with_after(found.before.clone());
+        }
+        let name = format!("{}{partition_id}", self.layout.prefix());
+        let content = self.source.read_legacy(self.group, partition_id, &name, self.deadline).await;
+        let checkpoint = match content {
+            Ok(Some((Ok(checkpoint), _))) => checkpoint,
+            Ok(Some((Err(reason), _))) => {
+                return change(ChangeOutcome::Kept(KeepReason::Skipped(reason)));
+            }
+            Ok(None) => return change(ChangeOutcome::Kept(KeepReason::Missing)),
+            Err(error) => {
+                let error = error.with_action("read the legacy checkpoint");
+                return change(ChangeOutcome::Failed(error));
+            }
+        };
+        if self.mode == RunMode::DryRun {
+            return change(ChangeOutcome::Planned).with_after(Some(checkpoint));
+        }
+        match self.target.replace_checkpoint(&checkpoint, None, self.deadline).await {
+            Ok(after) => change(ChangeOutcome::Applied).with_after(Some(after)),
+            Err(error) if error.kind() == ErrorKind::ConditionNotMet => {
+                change(ChangeOutcome::Kept(KeepReason::Exists))
+            }
+            Err(error) => {
+                change(ChangeOutcome::Failed(error.with_action("migrate the checkpoint")))
+            }
+        }
+    }
+}

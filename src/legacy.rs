@@ -1,0 +1,198 @@
+//! The JSON checkpoints of the processors before the current ones: where they are, and what stands in them.
+//!
+//! `EventProcessorHost` (.NET, Java) and Functions before version 5 keep lease and position in one blob:
+//! `{"PartitionId":"0","Owner":"…","Token":"…","Epoch":386,"Offset":"8591964920","SequenceNumber":960180}`. Java and
+//! Python spell the keys otherwise. Go and Dapr before 1.10 keep the position one level deeper:
+//! `{"checkpoint":{"offset":"…","sequenceNumber":…},"partitionId":"0"}`.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::metadata::means_no_position;
+use crate::model::{Checkpoint, ConsumerGroup, SkipReason, check_header_text};
+
+/// Where a legacy processor kept the checkpoints of a consumer group: what stands before the partition id in the names
+/// of its blobs.
+///
+/// ```
+/// use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout};
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let functions = LegacyLayout::event_processor_host(&group);
+/// assert_eq!(functions.prefix(), "contoso.servicebus.windows.net/telemetry/$Default/");
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LegacyLayout {
+    prefix: String,
+}
+
+impl LegacyLayout {
+    /// Azure Functions before version 5 (container `azure-webjobs-eventhub`), and hosts with the same prefix:
+    /// `{namespace}/{event hub}/{consumer group}/{partition}`. Names count as given.
+    pub fn event_processor_host(group: &ConsumerGroup) -> Self {
+        Self::with_prefix(format!("{group}/"))
+    }
+
+    /// A stand-alone `EventProcessorHost` (.NET, Java, Python) with the storage prefix that it was given, by default
+    /// none: `{storage prefix}{consumer group}/{partition}`.
+    pub fn stand_alone_host(group: &ConsumerGroup, storage_prefix: &str) -> Self {
+        Self::with_prefix(format!("{storage_prefix}{}/", group.consumer_group()))
+    }
+
+    /// Dapr before 1.10: `dapr-{event hub}-{consumer group}-{partition}`.
+    pub fn dapr(group: &ConsumerGroup) -> Self {
+        Self::with_prefix(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
+    }
+
+    /// The old Go client without a prefix: the name is the partition id. Its container serves one consumer group.
+    pub fn go() -> Self {
+        Self::with_prefix("")
+    }
+
+    /// Any other place, by all that stands before the partition id.
+    pub fn with_prefix(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into() }
+    }
+
+    /// What stands before the partition id.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+impl fmt::Display for LegacyLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{{partition}}", self.prefix)
+    }
+}
+
+/// A checkpoint from the content of a legacy blob, and what was wrong with it if it is only read in part.
+pub(crate) fn read_content(
+    group: &ConsumerGroup,
+    partition_id: &str,
+    content: &[u8],
+) -> Result<(Checkpoint, Option<SkipReason>), SkipReason> {
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    let Ok(Value::Object(lease)) = serde_json::from_slice(content) else {
+        return Err(SkipReason::InvalidContent);
+    };
+    // A prefix that ends in a hyphen also fits a group with a longer name: `dapr-hub-group-` and `group-2`.
+    if text(&lease, "partitionid").is_some_and(|id| id != partition_id) {
+        return Err(SkipReason::InvalidContent);
+    }
+    let place = match value(&lease, "checkpoint") {
+        Some(Value::Object(checkpoint)) => checkpoint,
+        _ => &lease,
+    };
+    if value(place, "offset").is_none() && value(place, "sequencenumber").is_none() {
+        return Err(SkipReason::InvalidContent);
+    }
+    let offset = text(place, "offset").filter(|offset| !means_no_position(offset));
+    if offset.as_ref().is_some_and(|offset| check_header_text("offset", offset).is_err()) {
+        return Err(SkipReason::InvalidContent);
+    }
+    let number = text(place, "sequencenumber").filter(|number| !means_no_position(number));
+    let number = number.map(|number| number.parse::<i64>());
+    let repaired = matches!(number, Some(Err(_))).then_some(SkipReason::InvalidSequenceNumber);
+    let number = number.and_then(Result::ok).filter(|number| *number != i64::MIN);
+    match (&offset, number) {
+        (None, None) => return Err(repaired.unwrap_or(SkipReason::NoPosition)),
+        // A lease is created with no offset and 0; taken for a position it would skip the first event.
+        (None, Some(0)) => return Err(SkipReason::NoPosition),
+        _ => {}
+    }
+    Ok((Checkpoint::from_storage(group, partition_id.to_owned(), offset, number), repaired))
+}
+
+/// The value under a key, in whichever of `SequenceNumber`, `sequenceNumber` and `sequence_number` it stands.
+fn value<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    object
+        .iter()
+        .find(|(name, _)| {
+            let letters = name.bytes().filter(|byte| *byte != b'_');
+            letters.map(|byte| byte.to_ascii_lowercase()).eq(key.bytes())
+        })
+        .map(|(_, value)| value)
+}
+
+fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    match value(object, key)? {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content: &str) -> Result<(Option<String>, Option<i64>), SkipReason> {
+        let group = ConsumerGroup::new("ns", "hub", "g").unwrap();
+        let (checkpoint, _) = read_content(&group, "0", content.as_bytes())?;
+        Ok((checkpoint.offset().map(str::to_owned), checkpoint.sequence_number()))
+    }
+
+    #[test]
+    fn every_legacy_writer_is_read() {
+        let position = Ok((Some("8591964920".to_owned()), Some(960_180)));
+        for content in [
+            r#"{"PartitionId":"0","Owner":"o","Token":"t","Epoch":386,"Offset":"8591964920","SequenceNumber":960180}"#,
+            r#"{"offset":"8591964920","sequenceNumber":960180,"partitionId":"0","owner":"o","token":"t","epoch":3}"#,
+            r#"{"partition_id":"0","owner":null,"token":"t","epoch":1,"offset":"8591964920","sequence_number":960180}"#,
+            r#"{"partitionID":"0","epoch":1,"owner":"","checkpoint":{"offset":"8591964920","sequenceNumber":960180,"enqueueTime":"0001-01-01T00:00:00Z"},"state":"available","token":""}"#,
+            r#"{"checkpoint":{"offset":"8591964920","sequenceNumber":960180},"partitionId":"0"}"#,
+            "\u{feff}{\"Offset\":8591964920,\"SequenceNumber\":\"960180\"}",
+        ] {
+            assert_eq!(read(content), position, "{content}");
+        }
+    }
+
+    #[test]
+    fn without_an_offset_the_sequence_number_counts() {
+        for offset in ["null", "\"\"", "\" \"", "\"no offset\""] {
+            let content = format!(r#"{{"PartitionId":"0","Offset":{offset},"SequenceNumber":7}}"#);
+            assert_eq!(read(&content), Ok((None, Some(7))), "{content}");
+        }
+        assert_eq!(read(r#"{"SequenceNumber":7}"#), Ok((None, Some(7))));
+    }
+
+    #[test]
+    fn a_lease_without_a_checkpoint_is_no_position() {
+        for content in [
+            r#"{"PartitionId":"0","Owner":"o","Token":"t","Epoch":1,"Offset":null,"SequenceNumber":0}"#,
+            r#"{"PartitionId":"0","Offset":"","SequenceNumber":-9223372036854775808}"#,
+            r#"{"partition_id":"0","offset":null,"sequence_number":null}"#,
+        ] {
+            assert_eq!(read(content), Err(SkipReason::NoPosition), "{content}");
+        }
+        // The start of the stream is a position.
+        let start = r#"{"checkpoint":{"offset":"-1","sequenceNumber":0},"partitionId":"0"}"#;
+        assert_eq!(read(start), Ok((Some("-1".to_owned()), Some(0))));
+    }
+
+    #[test]
+    fn what_is_no_legacy_checkpoint_is_told_apart() {
+        for content in [
+            "",
+            "x",
+            "[]",
+            "\"0\"",
+            "{}",
+            r#"{"PartitionId":"0"}"#,
+            r#"{"PartitionId":"2-0","Offset":"1","SequenceNumber":1}"#,
+            r#"{"PartitionId":"0","Offset":"1\n","SequenceNumber":1"#,
+            r#"{"PartitionId":"0","Offset":"é","SequenceNumber":1}"#,
+        ] {
+            assert_eq!(read(content), Err(SkipReason::InvalidContent), "{content}");
+        }
+        let content = r#"{"Offset":null,"SequenceNumber":1.5}"#;
+        assert_eq!(read(content), Err(SkipReason::InvalidSequenceNumber));
+        assert_eq!(
+            read(r#"{"Offset":"1","SequenceNumber":"x"}"#),
+            Ok((Some("1".to_owned()), None))
+        );
+    }
+}
