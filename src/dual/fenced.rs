@@ -15,8 +15,9 @@ use crate::model::{
 };
 use crate::naming::BlobKind;
 
-/// Each lost race means that another writer has moved on, so one update rarely loses two.
-const MAX_RACES: u32 = 8;
+/// Each lost race means that another writer has moved on, so one update rarely loses two. Only a container that breaks
+/// its promises comes here.
+const MAX_RACES: u32 = 100;
 
 /// A [`BlobCheckpointStore`] whose checkpoints only move forwards.
 ///

@@ -14,6 +14,7 @@
 
 pub mod azurite;
 pub mod blob_service;
+pub mod capture_log;
 pub mod counterpart;
 pub mod fleet;
 pub mod foreign_rows;

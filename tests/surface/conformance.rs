@@ -10,7 +10,7 @@ use super::support::azurite::Azurite;
 use super::{checkpoint, group, maybe_async, ownership, test};
 
 /// A new container in Azurite for each test.
-fn azurite() -> BlobCheckpointStore {
+pub fn azurite() -> BlobCheckpointStore {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("c{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let azurite = Azurite::shared();

@@ -5,11 +5,19 @@
 mod conformance;
 mod counterparts;
 mod direct;
+mod fence;
 mod foreign_metadata;
+mod keda;
+#[cfg(feature = "legacy")]
+mod legacy;
+mod leniency;
 mod listings;
 mod model_check;
 pub mod ownership;
+mod read_fallback;
 mod requests;
+mod reset;
+mod world;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
 

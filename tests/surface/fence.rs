@@ -1,0 +1,283 @@
+//! A fenced store never moves a position backwards, and costs no more than a plain one.
+
+use std::sync::Arc;
+
+use eventhub_checkpointstore::{Checkpoint, ErrorKind, RunMode, UpdateOutcome};
+
+use super::conformance::azurite;
+use super::subject::{BlobCheckpointStore, CheckpointStore, FencedCheckpointStore};
+use super::support::blob_service::Fault;
+use super::support::loopback::Reply;
+use super::world::{World, position};
+use super::{at_once, checkpoint, group, maybe_async, test};
+
+const NAME: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/0";
+
+fn at(sequence_number: i64) -> Checkpoint {
+    checkpoint("0", &(sequence_number * 10).to_string(), sequence_number)
+}
+
+/// A position that has no sequence number.
+fn offset_only(offset: &str) -> Checkpoint {
+    Checkpoint::with_position(&group(), "0", Some(offset.to_owned()), None).unwrap()
+}
+
+#[maybe_async]
+async fn assert_update(
+    fenced: &FencedCheckpointStore,
+    checkpoint: &Checkpoint,
+    expected: UpdateOutcome,
+) {
+    let outcome = fenced.update_checkpoint(checkpoint).await.unwrap();
+    assert_eq!(outcome, expected, "{checkpoint:?}");
+}
+
+#[maybe_async]
+async fn assert_stored(store: &BlobCheckpointStore, sequence_number: i64) {
+    let checkpoint = store.get_checkpoint(&group(), "0").await.unwrap();
+    assert_eq!(checkpoint.unwrap().sequence_number(), Some(sequence_number));
+}
+
+#[maybe_async]
+#[test]
+async fn a_former_owner_is_stale_and_a_reset_is_not() {
+    let azurite = azurite();
+    azurite.create_container_if_not_exists().await.unwrap();
+    let worlds = World::all();
+    let mut stores: Vec<_> = worlds.iter().map(World::store).collect();
+    stores.push(azurite);
+    for store in stores {
+        let (former, new) = (store.fenced(), store.fenced());
+        assert_update(&former, &at(100), UpdateOutcome::Written).await;
+        new.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+        assert_update(&new, &at(102), UpdateOutcome::Written).await;
+
+        assert_update(&former, &at(101), UpdateOutcome::Stale).await;
+        assert_update(&former, &at(101), UpdateOutcome::Stale).await;
+        assert_stored(&store, 102).await;
+        assert_update(&new, &at(103), UpdateOutcome::Written).await;
+        assert_update(&new, &at(99), UpdateOutcome::Stale).await;
+
+        let reset = store.reset_checkpoints(&[at(5)], RunMode::Apply).await;
+        assert_eq!(reset.failed().count(), 0, "{reset:?}");
+        assert_stored(&store, 5).await;
+        assert_update(&new, &at(6), UpdateOutcome::Written).await;
+        assert_stored(&store, 6).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_update_is_one_request_with_the_version_that_it_replaces() {
+    let world = World::service();
+    let fenced = world.store().fenced();
+    let (head, set) = (format!("HEAD {NAME}"), format!("PUT {NAME}?metadata"));
+
+    let World::Service(service, loopback) = &world else { unreachable!() };
+    assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+    let first = loopback.requests().pop().unwrap();
+    assert_eq!(first.header("if-none-match"), Some("*"));
+    world.assert_requests(&[&head, &format!("PUT {NAME}")]);
+
+    for number in 2..5 {
+        let version = service.blob(NAME).unwrap().etag;
+        assert_update(&fenced, &at(number), UpdateOutcome::Written).await;
+        let request = loopback.requests().pop().unwrap();
+        assert_eq!(request.header("if-match"), Some(format!("\"{version}\"").as_str()));
+        world.assert_requests(&[&set]);
+    }
+
+    // A read through the fence spares the first one.
+    let other = world.store().fenced();
+    other.list_checkpoints(&group()).await.unwrap();
+    world.requests();
+    assert_update(&other, &at(5), UpdateOutcome::Written).await;
+    world.assert_requests(&[&set]);
+    let other = world.store().fenced();
+    other.get_checkpoint(&group(), "0").await.unwrap();
+    world.requests();
+    assert_update(&other, &at(6), UpdateOutcome::Written).await;
+    world.assert_requests(&[&set]);
+
+    // Another writer was first: it costs a read, and a write if it is behind.
+    assert_update(&fenced, &at(5), UpdateOutcome::Stale).await;
+    world.assert_requests(&[&set, &head]);
+    assert_update(&other, &at(7), UpdateOutcome::Written).await;
+    world.requests();
+    assert_update(&fenced, &at(8), UpdateOutcome::Written).await;
+    world.assert_requests(&[&set, &head, &set]);
+}
+
+#[maybe_async]
+#[test]
+async fn a_list_does_not_let_a_former_owner_back_in() {
+    for world in World::all() {
+        let (former, new) = (world.store().fenced(), world.store().fenced());
+        assert_update(&former, &at(1), UpdateOutcome::Written).await;
+        assert_update(&new, &at(3), UpdateOutcome::Written).await;
+        // It lists for its other partitions, and so learns the ETag of the one that it has lost.
+        former.list_checkpoints(&group()).await.unwrap();
+        assert_update(&former, &at(2), UpdateOutcome::Stale).await;
+        world.assert_metadata(NAME, position("30", "3")).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_lost_answer_is_no_other_writer() {
+    let world = World::service();
+    let fenced = world.store().fenced();
+    assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+    world.requests();
+
+    world.double().queue_faults([Fault::DropAfterProcessing]);
+    assert_update(&fenced, &at(2), UpdateOutcome::Written).await;
+    let set = format!("PUT {NAME}?metadata");
+    world.assert_requests(&[&set, &set, &format!("HEAD {NAME}")]);
+    // What was read back is the version that the next one replaces.
+    assert_update(&fenced, &at(3), UpdateOutcome::Written).await;
+    world.assert_requests(&[&set]);
+
+    // The first answer of all, too.
+    world.double().delete(NAME);
+    let fenced = world.store().fenced();
+    world.double().queue_faults([Fault::None, Fault::DropAfterProcessing]);
+    assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+
+    // A position without a number is told by its offset.
+    world.double().queue_faults([Fault::DropAfterProcessing]);
+    assert_update(&fenced, &offset_only("77"), UpdateOutcome::Written).await;
+    world.assert_metadata(NAME, position("77", "")).await;
+}
+
+#[maybe_async]
+#[test]
+async fn a_lost_answer_that_was_overtaken_is_stale() {
+    let world = World::service();
+    let fenced = world.store().fenced();
+    assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+    let service = world.double().clone();
+    // The first attempt is applied and its answer lost; before the second one a new owner goes on.
+    let mut attempts = 0;
+    world.double().inject(move |request| {
+        if request.method == "PUT" {
+            attempts += 1;
+        }
+        if attempts == 2 && request.method == "PUT" {
+            service.put(NAME, &[("offset", "90"), ("sequencenumber", "9")]);
+        }
+        if attempts == 1 { Fault::DropAfterProcessing } else { Fault::None }
+    });
+    assert_update(&fenced, &at(2), UpdateOutcome::Stale).await;
+    world.assert_metadata(NAME, position("90", "9")).await;
+}
+
+#[maybe_async]
+#[test]
+async fn a_failure_says_whether_it_may_be_stored_and_the_next_update_finds_out() {
+    let world = World::service();
+    let fenced = world.store().fenced();
+    assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+
+    // Applied, its answer lost, and then nobody can be asked.
+    let mut seen = 0;
+    world.double().inject(move |_| {
+        seen += 1;
+        if seen == 1 { Fault::DropAfterProcessing } else { Fault::Answer(Reply::new(403)) }
+    });
+    let error = fenced.update_checkpoint(&at(2)).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::AccessDenied, true));
+
+    // The conflict is seen, but not what is stored.
+    world.double().clear_faults();
+    let mut seen = 0;
+    world.double().inject(move |_| {
+        seen += 1;
+        if seen == 2 { Fault::Answer(Reply::new(403)) } else { Fault::None }
+    });
+    let error = fenced.update_checkpoint(&at(3)).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::AccessDenied, false));
+
+    world.double().clear_faults();
+    assert_update(&fenced, &at(2), UpdateOutcome::Written).await;
+    assert_update(&fenced, &at(3), UpdateOutcome::Written).await;
+    world.assert_metadata(NAME, position("30", "3")).await;
+}
+
+#[maybe_async]
+#[test]
+async fn without_sequence_numbers_whoever_saw_the_last_version_may_write() {
+    for world in World::all() {
+        let (former, new) = (world.store().fenced(), world.store().fenced());
+        assert_update(&former, &offset_only("2:-1:10"), UpdateOutcome::Written).await;
+        new.get_checkpoint(&group(), "0").await.unwrap();
+        assert_update(&new, &offset_only("2:-1:30"), UpdateOutcome::Written).await;
+        // However often it tries, and with a number, too: nobody can say which position is later.
+        for late in [offset_only("2:-1:20"), offset_only("2:-1:20"), at(7)] {
+            assert_update(&former, &late, UpdateOutcome::Stale).await;
+        }
+        world.assert_metadata(NAME, position("2:-1:30", "")).await;
+        // Until it reads where to go on.
+        former.get_checkpoint(&group(), "0").await.unwrap();
+        assert_update(&former, &offset_only("2:-1:40"), UpdateOutcome::Written).await;
+        assert_update(&new, &offset_only("2:-1:35"), UpdateOutcome::Stale).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn nothing_readable_and_nothing_at_all_can_be_replaced() {
+    for world in World::all() {
+        world.put(NAME, &[("offset", "no offset"), ("sequencenumber", "None")]).await;
+        let fenced = world.store().fenced();
+        assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+        world.assert_metadata(NAME, position("10", "1")).await;
+
+        let deleted = world.store().delete_checkpoint(&group(), "0").await.unwrap();
+        assert!(deleted);
+        world.requests();
+        assert_update(&fenced, &at(2), UpdateOutcome::Written).await;
+        world.assert_requests(&[&format!("PUT {NAME}?metadata"), &format!("PUT {NAME}")]);
+
+        let shared: Arc<dyn CheckpointStore> = Arc::new(fenced.clone());
+        let deleted = shared.delete_checkpoint(&group(), "0").await.unwrap();
+        assert!(deleted);
+        // A hub that was created anew begins at 0 again.
+        let update = shared.update_checkpoint(&at(0)).await.unwrap();
+        assert!(update.is_written() && update.etag.is_some());
+        let stale = shared.update_checkpoint(&at(-1)).await.unwrap();
+        assert_eq!(stale.outcome, UpdateOutcome::Stale);
+        assert_eq!(stale.etag, update.etag);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn of_many_writers_at_once_no_one_moves_the_position_back() {
+    let world = World::service();
+    let store = world.store();
+    let writers: Vec<i64> = (0..8).collect();
+    let work = |writer: i64| {
+        let fenced = store.fenced();
+        async move {
+            let mut outcomes = Vec::new();
+            for step in 0..10 {
+                outcomes.push(fenced.update_checkpoint(&at(step * 8 + writer)).await);
+            }
+            outcomes
+        }
+    };
+    let outcomes = at_once(writers, work).await;
+    let outcomes: Vec<_> = outcomes.into_iter().flatten().map(Result::unwrap).collect();
+    let numbers: Vec<i64> = world
+        .double()
+        .history()
+        .iter()
+        .filter(|write| write.blob == NAME)
+        .map(|write| write.metadata[1].1.parse().unwrap())
+        .collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+    assert_eq!(numbers.last(), Some(&79));
+    let written = outcomes.iter().filter(|outcome| **outcome == UpdateOutcome::Written).count();
+    assert_eq!(written, numbers.len());
+}

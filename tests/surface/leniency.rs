@@ -1,0 +1,155 @@
+//! What is not readable is left out, visible, and warned of once; or an error, for those who want it.
+
+use std::time::Duration;
+
+use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, SkipReason};
+use log::Level;
+
+use super::support::blob_service::ForeignBlob;
+use super::support::capture_log;
+use super::world::World;
+use super::{maybe_async, test};
+
+/// The log is one for all tests, so each one has names of its own.
+fn own_group(name: &str) -> ConsumerGroup {
+    ConsumerGroup::new("ns", "hub", name).unwrap()
+}
+
+fn prefix(group: &ConsumerGroup, kind: &str) -> String {
+    format!("{group}/{kind}/")
+}
+
+fn warnings(text: &str) -> usize {
+    capture_log::lines_with(text).iter().filter(|(level, _)| *level == Level::Warn).count()
+}
+
+#[maybe_async]
+#[test]
+async fn every_defect_is_named_and_warned_of_once_by_each_store() {
+    capture_log::start();
+    for (index, world) in World::all().into_iter().enumerate() {
+        let group = own_group(&format!("leniency-{index}"));
+        let prefix = prefix(&group, "checkpoint");
+        for (id, offset, number) in [
+            ("good", "1", "1"),
+            ("empty", "", "None"),
+            ("number", "5", "x"),
+            ("neither", "", "1.5"),
+        ] {
+            let metadata = [("offset", offset), ("sequencenumber", number)];
+            world.put(&format!("{prefix}{id}"), &metadata).await;
+        }
+        world.put(&format!("{prefix}folder"), &[("hdi_isfolder", "True")]).await;
+        world.put(&format!("{prefix}a/b"), &[("offset", "1")]).await;
+
+        let store = world.store();
+        let clone = store.clone();
+        for store in [&store, &clone, &store] {
+            let listing = store.list_checkpoints(&group).await.unwrap();
+            let seen: Vec<_> =
+                listing.iter().map(|c| (c.partition_id(), c.sequence_number())).collect();
+            assert_eq!(seen, [("good", Some(1)), ("number", None)]);
+            let mut skipped: Vec<_> = listing
+                .skipped()
+                .iter()
+                .map(|skipped| (skipped.name.strip_prefix(&prefix).unwrap(), skipped.reason))
+                .collect();
+            skipped.sort_unstable_by_key(|(id, _)| *id);
+            let expected = [
+                ("a/b", SkipReason::ForeignName),
+                ("empty", SkipReason::NoPosition),
+                ("folder", SkipReason::Directory),
+                ("neither", SkipReason::InvalidSequenceNumber),
+                ("number", SkipReason::InvalidSequenceNumber),
+            ];
+            assert_eq!(skipped, expected);
+            let none = store.get_checkpoint(&group, "empty").await.unwrap();
+            assert_eq!(none, None);
+            let repaired = store.get_checkpoint(&group, "number").await.unwrap().unwrap();
+            assert_eq!((repaired.offset(), repaired.sequence_number()), (Some("5"), None));
+        }
+        for id in ["empty", "number", "neither"] {
+            assert_eq!(warnings(&format!("{prefix}{id}\"")), 1, "{id}");
+        }
+        // What is normal beside the records is no warning.
+        assert_eq!(warnings(&prefix), 3);
+
+        world.store().list_checkpoints(&group).await.unwrap();
+        assert_eq!(warnings(&prefix), 6, "another store warns, too");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_strict_store_fails_instead() {
+    capture_log::start();
+    for (index, world) in World::all().into_iter().enumerate() {
+        let group = own_group(&format!("strict-{index}"));
+        let prefix = prefix(&group, "checkpoint");
+        let store = world.store_with(|builder| builder.strict(true));
+        world.put(&format!("{prefix}0"), &[("offset", "1"), ("sequencenumber", "1")]).await;
+        world.put(&format!("{prefix}folder"), &[("hdi_isfolder", "true")]).await;
+        world.put(&format!("{prefix}a/b"), &[]).await;
+        let listing = store.list_checkpoints(&group).await.unwrap();
+        assert_eq!((listing.len(), listing.skipped().len()), (1, 2));
+
+        let bad = format!("{prefix}1");
+        for metadata in [[("offset", "5"), ("sequencenumber", "x")], [("offset", ""), ("x", "")]] {
+            world.put(&bad, &metadata).await;
+            let listed = store.list_checkpoints(&group).await.unwrap_err();
+            let read = store.get_checkpoint(&group, "1").await.unwrap_err();
+            for error in [listed, read] {
+                assert_eq!((error.kind(), error.blob()), (ErrorKind::InvalidData, Some(&*bad)));
+            }
+        }
+        // The others can still be read one by one.
+        let good = store.get_checkpoint(&group, "0").await.unwrap();
+        assert!(good.is_some());
+        assert_eq!(warnings(&bad), 0, "an error is no warning besides");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_ownership_without_a_version_or_a_time_is_left_out() {
+    capture_log::start();
+    let world = World::service();
+    let group = own_group("unreadable");
+    let prefix = prefix(&group, "ownership");
+    world.put(&format!("{prefix}1"), &[("ownerid", "a")]).await;
+    let blob = ForeignBlob::new(&format!("{prefix}0")).metadata(&[("ownerid", "a")]).etag("");
+    world.double().put_with(blob);
+    let listing = world.store().list_ownership(&group).await.unwrap();
+    let seen: Vec<_> = listing.iter().map(|o| o.partition_id()).collect();
+    assert_eq!(seen, ["1"]);
+    assert_eq!(listing.skipped()[0].reason, SkipReason::Unreadable);
+    assert_eq!(warnings(&prefix), 1);
+}
+
+#[maybe_async]
+#[test]
+async fn ages_are_judged_by_the_servers_clock() {
+    for hours in [-1, 1] {
+        let world = World::service();
+        world.double().set_clock_offset(hours * 3600);
+        let group = own_group("clock");
+        let name = format!("{}0", prefix(&group, "ownership"));
+        world.put(&name, &[("ownerid", "a")]).await;
+        let store = world.store();
+        let listing = store.list_ownership(&group).await.unwrap();
+        let age = listing.items()[0].age(listing.server_time()).unwrap();
+        assert!(age < Duration::from_secs(30), "{hours} h: {age:?}");
+
+        // Half an hour later, by the same clock.
+        world.double().set_clock_offset(hours * 3600 + 1800);
+        let listing = store.list_ownership(&group).await.unwrap();
+        let age = listing.items()[0].age(listing.server_time()).unwrap();
+        assert!((1800..1830).contains(&age.as_secs()), "{hours} h: {age:?}");
+
+        // A claim is dated by that clock, too.
+        let claim = listing.items()[0].claimed_by("b").unwrap();
+        let claimed = store.claim_ownership(&[claim]).await.into_claimed().remove(0);
+        let age = claimed.age(world.double().now()).unwrap();
+        assert!(age < Duration::from_secs(30), "{hours} h: {age:?}");
+    }
+}

@@ -1,0 +1,253 @@
+//! Moving and deleting checkpoints on purpose, with a dry run and a report for each partition.
+
+use eventhub_checkpointstore::{
+    ChangeOutcome, Checkpoint, CheckpointChanges, ConsumerGroup, ErrorKind, KeepReason, Partitions,
+    RunMode,
+};
+
+use super::conformance::azurite;
+use super::subject::BlobCheckpointStore;
+use super::support::blob_service::{Fault, ForeignBlob, Operation};
+use super::world::{World, position};
+use super::{checkpoint, group, maybe_async, ownership, test};
+
+const PREFIX: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/";
+
+/// Partition, sequence numbers before and after, and what was done.
+fn report(changes: &CheckpointChanges) -> Vec<(&str, Option<i64>, Option<i64>, String)> {
+    let number = |checkpoint: &Option<Checkpoint>| checkpoint.as_ref()?.sequence_number();
+    changes
+        .iter()
+        .map(|change| {
+            let outcome = match &change.outcome {
+                ChangeOutcome::Failed(error) => format!("{:?}", error.kind()),
+                other => format!("{other:?}"),
+            };
+            (change.partition_id.as_str(), number(&change.before), number(&change.after), outcome)
+        })
+        .collect()
+}
+
+fn applied() -> String {
+    "Applied".to_owned()
+}
+
+fn planned() -> String {
+    "Planned".to_owned()
+}
+
+fn kept(reason: KeepReason) -> String {
+    format!("Kept({reason:?})")
+}
+
+/// A store over each container with two checkpoints, at 10 and 11.
+#[maybe_async]
+async fn filled() -> Vec<(Option<World>, BlobCheckpointStore)> {
+    let azurite = azurite();
+    azurite.create_container_if_not_exists().await.unwrap();
+    let mut stores = vec![(None, azurite)];
+    for world in World::all() {
+        let store = world.store();
+        stores.push((Some(world), store));
+    }
+    for (_, store) in &stores {
+        store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+        store.update_checkpoint(&checkpoint("1", "110", 11)).await.unwrap();
+    }
+    stores
+}
+
+#[maybe_async]
+#[test]
+async fn a_reset_moves_positions_backwards_and_says_what_it_did() {
+    for (world, store) in filled().await {
+        let positions =
+            [checkpoint("1", "30", 3), checkpoint("0", "100", 10), checkpoint("7", "70", 7)];
+        let dry = store.reset_checkpoints(&positions, RunMode::DryRun).await;
+        let same = kept(KeepReason::SamePosition);
+        let expected = [
+            ("1", Some(11), Some(3), planned()),
+            ("0", Some(10), Some(10), same.clone()),
+            ("7", None, Some(7), planned()),
+        ];
+        assert_eq!(report(&dry), expected);
+        let listing = store.list_checkpoints(&group()).await.unwrap();
+        let numbers: Vec<_> = listing.iter().map(|c| c.sequence_number().unwrap()).collect();
+        assert_eq!(numbers, [10, 11], "a dry run writes nothing");
+        if let Some(world) = &world {
+            world.requests();
+        }
+
+        let real = store.reset_checkpoints(&positions[..1], RunMode::Apply).await;
+        assert_eq!(report(&real), [("1", Some(11), Some(3), applied())]);
+        if let Some(world) = &world {
+            world
+                .assert_requests(&[&format!("HEAD {PREFIX}1"), &format!("PUT {PREFIX}1?metadata")]);
+        }
+        let real = store.reset_checkpoints(&positions, RunMode::Apply).await;
+        let expected = [
+            ("1", Some(3), Some(3), same.clone()),
+            ("0", Some(10), Some(10), same.clone()),
+            ("7", None, Some(7), applied()),
+        ];
+        assert_eq!(report(&real), expected);
+
+        let listing = store.list_checkpoints(&group()).await.unwrap();
+        let numbers: Vec<_> = listing.iter().map(|c| c.sequence_number().unwrap()).collect();
+        assert_eq!(numbers, [10, 3, 7]);
+        let after: Vec<_> = real.iter().map(|change| change.after.clone().unwrap()).collect();
+        assert_eq!(after[2].etag(), listing.items()[2].etag());
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_reset_beside_a_running_consumer_fails_and_leaves_its_position() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    let service = world.double().clone();
+    world.double().inject(move |request| {
+        if request.method == "PUT" {
+            let name = format!("{PREFIX}0");
+            service.put(&name, &[("offset", "120"), ("sequencenumber", "12")]);
+        }
+        Fault::None
+    });
+    let changes = store.reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::Apply).await;
+    assert_eq!(report(&changes), [("0", Some(10), None, "ConditionNotMet".to_owned())]);
+    assert_eq!(changes.failed().count(), 1);
+    let line = changes.iter().next().unwrap().to_string();
+    assert!(line.starts_with("partition 0: failed: could not reset the checkpoint"), "{line}");
+    world.assert_metadata(&format!("{PREFIX}0"), position("120", "12")).await;
+}
+
+#[maybe_async]
+#[test]
+async fn a_lost_answer_of_a_reset_is_settled() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    world.double().queue_faults([Fault::None, Fault::DropAfterProcessing]);
+    let changes = store.reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::Apply).await;
+    assert_eq!(report(&changes), [("0", Some(10), Some(3), applied())]);
+}
+
+#[maybe_async]
+#[test]
+async fn a_reset_replaces_what_is_not_readable() {
+    for world in World::all() {
+        let name = format!("{PREFIX}0");
+        world.put(&name, &[("offset", ""), ("sequencenumber", "None")]).await;
+        let changes =
+            world.store().reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::Apply).await;
+        assert_eq!(report(&changes), [("0", None, Some(3), applied())]);
+        world.assert_metadata(&name, position("30", "3")).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn checkpoints_of_some_or_of_all_partitions_are_deleted() {
+    for (world, store) in filled().await {
+        let claims = store.claim_ownership(&[ownership("0", "me")]).await;
+        assert!(claims.all_claimed());
+        let other = ConsumerGroup::new("NS.servicebus.windows.net", "Hub", "other").unwrap();
+        let kept_one = Checkpoint::new(&other, "0", "1", 1).unwrap();
+        store.update_checkpoint(&kept_one).await.unwrap();
+
+        let only = Partitions::Only(&["1", "9"]);
+        let dry = store.delete_checkpoints(&group(), only, RunMode::DryRun).await.unwrap();
+        let missing = ("9", None, None, kept(KeepReason::Missing));
+        assert_eq!(report(&dry), [("1", Some(11), None, planned()), missing.clone()]);
+        if let Some(world) = &world {
+            world.requests();
+        }
+        let real = store.delete_checkpoints(&group(), only, RunMode::Apply).await.unwrap();
+        assert_eq!(report(&real), [("1", Some(11), None, applied()), missing]);
+        if let Some(world) = &world {
+            world.assert_requests(&[&format!("LIST {PREFIX}"), &format!("DELETE {PREFIX}1")]);
+        }
+        let left = store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!(left.len(), 1);
+
+        let dry =
+            store.delete_checkpoints(&group(), Partitions::All, RunMode::DryRun).await.unwrap();
+        assert_eq!(report(&dry), [("0", Some(10), None, planned())]);
+        let real =
+            store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+        assert_eq!(report(&real), [("0", Some(10), None, applied())]);
+        let again =
+            store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+        assert!(again.is_empty());
+
+        let owned = store.list_ownership(&group()).await.unwrap();
+        assert_eq!(owned.len(), 1);
+        let others = store.list_checkpoints(&other).await.unwrap();
+        assert_eq!(others.len(), 1);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn what_is_no_checkpoint_of_a_partition_is_not_deleted() {
+    let world = World::service();
+    let store = world.store();
+    let service = world.double();
+    service.put(&format!("{PREFIX}0"), &[]);
+    service.put(&format!("{PREFIX}dir"), &[("hdi_isfolder", "true")]);
+    service.put(&format!("{PREFIX}a/b"), &[("offset", "1")]);
+    service
+        .put_with(ForeignBlob::new(&format!("{PREFIX}1")).metadata(&[("offset", "1")]).deleted());
+    let changes =
+        store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+    // One without a position is a checkpoint all the same.
+    assert_eq!(report(&changes), [("0", None, None, applied())]);
+    let left: Vec<_> = service.blobs().into_keys().collect();
+    assert_eq!(left, [format!("{PREFIX}a/b"), format!("{PREFIX}dir")]);
+
+    let bad = store.delete_checkpoints(&group(), Partitions::Only(&["a/b"]), RunMode::Apply).await;
+    assert_eq!(bad.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[maybe_async]
+#[test]
+async fn a_deletion_beside_a_running_consumer_fails_and_a_lost_answer_does_not() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    let service = world.double().clone();
+    world.double().inject(move |request| {
+        if request.method == "DELETE" {
+            let name = format!("{PREFIX}0");
+            service.put(&name, &[("offset", "120"), ("sequencenumber", "12")]);
+        }
+        Fault::None
+    });
+    let changes =
+        store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+    assert_eq!(report(&changes), [("0", Some(10), None, "ConditionNotMet".to_owned())]);
+    world.assert_metadata(&format!("{PREFIX}0"), position("120", "12")).await;
+
+    world.double().clear_faults();
+    world.double().queue_faults([Fault::None, Fault::DropAfterProcessing]);
+    let changes =
+        store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+    assert_eq!(report(&changes), [("0", Some(12), None, applied())]);
+    let deletions = world.double().history();
+    let deletions = deletions.iter().filter(|write| write.operation == Operation::DeleteBlob);
+    assert_eq!(deletions.count(), 1);
+}
+
+#[maybe_async]
+#[test]
+async fn a_failed_list_deletes_nothing() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    world.double().queue_faults([Fault::TruncateAnswer(300)]);
+    let store = store.with_options(eventhub_checkpointstore::RequestOptions::new().max_retries(0));
+    let failed = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
+    assert!(failed.is_err());
+    assert_eq!(world.double().blobs().len(), 1);
+}
