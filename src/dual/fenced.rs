@@ -228,7 +228,7 @@ impl FencedCheckpointStore {
         deadline: Instant,
     ) -> Result<Seen> {
         let (group, partition_id) = (checkpoint.group(), checkpoint.partition_id());
-        let mut is_own = true;
+        let (mut is_own, mut own_version) = (true, None);
         for prefix in self.store.prefixes(group, BlobKind::Checkpoint) {
             let name = format!("{prefix}{partition_id}");
             let stored =
@@ -237,6 +237,11 @@ impl FencedCheckpointStore {
                 is_own = false;
                 continue;
             };
+            if is_own && stored.read.is_err() {
+                // Reads go on to the other naming then, if they are told to, so its position counts.
+                (is_own, own_version) = (false, Some(stored.etag));
+                continue;
+            }
             let verdict = judge(&stored, checkpoint, occasion);
             if verdict == Verdict::Ahead {
                 debug!(target: super::LOG, "checkpoint of partition {partition_id} is stale: {:?} is stored", stored.read);
@@ -260,7 +265,7 @@ impl FencedCheckpointStore {
             }
             return Ok(Seen::Settled(update));
         }
-        Ok(Seen::Free(None))
+        Ok(Seen::Free(own_version))
     }
 }
 

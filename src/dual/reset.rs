@@ -20,7 +20,9 @@ impl BlobCheckpointStore {
     ///
     /// Stop the consumers first: one that is running goes on from where it is, and its next checkpoint undoes the
     /// reset. A checkpoint is only replaced if nobody has written it since it was read; a consumer that did so is
-    /// reported as [`ErrorKind::ConditionNotMet`], and its position stays.
+    /// reported as [`ErrorKind::ConditionNotMet`], and its position stays. Only checkpoints under the store's own
+    /// naming are looked at, whatever else is read with
+    /// [`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback).
     ///
     /// Two requests per partition, one in a dry run; several partitions at a time. The reports are in the order of
     /// `checkpoints`. Give each partition once.

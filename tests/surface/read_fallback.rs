@@ -195,6 +195,17 @@ async fn a_fence_counts_the_position_of_the_other_naming() {
             .await;
         let outcome = fenced.update_checkpoint(&checkpoint("0", "40", 4)).await.unwrap();
         assert_eq!(outcome, UpdateOutcome::Stale);
+        // One under the own naming that is not readable changes nothing.
+        let unreadable = format!("{OWN}/checkpoint/1");
+        world.put(&unreadable, &[("offset", "")]).await;
+        world
+            .put(&format!("{OTHER}/checkpoint/1"), &[("offset", "50"), ("sequencenumber", "5")])
+            .await;
+        let outcome = fenced.update_checkpoint(&checkpoint("1", "40", 4)).await.unwrap();
+        assert_eq!(outcome, UpdateOutcome::Stale);
+        let outcome = fenced.update_checkpoint(&checkpoint("1", "60", 6)).await.unwrap();
+        assert_eq!(outcome, UpdateOutcome::Written);
+        world.assert_metadata(&unreadable, position("60", "6")).await;
         world.assert_metadata(&format!("{OWN}/checkpoint/0"), None).await;
         // The same position still has to be written: only then it counts under the own naming.
         let outcome = fenced.update_checkpoint(&checkpoint("0", "50", 5)).await.unwrap();
