@@ -2,18 +2,36 @@
 //!
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
+mod ambiguous;
 mod conformance;
+mod connections;
 mod counterparts;
+mod credentials;
+mod deadlines;
 mod direct;
+mod fault_rows;
+mod faults;
 mod foreign_metadata;
 mod listings;
 mod model_check;
+mod options;
+mod own_retries;
 pub mod ownership;
+mod paging;
+mod races;
 mod requests;
+mod retry;
+pub mod script;
+mod secondary;
+mod secrets;
+mod shared_key;
+mod validation;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
 
-use super::{at_once, block_on, maybe_async, pause, subject, test};
+use super::{
+    IS_BLOCKING, at_once, block_on, credential_of, maybe_async, own_client, pause, subject, test,
+};
 use crate::support;
 
 pub fn group() -> ConsumerGroup {
