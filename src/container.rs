@@ -93,12 +93,14 @@ impl RequestOptions {
             )));
         }
         // The value may be a secret, so it is not named.
-        let value = HeaderValue::from_str(value).map_err(|_| {
+        let mut value = HeaderValue::from_str(value).map_err(|_| {
             Error::invalid_input(format!(
                 "header {:?}: only printable ASCII is allowed",
                 name.as_str()
             ))
         })?;
+        // `Debug` does not show it then.
+        value.set_sensitive(true);
         self.headers.append(name, value);
         Ok(self)
     }

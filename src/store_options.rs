@@ -11,6 +11,7 @@ use crate::transport::TransportOptions;
 
 /// Shorter than the shortest life of an ownership in any fleet, 60 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 const CLAIM_CONCURRENCY: usize = 16;
 const MAX_CLAIM_CONCURRENCY: usize = 256;
@@ -91,7 +92,7 @@ impl RestOptions {
 
 /// Zero would fail every request, and more than a day overflows some clients.
 fn check_duration(what: &str, duration: Duration) -> Result<()> {
-    let allowed = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+    let allowed = Duration::from_millis(1)..=MAX_CALL_TIMEOUT;
     if allowed.contains(&duration) {
         return Ok(());
     }

@@ -11,6 +11,8 @@
 )]
 #![cfg(feature = "reqwest")]
 
+#[path = "aio/cancellation.rs"]
+mod cancellation;
 #[path = "aio/ownership.rs"]
 mod ownership;
 mod support;
@@ -19,6 +21,8 @@ mod surface;
 use eventhub_checkpointstore::checkpointstoreblob_aio as subject;
 use maybe_async::must_be_async as maybe_async;
 use tokio::test;
+
+const IS_BLOCKING: bool = false;
 
 /// Does all the work at once, in one task.
 async fn at_once<T, R, W: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R> {
@@ -32,4 +36,30 @@ async fn pause(duration: std::time::Duration) {
 /// Waits for what a synchronous caller, such as proptest, asked for.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("nothing waits over the direct transport")
+}
+
+/// A credential from a closure.
+fn credential_of<W, E>(get: impl Fn() -> W + Send + Sync + 'static) -> subject::Credential
+where
+    W: Future<Output = Result<eventhub_checkpointstore::AccessToken, E>> + Send + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    subject::Credential::token(get)
+}
+
+/// A client as a user would bring it.
+fn own_client() -> subject::ReqwestTransport {
+    // This crate's reqwest brings no provider of its own.
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent("own client");
+    subject::ReqwestTransport::new(client.build().unwrap())
 }

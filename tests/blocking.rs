@@ -11,6 +11,8 @@
 )]
 #![cfg(feature = "ureq")]
 
+#[path = "blocking/in_a_runtime.rs"]
+mod in_a_runtime;
 #[path = "blocking/ownership.rs"]
 mod ownership;
 mod support;
@@ -19,6 +21,8 @@ mod surface;
 use core::prelude::v1::test;
 use eventhub_checkpointstore::checkpointstoreblob as subject;
 use maybe_async::must_be_sync as maybe_async;
+
+const IS_BLOCKING: bool = true;
 
 /// Does all the work at once, each piece on a thread of its own.
 fn at_once<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
@@ -37,4 +41,20 @@ fn pause(duration: std::time::Duration) {
 /// Waits for what a synchronous caller, such as proptest, asked for.
 fn block_on<T>(done: T) -> T {
     done
+}
+
+/// A credential from a closure.
+fn credential_of<E>(
+    get: impl Fn() -> Result<eventhub_checkpointstore::AccessToken, E> + Send + Sync + 'static,
+) -> subject::Credential
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    subject::Credential::token(get)
+}
+
+/// A client as a user would bring it.
+fn own_client() -> subject::UreqTransport {
+    let config = ureq::Agent::config_builder().proxy(None).user_agent("own client");
+    subject::UreqTransport::new(config.build().new_agent())
 }

@@ -14,6 +14,10 @@ use crate::metadata::{read_owner, write_owner};
 use crate::model::{ClaimOutcome, Claims, ETag, PartitionOwnership};
 use crate::naming::BlobKind;
 
+/// How often a doubt is looked into. Each round of a container that retries takes its time, and the deadline of the
+/// call ends them, too; this ends one that answers at once and is in doubt for ever.
+const MAX_ROUNDS: u32 = 4;
+
 /// What a claim ended with; an error is a failure.
 enum Won {
     Yes(BlobWritten),
@@ -125,45 +129,47 @@ impl<'a> Claim<'a> {
 impl Claim<'_> {
     /// Succeeds only while there is no record, in one request.
     async fn first(&self) -> Result<Won> {
-        let answer = self.create().await;
-        match answer {
-            Err(error) if is_doubtful(&error) => match self.settle().await {
+        let mut answer = self.create().await;
+        for _ in 0..MAX_ROUNDS {
+            if !is_doubtful(&answer) {
+                break;
+            }
+            match self.settle().await {
                 // It was there and is gone again: then nobody has it.
                 Err(error) if error.kind() == ErrorKind::BlobNotFound => {
-                    let again = self.create().await;
-                    judge(again)
+                    answer = self.create().await;
                 }
-                other => other,
-            },
-            other => judge(other),
+                settled => return settled,
+            }
         }
+        judge(answer)
     }
 
     /// Succeeds only on the version of the record that was listed.
     async fn take_over(&self, etag: &ETag) -> Result<Won> {
         let answer = self.replace(etag).await;
-        match answer {
-            Err(error) if is_doubtful(&error) => self.settle().await,
-            other => judge(other),
-        }
+        if is_doubtful(&answer) { self.settle().await } else { judge(answer) }
     }
 
     /// A conflict after an attempt whose answer was lost: that attempt may have been the "other" writer.
     ///
     /// Our owner id alone proves nothing, because an owner with a stable id may have left an old record; whoever
-    /// replaces the version that was just seen has it.
+    /// replaces the version that was just seen has it. If that answer is lost, too, the next round finds out.
     async fn settle(&self) -> Result<Won> {
-        let request = GetBlobProperties::new(&self.name, self.context);
-        let seen = self.store.container().get_blob_properties(request).await;
-        let seen = seen.map_err(|error| error.with_outcome_unknown(true))?;
-        if read_owner(&seen.metadata) != self.owner_id {
-            return Ok(Won::No);
-        }
-        let answer = self.replace(&seen.etag).await;
-        match answer {
-            // Nobody can say now: the first write or this one may stand.
-            Err(error) if is_doubtful(&error) => Err(error),
-            other => judge(other),
+        let mut round = 1;
+        loop {
+            let request = GetBlobProperties::new(&self.name, self.context);
+            let seen = self.store.container().get_blob_properties(request).await;
+            let seen = seen.map_err(|error| error.with_outcome_unknown(true))?;
+            if read_owner(&seen.metadata) != self.owner_id {
+                return Ok(Won::No);
+            }
+            let answer = self.replace(&seen.etag).await;
+            if !is_doubtful(&answer) || round == MAX_ROUNDS {
+                // A refusal says nothing about the earlier attempt.
+                return judge(answer).map_err(|error| error.with_outcome_unknown(true));
+            }
+            round += 1;
         }
     }
 
@@ -181,11 +187,16 @@ impl Claim<'_> {
     }
 }
 
-fn is_doubtful(error: &Error) -> bool {
-    error.kind() == ErrorKind::ConditionNotMet && error.is_outcome_unknown()
+/// An earlier attempt of the same call may have been the "other" writer.
+fn is_doubtful(answer: &Result<BlobWritten>) -> bool {
+    matches!(answer, Err(error) if error.kind() == ErrorKind::ConditionNotMet && error.is_outcome_unknown())
 }
 
+/// A conflict that is in doubt is no loss: it stays a failure.
 fn judge(answer: Result<BlobWritten>) -> Result<Won> {
+    if is_doubtful(&answer) {
+        return answer.map(Won::Yes);
+    }
     match answer {
         Ok(written) => Ok(Won::Yes(written)),
         Err(error) if error.kind() == ErrorKind::ConditionNotMet => Ok(Won::No),

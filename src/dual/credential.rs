@@ -1,13 +1,14 @@
 //! Credentials, and the cache that keeps a token until it must be renewed.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-use super::runtime::Lock;
-use super::{AccessToken, TokenRequest, maybe_async};
+use super::runtime::{Lock, within};
+use super::{AccessToken, TokenRequest, Transport, maybe_async};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
 
@@ -15,11 +16,14 @@ use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
 const EARLY: Duration = Duration::from_secs(5 * 60);
 /// After an early renewal that failed the next one is tried this much later.
 const PAUSE: Duration = Duration::from_secs(30);
+/// What an early renewal may take from the call that happens to do it, where the surface can limit it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gets tokens of Microsoft Entra ID. A closure without arguments that returns an [`AccessToken`] is one, too.
 ///
 /// Tokens are cached by the store: they are asked for when there is none, and again five minutes before they
-/// expire, one request at a time.
+/// expire, one request at a time. While that fails, or takes longer than five seconds in the async surface, the old
+/// one serves on. A blocking credential limits its own time.
 ///
 /// # Example
 ///
@@ -138,6 +142,7 @@ impl Credential {
             credential: Box::new(credential),
             cached: Mutex::default(),
             renewal: Lock::default(),
+            failures: AtomicU64::new(0),
         })))
     }
 
@@ -208,6 +213,8 @@ pub(super) struct TokenCache {
     credential: Box<dyn TokenCredential>,
     cached: Mutex<Option<Cached>>,
     renewal: Lock<()>,
+    /// So that those who waited for a renewal that failed do not each repeat it.
+    failures: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -227,31 +234,54 @@ enum State {
 
 #[maybe_async]
 impl TokenCache {
-    /// The `Authorization` value to send at a moment.
-    pub(super) async fn bearer(&self, now: SystemTime) -> Result<HeaderValue> {
+    /// The `Authorization` value to send now.
+    pub(super) async fn bearer(&self, transport: &dyn Transport) -> Result<HeaderValue> {
+        let now = transport.system_time();
         match self.state(now) {
-            State::Fresh(bearer) => return Ok(bearer),
-            State::Aging(bearer) => {
-                // Somebody renews it already: the old one is good enough.
-                let Some(_renewal) = self.renewal.try_lock() else {
-                    return Ok(bearer);
-                };
-                match self.renew(now).await {
-                    Ok(renewed) => return Ok(renewed),
-                    Err(error) => {
-                        log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
-                        self.pause(now);
-                        return Ok(bearer);
-                    }
-                }
-            }
-            State::Missing => {}
+            State::Fresh(bearer) => Ok(bearer),
+            State::Aging(bearer) => Ok(self.renew_early(transport, now).await.unwrap_or(bearer)),
+            State::Missing => self.wait_or_renew(now).await,
         }
+    }
+
+    /// `None` if the old token must do.
+    async fn renew_early(&self, transport: &dyn Transport, now: SystemTime) -> Option<HeaderValue> {
+        // Somebody renews it already: the old one is good enough.
+        let _renewal = self.renewal.try_lock()?;
+        if let State::Fresh(bearer) = self.state(now) {
+            return Some(bearer);
+        }
+        let answer = within(transport, PATIENCE, self.renew(now)).await;
+        match answer {
+            Some(Ok(renewed)) => return Some(renewed),
+            Some(Err(error)) => {
+                log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
+            }
+            None => {
+                log::warn!(target: super::LOG, "the token could not be renewed early: no answer");
+            }
+        }
+        self.pause(now);
+        None
+    }
+
+    async fn wait_or_renew(&self, now: SystemTime) -> Result<HeaderValue> {
+        let failures = self.failures.load(Ordering::Acquire);
         let _renewal = self.renewal.lock().await;
-        // Another caller may have got it while this one waited.
+        // Another caller may have got it, or have failed, while this one waited.
         match self.state(now) {
             State::Fresh(bearer) | State::Aging(bearer) => Ok(bearer),
-            State::Missing => self.renew(now).await,
+            State::Missing if self.failures.load(Ordering::Acquire) != failures => Err(Error::new(
+                ErrorKind::Credential,
+                "the token credential failed for another caller just now",
+            )),
+            State::Missing => {
+                let answer = self.renew(now).await;
+                if answer.is_err() {
+                    self.failures.fetch_add(1, Ordering::Release);
+                }
+                answer
+            }
         }
     }
 

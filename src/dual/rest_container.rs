@@ -34,6 +34,15 @@ pub(super) struct RestContainer {
     pub(super) call_timeout: Duration,
 }
 
+/// Where the next attempt goes if the operation may be answered by the secondary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NextHost {
+    Primary,
+    Secondary,
+    /// The secondary does not have it or refused; only the primary knows.
+    PrimaryOnly,
+}
+
 /// What is known between the attempts at one operation.
 struct Progress {
     deadline: Instant,
@@ -41,10 +50,33 @@ struct Progress {
     max_retries: u32,
     /// A write of which an earlier attempt may have been applied.
     unknown: bool,
-    /// The secondary said that there is no such blob; only the primary knows.
-    primary_only: bool,
+    next_host: NextHost,
     /// A refused token was replaced once.
     token_replaced: bool,
+}
+
+impl Progress {
+    fn choose_next_host(&mut self, failure: &Failure) {
+        match failure {
+            // A refused token is no failure of the host.
+            Failure::RefusedToken(_) => {}
+            Failure::Service(service) if service.is_refusal_of_secondary() => {
+                // The primary gets the attempt that this one took; once, or a list that only the secondary can
+                // continue would go on for ever.
+                if self.next_host != NextHost::PrimaryOnly {
+                    self.next_host = NextHost::PrimaryOnly;
+                    self.max_retries = self.max_retries.saturating_add(1);
+                }
+            }
+            Failure::Service(_) | Failure::Transport(_) => {
+                self.next_host = match self.next_host {
+                    NextHost::Primary => NextHost::Secondary,
+                    NextHost::Secondary => NextHost::Primary,
+                    NextHost::PrimaryOnly => NextHost::PrimaryOnly,
+                };
+            }
+        }
+    }
 }
 
 #[maybe_async]
@@ -57,7 +89,7 @@ impl RestContainer {
             attempt: 0,
             max_retries: context.options.get_max_retries().unwrap_or(self.retry.max_retries()),
             unknown: false,
-            primary_only: false,
+            next_host: NextHost::Primary,
             token_replaced: false,
         };
         let result = self.attempts(operation, &mut progress).await;
@@ -90,9 +122,7 @@ impl RestContainer {
                 Err(failure) => failure,
             };
             progress.unknown |= failure.may_have_been_applied();
-            if let Failure::Service(service) = &failure {
-                progress.primary_only |= service.is_lagging_secondary();
-            }
+            progress.choose_next_host(&failure);
             let remaining = self.remaining(progress);
             let decision = self.retry.decide(
                 progress.attempt,
@@ -106,7 +136,9 @@ impl RestContainer {
                 Decision::RetryAfter(after) => {
                     let (name, attempt) = (operation.name(), progress.attempt);
                     debug!(target: super::LOG, "{name}: attempt {attempt} failed, next in {after:?}: {failure}");
-                    self.transport.sleep(after).await;
+                    if !after.is_zero() {
+                        self.transport.sleep(after).await;
+                    }
                 }
             }
         }
@@ -151,7 +183,7 @@ impl RestContainer {
             cache.reject(bearer);
             if !progress.token_replaced {
                 progress.token_replaced = true;
-                progress.max_retries += 1;
+                progress.max_retries = progress.max_retries.saturating_add(1);
                 return Ok(Err(Failure::RefusedToken(failure)));
             }
         }
@@ -163,8 +195,8 @@ impl RestContainer {
             return Ok(None);
         };
         let limit = self.remaining(progress);
-        let now = self.transport.system_time();
-        let answer = within(&*self.transport, limit, async { cache.bearer(now).await }).await;
+        let transport = &*self.transport;
+        let answer = within(transport, limit, async { cache.bearer(transport).await }).await;
         match answer {
             Some(bearer) => Ok(Some(bearer?)),
             None => Err(Error::new(ErrorKind::Timeout, "the token credential took too long")),
@@ -175,9 +207,7 @@ impl RestContainer {
 impl RestContainer {
     /// Reads alternate to the secondary after a failure of the primary; writes never do.
     fn host<O: Operation>(&self, operation: &O, progress: &Progress) -> (&Endpoint, bool) {
-        let alternates = operation.allow_secondary()
-            && !progress.primary_only
-            && progress.attempt.is_multiple_of(2);
+        let alternates = operation.allow_secondary() && progress.next_host == NextHost::Secondary;
         match &self.secondary {
             Some(secondary) if alternates || operation.only_secondary() => (secondary, true),
             _ => (&self.endpoint, false),

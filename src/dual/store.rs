@@ -9,8 +9,7 @@ use super::{
     example_end, example_start, maybe_async,
 };
 use crate::container::{
-    CallContext, Condition, CreateContainer, DeleteBlob, PutBlob,
-    RequestOptions, SetBlobMetadata,
+    CallContext, Condition, CreateContainer, DeleteBlob, PutBlob, RequestOptions, SetBlobMetadata,
 };
 use crate::error::{ErrorKind, Result};
 use crate::listing_reader::Warned;
@@ -21,7 +20,7 @@ use crate::model::{
     UpdateOutcome,
 };
 use crate::naming::{BlobKind, blob_name};
-use crate::store_options::StoreOptions;
+use crate::store_options::{MAX_CALL_TIMEOUT, StoreOptions};
 
 /// Keeps ownerships and checkpoints of Event Hubs consumers in a blob container.
 ///
@@ -182,7 +181,9 @@ impl BlobCheckpointStore {
     /// When a call that begins now must have ended.
     pub(super) fn deadline(&self) -> Instant {
         let limit = self.options.get_timeout().unwrap_or(self.inner.options.call_timeout);
-        self.container().now() + limit
+        let now = self.container().now();
+        // What no clock can express is no limit.
+        now.checked_add(limit).unwrap_or(now + MAX_CALL_TIMEOUT)
     }
 
     pub(super) fn context(&self, deadline: Instant) -> CallContext<'_> {
@@ -273,7 +274,8 @@ impl BlobCheckpointStore {
         Ok(update)
     }
 
-    /// Deletes the checkpoint of a partition. Returns whether there was one.
+    /// Deletes the checkpoint of a partition. Returns whether there was one; where an answer was lost and the next one
+    /// says that there is none, the lost request counts as the one that deleted it.
     ///
     /// Consumers without a checkpoint begin at their configured start; see that none is running.
     ///
@@ -296,7 +298,8 @@ impl BlobCheckpointStore {
         }
     }
 
-    /// Creates the container unless it exists. Returns whether this call created it.
+    /// Creates the container unless it exists. Returns whether this call created it; where an answer was lost and the
+    /// next one says that it exists, the lost request counts as the one that created it.
     ///
     /// # Errors
     ///
@@ -313,7 +316,6 @@ impl BlobCheckpointStore {
             Err(error) => Err(error.with_action("create the container")),
         }
     }
-
 }
 
 impl fmt::Debug for BlobCheckpointStore {

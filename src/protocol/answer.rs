@@ -68,7 +68,18 @@ impl Answer {
         self.date_in(http::header::LAST_MODIFIED)
     }
 
+    /// Refuses what a proxy or a captive portal says in place of the service: a success without a body to read must
+    /// not count as "written" or "nothing there".
+    pub(super) fn check_sender(&self) -> Result<()> {
+        let is_service = |name: &HeaderName| name.as_str().starts_with("x-ms-");
+        if self.headers().keys().any(is_service) {
+            return Ok(());
+        }
+        Err(self.unexpected("the answer has no header of the Blob service"))
+    }
+
     pub(super) fn etag(&self) -> Result<ETag> {
+        self.check_sender()?;
         let text = self
             .header("etag")
             .ok_or_else(|| self.unexpected("the answer has no readable ETag"))?;

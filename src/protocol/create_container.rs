@@ -34,7 +34,7 @@ impl Operation for CreateContainer<'_> {
         Ok(())
     }
 
-    fn read(&self, _answer: Answer) -> Result<()> {
-        Ok(())
+    fn read(&self, answer: Answer) -> Result<()> {
+        answer.check_sender()
     }
 }

@@ -29,7 +29,7 @@ impl Operation for DeleteBlob<'_> {
         insert_condition(headers, self.condition)
     }
 
-    fn read(&self, _answer: Answer) -> Result<()> {
-        Ok(())
+    fn read(&self, answer: Answer) -> Result<()> {
+        answer.check_sender()
     }
 }

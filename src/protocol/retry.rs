@@ -97,7 +97,7 @@ impl RetryOptions {
         let after = match failure {
             Failure::RefusedToken(_) => Duration::ZERO,
             // The primary is asked at once: it is another host.
-            Failure::Service(service) if service.is_lagging_secondary() => Duration::ZERO,
+            Failure::Service(service) if service.is_refusal_of_secondary() => Duration::ZERO,
             // All callers were told the same moment; they must not come back in step.
             Failure::Service(ServiceFailure { retry_after: Some(after), .. }) => {
                 *after + self.base_delay.mul_f64(random)

@@ -42,12 +42,12 @@ impl ServiceFailure {
 
     /// Whether another attempt may succeed where this one did not.
     pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504) || self.is_lagging_secondary()
+        matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504) || self.is_refusal_of_secondary()
     }
 
-    /// A secondary that does not have the blob yet says nothing about whether it exists.
-    pub(crate) fn is_lagging_secondary(&self) -> bool {
-        self.from_secondary && self.status == 404
+    /// A secondary lags, and it may not be open to readers: that it does not have a blob, or refuses, decides nothing.
+    pub(crate) fn is_refusal_of_secondary(&self) -> bool {
+        self.from_secondary && !matches!(self.status, 408 | 429 | 500..)
     }
 
     /// Whether the service may have done what was asked all the same. One that is only busy has not.
@@ -60,7 +60,13 @@ impl ServiceFailure {
     }
 
     pub(crate) fn into_error(self) -> Error {
-        let mut error = Error::new(self.kind, "").with_status(self.status);
+        let mut error = if self.is_refusal_of_secondary() {
+            // Never "not found": only the primary knows, and it did not answer.
+            Error::new(ErrorKind::Service, "only the secondary answered, and it refused")
+        } else {
+            Error::new(self.kind, "")
+        };
+        error = error.with_status(self.status);
         if let Some(code) = self.code {
             error = error.with_code(code);
         }
@@ -103,7 +109,9 @@ fn code_in_body(body: &[u8]) -> Option<String> {
 /// Seconds or a date, which is judged by the server's own clock where it tells it.
 fn retry_after(answer: &Answer, now: SystemTime) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than fits is for ever.
+        let seconds = text.parse::<u32>().unwrap_or(u32::MAX);
         return Some(Duration::from_secs(seconds.into()));
     }
     let date = httpdate::parse_http_date(text).ok()?;
@@ -178,6 +186,10 @@ mod tests {
         ];
         assert_eq!(after(&past), Some(Duration::ZERO));
         assert_eq!(after(&[("retry-after", "soon")]), None);
+        assert_eq!(after(&[("retry-after", "")]), None);
+        assert_eq!(after(&[("retry-after", "-1")]), None);
+        let for_ever = Some(Duration::from_secs(u32::MAX.into()));
+        assert_eq!(after(&[("retry-after", "99999999999999999999")]), for_ever);
         assert_eq!(after(&[]), None);
     }
 }

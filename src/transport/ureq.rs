@@ -17,6 +17,9 @@ use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
+///
+/// At trace level ureq itself logs whole URLs, a SAS in them included, on its target `ureq`, and the bytes of every
+/// request with its `Authorization` header on `ureq_proto`: keep these two targets at debug or above.
 #[derive(Clone)]
 pub struct UreqTransport {
     agent: Agent,
@@ -117,7 +120,7 @@ fn classify(error: ureq::Error) -> TransportError {
         ureq::Error::HostNotFound
         | ureq::Error::ConnectionFailed
         | ureq::Error::ConnectProxyFailed(_) => TransportError::network(error).not_sent(),
-        ureq::Error::Io(ref cause) if cause.kind() == io::ErrorKind::ConnectionRefused => {
+        ureq::Error::Io(ref cause) if is_before_request(cause) => {
             TransportError::network(error).not_sent()
         }
         ureq::Error::Io(ref cause) if cause.kind() == io::ErrorKind::TimedOut => {
@@ -131,4 +134,15 @@ fn classify(error: ureq::Error) -> TransportError {
         ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::refused(error),
         other => TransportError::network(other),
     }
+}
+
+/// No connection, or a certificate that is not trusted, which ends the handshake.
+fn is_before_request(cause: &io::Error) -> bool {
+    #[cfg(feature = "_rustls")]
+    if let Some(rustls::Error::InvalidCertificate(_)) =
+        cause.get_ref().and_then(|inner| inner.downcast_ref())
+    {
+        return true;
+    }
+    cause.kind() == io::ErrorKind::ConnectionRefused
 }

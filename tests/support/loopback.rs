@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use http_date::http_date;
 pub use recorded::{Recorded, percent_decode};
-pub use reply::Reply;
+pub use reply::{Delivered, Reply};
 pub use tls::TlsIdentity;
 
 use shared::{Answers, Shared};

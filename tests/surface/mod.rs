@@ -2,9 +2,15 @@
 //!
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
+mod ambiguous;
 mod conformance;
+mod connections;
 mod counterparts;
+mod credentials;
+mod deadlines;
 mod direct;
+mod fault_rows;
+mod faults;
 mod fence;
 mod foreign_metadata;
 mod keda;
@@ -13,15 +19,28 @@ mod legacy;
 mod leniency;
 mod listings;
 mod model_check;
+mod options;
+mod own_retries;
 pub mod ownership;
+mod paging;
+mod races;
 mod read_fallback;
 mod requests;
+mod requests;
 mod reset;
+mod retry;
+pub mod script;
+mod secondary;
+mod secrets;
+mod shared_key;
+mod validation;
 mod world;
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
 
-use super::{at_once, block_on, maybe_async, pause, subject, test};
+use super::{
+    IS_BLOCKING, at_once, block_on, credential_of, maybe_async, own_client, pause, subject, test,
+};
 use crate::support;
 
 pub fn group() -> ConsumerGroup {

@@ -48,6 +48,17 @@ enum Date {
     Absent,
 }
 
+/// An answer without the bytes that would carry it.
+#[derive(Clone, Debug)]
+pub enum Delivered {
+    /// Status, headers and body.
+    Answer(u16, Vec<(String, String)>, Vec<u8>),
+    /// The connection ended before a whole answer was there.
+    Broken,
+    /// Silence.
+    Nothing,
+}
+
 /// What the connection does after the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -166,6 +177,12 @@ impl Reply {
         self
     }
 
+    /// Takes [`chunked`](Self::chunked) back.
+    pub fn with_length(mut self) -> Self {
+        self.chunked = false;
+        self
+    }
+
     /// A `Content-Length` other than the body's.
     pub fn declared_length(mut self, length: u64) -> Self {
         self.declared_length = Some(length);
@@ -200,6 +217,19 @@ impl Reply {
     pub fn announce_close(mut self) -> Self {
         self.announce_close = true;
         self
+    }
+
+    /// What arrives at a client that stands in for the network itself.
+    pub fn delivered(&self) -> Delivered {
+        match &self.content {
+            Content::Hang => Delivered::Nothing,
+            Content::Answer(answer) if self.truncate_at.or(self.truncate_body_at).is_none() => {
+                let body = answer.body.clone();
+                let headers = answer.headers.iter().cloned().chain(self.own_headers(answer));
+                Delivered::Answer(answer.status, headers.collect(), body)
+            }
+            _ => Delivered::Broken,
+        }
     }
 
     pub(super) fn plan(self, is_head: bool) -> Plan {

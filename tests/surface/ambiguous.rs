@@ -1,0 +1,356 @@
+//! Writes whose answer was lost: who won is found out, and what cannot be found out is said.
+
+use eventhub_checkpointstore::{ClaimOutcome, ETag, PartitionOwnership};
+
+use super::script::{Script, Step};
+use super::support::blob_service::{BlobService, Fault, error_reply};
+use super::support::loopback::Reply;
+use super::{checkpoint, group, maybe_async, ownership, test};
+
+const BLOB: &str = "ns.servicebus.windows.net/hub/$default/ownership/0";
+
+/// A claim of partition 0 by `a`, whatever is stored.
+fn claim_of(service: &BlobService, stored_owner: Option<&str>) -> PartitionOwnership {
+    match stored_owner {
+        None => ownership("0", "a"),
+        Some(owner) => {
+            let etag = service.put(BLOB, &[("ownerid", owner)]);
+            ownership("0", "a").with_etag(ETag::new(etag).unwrap())
+        }
+    }
+}
+
+fn owner(service: &BlobService) -> String {
+    service.blob(BLOB).unwrap().metadata[0].1.clone()
+}
+
+/// The three ways in which a claim is made: by the owner that is stored, if any.
+const WAYS: [(&str, Option<&str>); 3] =
+    [("first claim", None), ("renewal", Some("a")), ("takeover", Some("b"))];
+
+fn first_write(stored: Option<&str>) -> &'static str {
+    if stored.is_some() { "PUT metadata" } else { "PUT" }
+}
+
+#[maybe_async]
+#[test]
+async fn a_claim_that_was_applied_although_its_answer_was_lost_is_won() {
+    for (way, stored) in WAYS {
+        let lost = [
+            Fault::DropAfterProcessing,
+            Fault::HangAfter,
+            Fault::TruncateAnswer(20),
+            Fault::ApplyThenAnswer(Reply::new(500)),
+            Fault::ApplyThenAnswer(Reply::new(503)),
+            Fault::ApplyThenAnswer(Reply::new(408)),
+        ];
+        for fault in lost {
+            let name = fault.name();
+            let service = BlobService::new("checkpoints");
+            let claim = claim_of(&service, stored);
+            service.queue_faults([fault]);
+            let script = Script::over(&service);
+            let claims = script.store().claim_ownership(&[claim]).await;
+            let write = first_write(stored);
+            assert_eq!(script.operations(), [write, write, "HEAD", "PUT metadata"], "{way} {name}");
+            let claimed = claims.into_claimed();
+            assert_eq!(claimed.len(), 1, "{way} {name}");
+            let etag = claimed[0].etag().unwrap().as_str().trim_matches('"').to_owned();
+            assert_eq!(etag, service.blob(BLOB).unwrap().etag, "{way} {name}");
+            assert_eq!(owner(&service), "a");
+        }
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_claim_that_another_won_meanwhile_is_lost() {
+    for (way, stored) in WAYS {
+        let service = BlobService::new("checkpoints");
+        let claim = claim_of(&service, stored);
+        let other = service.clone();
+        let mut first = true;
+        service.inject(move |_| {
+            if !std::mem::take(&mut first) {
+                return Fault::None;
+            }
+            other.put(BLOB, &[("ownerid", "rival")]);
+            Fault::DropBeforeProcessing
+        });
+        let script = Script::over(&service);
+        let claims = script.store().claim_ownership(std::slice::from_ref(&claim)).await;
+        assert_eq!(claims.lost().collect::<Vec<_>>(), [&claim], "{way}: {claims:?}");
+        let write = first_write(stored);
+        assert_eq!(script.operations(), [write, write, "HEAD"], "{way}");
+        assert_eq!(owner(&service), "rival");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_conflict_without_a_lost_answer_is_lost_at_once() {
+    for (way, stored) in WAYS {
+        for fault in [Fault::None, Fault::Answer(Reply::new(429))] {
+            let retried = !matches!(fault, Fault::None);
+            let service = BlobService::new("checkpoints");
+            let claim = claim_of(&service, stored);
+            service.put(BLOB, &[("ownerid", "a")]);
+            service.queue_faults([fault]);
+            let script = Script::over(&service);
+            let claims = script.store().claim_ownership(&[claim]).await;
+            assert_eq!(claims.lost().count(), 1, "{way}: the stored owner id alone is no proof");
+            assert_eq!(script.sent().len(), 1 + usize::from(retried), "{way}");
+        }
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_old_record_of_the_same_owner_is_taken_and_not_believed() {
+    let service = BlobService::new("checkpoints");
+    let old = service.put(BLOB, &[("ownerid", "a")]);
+    service.queue_faults([Fault::DropBeforeProcessing]);
+    let script = Script::over(&service);
+    let claims = script.store().claim_ownership(&[ownership("0", "a")]).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    assert_ne!(service.blob(BLOB).unwrap().etag, old, "it was fenced by a write of its own");
+}
+
+#[maybe_async]
+#[test]
+async fn who_takes_the_record_while_it_is_looked_at_wins() {
+    for (way, stored) in WAYS {
+        let service = BlobService::new("checkpoints");
+        let claim = claim_of(&service, stored);
+        let other = service.clone();
+        let mut count = 0;
+        service.inject(move |_| {
+            count += 1;
+            if count == 4 {
+                other.put(BLOB, &[("ownerid", "rival")]);
+            }
+            if count == 1 { Fault::DropAfterProcessing } else { Fault::None }
+        });
+        let script = Script::over(&service);
+        let claims = script.store().claim_ownership(&[claim]).await;
+        assert_eq!(claims.lost().count(), 1, "{way}: {claims:?}");
+        assert_eq!((script.sent().len(), owner(&service).as_str()), (4, "rival"));
+    }
+}
+
+/// From the request of this index on, every answer is this status.
+fn failing_from(service: &BlobService, from: usize, status: u16) {
+    let mut count = 0;
+    service.inject(move |_| {
+        count += 1;
+        match count - 1 {
+            0 => Fault::DropAfterProcessing,
+            index if index >= from => Fault::Answer(error_reply(status, "Scripted", "no")),
+            _ => Fault::None,
+        }
+    });
+}
+
+#[maybe_async]
+#[test]
+async fn what_cannot_be_found_out_is_failed_and_unknown() {
+    for (way, stored) in WAYS {
+        // The retry, the HEAD, the Set Metadata.
+        for from in [1, 2, 3] {
+            for status in [403, 500] {
+                let service = BlobService::new("checkpoints");
+                let claim = claim_of(&service, stored);
+                failing_from(&service, from, status);
+                let script = Script::over(&service);
+                let claims = script.store().claim_ownership(&[claim]).await;
+                let (_, error) = claims.failed().next().expect(way);
+                assert!(error.is_outcome_unknown(), "{way} {from} {status}: {error}");
+                assert_eq!(error.status(), Some(status));
+            }
+        }
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_record_that_comes_and_goes_is_settled_in_the_end() {
+    // The first claim is applied, its answer lost; the record is deleted when it is looked for; the second first
+    // claim is applied, its answer lost, too.
+    let service = BlobService::new("checkpoints");
+    let other = service.clone();
+    let mut count = 0;
+    service.inject(move |_| {
+        count += 1;
+        if count == 3 {
+            assert!(other.delete(BLOB));
+        }
+        if count == 1 || count == 4 { Fault::DropAfterProcessing } else { Fault::None }
+    });
+    let script = Script::over(&service);
+    let claims = script.store().claim_ownership(&[ownership("0", "a")]).await;
+    assert_eq!(script.operations(), ["PUT", "PUT", "HEAD", "PUT", "PUT", "HEAD", "PUT metadata"]);
+    assert!(claims.all_claimed(), "the record is ours: {claims:?}");
+}
+
+#[maybe_async]
+#[test]
+async fn a_settling_write_whose_answer_is_lost_is_settled_again() {
+    let service = BlobService::new("checkpoints");
+    let mut count = 0;
+    service.inject(move |_| {
+        count += 1;
+        if count == 1 || count == 4 { Fault::DropAfterProcessing } else { Fault::None }
+    });
+    let script = Script::over(&service);
+    let claims = script.store().claim_ownership(&[ownership("0", "a")]).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    let settled = ["PUT", "PUT", "HEAD", "PUT metadata", "PUT metadata", "HEAD", "PUT metadata"];
+    assert_eq!(script.operations(), settled);
+}
+
+#[maybe_async]
+#[test]
+async fn a_late_copy_of_a_claim_changes_nothing() {
+    for (way, stored) in WAYS {
+        let service = BlobService::new("checkpoints");
+        let claim = claim_of(&service, stored);
+        service.queue_faults([Fault::Hold]);
+        let script = Script::over(&service);
+        let claims = script.store().claim_ownership(&[claim]).await;
+        assert!(claims.all_claimed(), "{way}");
+        let etag = service.blob(BLOB).unwrap().etag;
+        let late: Vec<_> = service.apply_held().iter().map(Reply::status).collect();
+        assert!(late == [Some(409)] || late == [Some(412)], "{way}: {late:?}");
+        assert_eq!(service.blob(BLOB).unwrap().etag, etag);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn relinquishing_is_settled_alike() {
+    // Applied, answer lost.
+    let service = BlobService::new("checkpoints");
+    let claim = claim_of(&service, Some("a"));
+    service.queue_faults([Fault::DropAfterProcessing]);
+    let script = Script::over(&service);
+    let claims = script.store().relinquish_ownership(&[claim]).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    assert_eq!(claims.claimed().next().unwrap().owner_id(), None);
+    assert_eq!(owner(&service), "");
+
+    // Another took it over meanwhile: it must stay theirs.
+    let claim = claim_of(&service, Some("a"));
+    let other = service.clone();
+    let mut first = true;
+    service.inject(move |_| {
+        if !std::mem::take(&mut first) {
+            return Fault::None;
+        }
+        other.put(BLOB, &[("ownerid", "rival")]);
+        Fault::DropBeforeProcessing
+    });
+    let claims = script.store().relinquish_ownership(&[claim]).await;
+    assert_eq!(claims.lost().count(), 1, "{claims:?}");
+    assert_eq!(owner(&service), "rival");
+    service.clear_faults();
+
+    // Deleted meanwhile: done, and nothing is created.
+    let claim = claim_of(&service, Some("a"));
+    let other = service.clone();
+    let mut count = 0;
+    service.inject(move |_| {
+        count += 1;
+        if count == 3 {
+            other.delete(BLOB);
+        }
+        if count == 1 { Fault::DropAfterProcessing } else { Fault::None }
+    });
+    let claims = script.store().relinquish_ownership(&[claim]).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    assert!(claims.claimed().all(|ownership| ownership.etag().is_none()));
+    assert!(service.blob(BLOB).is_none());
+}
+
+#[maybe_async]
+#[test]
+async fn deleting_and_creating_are_settled_alike() {
+    let service = BlobService::without_container("checkpoints");
+    let script = Script::over(&service);
+    let store = script.store();
+    service.queue_faults([Fault::DropAfterProcessing]);
+    let created = store.create_container_if_not_exists().await.unwrap();
+    assert!(created, "this call created it");
+    let created = store.create_container_if_not_exists().await.unwrap();
+    assert!(!created);
+
+    store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    service.queue_faults([Fault::DropAfterProcessing]);
+    let deleted = store.delete_checkpoint(&group(), "0").await.unwrap();
+    assert!(deleted, "this call deleted it");
+    let deleted = store.delete_checkpoint(&group(), "0").await.unwrap();
+    assert!(!deleted);
+}
+
+#[maybe_async]
+#[test]
+async fn a_checkpoint_is_stored_whatever_attempt_did_it() {
+    for queue in [vec![Fault::DropAfterProcessing], vec![Fault::None, Fault::DropAfterProcessing]] {
+        let service = BlobService::new("checkpoints");
+        service.queue_faults(queue);
+        let store = Script::over(&service).store();
+        let update = store.update_checkpoint(&checkpoint("0", "5", 5)).await.unwrap();
+        let read = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+        assert_eq!((read.offset(), read.etag()), (Some("5"), update.etag.as_ref()));
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_claim_of_a_record_that_vanished_is_a_first_claim() {
+    let service = BlobService::new("checkpoints");
+    let claim = claim_of(&service, Some("a"));
+    service.delete(BLOB);
+    let script = Script::over(&service);
+    let claims = script.store().claim_ownership(std::slice::from_ref(&claim)).await;
+    assert!(claims.all_claimed());
+    assert_eq!(script.operations(), ["PUT metadata", "PUT"]);
+
+    service.delete(BLOB);
+    script.clear();
+    let claims = script.store().relinquish_ownership(&[claim]).await;
+    assert!(claims.all_claimed());
+    assert_eq!(script.operations(), ["PUT metadata"]);
+    assert!(service.blob(BLOB).is_none());
+}
+
+#[maybe_async]
+#[test]
+async fn outcomes_are_in_the_order_of_the_claims_and_a_failure_hides_nothing() {
+    let service = BlobService::new("checkpoints");
+    for partition in ["2", "5"] {
+        service.put(&BLOB.replace("ownership/0", &format!("ownership/{partition}")), &[]);
+    }
+    let script = Script::new(move |sent| {
+        if sent.request.path().ends_with("/4") {
+            return Step::reply_now(error_reply(403, "AuthorizationFailure", "no"));
+        }
+        Step::reply(sent, service.handle(&sent.request))
+    });
+    let claims: Vec<_> =
+        ["5", "4", "3", "2", "1", "0"].iter().map(|id| ownership(id, "a")).collect();
+    let before = claims.clone();
+    let outcomes = script.store().claim_ownership(&claims).await;
+    let outcomes: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            ClaimOutcome::Claimed(claim) => format!("{} won", claim.partition_id()),
+            ClaimOutcome::Lost(claim) => format!("{} lost", claim.partition_id()),
+            ClaimOutcome::Failed(claim, error) => {
+                format!("{} {}", claim.partition_id(), error.kind())
+            }
+            _ => "?".to_owned(),
+        })
+        .collect();
+    assert_eq!(outcomes, ["5 lost", "4 access denied", "3 won", "2 lost", "1 won", "0 won"]);
+    assert_eq!(claims, before);
+}

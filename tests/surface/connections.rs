@@ -1,0 +1,163 @@
+//! Connections: reused while they live, replaced when they are dead, gone with the store.
+
+use std::time::{Duration, Instant};
+
+use eventhub_checkpointstore::{ErrorKind, RequestOptions};
+
+use super::subject::{BlobCheckpointStore, Credential};
+use super::support::blob_service::{BlobService, Fault};
+use super::support::loopback::{Loopback, Reply};
+use super::{checkpoint, group, maybe_async, ownership, pause, test};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn store(loopback: &Loopback) -> BlobCheckpointStore {
+    let key = Credential::account_key("acct", "c2VjcmV0").unwrap();
+    BlobCheckpointStore::new(&loopback.url(), "checkpoints", key).unwrap()
+}
+
+#[maybe_async]
+#[test]
+async fn connections_that_the_server_closed_while_idle_are_never_seen() {
+    let service = BlobService::new("checkpoints");
+    let loopback = service.serve();
+    // Without repetitions, so that none can hide it.
+    let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+    let claims: Vec<_> = (0..16).map(|id| ownership(&id.to_string(), "a")).collect();
+    let mut claims = store.claim_ownership(&claims).await;
+    for _ in 0..3 {
+        assert!(claims.all_claimed(), "{claims:?}");
+        loopback.close_connections();
+        assert!(loopback.wait_for_open_connections(0, PATIENCE));
+        // The client's own runtime must see the end, too.
+        pause(Duration::from_millis(20)).await;
+        claims = store.claim_ownership(&claims.into_claimed()).await;
+    }
+    assert!(claims.all_claimed(), "{claims:?}");
+}
+
+#[maybe_async]
+#[test]
+async fn a_close_at_the_moment_of_reuse_is_never_seen() {
+    let service = BlobService::new("checkpoints");
+    let idle = Duration::from_millis(10);
+    let loopback = service.serve().with_idle_close(idle);
+    let store = store(&loopback);
+    for step in 0..60 {
+        // Around the moment of the close, before and after.
+        pause(idle - Duration::from_millis(3) + Duration::from_micros(step * 100)).await;
+        store.list_ownership(&group()).await.unwrap();
+        store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_connection_that_breaks_while_it_is_used_is_replaced() {
+    let service = BlobService::new("checkpoints");
+    let loopback = service.serve();
+    let store = store(&loopback);
+    store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    for number in 2..6 {
+        service.queue_faults([Fault::DropBeforeProcessing]);
+        let began = Instant::now();
+        store.update_checkpoint(&checkpoint("0", "1", number)).await.unwrap();
+        assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_announced_close_is_respected() {
+    let service = BlobService::new("checkpoints");
+    service.inject(|_| Fault::edit(Reply::announce_close));
+    let loopback = service.serve();
+    let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+    for _ in 0..4 {
+        store.list_ownership(&group()).await.unwrap();
+    }
+    assert_eq!(loopback.connections(), 4);
+}
+
+#[maybe_async]
+#[test]
+async fn redirects_are_not_followed_and_no_other_host_sees_a_credential() {
+    let elsewhere = BlobService::new("checkpoints").serve();
+    for status in [301, 302, 303, 307, 308] {
+        let location = format!("{}/checkpoints", elsewhere.url());
+        let loopback =
+            Loopback::start(move |_| Reply::new(status).header("Location", location.as_str()));
+        let store = store(&loopback);
+        let error = store.list_ownership(&group()).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidResponse, Some(status)));
+        let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidResponse, Some(status)));
+        assert_eq!(loopback.requests().len(), 2);
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[maybe_async]
+#[test]
+async fn a_body_beyond_the_limit_is_an_error() {
+    const LIMIT: usize = 64 << 20;
+    for chunked in [false, true] {
+        let loopback = Loopback::start(move |_| {
+            let reply = Reply::new(200).body(vec![b' '; LIMIT + 1]);
+            if chunked { reply.chunked() } else { reply }
+        });
+        let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+        let error = store.list_ownership(&group()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{chunked}: {error:?}");
+        assert!(std::error::Error::source(&error).is_some(), "{error:?}");
+    }
+    // A length that is only claimed costs no memory.
+    let loopback = Loopback::start(|_| {
+        Reply::new(200).body("<EnumerationResults>").declared_length(1 << 50).close_after()
+    });
+    let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+    store.list_ownership(&group()).await.unwrap_err();
+}
+
+#[maybe_async]
+#[test]
+async fn the_last_clone_takes_all_connections_with_it() {
+    let service = BlobService::new("checkpoints");
+    let loopback = service.serve();
+    for round in 0..3 {
+        let store = store(&loopback);
+        let clone = store.with_options(RequestOptions::new());
+        let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{round}-{id}"), "a")).collect();
+        let claims = clone.claim_ownership(&claims).await;
+        assert!(claims.all_claimed());
+        assert!(loopback.open_connections() > 0);
+        let began = Instant::now();
+        clone.close();
+        store.list_ownership(&group()).await.unwrap();
+        drop(store);
+        assert!(began.elapsed() < Duration::from_secs(1), "neither waits");
+        // A runtime closes the sockets as soon as it has a turn.
+        for _ in 0..500 {
+            if loopback.open_connections() == 0 {
+                break;
+            }
+            pause(Duration::from_millis(10)).await;
+        }
+        assert_eq!(loopback.open_connections(), 0, "round {round}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_refused_connection_is_a_network_error_and_nothing_was_sent() {
+    let url = format!("http://127.0.0.1:{}", Loopback::refusing_port());
+    let store = BlobCheckpointStore::new(&url, "checkpoints", Credential::anonymous()).unwrap();
+    let store = store.with_options(RequestOptions::new().max_retries(1));
+    let claims = store.claim_ownership(&[ownership("0", "a")]).await;
+    let (_, error) = claims.failed().next().unwrap();
+    assert_eq!(
+        (error.kind(), error.is_outcome_unknown()),
+        (ErrorKind::Network, false),
+        "{error:?}"
+    );
+}

@@ -1,0 +1,105 @@
+//! Containers that repeat requests themselves: the store settles their doubts like its own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use eventhub_checkpointstore::container::{
+    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
+};
+use eventhub_checkpointstore::{Error, ErrorKind, MemoryContainer, Result};
+
+use super::subject::{BlobCheckpointStore, BlobContainer};
+use super::{group, maybe_async, ownership, test};
+
+/// A container that repeats requests itself, as one over another SDK does: it loses the answer of the first write
+/// of a kind and passes on that of the second, saying so.
+#[derive(Clone)]
+struct Repeating {
+    blobs: MemoryContainer,
+    /// How many first answers are lost; writes counted by kind.
+    losses: usize,
+    writes: Arc<Mutex<HashMap<&'static str, usize>>>,
+}
+
+impl Repeating {
+    fn new(losses: usize) -> Self {
+        Self { blobs: MemoryContainer::new(), losses, writes: Arc::default() }
+    }
+
+    fn loses(&self, kind: &'static str) -> bool {
+        let mut writes = self.writes.lock().unwrap();
+        let count = writes.entry(kind).or_default();
+        *count += 1;
+        *count <= self.losses
+    }
+
+    fn count(&self, kind: &'static str) -> usize {
+        self.writes.lock().unwrap().get(kind).copied().unwrap_or_default()
+    }
+}
+
+fn of_second_attempt<T>(answer: Result<T>) -> Result<T> {
+    answer.map_err(|error: Error| error.with_outcome_unknown(true))
+}
+
+#[maybe_async]
+impl BlobContainer for Repeating {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        if !self.loses("put") {
+            return BlobContainer::put_blob(&self.blobs, request).await;
+        }
+        let _lost = BlobContainer::put_blob(&self.blobs, request).await;
+        of_second_attempt(BlobContainer::put_blob(&self.blobs, request).await)
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        if !self.loses("set") {
+            return BlobContainer::set_blob_metadata(&self.blobs, request).await;
+        }
+        let _lost = BlobContainer::set_blob_metadata(&self.blobs, request).await;
+        of_second_attempt(BlobContainer::set_blob_metadata(&self.blobs, request).await)
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        BlobContainer::get_blob_properties(&self.blobs, request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd> {
+        BlobContainer::list_blobs(&self.blobs, request, visit).await
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn containers_with_retries_of_their_own_are_settled_alike() {
+    let container = Repeating::new(1);
+    let store = BlobCheckpointStore::from_container(container.clone());
+    let claims = store.claim_ownership(&[ownership("0", "a")]).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    let renewed = store.claim_ownership(&claims.into_claimed()).await;
+    assert!(renewed.all_claimed(), "{renewed:?}");
+    let listing = store.list_ownership(&group()).await.unwrap();
+    assert_eq!(listing.items()[0].etag(), renewed.claimed().next().unwrap().etag());
+    let stolen = listing.items()[0].claimed_by("b").unwrap();
+    let stolen = store.claim_ownership(&[stolen]).await.into_claimed();
+    let released = store.relinquish_ownership(&stolen).await;
+    assert!(released.all_claimed(), "{released:?}");
+    let late = store.claim_ownership(&renewed.into_claimed()).await;
+    assert_eq!(late.lost().count(), 1, "{late:?}");
+}
+
+#[maybe_async]
+#[test]
+async fn a_doubt_that_never_ends_is_failed_and_unknown() {
+    let container = Repeating::new(usize::MAX);
+    let store = BlobCheckpointStore::from_container(container.clone());
+    let claims = store.claim_ownership(&[ownership("0", "a")]).await;
+    let (_, error) = claims.failed().next().expect("neither won nor lost");
+    assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::ConditionNotMet, true));
+    assert!(container.count("set") <= 8, "{}", container.count("set"));
+}

@@ -1,0 +1,211 @@
+//! Which requests may go to the secondary, and what its answers are worth.
+
+use eventhub_checkpointstore::{ErrorKind, RequestOptions};
+
+use super::script::{SECONDARY, Script, Sent, Step};
+use super::subject::BlobCheckpointStore;
+use super::support::blob_service::{BlobService, error_reply};
+use super::support::loopback::Reply;
+use super::{checkpoint, group, maybe_async, ownership, test};
+
+/// The primary answers as told; the secondary is a service of its own.
+fn two_hosts(
+    secondary: &BlobService,
+    primary: impl Fn(&Sent) -> Step + Send + Sync + 'static,
+) -> Script {
+    let secondary = secondary.clone();
+    Script::new(move |sent| {
+        if sent.is_secondary() {
+            Step::reply(sent, secondary.handle(&sent.request))
+        } else {
+            primary(sent)
+        }
+    })
+}
+
+fn store(script: &Script) -> BlobCheckpointStore {
+    script.builder().secondary_hostname(SECONDARY).build().unwrap()
+}
+
+fn unavailable(_: &Sent) -> Step {
+    Step::reply_now(Reply::new(503))
+}
+
+const OWNERSHIPS: &str = "ns.servicebus.windows.net/hub/$default/ownership/";
+const CHECKPOINT: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/0";
+
+#[maybe_async]
+#[test]
+async fn reads_alternate_after_a_failure_of_the_primary() {
+    let service = BlobService::new("checkpoints");
+    service.put(&format!("{OWNERSHIPS}0"), &[("ownerid", "a")]);
+    service.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);
+    let script = two_hosts(&service, unavailable);
+    let listing = store(&script).list_ownership(&group()).await.unwrap();
+    assert_eq!((listing.len(), listing.is_from_secondary()), (1, true));
+    assert_eq!(script.hosts(), ["primary", "secondary"]);
+    script.clear();
+    let found = store(&script).get_checkpoint(&group(), "0").await.unwrap();
+    assert!(found.is_some());
+    assert_eq!(script.hosts(), ["primary", "secondary"]);
+
+    let script = Script::new(unavailable);
+    let error = store(&script).list_ownership(&group()).await.unwrap_err();
+    assert_eq!(error.status(), Some(503));
+    assert_eq!(script.hosts(), ["primary", "secondary", "primary", "secondary"]);
+    for sent in script.sent() {
+        assert!(super::shared_key::is_signed(&sent.request, "acct", "c2VjcmV0"));
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn writes_and_what_settles_them_never_go_to_the_secondary() {
+    let service = BlobService::new("checkpoints");
+    let script = two_hosts(&service, unavailable);
+    let claims = store(&script).claim_ownership(&[ownership("0", "a")]).await;
+    assert_eq!(claims.failed().count(), 1);
+    store(&script).update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
+    store(&script).delete_checkpoint(&group(), "0").await.unwrap_err();
+    store(&script).create_container_if_not_exists().await.unwrap_err();
+    assert_eq!(script.hosts(), ["primary"; 16]);
+    assert!(service.history().is_empty());
+
+    // The HEAD after a lost answer decides about a claim.
+    let primary = BlobService::new("checkpoints");
+    let script = two_hosts(&service, move |sent| match sent.request.index {
+        0 => {
+            let _ = primary.handle(&sent.request);
+            Step::broken()
+        }
+        2 => unavailable(sent),
+        _ => Step::reply(sent, primary.handle(&sent.request)),
+    });
+    let claims = store(&script).claim_ownership(&[ownership("0", "a")]).await;
+    assert!(claims.all_claimed(), "{claims:?}");
+    assert_eq!(script.operations(), ["PUT", "PUT", "HEAD", "HEAD", "PUT metadata"]);
+    assert_eq!(script.hosts(), ["primary"; 5]);
+}
+
+#[maybe_async]
+#[test]
+async fn a_lagging_secondary_never_says_that_there_is_no_checkpoint() {
+    let lagging = BlobService::new("checkpoints");
+    let primary = BlobService::new("checkpoints");
+    primary.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);
+    // The primary recovers: it is asked again at once.
+    let recovered = primary.clone();
+    let script = two_hosts(&lagging, move |sent| match sent.request.index {
+        0 => unavailable(sent),
+        _ => Step::reply(sent, recovered.handle(&sent.request)),
+    });
+    let found = store(&script).get_checkpoint(&group(), "0").await.unwrap();
+    assert!(found.is_some());
+    assert_eq!(script.hosts(), ["primary", "secondary", "primary"]);
+    assert_eq!(script.slept().len(), 1, "the wait for the secondary was the only one");
+
+    // It stays away: that is the answer, whatever the number of repetitions is.
+    for max_retries in 1..=6 {
+        let script = two_hosts(&lagging, unavailable);
+        let store = store(&script).with_options(RequestOptions::new().max_retries(max_retries));
+        let error = store.get_checkpoint(&group(), "0").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Service, "{max_retries}: {error}");
+        let hosts = script.hosts();
+        assert_eq!(hosts.iter().filter(|host| **host == "secondary").count(), 1, "{hosts:?}");
+        assert_eq!(hosts.last(), Some(&"primary"));
+    }
+
+    // No time is left for the primary.
+    let script = Script::new(|sent| {
+        let missing = || Step::reply_now(error_reply(404, "BlobNotFound", "not yet"));
+        if sent.is_secondary() { missing().after(sent.timeout) } else { unavailable(sent) }
+    });
+    let limited = RequestOptions::new().timeout(std::time::Duration::from_secs(4));
+    let error =
+        store(&script).with_options(limited).get_checkpoint(&group(), "0").await.unwrap_err();
+    assert_ne!(error.kind(), ErrorKind::BlobNotFound);
+
+    // Both agree: there is none.
+    let primary = BlobService::new("checkpoints");
+    let script = two_hosts(&lagging, move |sent| match sent.request.index {
+        0 => unavailable(sent),
+        _ => Step::reply(sent, primary.handle(&sent.request)),
+    });
+    let found = store(&script).get_checkpoint(&group(), "0").await.unwrap();
+    assert!(found.is_none());
+}
+
+#[maybe_async]
+#[test]
+async fn a_secondary_that_refuses_leaves_the_decision_to_the_primary() {
+    // An account without read access to its secondary, or a wrong host name.
+    for (status, code) in
+        [(403, "AuthorizationFailure"), (404, "ContainerNotFound"), (400, "InvalidUri")]
+    {
+        let primary = BlobService::new("checkpoints");
+        let script = Script::new(move |sent| {
+            if sent.is_secondary() {
+                return Step::reply_now(error_reply(status, code, "no"));
+            }
+            match sent.request.index {
+                0 => unavailable(sent),
+                _ => Step::reply(sent, primary.handle(&sent.request)),
+            }
+        });
+        let listing = store(&script).list_ownership(&group()).await.unwrap();
+        assert!(!listing.is_from_secondary());
+        assert_eq!(script.hosts(), ["primary", "secondary", "primary"], "{status}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_list_stays_on_the_host_that_began_it() {
+    let fill = |service: &BlobService| {
+        service.set_page_size(1);
+        for partition in ["0", "1", "2"] {
+            service.put(&format!("{OWNERSHIPS}{partition}"), &[("ownerid", "a")]);
+        }
+    };
+    // Begun by the primary, which then fails for a while.
+    let (primary, secondary) = (BlobService::new("checkpoints"), BlobService::new("checkpoints"));
+    fill(&primary);
+    fill(&secondary);
+    let script = two_hosts(&secondary, move |sent| match sent.request.index {
+        1 | 2 => unavailable(sent),
+        _ => Step::reply(sent, primary.handle(&sent.request)),
+    });
+    let listing = store(&script).list_ownership(&group()).await.unwrap();
+    assert_eq!((listing.len(), listing.is_from_secondary()), (3, false));
+    assert_eq!(script.hosts(), ["primary"; 5]);
+
+    // Begun by the secondary, which then fails for a while.
+    let script = {
+        let secondary = secondary.clone();
+        Script::new(move |sent| match sent.request.index {
+            0 | 2 => unavailable(sent),
+            _ => Step::reply(sent, secondary.handle(&sent.request)),
+        })
+    };
+    let listing = store(&script).list_ownership(&group()).await.unwrap();
+    assert_eq!((listing.len(), listing.is_from_secondary()), (3, true));
+    assert_eq!(script.hosts(), ["primary", "secondary", "secondary", "secondary", "secondary"]);
+}
+
+#[maybe_async]
+#[test]
+async fn checkpoints_are_listed_from_the_primary_unless_it_is_allowed() {
+    let service = BlobService::new("checkpoints");
+    service.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);
+    let script = two_hosts(&service, unavailable);
+    let error = store(&script).list_checkpoints(&group()).await.unwrap_err();
+    assert_eq!(error.status(), Some(503));
+    assert_eq!(script.hosts(), ["primary"; 4]);
+
+    script.clear();
+    let builder = script.builder().secondary_hostname(SECONDARY);
+    let store = builder.list_checkpoints_from_secondary(true).build().unwrap();
+    let listing = store.list_checkpoints(&group()).await.unwrap();
+    assert_eq!((listing.len(), listing.is_from_secondary()), (1, true));
+    assert_eq!(script.hosts(), ["primary", "secondary"]);
+}

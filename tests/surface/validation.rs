@@ -1,0 +1,129 @@
+//! What is refused before anything is sent.
+
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership};
+
+use super::script::Script;
+use super::subject::{BlobCheckpointStore, Credential};
+use super::support::blob_service::BlobService;
+use super::{group, maybe_async, ownership, test};
+
+#[maybe_async]
+#[test]
+async fn partition_ids_are_checked_before_anything_is_sent() {
+    let script = Script::over(&BlobService::new("checkpoints"));
+    let store = script.store();
+    for id in ["", ".", "..", "a/b", "a\\b", "a\r\nb", &"x".repeat(129)] {
+        let read = store.get_checkpoint(&group(), id).await;
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::InvalidInput, "{id:?}");
+        let deleted = store.delete_checkpoint(&group(), id).await;
+        assert_eq!(deleted.unwrap_err().kind(), ErrorKind::InvalidInput, "{id:?}");
+        assert!(PartitionOwnership::new(&group(), id, "a").is_err());
+        assert!(Checkpoint::new(&group(), id, "1", 1).is_err());
+    }
+    let claims = store.relinquish_ownership(&[ownership("0", "a")]).await;
+    let (_, error) = claims.failed().next().unwrap();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "it was never claimed");
+    assert!(script.sent().is_empty());
+}
+
+#[maybe_async]
+#[test]
+async fn texts_that_no_header_can_carry_are_refused() {
+    for text in ["a\r\nx-ms-meta-b: c", "a\nb", "a\0b", "é", " a", "a "] {
+        assert!(PartitionOwnership::new(&group(), "0", text).is_err(), "{text:?}");
+        assert!(ownership("0", "a").claimed_by(text).is_err(), "{text:?}");
+        assert!(Checkpoint::new(&group(), "0", text, 1).is_err(), "{text:?}");
+    }
+    assert!(PartitionOwnership::new(&group(), "0", "").is_err());
+    for part in ["", ".", "..", "a/b", "a\nb"] {
+        assert!(ConsumerGroup::new(part, "h", "g").is_err(), "{part:?}");
+        assert!(ConsumerGroup::new("n", part, "g").is_err(), "{part:?}");
+        assert!(ConsumerGroup::new("n", "h", part).is_err(), "{part:?}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn accounts_containers_and_urls_are_refused_when_the_store_is_made() {
+    let made = |url: &str, container: &str| {
+        BlobCheckpointStore::new(url, container, Credential::anonymous()).map(drop)
+    };
+    const URL: &str = "https://acct.blob.core.windows.net";
+    for container in ["", "ab", "UPPER", "a/b", "..", "a--b", "-ab", &"x".repeat(64)] {
+        assert_eq!(
+            made(URL, container).unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "{container:?}"
+        );
+    }
+    for url in
+        ["", "acct", "ftp://acct/", "https://", "https://a b/", "https://u@h/", "https://h/#f"]
+    {
+        assert_eq!(
+            made(url, "checkpoints").unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "{url:?}"
+        );
+    }
+    assert!(
+        made(URL, "checkpoints").is_ok()
+            && made(URL, "$root").is_ok() == made(URL, "$logs").is_ok()
+    );
+    for hostname in ["", "a/b", "https://h", "u@h", "a b"] {
+        let error = BlobCheckpointStore::builder(URL, "checkpoints")
+            .secondary_hostname(hostname)
+            .build()
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{hostname:?}");
+    }
+    let mut texts = Vec::new();
+    for faulty in [
+        "",
+        "nonsense",
+        "AccountName=acct;AccountKey",
+        "BlobSecondaryEndpoint=https://h/",
+        "DefaultEndpointsProtocol=https",
+        "AccountName=acct;AccountKey=!",
+        "AccountName=ACCT;AccountKey=c2VjcmV0",
+        "AccountName=acct;DefaultEndpointsProtocol=ftp",
+        "UseDevelopmentStorage=maybe",
+    ] {
+        let error = BlobCheckpointStore::from_connection_string(faulty, "checkpoints").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{faulty:?}");
+        texts.push(error.to_string());
+    }
+    let count = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), count, "each fault has its own text: {texts:#?}");
+}
+
+#[maybe_async]
+#[test]
+async fn what_is_deserialised_is_checked_like_what_is_constructed() {
+    let good = |partition: &str, owner: &str, etag: &str| {
+        format!(
+            r#"{{"fully_qualified_namespace":"n","eventhub_name":"h","consumer_group":"g",
+               "partition_id":"{partition}","owner_id":"{owner}","etag":"{etag}"}}"#
+        )
+    };
+    let read = |text: &str| serde_json::from_str::<PartitionOwnership>(text);
+    assert!(read(&good("0", "a", "0x1")).is_ok());
+    for (partition, owner, etag) in [
+        ("..", "a", "0x1"),
+        ("a/b", "a", "0x1"),
+        ("0", "a\\r\\nx: y", "0x1"),
+        ("0", "a", "0x1\\r\\nx: y"),
+        ("0", "a", ""),
+    ] {
+        assert!(read(&good(partition, owner, etag)).is_err(), "{partition} {owner} {etag}");
+    }
+    assert!(read(&good("0", "a", "0x1").replace("\"h\"", "\"..\"")).is_err());
+    let checkpoint = r#"{"fully_qualified_namespace":"n","eventhub_name":"h","consumer_group":"g",
+        "partition_id":"0","offset":"1","sequence_number":1}"#;
+    let read = |text: &str| serde_json::from_str::<Checkpoint>(text);
+    assert!(read(checkpoint).is_ok());
+    assert!(read(&checkpoint.replace("\"1\"", "\"1\\n2\"")).is_err());
+    assert!(read(&checkpoint.replace("\"0\"", "\"\"")).is_err());
+    assert!(read(&checkpoint.replace(":1}", ":1e30}")).is_err());
+}
