@@ -5,7 +5,8 @@
     clippy::pedantic,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints its figures"
 )]
 #![cfg(feature = "blocking")]
 

@@ -1,0 +1,106 @@
+//! Both surfaces are there, whatever else is in the build, and both run the suite.
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![cfg(all(feature = "ureq", feature = "reqwest"))]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Tests that only one of the roots has: what they look at exists on one surface only.
+const BLOCKING_ONLY: &[&str] = &[];
+const AIO_ONLY: &[&str] = &[];
+
+/// The features of this build, so that cargo finds the test roots already built.
+macro_rules! features {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, cfg!(feature = $name))),*]
+    };
+}
+const FEATURES: &[(&str, bool)] = &features![
+    "default",
+    "blocking",
+    "aio",
+    "ureq",
+    "reqwest",
+    "rustls",
+    "rustls-ring",
+    "native-tls",
+    "_rustls",
+    "serde",
+];
+
+#[test]
+fn every_feature_is_passed_on() {
+    let manifest: toml::Table = toml::from_str(include_str!("../Cargo.toml")).unwrap();
+    let declared: BTreeSet<_> =
+        manifest["features"].as_table().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(FEATURES.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), declared);
+}
+
+/// A suite that is mounted but never run by one of them would be green on both.
+#[test]
+fn both_surfaces_run_the_same_tests() {
+    let blocking = tests_of("blocking");
+    let aio = tests_of("aio");
+    assert!(blocking.len() > 20, "only {} tests: {blocking:?}", blocking.len());
+    let only = |one: &BTreeSet<String>, other| one.difference(other).cloned().collect::<Vec<_>>();
+    assert_eq!(only(&blocking, &aio), BLOCKING_ONLY, "tests of the blocking surface only");
+    assert_eq!(only(&aio, &blocking), AIO_ONLY, "tests of the async surface only");
+}
+
+/// `maybe_async::maybe_async` would become blocking in such a build, and the async surface with it
+/// (<https://github.com/fMeow/maybe-async-rs/issues/6>).
+#[test]
+fn a_build_with_is_sync_on_has_both_surfaces() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("is_sync");
+    // The same versions as in this build: nothing is compiled twice, and no index is asked.
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"), package.join("Cargo.lock"))
+        .expect("copy Cargo.lock");
+    let output =
+        cargo(&["test", "--lib", "--manifest-path", package.join("Cargo.toml").to_str().unwrap()]);
+    assert!(output.contains("test the_switch_is_on ... ok"), "{output}");
+    assert!(output.contains("test the_blocking_surface_blocks ... ok"), "{output}");
+    assert!(output.contains("test the_async_surface_is_async ... ok"), "{output}");
+}
+
+fn tests_of(root: &str) -> BTreeSet<String> {
+    let enabled: Vec<_> =
+        FEATURES.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
+    let features = enabled.join(",");
+    let listing = cargo(&[
+        "test",
+        "--no-default-features",
+        "--features",
+        &features,
+        "--test",
+        root,
+        "--",
+        "--list",
+    ]);
+    listing.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+}
+
+/// Runs cargo on the target folder of this build and returns what it printed.
+fn cargo(arguments: &[&str]) -> String {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().map(PathBuf::from).unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(arguments)
+        .env("CARGO_TARGET_DIR", &target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("cargo runs");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo {arguments:?}:\n{said}\n{printed}");
+    printed
+}
