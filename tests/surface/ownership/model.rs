@@ -36,7 +36,7 @@ impl Model {
         *self.elapsed.lock().unwrap() += Duration::from_secs(seconds);
     }
 
-    fn elapsed(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         *self.elapsed.lock().unwrap()
     }
 
@@ -52,6 +52,13 @@ impl Model {
     fn dated(&self, record: PartitionOwnership) -> PartitionOwnership {
         let written = self.written.lock().unwrap().get(record.partition_id()).copied();
         record.with_last_modified(written.unwrap())
+    }
+
+    /// How old a record is by the service's clock.
+    pub fn age(&self, partition_id: &str) -> Duration {
+        let written = self.written.lock().unwrap().get(partition_id).copied();
+        written
+            .map_or(Duration::ZERO, |written| self.server_time().duration_since(written).unwrap())
     }
 
     pub fn consumer(&self, owner_id: &str) -> Consumer {
