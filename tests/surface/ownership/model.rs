@@ -19,8 +19,17 @@ use super::super::{group, maybe_async};
 pub struct Model {
     pub store: BlobCheckpointStore,
     elapsed: Arc<Mutex<Duration>>,
-    /// When each record was written, by the service's clock.
-    written: Arc<Mutex<HashMap<String, SystemTime>>>,
+    /// The owner of each record, and when it was written, by the service's clock.
+    written: Arc<Mutex<HashMap<String, (Option<String>, SystemTime)>>>,
+    takeovers: Arc<Mutex<Vec<Takeover>>>,
+}
+
+/// A record that got another owner.
+pub struct Takeover {
+    pub partition_id: String,
+    pub from: String,
+    /// How old the former owner's record was.
+    pub age: Duration,
 }
 
 impl Model {
@@ -29,6 +38,7 @@ impl Model {
             store: BlobCheckpointStore::in_memory(),
             elapsed: Arc::default(),
             written: Arc::default(),
+            takeovers: Arc::default(),
         }
     }
 
@@ -45,20 +55,27 @@ impl Model {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.elapsed().as_secs())
     }
 
-    fn note_written(&self, partition_id: &str) {
-        self.written.lock().unwrap().insert(partition_id.to_owned(), self.server_time());
+    fn note_written(&self, record: &PartitionOwnership) {
+        let (partition_id, owner) = (record.partition_id(), record.owner_id().map(str::to_owned));
+        let now = self.server_time();
+        let before =
+            self.written.lock().unwrap().insert(partition_id.to_owned(), (owner.clone(), now));
+        let Some((Some(from), written)) = before else { return };
+        if Some(&from) != owner.as_ref() {
+            let age = now.duration_since(written).unwrap();
+            let partition_id = partition_id.to_owned();
+            self.takeovers.lock().unwrap().push(Takeover { partition_id, from, age });
+        }
+    }
+
+    /// Those since the last time.
+    pub fn take_takeovers(&self) -> Vec<Takeover> {
+        std::mem::take(&mut *self.takeovers.lock().unwrap())
     }
 
     fn dated(&self, record: PartitionOwnership) -> PartitionOwnership {
-        let written = self.written.lock().unwrap().get(record.partition_id()).copied();
-        record.with_last_modified(written.unwrap())
-    }
-
-    /// How old a record is by the service's clock.
-    pub fn age(&self, partition_id: &str) -> Duration {
-        let written = self.written.lock().unwrap().get(partition_id).copied();
-        written
-            .map_or(Duration::ZERO, |written| self.server_time().duration_since(written).unwrap())
+        let (_, written) = self.written.lock().unwrap()[record.partition_id()];
+        record.with_last_modified(written)
     }
 
     pub fn consumer(&self, owner_id: &str) -> Consumer {
@@ -179,10 +196,10 @@ impl ModelStore {
             Act::Fail => return ClaimOutcome::Failed(ownership.clone(), failed()),
             Act::Late(seconds) => self.model.advance(seconds),
             Act::Rival(rival) => {
-                let taken = [ownership.claimed_by(rival).unwrap()];
-                let claims = self.model.store.claim_ownership(&taken).await;
+                let taken = ownership.claimed_by(rival).unwrap();
+                let claims = self.model.store.claim_ownership(std::slice::from_ref(&taken)).await;
                 assert!(claims.all_claimed());
-                self.model.note_written(ownership.partition_id());
+                self.model.note_written(&taken);
             }
             _ => {}
         }
@@ -193,7 +210,7 @@ impl ModelStore {
         };
         match claims.into_iter().next().unwrap() {
             ClaimOutcome::Claimed(record) => {
-                self.model.note_written(record.partition_id());
+                self.model.note_written(&record);
                 if act == Act::LoseAnswer {
                     return ClaimOutcome::Failed(ownership.clone(), failed());
                 }
