@@ -19,10 +19,12 @@ use super::super::{group, maybe_async};
 pub struct Model {
     pub store: BlobCheckpointStore,
     elapsed: Arc<Mutex<Duration>>,
-    /// The owner of each record, and when it was written, by the service's clock.
-    written: Arc<Mutex<HashMap<String, (Option<String>, SystemTime)>>>,
+    written: Arc<Mutex<HashMap<String, Written>>>,
     takeovers: Arc<Mutex<Vec<Takeover>>>,
 }
+
+/// The owner of a record, and when it was written, by the service's clock.
+type Written = (Option<String>, SystemTime);
 
 /// A record that got another owner.
 pub struct Takeover {
