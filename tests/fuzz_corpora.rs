@@ -15,6 +15,7 @@ mod targets;
 
 use std::path::Path;
 
+#[expect(clippy::print_stdout, reason = "the figures are for readers of the test's output")]
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut count = 0;

@@ -56,7 +56,7 @@ impl Question {
     /// From an empty listing to a settled fleet, with everything in between.
     pub fn generate(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let partitions = if seed % 500 == 0 { 300 } else { rng.usize(1..=40) };
+        let partitions = if seed.is_multiple_of(500) { 300 } else { rng.usize(1..=40) };
         let owners = rng.usize(1..=8);
         // Beyond the others: a newcomer.
         let me = rng.usize(0..=owners);

@@ -3,6 +3,7 @@
 //! The time is a model's, so nothing sleeps.
 
 mod azurite;
+mod fleet;
 mod leases;
 mod model;
 mod relinquish;

@@ -19,8 +19,19 @@ use super::super::{group, maybe_async};
 pub struct Model {
     pub store: BlobCheckpointStore,
     elapsed: Arc<Mutex<Duration>>,
-    /// When each record was written, by the service's clock.
-    written: Arc<Mutex<HashMap<String, SystemTime>>>,
+    written: Arc<Mutex<HashMap<String, Written>>>,
+    takeovers: Arc<Mutex<Vec<Takeover>>>,
+}
+
+/// The owner of a record, and when it was written, by the service's clock.
+type Written = (Option<String>, SystemTime);
+
+/// A record that got another owner.
+pub struct Takeover {
+    pub partition_id: String,
+    pub from: String,
+    /// How old the former owner's record was.
+    pub age: Duration,
 }
 
 impl Model {
@@ -29,6 +40,7 @@ impl Model {
             store: BlobCheckpointStore::in_memory(),
             elapsed: Arc::default(),
             written: Arc::default(),
+            takeovers: Arc::default(),
         }
     }
 
@@ -36,7 +48,7 @@ impl Model {
         *self.elapsed.lock().unwrap() += Duration::from_secs(seconds);
     }
 
-    fn elapsed(&self) -> Duration {
+    pub fn elapsed(&self) -> Duration {
         *self.elapsed.lock().unwrap()
     }
 
@@ -45,13 +57,27 @@ impl Model {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.elapsed().as_secs())
     }
 
-    fn note_written(&self, partition_id: &str) {
-        self.written.lock().unwrap().insert(partition_id.to_owned(), self.server_time());
+    fn note_written(&self, record: &PartitionOwnership) {
+        let (partition_id, owner) = (record.partition_id(), record.owner_id().map(str::to_owned));
+        let now = self.server_time();
+        let before =
+            self.written.lock().unwrap().insert(partition_id.to_owned(), (owner.clone(), now));
+        let Some((Some(from), written)) = before else { return };
+        if Some(&from) != owner.as_ref() {
+            let age = now.duration_since(written).unwrap();
+            let partition_id = partition_id.to_owned();
+            self.takeovers.lock().unwrap().push(Takeover { partition_id, from, age });
+        }
+    }
+
+    /// Those since the last time.
+    pub fn take_takeovers(&self) -> Vec<Takeover> {
+        std::mem::take(&mut *self.takeovers.lock().unwrap())
     }
 
     fn dated(&self, record: PartitionOwnership) -> PartitionOwnership {
-        let written = self.written.lock().unwrap().get(record.partition_id()).copied();
-        record.with_last_modified(written.unwrap())
+        let (_, written) = self.written.lock().unwrap()[record.partition_id()];
+        record.with_last_modified(written)
     }
 
     pub fn consumer(&self, owner_id: &str) -> Consumer {
@@ -172,10 +198,10 @@ impl ModelStore {
             Act::Fail => return ClaimOutcome::Failed(ownership.clone(), failed()),
             Act::Late(seconds) => self.model.advance(seconds),
             Act::Rival(rival) => {
-                let taken = [ownership.claimed_by(rival).unwrap()];
-                let claims = self.model.store.claim_ownership(&taken).await;
+                let taken = ownership.claimed_by(rival).unwrap();
+                let claims = self.model.store.claim_ownership(std::slice::from_ref(&taken)).await;
                 assert!(claims.all_claimed());
-                self.model.note_written(ownership.partition_id());
+                self.model.note_written(&taken);
             }
             _ => {}
         }
@@ -186,7 +212,7 @@ impl ModelStore {
         };
         match claims.into_iter().next().unwrap() {
             ClaimOutcome::Claimed(record) => {
-                self.model.note_written(record.partition_id());
+                self.model.note_written(&record);
                 if act == Act::LoseAnswer {
                     return ClaimOutcome::Failed(ownership.clone(), failed());
                 }
