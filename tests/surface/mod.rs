@@ -26,7 +26,6 @@ mod paging;
 mod races;
 mod read_fallback;
 mod requests;
-mod requests;
 mod reset;
 mod retry;
 pub mod script;
