@@ -21,10 +21,14 @@ impl File {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
-    /// The lines that are neither wholly a comment nor a hidden line of an example in the docs.
+    /// The lines that are neither wholly a comment nor an example in the docs.
     pub fn code(&self) -> impl Iterator<Item = Line<'_>> {
         let is_text = |line: &str| line.trim_start().starts_with("//") || line.starts_with("# ");
-        self.lines().filter(move |(_, line)| !is_text(line))
+        let mut in_example = false;
+        self.lines().filter(move |(_, line)| {
+            in_example ^= is_fence(line);
+            !in_example && !is_fence(line) && !is_text(line)
+        })
     }
 
     /// The code that users get: unit tests stand in a module at the end, or in a file called `tests.rs`.
@@ -43,6 +47,11 @@ impl File {
     }
 }
 
+/// The begin or the end of an example that stands in a text (`#[doc = …]`), not in comments.
+fn is_fence(line: &str) -> bool {
+    line.starts_with("```")
+}
+
 /// Every file of the project, in the order of their paths.
 pub fn all() -> Vec<File> {
     let mut files = Vec::new();
@@ -55,7 +64,12 @@ pub fn all() -> Vec<File> {
 
 /// The files of the library.
 pub fn sources() -> Vec<File> {
-    all().into_iter().filter(|file| file.path.starts_with("src/")).collect()
+    let files: Vec<_> = all().into_iter().filter(|file| file.path.starts_with("src/")).collect();
+    for file in &files {
+        let fences = file.lines().filter(|(_, line)| is_fence(line)).count();
+        assert!(fences % 2 == 0, "{}: an example without an end would hide code", file.path);
+    }
+    files
 }
 
 /// All Rust files: library, tests, examples, benches, fuzz targets.
