@@ -53,6 +53,7 @@ impl World {
         }
     }
 
+    #[cfg(feature = "legacy")]
     /// Writes content as a legacy processor would.
     pub fn put_content(&self, name: &str, content: &str) {
         match self {
