@@ -9,8 +9,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::metadata::means_no_position;
-use crate::model::{Checkpoint, ConsumerGroup, SkipReason, check_header_text};
+use crate::model::{Checkpoint, ConsumerGroup, SkipReason, check_header_text, means_no_position};
 
 /// Where a legacy processor kept the checkpoints of a consumer group: what stands before the partition id in the names
 /// of its blobs.

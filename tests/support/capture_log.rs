@@ -13,8 +13,14 @@ pub fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         log::set_logger(&CAPTURE).expect("the only logger");
-        log::set_max_level(LevelFilter::Debug);
+        log::set_max_level(LevelFilter::Trace);
     });
+}
+
+/// All lines so far, with level and target.
+pub fn text() -> String {
+    let lines = CAPTURE.0.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().map(|(_, line)| format!("{line}\n")).collect()
 }
 
 /// The lines so far that contain a text, with their levels.
@@ -30,8 +36,8 @@ impl Log for Capture {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let line = (record.level(), record.args().to_string());
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            let line = format!("{} {} {}", record.level(), record.target(), record.args());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((record.level(), line));
         }
     }
 

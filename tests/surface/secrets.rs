@@ -4,7 +4,6 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::{
@@ -14,6 +13,7 @@ use eventhub_checkpointstore::{
 use super::script::{Script, Step};
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault, error_reply};
+use super::support::capture_log;
 use super::support::loopback::{Loopback, Reply};
 use super::{checkpoint, credential_of, group, maybe_async, ownership, test};
 
@@ -24,34 +24,6 @@ const TOKEN: &str = "TOKENthatNobodyMaySee";
 const PASSWORD: &str = "PASSWORDthatNobodyMaySee";
 const HEADER: &str = "HEADERthatNobodyMaySee";
 const SECRETS: [&str; 6] = [KEY, "KEY-that-nobody-may-see", SIGNATURE, TOKEN, PASSWORD, HEADER];
-
-/// All that this crate logs, by any test of this process.
-struct Captured(Mutex<String>);
-
-impl log::Log for Captured {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.target().starts_with("eventhub_checkpointstore")
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let line = format!("{} {} {}\n", record.level(), record.target(), record.args());
-            self.0.lock().unwrap().push_str(&line);
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn captured() -> &'static Captured {
-    static CAPTURED: OnceLock<&'static Captured> = OnceLock::new();
-    CAPTURED.get_or_init(|| {
-        let captured = Box::leak(Box::new(Captured(Mutex::default())));
-        log::set_logger(captured).expect("the only logger of this process");
-        log::set_max_level(log::LevelFilter::Trace);
-        captured
-    })
-}
 
 /// What an error shows in every form, with all its causes.
 fn shown(error: &Error) -> String {
@@ -129,7 +101,7 @@ fn options() -> RequestOptions {
 #[maybe_async]
 #[test]
 async fn no_key_and_no_sas_is_ever_shown() {
-    let log = captured();
+    capture_log::start();
     let sas = format!("sv=2019-07-07&sig={SIGNATURE}");
     let quick = RetryOptions::default().with_base_delay(Duration::from_millis(1)).unwrap();
     let refused = format!("http://127.0.0.1:{}", Loopback::refusing_port());
@@ -160,7 +132,7 @@ async fn no_key_and_no_sas_is_ever_shown() {
             check(&text);
         }
     }
-    let logged = log.0.lock().unwrap().clone();
+    let logged = capture_log::text();
     assert!(logged.contains("list blobs") && logged.contains("put blob"), "nothing was logged");
     check(&logged);
 }
@@ -168,7 +140,7 @@ async fn no_key_and_no_sas_is_ever_shown() {
 #[maybe_async]
 #[test]
 async fn no_token_is_ever_shown() {
-    let log = captured();
+    capture_log::start();
     let expiry = super::script::start() + Duration::from_secs(3600);
     for status in [200, 401, 403, 500] {
         let service = BlobService::new("checkpoints");
@@ -184,7 +156,7 @@ async fn no_token_is_ever_shown() {
         let sent = script.sent();
         assert!(sent.iter().all(|sent| sent.header("authorization") == format!("Bearer {TOKEN}")));
     }
-    check(&log.0.lock().unwrap());
+    check(&capture_log::text());
 }
 
 #[maybe_async]

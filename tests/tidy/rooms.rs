@@ -16,6 +16,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store_options", &["error", "model", "naming", "protocol", "transport"]),
     ("memory_container", &["container", "error", "model"]),
     ("listing_reader", &["container", "error", "metadata", "model", "naming"]),
+    ("stored_checkpoint", &["container", "error", "listing_reader", "model", "naming"]),
+    ("fence", &["model", "stored_checkpoint"]),
+    ("legacy", &["model"]),
 ];
 
 #[test]
