@@ -20,11 +20,8 @@ pub struct ReqwestTransport {
 impl ReqwestTransport {
     /// Uses a client of your own, with its pool, proxy and TLS.
     ///
-    /// This crate brings reqwest without a default crypto provider: unless another crate of the build switches one
-    /// on, give the client a TLS configuration with `tls_backend_preconfigured`, or building it panics.
-    ///
-    /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
-    /// one that was asked is taken for an error.
+    /// With the feature `rustls-ring` and without `rustls`, reqwest has no crypto provider of its own: unless another crate
+    /// of the build switches one on, install one, or a plain `Client::builder().build()` panics.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
