@@ -22,6 +22,9 @@ impl ReqwestTransport {
     ///
     /// With the feature `rustls-ring` and without `rustls`, reqwest has no crypto provider of its own: unless another crate
     /// of the build switches one on, install one, or a plain `Client::builder().build()` panics.
+    ///
+    /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
+    /// one that was asked is taken for an error.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
