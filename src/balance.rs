@@ -51,9 +51,10 @@
 //!   reader as soon as another with the same or a higher level arrives. A reader that is disconnected so has been robbed;
 //!   it stops without waiting for the next round, and does not reconnect.
 //! * **A fence around checkpoints.** Storing a checkpoint replaces whatever is stored, so a late one of the former owner
-//!   would move the partition back to an earlier event. Before each checkpoint ask whether the partition is still owned,
-//!   and after a disconnection store none. What is left is a checkpoint that was on its way: then events are processed
-//!   twice, but none is lost, because every checkpoint names events that were processed.
+//!   would move the partition back to an earlier event. A `FencedCheckpointStore`, made by `fenced` of the store, refuses
+//!   that one as [stale](crate::UpdateOutcome::Stale). Give it to the manager, too: what a round reads of the
+//!   checkpoints is what the fence goes by. Without it events may be processed twice, but none is lost, because every
+//!   checkpoint names events that were processed.
 //!
 //! Steals are rare: only a consumer that joins, or comes back, causes them, and no more than its share.
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::debug;
 
@@ -303,6 +303,15 @@ impl CheckpointStore for FencedCheckpointStore {
     async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
         self.memory.forget(&self.name(group, partition_id));
         self.store.delete_checkpoint(group, partition_id).await
+    }
+
+    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        let (store, memory) = (self.store.limited_to(limit), Arc::clone(&self.memory));
+        Some(Box::new(Self { store, memory }))
+    }
+
+    fn now(&self) -> Instant {
+        self.store.container().now()
     }
 }
 

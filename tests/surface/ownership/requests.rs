@@ -258,6 +258,26 @@ async fn a_round_ends_although_the_service_hangs_and_its_limit_is_below_the_expi
     assert_eq!((round.owned.len(), kinds), (2, vec![ErrorKind::Timeout]));
 }
 
+/// The fence wraps the store, and rounds over it end in time, too.
+#[maybe_async]
+#[test]
+async fn a_round_over_a_fenced_store_ends_although_the_service_hangs() {
+    let served = Served::new();
+    let credential = Credential::account_key("acct", "c2VjcmV0").unwrap();
+    let store = BlobCheckpointStore::new(&served.loopback.url(), "checkpoints", credential);
+    let seconds = Duration::from_secs;
+    // Lease 2 s, so a round may take 1 s; a call of the store may take 20 s.
+    let options = OwnershipOptions::new(seconds(1), seconds(3)).unwrap();
+    let a = OwnershipManager::new(store.unwrap().fenced(), &group(), "a", options).unwrap();
+    served.service.queue_faults([Fault::HangBefore]);
+    let begun = Instant::now();
+    let error = a.round(&partitions(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(begun.elapsed() < seconds(10), "{:?}", begun.elapsed());
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!(won(&round), ["0", "1"]);
+}
+
 #[maybe_async]
 #[test]
 async fn a_late_list_costs_time_of_the_round() {

@@ -4,8 +4,9 @@ use std::time::UNIX_EPOCH;
 
 use eventhub_checkpointstore::balance::OwnershipOptions;
 use eventhub_checkpointstore::ownership::{StartingPosition, StartingPositions};
-use eventhub_checkpointstore::{Checkpoint, ErrorKind};
+use eventhub_checkpointstore::{Checkpoint, ErrorKind, UpdateOutcome};
 
+use super::super::subject::{BlobCheckpointStore, OwnershipManager};
 use super::super::{checkpoint, group, maybe_async, test};
 use super::{Act, Call, Model, partitions, won, won_partition};
 
@@ -88,4 +89,29 @@ async fn a_partition_that_is_won_again_begins_at_the_newest_checkpoint() {
     assert_eq!((round.revoked.len(), won(&round)), (1, vec!["0"]));
     let stored = won_partition(&round, "0").checkpoint.as_ref().unwrap();
     assert_eq!(stored.offset(), Some("200"));
+}
+
+/// What covers the time between a steal and the former owner's next round: the new owner's manager reads through its
+/// fence, so nothing that the former owner still stores takes the partition back.
+#[maybe_async]
+#[test]
+async fn a_checkpoint_of_the_former_owner_is_stale_behind_the_new_owners_fence() {
+    let store = BlobCheckpointStore::in_memory();
+    let (of_a, of_b) = (store.fenced(), store.fenced());
+    let options = OwnershipOptions::default();
+    let a = OwnershipManager::new(of_a.clone(), &group(), "a", options).unwrap();
+    let b = OwnershipManager::new(of_b.clone(), &group(), "b", options).unwrap();
+    let all = partitions(2);
+    let _ = a.round(&all).await.unwrap();
+    for id in &all {
+        let update = of_a.update_checkpoint(&checkpoint(id, "5", 5)).await.unwrap();
+        assert_eq!(update, UpdateOutcome::Written);
+    }
+    let round = b.round(&all).await.unwrap();
+    let id = round.won[0].partition_id.as_str();
+    assert!(a.is_owned(id), "it has not learned of the steal yet");
+    let update = of_b.update_checkpoint(&checkpoint(id, "9", 9)).await.unwrap();
+    assert_eq!(update, UpdateOutcome::Written);
+    let update = of_a.update_checkpoint(&checkpoint(id, "7", 7)).await.unwrap();
+    assert_eq!(update, UpdateOutcome::Stale);
 }
