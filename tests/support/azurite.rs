@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -35,7 +34,7 @@ impl Azurite {
     /// Starts an instance on a given port: the same service, empty, after [`stop`](Self::stop).
     pub fn start_on(port: u16) -> Self {
         let (name, version) = tools::AZURITE;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/azurite.js");
+        let script = tools::repository_file("tests/support/azurite.js");
         let mut command = Command::new(tools::NODE);
         command.arg(script).arg(tools::npm_package(name, version)).arg(port.to_string());
         let mut process = LineProcess::start("Azurite", &mut command);
