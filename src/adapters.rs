@@ -12,6 +12,8 @@
 //! [`Credential`]: crate::checkpointstoreblob_aio::Credential
 //! [`BlobContainer`]: crate::checkpointstoreblob_aio::BlobContainer
 
+#[cfg(feature = "azure_core")]
+pub mod azure_core;
 #[cfg(all(feature = "azure_messaging_eventhubs", feature = "aio"))]
 mod azure_messaging_eventhubs;
 #[cfg(feature = "aio")]
