@@ -14,8 +14,10 @@
 
 #[cfg(feature = "azure_core")]
 pub mod azure_core;
-#[cfg(all(feature = "azure_messaging_eventhubs", feature = "aio"))]
+#[cfg(feature = "azure_messaging_eventhubs")]
 mod azure_messaging_eventhubs;
+#[cfg(feature = "azure_storage_blobs")]
+pub mod azure_storage_blobs;
 #[cfg(feature = "aio")]
 #[doc(hidden)]
 pub mod event_processor;

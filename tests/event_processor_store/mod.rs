@@ -4,7 +4,6 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use azure_core::http::Etag;
@@ -66,9 +65,8 @@ async fn listed(store: &dyn CheckpointStore) -> Vec<Ownership> {
 
 /// A new container in Azurite.
 async fn on_azurite() -> Arc<dyn CheckpointStore> {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("p{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let account = Azurite::shared().connection_string();
+    let azurite = Azurite::shared();
+    let (account, name) = (azurite.connection_string(), azurite.new_container_name());
     let store = BlobCheckpointStore::from_connection_string(&account, &name).unwrap();
     assert!(store.create_container_if_not_exists().await.unwrap());
     subject(store)

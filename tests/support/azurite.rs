@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::process::LineProcess;
@@ -64,6 +65,12 @@ impl Azurite {
             "DefaultEndpointsProtocol=http;AccountName={ACCOUNT_NAME};AccountKey={ACCOUNT_KEY};BlobEndpoint={}",
             self.blob_endpoint()
         )
+    }
+
+    /// The name of a container that no other test uses.
+    pub fn new_container_name(&self) -> String {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        format!("c{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The path-style endpoint, without a slash at its end.
