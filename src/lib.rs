@@ -108,6 +108,7 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 )]
 
 mod access_token;
+pub mod adapters;
 pub mod balance;
 pub mod container;
 mod error;

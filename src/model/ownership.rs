@@ -52,6 +52,12 @@ impl PartitionOwnership {
         Ok(Self::from_storage(group, partition_id, Some(checked_owner_id(owner_id.into())?)))
     }
 
+    /// A first claim for nobody, which only adapters of other interfaces are asked for.
+    #[cfg(feature = "aio")]
+    pub(crate) fn unowned(group: &ConsumerGroup, partition_id: String) -> Result<Self> {
+        Ok(Self::from_storage(group, checked_partition_id(partition_id)?, None))
+    }
+
     /// What was read: an owner id is not checked, so that no foreign record is refused.
     pub(crate) fn from_storage(
         group: &ConsumerGroup,

@@ -36,6 +36,19 @@ impl ServiceFailure {
         }
     }
 
+    /// What a client of others was answered.
+    #[cfg(feature = "azure_storage_blobs")]
+    pub(crate) fn answered(status: u16, code: Option<&str>) -> Self {
+        Self {
+            kind: kind(status, code),
+            status,
+            code: code.map(str::to_owned),
+            request_id: None,
+            retry_after: None,
+            from_secondary: false,
+        }
+    }
+
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -2,9 +2,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::process::LineProcess;
@@ -35,7 +35,7 @@ impl Azurite {
     /// Starts an instance on a given port: the same service, empty, after [`stop`](Self::stop).
     pub fn start_on(port: u16) -> Self {
         let (name, version) = tools::AZURITE;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/azurite.js");
+        let script = tools::repository_file("tests/support/azurite.js");
         let mut command = Command::new(tools::NODE);
         command.arg(script).arg(tools::npm_package(name, version)).arg(port.to_string());
         let mut process = LineProcess::start("Azurite", &mut command);
@@ -65,6 +65,12 @@ impl Azurite {
             "DefaultEndpointsProtocol=http;AccountName={ACCOUNT_NAME};AccountKey={ACCOUNT_KEY};BlobEndpoint={}",
             self.blob_endpoint()
         )
+    }
+
+    /// The name of a container that no other test uses.
+    pub fn new_container_name(&self) -> String {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        format!("c{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The path-style endpoint, without a slash at its end.

@@ -1,6 +1,5 @@
 //! Microsoft's own checkpoint stores, each in a process of its own language.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -150,7 +149,7 @@ fn make_time_a_float(item: &mut Value) {
 
 /// The command for one of the scripts in `tests/support/python`.
 pub fn python_script(script: &str, arguments: &[&str]) -> Command {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/python");
+    let folder = tools::repository_file("tests/support/python");
     let mut command = Command::new(tools::python_venv());
     command
         // Byte code would be written into the source tree.
@@ -165,7 +164,7 @@ pub fn python_script(script: &str, arguments: &[&str]) -> Command {
 
 fn javascript_driver() -> Command {
     let (name, version) = tools::JAVASCRIPT_STORE;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/javascript/driver.js");
+    let script = tools::repository_file("tests/support/javascript/driver.js");
     let mut command = Command::new(tools::NODE);
     command.arg(script).arg(tools::npm_package(name, version));
     command

@@ -23,6 +23,13 @@ pub const NODE: &str = "node";
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
+/// A file of the repository, by its path there. The tests of the nested workspaces mount these modules, too.
+pub fn repository_file(path: &str) -> PathBuf {
+    let mut folders =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join(path));
+    folders.find(|file| file.exists()).unwrap_or_else(|| panic!("{path} is not in the repository"))
+}
+
 /// The folder that all tools are installed in: next to the build, so that `cargo clean` removes them too.
 pub fn root() -> PathBuf {
     // Cargo gives tests no variable for the target directory itself, only for the `tmp` folder in it.

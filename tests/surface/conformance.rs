@@ -1,30 +1,12 @@
-//! What every container must do, the REST one against Azurite and the one in memory alike.
+//! What every container must do.
+//!
+//! `stores` of the root has the containers to test, none of which exists yet.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use eventhub_checkpointstore::{ErrorKind, MemoryContainer};
+use eventhub_checkpointstore::ErrorKind;
 
-use super::subject::BlobCheckpointStore;
-use super::support::azurite::Azurite;
-use super::{checkpoint, group, maybe_async, ownership, test};
-
-/// A new container in Azurite for each test.
-pub fn azurite() -> BlobCheckpointStore {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("c{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let azurite = Azurite::shared();
-    BlobCheckpointStore::from_connection_string(&azurite.connection_string(), &name).unwrap()
-}
-
-fn memory() -> BlobCheckpointStore {
-    BlobCheckpointStore::from_container(MemoryContainer::not_created())
-}
-
-/// Both containers, not created yet.
-fn stores() -> Vec<BlobCheckpointStore> {
-    vec![memory(), azurite()]
-}
+use super::{checkpoint, group, maybe_async, ownership, stores, test};
 
 #[maybe_async]
 #[test]

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use eventhub_checkpointstore::{Checkpoint, ErrorKind, RunMode, UpdateOutcome};
 
-use super::conformance::azurite;
 use super::subject::{BlobCheckpointStore, CheckpointStore, FencedCheckpointStore};
 use super::support::blob_service::Fault;
 use super::support::loopback::Reply;
 use super::world::{World, position};
-use super::{at_once, checkpoint, group, maybe_async, test};
+use super::{at_once, azurite, checkpoint, group, maybe_async, test};
 
 const NAME: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/0";
 

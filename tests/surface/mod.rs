@@ -35,7 +35,9 @@ mod shared_key;
 mod validation;
 mod world;
 
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, PartitionOwnership};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, PartitionOwnership};
+
+use crate::support::azurite::Azurite;
 
 use super::{
     IS_BLOCKING, at_once, block_on, credential_of, maybe_async, own_client, pause, subject, test,
@@ -52,4 +54,17 @@ pub fn ownership(partition_id: &str, owner_id: &str) -> PartitionOwnership {
 
 pub fn checkpoint(partition_id: &str, offset: &str, sequence_number: i64) -> Checkpoint {
     Checkpoint::new(&group(), partition_id, offset, sequence_number).unwrap()
+}
+
+/// A new container in Azurite, not created yet.
+pub fn azurite() -> subject::BlobCheckpointStore {
+    let azurite = Azurite::shared();
+    let (text, name) = (azurite.connection_string(), azurite.new_container_name());
+    subject::BlobCheckpointStore::from_connection_string(&text, &name).unwrap()
+}
+
+/// The containers of this surface, not created yet: the one in memory, and a new one in Azurite.
+pub fn stores() -> Vec<subject::BlobCheckpointStore> {
+    let memory = subject::BlobCheckpointStore::from_container(MemoryContainer::not_created());
+    vec![memory, azurite()]
 }

@@ -5,11 +5,10 @@ use eventhub_checkpointstore::{
     RunMode,
 };
 
-use super::conformance::azurite;
 use super::subject::BlobCheckpointStore;
 use super::support::blob_service::{Fault, ForeignBlob, Operation};
 use super::world::{World, position};
-use super::{checkpoint, group, maybe_async, ownership, test};
+use super::{azurite, checkpoint, group, maybe_async, ownership, test};
 
 const PREFIX: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/";
 

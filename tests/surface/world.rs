@@ -7,7 +7,9 @@ use eventhub_checkpointstore::container::{
 
 use super::maybe_async;
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, BlobContainer, Credential};
-use super::support::blob_service::{BlobService, ForeignBlob};
+use super::support::blob_service::BlobService;
+#[cfg(feature = "legacy")]
+use super::support::blob_service::ForeignBlob;
 use super::support::loopback::Loopback;
 
 pub enum World {

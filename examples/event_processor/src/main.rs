@@ -1,0 +1,120 @@
+//! Receives the events of an event hub together with other consumers of its group, and keeps checkpoints in blobs.
+//!
+//! What the sample `receive_events_using_checkpoint_store` does for Python, with the official Rust client:
+//!
+//! ```sh
+//! export EVENT_HUB_CONN_STR='Endpoint=sb://…' EVENT_HUB_NAME='telemetry'
+//! export AZURE_STORAGE_CONN_STR='DefaultEndpointsProtocol=https;AccountName=…' BLOB_CONTAINER_NAME='checkpoints'
+//! cargo run
+//! ```
+//!
+//! Start it twice, and the partitions are shared out. Optional are `CONSUMER_GROUP` (`$Default`), `CHECKPOINT_EVERY`
+//! (1: after each event), `UPDATE_INTERVAL_MS` and `EXPIRATION_MS` of the load balancing (10 and 60 seconds), and
+//! `EVENT_HUB_ENDPOINT` for an emulator (`amqp://127.0.0.1:5672`).
+
+use std::env;
+use std::error::Error;
+use std::sync::Arc;
+
+use azure_core::time::Duration;
+use azure_messaging_eventhubs::error::ErrorKind;
+use azure_messaging_eventhubs::models::StartPositions;
+use azure_messaging_eventhubs::processor::PartitionClient;
+use azure_messaging_eventhubs::{ConsumerClient, EventProcessor, StartLocation, StartPosition};
+use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use futures::StreamExt;
+use tokio::task::{LocalSet, spawn_local};
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+// The streams of the client are not `Send`, so all partitions are processed on this thread.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result {
+    let store = BlobCheckpointStore::from_connection_string(
+        &env::var("AZURE_STORAGE_CONN_STR")?,
+        &env::var("BLOB_CONTAINER_NAME")?,
+    )?;
+    store.create_container_if_not_exists().await?;
+
+    let mut consumer = ConsumerClient::builder();
+    if let Ok(group) = env::var("CONSUMER_GROUP") {
+        consumer = consumer.with_consumer_group(group);
+    }
+    if let Ok(endpoint) = env::var("EVENT_HUB_ENDPOINT") {
+        consumer = consumer.with_custom_endpoint(endpoint);
+    }
+    let hub = env::var("EVENT_HUB_NAME")?;
+    let consumer =
+        consumer.open_with_connection_string(&env::var("EVENT_HUB_CONN_STR")?, Some(&hub)).await?;
+
+    let processor = EventProcessor::builder()
+        .with_update_interval(milliseconds("UPDATE_INTERVAL_MS", 10_000)?)
+        .with_partition_expiration_duration(milliseconds("EXPIRATION_MS", 60_000)?)
+        .with_start_positions(StartPositions {
+            // Where there is no checkpoint. `inclusive` also counts where there is one: true would repeat an event.
+            default: StartPosition { location: StartLocation::Earliest, inclusive: false },
+            ..Default::default()
+        })
+        .build(consumer, Arc::new(store))
+        .await?;
+
+    LocalSet::new()
+        .run_until(async {
+            tokio::select! {
+                // An error here is one of the storage: the store has retried by then. Let the supervisor restart.
+                ended = processor.run() => ended.map_err(Into::into),
+                ended = start_partitions(&processor) => ended,
+                ended = tokio::signal::ctrl_c() => ended.map_err(Into::into),
+            }
+        })
+        .await
+}
+
+fn milliseconds(variable: &str, default: i64) -> Result<Duration> {
+    let given = env::var(variable).ok().map(|text| text.parse()).transpose()?;
+    Ok(Duration::milliseconds(given.unwrap_or(default)))
+}
+
+/// Processes every partition that this processor comes to own.
+async fn start_partitions(processor: &EventProcessor) -> Result {
+    let every = env::var("CHECKPOINT_EVERY").ok().map(|text| text.parse()).transpose()?;
+    loop {
+        let partition = processor.next_partition_client().await?;
+        spawn_local(async move {
+            let id = partition.get_partition_id().to_owned();
+            println!("partition {id}: begins");
+            match process(&partition, every.unwrap_or(1)).await {
+                Ok(()) => println!("partition {id}: another processor took it"),
+                Err(error) => eprintln!("partition {id}: {error}"),
+            }
+            // Without this the processor never opens the partition again. The link may be gone already.
+            if let Some(partition) = Arc::into_inner(partition) {
+                let _ = partition.close().await;
+            }
+        });
+    }
+}
+
+/// Receives until the partition is taken away, with a checkpoint after every so many events.
+async fn process(partition: &PartitionClient, every: u64) -> Result {
+    let mut events = partition.stream_events();
+    let mut count = 0;
+    while let Some(event) = events.next().await {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) if matches!(error.kind, ErrorKind::ConsumerDisconnected(_)) => break,
+            Err(error) => return Err(error.into()),
+        };
+        println!(
+            "partition {}: event {} at offset {}",
+            partition.get_partition_id(),
+            event.sequence_number().unwrap_or(-1),
+            event.offset().as_deref().unwrap_or("?"),
+        );
+        count += 1;
+        if count % every == 0 {
+            partition.update_checkpoint(&event).await?;
+        }
+    }
+    Ok(())
+}

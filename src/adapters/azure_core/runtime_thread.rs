@@ -1,0 +1,131 @@
+//! An async credential for callers without a runtime.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use azure_core::credentials::TokenCredential;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::get_token;
+use crate::access_token::{AccessToken, TokenRequest};
+use crate::checkpointstoreblob;
+use crate::error::{Error, ErrorKind, Result};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// As long as the store's calls may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A credential of `azure_core` or `azure_identity` for the blocking surface, **with a thread and an async runtime of
+/// its own**.
+///
+/// It starts one thread, `eventhub-checkpointstore-token`, with a single-threaded tokio runtime that drives the
+/// credential, background tasks of its HTTP client included. The thread sleeps between tokens, and it ends soon after
+/// the credential, and every store that has it, is dropped; dropping does not wait for it. Because the runtime is not
+/// the caller's, it may be used on a thread of an async runtime, too.
+///
+/// Leave it out if you can get tokens in a blocking way: a closure that returns an [`AccessToken`] is a credential.
+///
+/// ```
+/// # #[cfg(feature = "ureq")] fn example() -> eventhub_checkpointstore::Result<()> {
+/// use std::sync::Arc;
+///
+/// use azure_core::credentials::TokenCredential;
+/// use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
+/// use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};
+///
+/// # fn of_azure_identity() -> Arc<dyn TokenCredential> { unimplemented!() }
+/// let credential: Arc<dyn TokenCredential> = of_azure_identity();
+/// let credential = Credential::token(RuntimeThreadCredential::start(credential)?);
+/// let url = "https://contoso.blob.core.windows.net";
+/// let store = BlobCheckpointStore::new(url, "checkpoints", credential)?;
+/// # Ok(()) }
+/// ```
+pub struct RuntimeThreadCredential {
+    requests: UnboundedSender<Ask>,
+    timeout: Duration,
+}
+
+struct Ask {
+    request: TokenRequest,
+    timeout: Duration,
+    answer: SyncSender<Result<AccessToken, azure_core::Error>>,
+}
+
+impl RuntimeThreadCredential {
+    /// Starts the thread. No token is asked for yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the system gives no thread or no runtime.
+    pub fn start(credential: Arc<dyn TokenCredential>) -> Result<Self> {
+        let failed = |what, error| Error::new(ErrorKind::Other, what).with_source(error);
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| failed("the runtime for the token credential was not built", error))?;
+        let (requests, received) = unbounded_channel();
+        Builder::new()
+            .name("eventhub-checkpointstore-token".into())
+            .spawn(move || serve(&runtime, received, &credential))
+            .map_err(|error| {
+                failed("the thread for the token credential was not started", error)
+            })?;
+        Ok(Self { requests, timeout: TIMEOUT })
+    }
+
+    /// Sets how long a token may take, 20 s by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+/// Answers requests until nobody can send any more.
+fn serve(
+    runtime: &Runtime,
+    mut requests: UnboundedReceiver<Ask>,
+    credential: &Arc<dyn TokenCredential>,
+) {
+    runtime.block_on(async {
+        while let Some(Ask { request, timeout, answer }) = requests.recv().await {
+            let credential = Arc::clone(credential);
+            // A task of its own: one that hangs or panics is not in the way of the next one.
+            tokio::spawn(async move {
+                let token = tokio::time::timeout(timeout, get_token(&*credential, request)).await;
+                if let Ok(token) = token {
+                    // Nobody may be waiting any more.
+                    let _ = answer.send(token);
+                }
+            });
+        }
+    });
+}
+
+impl checkpointstoreblob::TokenCredential for RuntimeThreadCredential {
+    fn get_token(&self, request: TokenRequest) -> Result<AccessToken, BoxError> {
+        let (answer, answered) = sync_channel(1);
+        let ask = Ask { request, timeout: self.timeout, answer };
+        self.requests.send(ask).map_err(|_| "the thread of the token credential has ended")?;
+        // The thread keeps the same limit, but a credential may block it.
+        match answered.recv_timeout(self.timeout) {
+            Ok(token) => Ok(token?),
+            Err(RecvTimeoutError::Timeout) => Err("the token took too long".into()),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err("the token took too long, or the credential panicked".into())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RuntimeThreadCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeThreadCredential")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! From the SDK's errors to ours.
+
+use std::error::Error as _;
+
+use azure_core_0_21::error::{Error as SdkError, ErrorKind as SdkKind};
+
+use crate::error::{Error, ErrorKind};
+use crate::protocol::ServiceFailure;
+
+pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
+    let kind = match error.kind() {
+        SdkKind::HttpResponse { status, error_code } => {
+            let answered = ServiceFailure::answered(u16::from(*status), error_code.as_deref());
+            let unknown = is_write && answered.may_have_been_applied();
+            return answered.into_error().with_outcome_unknown(unknown);
+        }
+        SdkKind::Io => ErrorKind::Network,
+        // The answer came, but the SDK cannot read it.
+        SdkKind::DataConversion => ErrorKind::InvalidResponse,
+        SdkKind::Credential => {
+            return Error::new(ErrorKind::Credential, "").with_source(causes(error));
+        }
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, "").with_source(causes(error)).with_outcome_unknown(is_write)
+}
+
+pub(super) fn timed_out(is_write: bool) -> Error {
+    Error::new(ErrorKind::Timeout, "the time of the whole call is used up")
+        .with_outcome_unknown(is_write)
+}
+
+/// The texts of an error and its causes, without what may be a SAS: errors of HTTP clients show URLs.
+fn causes(error: &SdkError) -> String {
+    let mut text = first_line(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&first_line(&cause.to_string()));
+        source = cause.source();
+    }
+    text
+}
+
+/// The SDK shows whole answers in further lines.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let words: Vec<_> = line.split(' ').map(without_query).collect();
+    words.join(" ")
+}
+
+fn without_query(word: &str) -> &str {
+    match word.split_once('?') {
+        Some((url, _)) if url.contains("://") => url,
+        _ => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core_0_21::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn no_cause_shows_a_sas() {
+        let inner = std::io::Error::other(
+            "no answer from (https://a.example/c/b?sv=1&sig=SECRET)\nsig=SECRET",
+        );
+        let error = SdkError::full(SdkKind::Io, inner, "GET https://a.example/c?sig=SECRET failed");
+        let error = failure(&error, true);
+        assert_eq!(error.kind(), ErrorKind::Network);
+        assert!(error.is_outcome_unknown());
+        let source = error.source().unwrap().to_string();
+        assert_eq!(source, "GET https://a.example/c failed: no answer from (https://a.example/c/b");
+        assert!(!format!("{error:?}").contains("SECRET"));
+    }
+
+    #[test]
+    fn answers_are_judged_as_our_own() {
+        for (status, code, kind, unknown) in [
+            (StatusCode::NotFound, "BlobNotFound", ErrorKind::BlobNotFound, false),
+            (StatusCode::NotFound, "ContainerNotFound", ErrorKind::ContainerNotFound, false),
+            (StatusCode::Conflict, "BlobAlreadyExists", ErrorKind::ConditionNotMet, false),
+            (StatusCode::PreconditionFailed, "ConditionNotMet", ErrorKind::ConditionNotMet, false),
+            (StatusCode::InternalServerError, "InternalError", ErrorKind::Service, true),
+            (StatusCode::ServiceUnavailable, "ServerBusy", ErrorKind::Throttled, false),
+        ] {
+            let sdk = SdkKind::http_response(status, Some(code.into())).into_error();
+            let error = failure(&sdk, true);
+            assert_eq!((error.kind(), error.is_outcome_unknown()), (kind, unknown), "{code}");
+            assert_eq!(error.code(), Some(code));
+            assert!(!failure(&sdk, false).is_outcome_unknown());
+        }
+    }
+}

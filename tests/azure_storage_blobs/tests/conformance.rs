@@ -1,0 +1,145 @@
+//! The suite of `tests/surface/conformance.rs` on a `ContainerClient`, and what is particular to that.
+
+#[path = "../../surface/conformance.rs"]
+mod conformance;
+#[path = "../../support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use azure_storage_blobs_container::container;
+use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{
+    Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership, RequestOptions,
+};
+use maybe_async::must_be_async as maybe_async;
+use support::azurite::Azurite;
+use support::blob_service::{BlobService, Fault, ForeignBlob};
+use support::loopback::{Loopback, Reply};
+use tokio::test;
+
+fn group() -> ConsumerGroup {
+    ConsumerGroup::new("NS.servicebus.windows.net", "Hub", "$Default").unwrap()
+}
+
+fn ownership(partition_id: &str, owner_id: &str) -> PartitionOwnership {
+    PartitionOwnership::new(&group(), partition_id, owner_id).unwrap()
+}
+
+fn checkpoint(partition_id: &str, offset: &str, sequence_number: i64) -> Checkpoint {
+    Checkpoint::new(&group(), partition_id, offset, sequence_number).unwrap()
+}
+
+fn stores() -> Vec<BlobCheckpointStore> {
+    let azurite = Azurite::shared();
+    let client = container(
+        azurite.account_name(),
+        azurite.account_key(),
+        &azurite.blob_endpoint(),
+        &azurite.new_container_name(),
+    );
+    vec![BlobCheckpointStore::from_container(client)]
+}
+
+/// A double of the service behind the SDK.
+fn on_double() -> (BlobService, Loopback, BlobCheckpointStore) {
+    let service = BlobService::new("checkpoints");
+    let loopback = service.serve();
+    let client = container("acct", "c2VjcmV0", &loopback.url(), "checkpoints");
+    (service, loopback, BlobCheckpointStore::from_container(client))
+}
+
+#[test]
+async fn renewals_have_a_time_although_the_sdk_drops_it() {
+    for store in stores() {
+        store.create_container_if_not_exists().await.unwrap();
+        let first = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
+        let renewed = store.claim_ownership(&first).await.into_claimed();
+        let listing = store.list_ownership(&group()).await.unwrap();
+        let (answered, stored) =
+            (renewed[0].last_modified().unwrap(), listing.items()[0].last_modified().unwrap());
+        let difference = answered.duration_since(stored).unwrap();
+        assert!(difference <= Duration::from_secs(2), "{difference:?}");
+        assert_eq!(renewed[0].etag(), listing.items()[0].etag());
+    }
+}
+
+#[test]
+async fn every_write_is_one_request_and_carries_the_callers_headers() {
+    let (service, loopback, store) = on_double();
+    let options = RequestOptions::new().header("x-correlation", "abc").unwrap();
+    let store = store.with_options(options.client_request_id("id-1").unwrap());
+    let claimed = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
+    assert!(store.claim_ownership(&claimed).await.all_claimed());
+    let requests = loopback.requests();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        assert_eq!(request.header("x-correlation"), Some("abc"));
+        assert_eq!(request.header("x-ms-client-request-id"), Some("id-1"));
+        assert_eq!(request.header("content-length"), Some("0"));
+    }
+    assert_eq!(requests[0].header("if-none-match"), Some("*"));
+    assert_eq!(requests[0].header("x-ms-blob-type"), Some("BlockBlob"));
+    assert_eq!(requests[1].header("if-match"), Some(claimed[0].etag().unwrap().as_str()));
+    let name = "ns.servicebus.windows.net/hub/$default/ownership/0";
+    assert_eq!(service.blob(name).unwrap().metadata, [("ownerid".to_owned(), "a".to_owned())]);
+}
+
+#[test]
+async fn long_lists_come_page_by_page() {
+    let (service, _loopback, store) = on_double();
+    service.set_page_size(3);
+    for id in 0..10 {
+        store.update_checkpoint(&checkpoint(&id.to_string(), "1", id)).await.unwrap();
+    }
+    let listing = store.list_checkpoints(&group()).await.unwrap();
+    let numbers: Vec<_> = listing.iter().filter_map(|item| item.sequence_number()).collect();
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+    assert!(listing.skipped().is_empty());
+}
+
+#[test]
+async fn failures_have_their_kinds_and_lost_answers_are_unknown() {
+    for (fault, kind, unknown) in [
+        (Fault::DropAfterProcessing, ErrorKind::Network, true),
+        (answer(500, "InternalError"), ErrorKind::Service, true),
+        (answer(503, "ServerBusy"), ErrorKind::Throttled, false),
+        (answer(403, "AuthorizationFailure"), ErrorKind::AccessDenied, false),
+        (answer(404, "ContainerNotFound"), ErrorKind::ContainerNotFound, false),
+    ] {
+        let (service, _loopback, store) = on_double();
+        service.queue_faults([fault]);
+        let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_outcome_unknown()), (kind, unknown), "{error:?}");
+        assert!(error.blob().is_some_and(|blob| blob.ends_with("checkpoint/0")));
+    }
+}
+
+fn answer(status: u16, code: &str) -> Fault {
+    Fault::Answer(Reply::new(status).header("x-ms-error-code", code))
+}
+
+#[test]
+async fn a_call_ends_at_its_limit() {
+    let (service, _loopback, store) = on_double();
+    service.queue_faults([Fault::HangBefore]);
+    let store = store.with_options(RequestOptions::new().timeout(Duration::from_millis(100)));
+    let started = Instant::now();
+    let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::Timeout, true));
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// The SDK's parser is all or nothing; ours leaves such a blob out.
+#[test]
+async fn a_blob_that_the_sdk_cannot_parse_fails_the_list() {
+    let (service, _loopback, store) = on_double();
+    store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    assert_eq!(store.list_checkpoints(&group()).await.unwrap().len(), 1);
+    let name = "ns.servicebus.windows.net/hub/$default/checkpoint/notes";
+    let foreign =
+        ForeignBlob::new(name).list_property("<AccessTierInferred>maybe</AccessTierInferred>");
+    service.put_with(foreign);
+    let error = store.list_checkpoints(&group()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error:?}");
+}

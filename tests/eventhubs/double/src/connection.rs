@@ -1,0 +1,48 @@
+//! Connections and their sessions.
+
+use std::sync::Arc;
+
+use fe2o3_amqp::acceptor::{ConnectionAcceptor, ListenerSessionHandle, SessionAcceptor};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::hub::Hub;
+use crate::link::{self, SessionContext};
+use crate::sasl::AnonymousOrPlain;
+
+/// What the official client asks for too.
+const MAX_FRAME_SIZE: u32 = 65536;
+
+/// Serves one connection until the peer closes it.
+pub(crate) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
+    // Small frames go back and forth one by one: Nagle's algorithm would add 40 ms to many of them.
+    let _ = stream.set_nodelay(true);
+    let acceptor = ConnectionAcceptor::builder()
+        .container_id("eventhubs-double")
+        .max_frame_size(MAX_FRAME_SIZE)
+        .sasl_acceptor(AnonymousOrPlain)
+        .build();
+    let Ok(mut connection) = acceptor.accept(stream).await else {
+        return;
+    };
+    hub.counts.connections.add(1);
+
+    let session_acceptor = SessionAcceptor::new();
+    let mut sessions = JoinSet::new();
+    while let Ok(session) = session_acceptor.accept(&mut connection).await {
+        while sessions.try_join_next().is_some() {}
+        sessions.spawn(serve_session(session, Arc::clone(&hub)));
+    }
+}
+
+/// Serves the links of one session until the peer ends it.
+async fn serve_session(mut session: ListenerSessionHandle, hub: Arc<Hub>) {
+    let context = SessionContext::new(hub);
+    let mut links = JoinSet::new();
+    while let Some(attach) = session.next_incoming_attach().await {
+        while links.try_join_next().is_some() {}
+        if let Some(serving) = link::accept(attach, &mut session, &context).await {
+            links.spawn(serving);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What happened so far.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A snapshot of what the double has seen since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Tokens that were put to `$cbs`.
+    pub put_tokens: u64,
+    /// Requests that `$management` answered, refusals included.
+    pub management_requests: u64,
+    /// Receive links that got their partition.
+    pub opened_links: u64,
+    /// Receive links that lost it again to another receiver (`amqp:link:stolen`).
+    pub stolen_links: u64,
+    /// Links that were refused: no such entity, a bad filter, or a higher owner level there already.
+    pub refused_links: u64,
+    /// Events handed to a receiver, by partition id; an event that is received twice counts twice.
+    pub delivered: BTreeMap<String, u64>,
+}
+
+/// One counter that many tasks share.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,77 @@
+//! The state that all connections share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::counters::Counter;
+use crate::log::{PartitionLog, now_millis};
+use crate::seats::Seats;
+use crate::{Config, Counters};
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) name: String,
+    pub(crate) created_millis: i64,
+    pub(crate) settle_delay: Duration,
+    pub(crate) in_flight: usize,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) id: String,
+    pub(crate) log: PartitionLog,
+    pub(crate) delivered: Counter,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) connections: Counter,
+    pub(crate) put_tokens: Counter,
+    pub(crate) management_requests: Counter,
+    pub(crate) opened_links: Counter,
+    pub(crate) stolen_links: Counter,
+    pub(crate) refused_links: Counter,
+}
+
+impl Hub {
+    pub(crate) fn new(config: Config) -> Self {
+        let partition = |id: usize| Partition {
+            id: id.to_string(),
+            log: PartitionLog::new(config.offset_style),
+            delivered: Counter::default(),
+        };
+        Self {
+            created_millis: now_millis(),
+            settle_delay: config.settle_delay,
+            in_flight: config.in_flight,
+            partitions: (0..config.partitions).map(partition).collect(),
+            seats: Arc::default(),
+            counts: Counts::default(),
+            name: config.eventhub_name,
+        }
+    }
+
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(crate) fn partition(&self, id: &str) -> Option<&Partition> {
+        self.partitions.iter().find(|partition| partition.id == id)
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let delivered = |partition: &Partition| (partition.id.clone(), partition.delivered.get());
+        Counters {
+            connections: self.counts.connections.get(),
+            put_tokens: self.counts.put_tokens.get(),
+            management_requests: self.counts.management_requests.get(),
+            opened_links: self.counts.opened_links.get(),
+            stolen_links: self.counts.stolen_links.get(),
+            refused_links: self.counts.refused_links.get(),
+            delivered: self.partitions.iter().map(delivered).collect(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! An Azure Event Hubs double on loopback: an AMQP 1.0 listener with in-memory partitions, good enough for the
+//! official Rust client (`azure_messaging_eventhubs`) and its `EventProcessor`.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+//! use eventhubs_double::{Config, EventHubsDouble};
+//!
+//! let double = EventHubsDouble::start(Config::new("telemetry", 4)).await?;
+//! let sequence_number = double.append("0", "hello");
+//! assert_eq!(sequence_number, 0);
+//! // Hand this to `ConsumerClient::builder().with_custom_endpoint(…)`.
+//! assert!(double.endpoint().starts_with("amqp://127.0.0.1:"));
+//! # Ok(()) }
+//! ```
+//!
+//! # What it speaks
+//!
+//! - SASL ANONYMOUS and PLAIN (any user name and password that are not empty).
+//! - `$cbs` put-token: every token is accepted.
+//! - `$management` READ of `com.microsoft:eventhub` and `com.microsoft:partition`.
+//! - Receive links `{hub}/ConsumerGroups/{group}/Partitions/{id}` with the selector filter for offset, sequence
+//!   number and enqueued time, and with owner levels: a receiver of an equal or higher level takes the partition
+//!   of its consumer group over, and the earlier link is closed with `amqp:link:stolen`.
+//!
+//! Everything else (sending, transactions, TLS, WebSockets) is refused or not there.
+//!
+//! # Names
+//!
+//! Hub and group names compare ASCII-case-insensitively, as at the service. Every consumer group exists.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod config;
+mod connection;
+mod counters;
+mod hub;
+mod link;
+mod log;
+mod management;
+mod receiver;
+mod request_response;
+mod sasl;
+mod seats;
+mod selector;
+mod server;
+
+pub use config::{Config, OffsetStyle};
+pub use counters::Counters;
+pub use seats::AttachedReceiver;
+pub use server::EventHubsDouble;

@@ -1,0 +1,117 @@
+//! Links: which node of the hub a link is for, and how it is refused.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fe2o3_amqp::Sender;
+use fe2o3_amqp::acceptor::{LinkAcceptor, LinkEndpoint, ListenerSessionHandle};
+use fe2o3_amqp::types::definitions::{AmqpError, Error, Role};
+use fe2o3_amqp::types::messaging::{Target, TargetArchetype};
+use fe2o3_amqp::types::performatives::Attach;
+use tokio::time::{sleep, timeout};
+
+use crate::hub::Hub;
+use crate::receiver;
+use crate::request_response::{self, Node, Replies};
+
+/// The task that serves a link until it is gone.
+pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How long a close waits for the answer of a peer that may be gone.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the links of one session share.
+pub(crate) struct SessionContext {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) replies: Arc<Replies>,
+}
+
+impl SessionContext {
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, replies: Arc::default() }
+    }
+}
+
+/// Accepts an incoming link; `None` when the session ended meanwhile.
+pub(crate) async fn accept(
+    mut attach: Attach,
+    session: &mut ListenerSessionHandle,
+    context: &SessionContext,
+) -> Option<Serving> {
+    match attach.role {
+        Role::Sender => accept_requests(attach, session, context).await,
+        Role::Receiver => {
+            // A receiver need not name a target, but the acceptor insists on one.
+            attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
+            match source_address(&attach).and_then(Node::at) {
+                Some(node) => {
+                    request_response::accept_replies(node, attach, session, context).await
+                }
+                None => receiver::accept(attach, session, context).await,
+            }
+        }
+    }
+}
+
+async fn accept_requests(
+    attach: Attach,
+    session: &mut ListenerSessionHandle,
+    context: &SessionContext,
+) -> Option<Serving> {
+    let node = target_address(&attach).and_then(Node::at);
+    let endpoint = LinkAcceptor::new().accept_incoming_attach(attach, session).await.ok()?;
+    let LinkEndpoint::Receiver(requests) = endpoint else {
+        return None;
+    };
+    let Some(node) = node else {
+        context.hub.counts.refused_links.add(1);
+        let error = Error::new(
+            AmqpError::NotImplemented,
+            "the double does not take events".to_string(),
+            None,
+        );
+        return Some(Box::pin(async move {
+            let _ = timeout(CLOSE_TIMEOUT, requests.close_with_error(error)).await;
+        }));
+    };
+    Some(Box::pin(request_response::serve(
+        node,
+        requests,
+        Arc::clone(&context.hub),
+        Arc::clone(&context.replies),
+    )))
+}
+
+/// Accepts the link of a remote receiver.
+pub(crate) async fn accept_sender(
+    attach: Attach,
+    session: &mut ListenerSessionHandle,
+) -> Option<Sender> {
+    match LinkAcceptor::new().accept_incoming_attach(attach, session).await {
+        Ok(LinkEndpoint::Sender(sender)) => Some(sender),
+        _ => None,
+    }
+}
+
+/// Closes a link with an error, a little later than at once: clients below fe2o3-amqp 0.18.2 may otherwise see the
+/// close before they have finished their attach.
+pub(crate) async fn close_with(sender: Sender, error: Error, delay: Duration) {
+    sleep(delay).await;
+    let _ = timeout(CLOSE_TIMEOUT, sender.close_with_error(error)).await;
+}
+
+pub(crate) fn source_address(attach: &Attach) -> Option<&str> {
+    attach.source.as_ref()?.address.as_deref()
+}
+
+pub(crate) fn target_address(attach: &Attach) -> Option<&str> {
+    match attach.target.as_deref()? {
+        TargetArchetype::Target(target) => target.address.as_deref(),
+        #[allow(
+            unreachable_patterns,
+            reason = "a coordinator exists with the feature `transaction` only"
+        )]
+        _ => None,
+    }
+}

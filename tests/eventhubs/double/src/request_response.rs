@@ -1,0 +1,149 @@
+//! Request-response nodes: `$cbs` and `$management`.
+//!
+//! A client attaches a pair of links in one session: it sends requests on the first and names, in `reply-to`, the
+//! target address of the second, where the answers go.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fe2o3_amqp::acceptor::ListenerSessionHandle;
+use fe2o3_amqp::types::messaging::{AmqpValue, ApplicationProperties, Body, Message, Properties};
+use fe2o3_amqp::types::performatives::Attach;
+use fe2o3_amqp::types::primitives::Value;
+use fe2o3_amqp::{Receiver, Sender};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::hub::Hub;
+use crate::link::{self, Serving, SessionContext};
+use crate::management;
+
+pub(crate) type Request = Message<Body<Value>>;
+pub(crate) type Reply = Message<AmqpValue<Value>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Node {
+    /// Claims-based security: takes tokens.
+    Cbs,
+    Management,
+}
+
+impl Node {
+    pub(crate) fn at(address: &str) -> Option<Self> {
+        match address {
+            "$cbs" => Some(Self::Cbs),
+            "$management" => Some(Self::Management),
+            _ => None,
+        }
+    }
+
+    fn answer(self, request: &Request, hub: &Hub) -> Answer {
+        match self {
+            Self::Cbs => put_token(hub),
+            Self::Management => management::answer(request, hub),
+        }
+    }
+}
+
+/// Every token is good.
+fn put_token(hub: &Hub) -> Answer {
+    hub.counts.put_tokens.add(1);
+    Answer { status: 202, description: "Accepted", body: Value::Null }
+}
+
+/// What a node says to a request.
+pub(crate) struct Answer {
+    pub(crate) status: i32,
+    pub(crate) description: &'static str,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    fn into_reply(self, request: &Request) -> Reply {
+        let message_id =
+            request.properties.as_ref().and_then(|properties| properties.message_id.clone());
+        let properties = Properties { correlation_id: message_id, ..Properties::default() };
+        let status = ApplicationProperties::builder()
+            .insert("status-code", self.status)
+            .insert("status-description", self.description.to_string())
+            .build();
+        Message::builder()
+            .properties(properties)
+            .application_properties(status)
+            .value(self.body)
+            .build()
+    }
+}
+
+/// The reply links of a session, by node and address.
+#[derive(Debug, Default)]
+pub(crate) struct Replies(Mutex<HashMap<(Node, String), mpsc::Sender<Reply>>>);
+
+impl Replies {
+    fn open(&self, node: Node, address: String) -> mpsc::Receiver<Reply> {
+        let (sender, receiver) = mpsc::channel(16);
+        self.links().insert((node, address), sender);
+        receiver
+    }
+
+    async fn send(&self, node: Node, address: &str, reply: Reply) {
+        let link = self.links().get(&(node, address.to_string())).cloned();
+        if let Some(link) = link {
+            // The peer may have closed the link without waiting for its answer.
+            let _ = link.send(reply).await;
+        }
+    }
+
+    fn links(&self) -> MutexGuard<'_, HashMap<(Node, String), mpsc::Sender<Reply>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves the link on which requests come.
+pub(crate) async fn serve(
+    node: Node,
+    mut requests: Receiver,
+    hub: Arc<Hub>,
+    replies: Arc<Replies>,
+) {
+    while let Ok(delivery) = requests.recv::<Body<Value>>().await {
+        sleep(hub.settle_delay).await;
+        if requests.accept(&delivery).await.is_err() {
+            return;
+        }
+        sleep(hub.settle_delay).await;
+        let request = delivery.into_message();
+        let reply_to =
+            request.properties.as_ref().and_then(|properties| properties.reply_to.as_deref());
+        if let Some(reply_to) = reply_to {
+            let reply = node.answer(&request, &hub).into_reply(&request);
+            replies.send(node, reply_to, reply).await;
+        }
+    }
+}
+
+/// Accepts the link on which answers go.
+pub(crate) async fn accept_replies(
+    node: Node,
+    attach: Attach,
+    session: &mut ListenerSessionHandle,
+    context: &SessionContext,
+) -> Option<Serving> {
+    let address = link::target_address(&attach).unwrap_or_default().to_string();
+    let queue = context.replies.open(node, address);
+    let sender = link::accept_sender(attach, session).await?;
+    Some(Box::pin(serve_replies(sender, queue)))
+}
+
+async fn serve_replies(mut sender: Sender, mut queue: mpsc::Receiver<Reply>) {
+    loop {
+        let reply = tokio::select! {
+            reply = queue.recv() => reply,
+            _ = sender.on_detach() => None,
+        };
+        let Some(reply) = reply else { return };
+        if sender.send(reply).await.is_err() {
+            return;
+        }
+    }
+}
