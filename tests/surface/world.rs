@@ -8,8 +8,6 @@ use eventhub_checkpointstore::container::{
 use super::maybe_async;
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, BlobContainer, Credential};
 use super::support::blob_service::BlobService;
-#[cfg(feature = "legacy")]
-use super::support::blob_service::ForeignBlob;
 use super::support::loopback::Loopback;
 
 pub enum World {
@@ -55,9 +53,10 @@ impl World {
         }
     }
 
-    #[cfg(feature = "legacy")]
     /// Writes content as a legacy processor would.
+    #[cfg(feature = "legacy")]
     pub fn put_content(&self, name: &str, content: &str) {
+        use super::support::blob_service::ForeignBlob;
         match self {
             Self::Memory(container) => container.put_content(name, content.to_owned()).unwrap(),
             Self::Service(service, _) => {
