@@ -97,7 +97,15 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //!
 //! By default both surfaces with their clients and rustls. See [`_documentation::features`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
 #![cfg_attr(
     not(all(feature = "blocking", feature = "aio")),
     allow(rustdoc::broken_intra_doc_links, reason = "the texts name both surfaces")

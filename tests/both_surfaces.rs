@@ -35,6 +35,7 @@ const FEATURES: &[(&str, bool)] = &features![
     "native-tls",
     "_rustls",
     "serde",
+    "legacy",
 ];
 
 #[test]

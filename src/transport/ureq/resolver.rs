@@ -62,7 +62,7 @@ impl CachingResolver {
     }
 
     fn look_up(&self, target: Target, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
-        let addresses = look_up_within(target.clone(), timeout)?;
+        let addresses = look_up_within(&target, timeout)?;
         self.lock().insert(target, (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
@@ -73,7 +73,7 @@ impl CachingResolver {
 }
 
 /// The system's resolver knows no limit, so it is asked on a thread; where none can be had, without a limit.
-fn look_up_within(target: Target, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+fn look_up_within(target: &Target, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let asked = target.clone();
     let spawned =
