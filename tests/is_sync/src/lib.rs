@@ -70,7 +70,9 @@ fn both_clients_are_built() {
     const NOWHERE: &str = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=MTIz;BlobEndpoint=http://127.0.0.1:1/a";
     let blocking =
         checkpointstoreblob::BlobCheckpointStore::from_connection_string(NOWHERE, "checkpoints");
-    let aio =
-        checkpointstoreblob_aio::BlobCheckpointStore::from_connection_string(NOWHERE, "checkpoints");
+    let aio = checkpointstoreblob_aio::BlobCheckpointStore::from_connection_string(
+        NOWHERE,
+        "checkpoints",
+    );
     assert!(blocking.is_ok() && aio.is_ok(), "{blocking:?} {aio:?}");
 }
