@@ -36,6 +36,9 @@ const FEATURES: &[(&str, bool)] = &features![
     "_rustls",
     "serde",
     "legacy",
+    "azure_messaging_eventhubs",
+    "azure_core",
+    "azure_storage_blobs",
 ];
 
 #[test]
