@@ -196,7 +196,7 @@ fn service_without_blobs() -> io::Result<String> {
             // The client sees a failure to answer, so there is nothing more to do about it.
             let _ = write!(
                 &stream,
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{LIST}",
+                "HTTP/1.1 200 OK\r\nx-ms-version: 2019-07-07\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{LIST}",
                 LIST.len()
             );
         }

@@ -59,6 +59,7 @@ impl Transport for ShowOnly {
         // What the service answers to a first claim that wins.
         http::Response::builder()
             .status(201)
+            .header("x-ms-request-id", "5f2b1d9c-0001-0000-0000-000000000000")
             .header("etag", "\"0x8DE29A5B1C3D0F1\"")
             .header("last-modified", "Fri, 20 Nov 2026 06:00:00 GMT")
             .body(Bytes::new())

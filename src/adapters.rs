@@ -21,3 +21,5 @@ pub mod azure_storage_blobs;
 #[cfg(feature = "aio")]
 #[doc(hidden)]
 pub mod event_processor;
+#[cfg(feature = "aio")]
+mod event_processor_store;

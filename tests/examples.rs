@@ -60,6 +60,50 @@ fn storage_api_version_shows_what_it_is_told() {
     assert!(!refused.status.success());
 }
 
+#[test]
+fn custom_transport_reaches_a_service_over_both_surfaces() {
+    let alone = succeeded(Command::new(example("custom_transport")).output().unwrap());
+    assert!(
+        alone.iter().any(|line| line.starts_with("  GET /contoso/custom-transport?")),
+        "{alone:#?}"
+    );
+    assert_eq!(alone.iter().filter(|line| line.ends_with("sockets: 0 checkpoints")).count(), 2);
+
+    let azurite = Azurite::shared();
+    let output = Command::new(example("custom_transport"))
+        .env("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string())
+        .env("AZURE_STORAGE_CONTAINER", azurite.new_container_name())
+        .output();
+    let lines = succeeded(output.unwrap());
+    assert_eq!(
+        lines,
+        ["over blocking sockets: 1 checkpoints", "over async sockets: 2 checkpoints"],
+        "each surface writes one"
+    );
+}
+
+#[test]
+fn custom_container_keeps_conditions_and_what_it_stored() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("custom-container-{}", std::process::id()));
+    let run = |checkpoint: i64, claimed: u32| {
+        let output = Command::new(example("custom_container")).arg(&folder).output();
+        let lines = succeeded(output.unwrap());
+        assert_eq!(
+            lines,
+            [
+                format!("blocking: checkpoint {checkpoint}, claimed {claimed}"),
+                format!("async: checkpoint Some({checkpoint})"),
+                "async: first claim lost 1, takeover claimed 1".to_owned(),
+            ]
+        );
+    };
+    run(0, 1);
+    // The record of the first run is there.
+    run(1, 0);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 fn loses_a_consumer_but_no_event(name: &str) {
     let lines = succeeded(command(name).output().unwrap());
 
