@@ -3,17 +3,18 @@
 //! In the async surface any `Arc` of a credential is a [`Credential`](crate::checkpointstoreblob_aio::Credential):
 //!
 //! ```
-//! # #[cfg(feature = "reqwest")] fn example() -> eventhub_checkpointstore::Result<()> {
+//! # #[cfg(feature = "reqwest")] mod example {
 //! use std::sync::Arc;
 //!
 //! use azure_core::credentials::TokenCredential;
+//! use eventhub_checkpointstore::Result;
 //! use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 //!
-//! # fn of_azure_identity() -> Arc<dyn TokenCredential> { unimplemented!() }
-//! let credential: Arc<dyn TokenCredential> = of_azure_identity();
-//! let url = "https://contoso.blob.core.windows.net";
-//! let store = BlobCheckpointStore::new(url, "checkpoints", credential)?;
-//! # Ok(()) }
+//! /// With any credential of `azure_identity`.
+//! fn connect(credential: Arc<dyn TokenCredential>) -> Result<BlobCheckpointStore> {
+//!     BlobCheckpointStore::new("https://contoso.blob.core.windows.net", "checkpoints", credential)
+//! }
+//! # }
 //! ```
 //!
 //! These credentials are async by nature, so the blocking surface needs a runtime for them, which is
