@@ -67,6 +67,7 @@ fn main() {
         surface(&mut run, &mut server);
     }
     run.misses.extend(instant::signing(run.effort, &|name| run.wants(name)));
+    instant::reading(run.effort, &|name| run.wants(name));
     run.misses.extend(startup::compare(run.effort, &mut server, &|name| run.wants(name)));
     if is_full {
         println!("\n{} bounds are not met. {}", run.misses.len(), run.misses.join("; "));
