@@ -174,19 +174,29 @@ fn sequential_aio_rows(run: &mut Run, server: &mut Server, kind: &str, runtime: 
     young_clients(run, server, kind, runtime);
 }
 
-/// The race for the first connection comes once per client, so there are many clients.
+/// Whether a sequential caller gets its connection back is a race, which is new for each client.
 fn young_clients(run: &Run, server: &mut Server, kind: &str, runtime: &Runtime) {
-    let name = format!("aio, {kind}: 50 clients, 20 checkpoints each");
-    if !run.wants(&name) {
-        return;
+    for is_task in [false, true] {
+        let caller = if is_task { "a task" } else { "block_on" };
+        let name = format!("aio, {kind}: 50 clients in {caller}, 20 checkpoints each");
+        if !run.wants(&name) {
+            continue;
+        }
+        let ports = (server.listen(Duration::ZERO), server.listen(Duration::ZERO));
+        for _ in 0..50 {
+            let (bare, store) = (aio::Bare::new(ports.0), aio::store(ports.1, SHORT));
+            let work = async move {
+                bare.checkpoints(20).await;
+                aio::checkpoints(&store, 20).await;
+            };
+            if is_task {
+                runtime.block_on(async { tokio::spawn(work).await.expect("the task ends well") });
+            } else {
+                runtime.block_on(work);
+            }
+        }
+        print_connections(server, &name, ports.0, ports.1);
     }
-    let ports = (server.listen(Duration::ZERO), server.listen(Duration::ZERO));
-    for _ in 0..50 {
-        let (bare, store) = (aio::Bare::new(ports.0), aio::store(ports.1, SHORT));
-        runtime.block_on(bare.checkpoints(20));
-        runtime.block_on(aio::checkpoints(&store, 20));
-    }
-    print_connections(server, &name, ports.0, ports.1);
 }
 
 /// How many connections were opened, which tells what the pool is worth.

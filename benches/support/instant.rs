@@ -36,6 +36,7 @@ impl Transport for Instant {
         }
         let body = self.pages.get(usize::from(is_second)).cloned().unwrap_or_default();
         let answer = http::Response::builder()
+            .header("x-ms-version", "2019-07-07")
             .header("etag", ETAG)
             .header("date", "Sun, 22 Nov 2026 10:05:07 GMT")
             .body(body);
