@@ -67,6 +67,7 @@ fn main() {
         surface(&mut run, &mut server);
     }
     run.misses.extend(instant::signing(run.effort, &|name| run.wants(name)));
+    instant::reading(run.effort, &|name| run.wants(name));
     run.misses.extend(startup::compare(run.effort, &mut server, &|name| run.wants(name)));
     if is_full {
         println!("\n{} bounds are not met. {}", run.misses.len(), run.misses.join("; "));
@@ -161,7 +162,7 @@ fn sequential_aio_rows(run: &mut Run, server: &mut Server, kind: &str, runtime: 
         &mut |count| (0..count).for_each(|_| runtime.block_on(bare.list(SHORT, 32))),
         &mut |count| (0..count).for_each(|_| runtime.block_on(aio::list(&store, &group, 32))),
     );
-    print_connections(run, server, &format!("aio, {kind}, one caller at a time"), ports.0, ports.1);
+    print_connections(server, &format!("aio, {kind}, one caller at a time"), ports.0, ports.1);
     let (bare, store) = (aio::Bare::new(long.0), aio::store(long.1, LONG));
     run.compare(
         &format!("aio, {kind}: list of 10,000"),
@@ -169,13 +170,39 @@ fn sequential_aio_rows(run: &mut Run, server: &mut Server, kind: &str, runtime: 
         &mut |count| (0..count).for_each(|_| runtime.block_on(bare.list(LONG, 10_000))),
         &mut |count| (0..count).for_each(|_| runtime.block_on(aio::list(&store, &group, 10_000))),
     );
-    print_connections(run, server, &format!("aio, {kind}, long lists"), long.0, long.1);
+    print_connections(server, &format!("aio, {kind}, long lists"), long.0, long.1);
+    young_clients(run, server, kind, runtime);
+}
+
+/// Whether a sequential caller gets its connection back is a race, which is new for each client.
+fn young_clients(run: &Run, server: &mut Server, kind: &str, runtime: &Runtime) {
+    for is_task in [false, true] {
+        let caller = if is_task { "a task" } else { "block_on" };
+        let name = format!("aio, {kind}: 50 clients in {caller}, 20 checkpoints each");
+        if !run.wants(&name) {
+            continue;
+        }
+        let ports = (server.listen(Duration::ZERO), server.listen(Duration::ZERO));
+        for _ in 0..50 {
+            let (bare, store) = (aio::Bare::new(ports.0), aio::store(ports.1, SHORT));
+            let work = async move {
+                bare.checkpoints(20).await;
+                aio::checkpoints(&store, 20).await;
+            };
+            if is_task {
+                runtime.block_on(async { tokio::spawn(work).await.expect("the task ends well") });
+            } else {
+                runtime.block_on(work);
+            }
+        }
+        print_connections(server, &name, ports.0, ports.1);
+    }
 }
 
 /// How many connections were opened, which tells what the pool is worth.
-fn print_connections(run: &Run, server: &mut Server, callers: &str, bare: u16, store: u16) {
-    if run.only.is_none() {
-        let (bare, store) = (server.counts(bare), server.counts(store));
+fn print_connections(server: &mut Server, callers: &str, bare: u16, store: u16) {
+    let (bare, store) = (server.counts(bare), server.counts(store));
+    if bare.0 > 0 {
         println!(
             "{callers}: bare client {} connections for {} requests, store {} for {}",
             bare.0, bare.1, store.0, store.1
@@ -225,6 +252,6 @@ fn crowded_aio_rows(run: &mut Run, server: &mut Server, runtime: &Runtime) {
             },
         );
     }
-    print_connections(run, server, "aio, workers, 16 at once, 0 ms", near.0, near.1);
-    print_connections(run, server, "aio, workers, 16 at once, 5 ms", far.0, far.1);
+    print_connections(server, "aio, workers, 16 at once, 0 ms", near.0, near.1);
+    print_connections(server, "aio, workers, 16 at once, 5 ms", far.0, far.1);
 }

@@ -9,6 +9,7 @@ mod api_version;
 mod connection_string;
 mod container_name;
 mod create_container;
+mod date;
 mod delete_blob;
 mod endpoint;
 mod get_blob;

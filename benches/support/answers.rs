@@ -32,6 +32,15 @@ impl Answers {
         }
     }
 
+    /// The bodies of the two pages of the long list.
+    pub fn page_bodies(&self) -> [&[u8]; 2] {
+        [0, 1].map(|page| {
+            let answer = &self.pages[page];
+            let at = answer.windows(4).position(|window| window == b"\r\n\r\n");
+            &answer[at.expect("the end of the head") + 4..]
+        })
+    }
+
     /// The answer to a request, by what differs between those of the benches.
     pub fn choose(&self, request: &[u8]) -> &[u8] {
         let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();

@@ -138,8 +138,10 @@ fn request_id() -> String {
 pub fn look_at(body: &[u8]) -> (usize, Option<String>) {
     let names = memmem::find_iter(body, b"<Name>")
         .filter(|at| body[at + 6..].starts_with(PREFIX.as_bytes()));
-    let marker = memmem::rfind(body, b"<NextMarker>").and_then(|at| {
-        let rest = &body[at + "<NextMarker>".len()..];
+    // The marker stands near the end.
+    let end = &body[body.len().saturating_sub(256)..];
+    let marker = memmem::find(end, b"<NextMarker>").and_then(|at| {
+        let rest = &end[at + "<NextMarker>".len()..];
         let end = memmem::find(rest, b"<")?;
         Some(String::from_utf8_lossy(&rest[..end]).into_owned())
     });

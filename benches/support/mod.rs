@@ -1,4 +1,5 @@
 //! What the benches share.
+#![allow(dead_code, reason = "no bench needs all of it")]
 
 pub mod aio;
 pub mod answers;

@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response};
 
+use super::date::parse_date;
 use crate::container::BlobWritten;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ETag;
@@ -51,8 +52,7 @@ impl Answer {
     }
 
     fn date_in(&self, name: HeaderName) -> Option<SystemTime> {
-        let text = self.headers().get(name)?.to_str().ok()?;
-        httpdate::parse_http_date(text).ok()
+        parse_date(self.headers().get(name)?.to_str().ok()?)
     }
 
     pub(crate) fn request_id(&self) -> Option<&str> {

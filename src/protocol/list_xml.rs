@@ -1,14 +1,14 @@
 //! The body of a List Blobs answer.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 
+use super::date::parse_date;
 use super::xml::{Element, Walker, XmlFault, XmlResult};
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor};
 use crate::error::{Error, ErrorKind, Result};
-
-type Metadata<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
 
 /// Shows each blob of a page to a visitor, and returns the marker of the next page.
 ///
@@ -43,11 +43,9 @@ fn page(body: &[u8], visit: &mut BlobVisitor<'_>) -> XmlResult<Option<String>> {
 /// What is kept from one blob of a page to the next.
 #[derive(Default)]
 struct Scratch<'b> {
-    /// One buffer serves all blobs.
-    metadata: Metadata<'b>,
-    /// How the properties of a blob ended behind its ETag, if nothing in there mattered. Blobs that were written by the
-    /// same means all end with the same bytes, half of a list, which need not be taken apart again.
-    tail: Option<&'b str>,
+    metadata: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    fields: Vec<(Range<usize>, Field<'b>)>,
+    template: Option<Template<'b>>,
 }
 
 fn blob<'b>(
@@ -56,81 +54,187 @@ fn blob<'b>(
     scratch: &mut Scratch<'b>,
     visit: &mut BlobVisitor<'_>,
 ) -> XmlResult<()> {
-    scratch.metadata.clear();
-    let mut entry = BlobEntry::default();
-    let mut name = None;
-    walker.each_child(parent, |walker, element| {
-        match element.name() {
-            "Name" => name = Some(blob_name(walker, &element)?),
-            "Properties" => properties(walker, &element, &mut entry, &mut scratch.tail)?,
-            "Metadata" => walker.each_child(&element, |walker, element| {
-                let value = walker.text(&element)?;
-                scratch.metadata.push((Cow::Borrowed(element.name()), value));
+    let begin = walker.position();
+    let Scratch { metadata, fields, template } = scratch;
+    if let Some(template) = template {
+        metadata.clear();
+        if let Some(entry) = template.read(walker, metadata) {
+            visit(BlobEntry { metadata, ..entry });
+            return Ok(());
+        }
+        walker.go_back(begin);
+    }
+    metadata.clear();
+    fields.clear();
+    let mut reader = BlobReader {
+        entry: BlobEntry::default(),
+        metadata,
+        fields,
+        has_name: false,
+        is_plain: true,
+    };
+    reader.read(walker, parent)?;
+    if !reader.has_name {
+        return Err(XmlFault::NoName);
+    }
+    // What stands in a template has no effect, so a blob that is something else makes none.
+    if reader.is_plain && reader.entry.kind == BlobEntryKind::Blob {
+        *template = Some(Template::new(walker, begin, reader.fields));
+    }
+    let BlobReader { entry, metadata, .. } = reader;
+    visit(BlobEntry { metadata, ..entry });
+    Ok(())
+}
+
+/// What the text of an element means.
+#[derive(Clone, Copy)]
+enum Field<'b> {
+    Name,
+    LastModified,
+    ETag,
+    Metadata(&'b str),
+    /// It differs from blob to blob, and nobody needs it.
+    Ignored,
+}
+
+/// The markup of a blob around the texts that differ.
+///
+/// Blobs that were written by the same means differ in a few texts only. Comparing what is around them with the blob
+/// before takes a fifth of the time of reading tag by tag, and cannot read it in another way: what is equal was
+/// read as a whole once.
+struct Template<'b> {
+    /// What stands before each text, and what the text means.
+    fields: Vec<(&'b str, Field<'b>)>,
+    end: &'b str,
+}
+
+impl<'b> Template<'b> {
+    fn new(walker: &Walker<'b>, begin: usize, fields: &[(Range<usize>, Field<'b>)]) -> Self {
+        let mut from = begin;
+        let fields = fields
+            .iter()
+            .map(|(text, field)| {
+                let before = walker.part(from..text.start);
+                from = text.end;
+                (before, *field)
+            })
+            .collect();
+        Self { fields, end: walker.part(from..walker.position()) }
+    }
+
+    /// `None` if the blob has another form or a fault, which only reading tag by tag tells.
+    fn read(
+        &self,
+        walker: &mut Walker<'b>,
+        metadata: &mut Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    ) -> Option<BlobEntry<'b>> {
+        let mut entry = BlobEntry::default();
+        for (before, field) in &self.fields {
+            if !walker.pass(before) {
+                return None;
+            }
+            set(&mut entry, metadata, *field, walker.value_before_tag().ok()?);
+        }
+        walker.pass(self.end).then_some(entry)
+    }
+}
+
+fn set<'b>(
+    entry: &mut BlobEntry<'b>,
+    metadata: &mut Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    field: Field<'b>,
+    text: Cow<'b, str>,
+) {
+    match field {
+        Field::Name => entry.name = text,
+        Field::LastModified => entry.last_modified = parse_date(&text),
+        Field::ETag => entry.etag = Some(text).filter(|etag| !etag.is_empty()),
+        Field::Metadata(key) => metadata.push((Cow::Borrowed(key), text)),
+        Field::Ignored => {}
+    }
+}
+
+/// Reads a blob tag by tag.
+struct BlobReader<'s, 'b> {
+    entry: BlobEntry<'b>,
+    metadata: &'s mut Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    fields: &'s mut Vec<(Range<usize>, Field<'b>)>,
+    has_name: bool,
+    /// Each field is a single piece of text.
+    is_plain: bool,
+}
+
+impl<'b> BlobReader<'_, 'b> {
+    fn read(&mut self, walker: &mut Walker<'b>, blob: &Element<'b>) -> XmlResult<()> {
+        walker.each_child(blob, |walker, element| match element.name() {
+            "Name" if element.has_attribute("Encoded", "true") => {
+                (self.has_name, self.is_plain) = (true, false);
+                // A name that XML cannot hold comes percent-encoded.
+                let text = walker.text(&element)?;
+                let name = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+                self.entry.name = Cow::Owned(name);
                 Ok(())
-            })?,
-            "Deleted" => not_current(&mut entry, walker.text(&element)?.trim() == "true"),
-            "IsCurrentVersion" => not_current(&mut entry, walker.text(&element)?.trim() == "false"),
-            "Snapshot" => not_current(&mut entry, !walker.text(&element)?.is_empty()),
-            _ => walker.skip(&element)?,
+            }
+            "Name" => {
+                self.has_name = true;
+                self.field(walker, &element, Field::Name)
+            }
+            "Properties" => {
+                walker.each_child(&element, |walker, element| self.property(walker, &element))
+            }
+            "Metadata" => walker.each_child(&element, |walker, element| {
+                self.field(walker, &element, Field::Metadata(element.name()))
+            }),
+            "Deleted" => self.mark(walker, &element, |text| text.trim() == "true"),
+            "IsCurrentVersion" => self.mark(walker, &element, |text| text.trim() == "false"),
+            "Snapshot" => self.mark(walker, &element, |text| !text.is_empty()),
+            "VersionId" => self.field(walker, &element, Field::Ignored),
+            _ => walker.skip(&element),
+        })
+    }
+
+    fn property(&mut self, walker: &mut Walker<'b>, element: &Element<'b>) -> XmlResult<()> {
+        match element.name() {
+            "Last-Modified" => self.field(walker, element, Field::LastModified),
+            name if name.eq_ignore_ascii_case("etag") => self.field(walker, element, Field::ETag),
+            "Creation-Time" => self.field(walker, element, Field::Ignored),
+            "ResourceType" => {
+                if walker.text(element)?.trim() == "directory" {
+                    self.entry.kind = BlobEntryKind::Directory;
+                }
+                Ok(())
+            }
+            _ => walker.skip(element),
+        }
+    }
+
+    fn field(
+        &mut self,
+        walker: &mut Walker<'b>,
+        element: &Element<'b>,
+        field: Field<'b>,
+    ) -> XmlResult<()> {
+        let text = walker.text(element)?;
+        match walker.plain_text() {
+            Some(range) => self.fields.push((range, field)),
+            None => self.is_plain = false,
+        }
+        set(&mut self.entry, self.metadata, field, text);
+        Ok(())
+    }
+
+    /// Reads a text that may say that this is no current blob.
+    fn mark(
+        &mut self,
+        walker: &mut Walker<'b>,
+        element: &Element<'b>,
+        it_is_not: impl Fn(&str) -> bool,
+    ) -> XmlResult<()> {
+        if it_is_not(&walker.text(element)?) {
+            self.entry.kind = BlobEntryKind::NotCurrent;
         }
         Ok(())
-    })?;
-    entry.name = name.ok_or(XmlFault::NoName)?;
-    visit(BlobEntry { metadata: &scratch.metadata, ..entry });
-    Ok(())
-}
-
-fn not_current(entry: &mut BlobEntry<'_>, it_is_not: bool) {
-    if it_is_not {
-        entry.kind = BlobEntryKind::NotCurrent;
     }
-}
-
-/// A name that XML cannot hold comes percent-encoded.
-fn blob_name<'b>(walker: &mut Walker<'b>, element: &Element<'b>) -> XmlResult<Cow<'b, str>> {
-    let text = walker.text(element)?;
-    if element.has_attribute("Encoded", "true") {
-        return Ok(Cow::Owned(percent_decode_str(&text).decode_utf8_lossy().into_owned()));
-    }
-    Ok(text)
-}
-
-fn properties<'b>(
-    walker: &mut Walker<'b>,
-    parent: &Element<'b>,
-    entry: &mut BlobEntry<'b>,
-    tail: &mut Option<&'b str>,
-) -> XmlResult<()> {
-    if parent.is_empty() {
-        return Ok(());
-    }
-    let mut tail_begins = None;
-    while let Some(element) = walker.next_child(parent)? {
-        match element.name() {
-            "Last-Modified" => {
-                entry.last_modified = httpdate::parse_http_date(walker.text(&element)?.trim()).ok();
-                tail_begins = None;
-            }
-            name if name.eq_ignore_ascii_case("etag") => {
-                entry.etag = Some(walker.text(&element)?).filter(|etag| !etag.is_empty());
-                if tail.is_some_and(|known| walker.pass(known)) {
-                    return Ok(());
-                }
-                tail_begins = Some(walker.position());
-            }
-            "ResourceType" => {
-                if walker.text(&element)?.trim() == "directory" {
-                    entry.kind = BlobEntryKind::Directory;
-                    tail_begins = None;
-                }
-            }
-            _ => walker.skip(&element)?,
-        }
-    }
-    if let Some(begin) = tail_begins {
-        *tail = Some(walker.since(begin));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -246,38 +350,50 @@ mod tests {
         );
     }
 
+    /// All that is shown of each blob of a page.
+    fn shown(blobs: &[&str]) -> Vec<String> {
+        let blobs: String = blobs.iter().map(|blob| format!("<Blob>{blob}</Blob>")).collect();
+        let body = format!("<EnumerationResults><Blobs>{blobs}</Blobs></EnumerationResults>");
+        let mut shown = vec![];
+        read_page(body.as_bytes(), &mut |entry| shown.push(format!("{entry:?}"))).unwrap();
+        shown
+    }
+
     #[test]
-    fn what_a_blob_says_of_itself_does_not_depend_on_its_neighbours() {
-        const BLOBS: [(&str, BlobEntryKind); 5] = [
-            ("<Name>a</Name><Properties><Etag>1</Etag><X/></Properties>", BlobEntryKind::Blob),
-            (
-                "<Name>b</Name><Deleted>true</Deleted><Properties><Etag>2</Etag><X/></Properties>",
-                BlobEntryKind::NotCurrent,
-            ),
-            (
-                "<Name>c</Name><Properties><Etag>3</Etag><ResourceType>directory</ResourceType></Properties>",
-                BlobEntryKind::Directory,
-            ),
-            (
-                "<Name>d</Name><Properties><Etag>4</Etag><Last-Modified>Sun, 22 Nov 2026 10:05:07 GMT</Last-Modified></Properties>",
-                BlobEntryKind::Blob,
-            ),
-            ("<Name>e</Name><Properties><Etag>5</Etag></Properties>", BlobEntryKind::Blob),
+    fn what_a_blob_says_does_not_depend_on_the_blobs_before_it() {
+        const TIME: &str = "<Last-Modified>Sun, 22 Nov 2026 10:05:07 GMT</Last-Modified>";
+        let blobs = [
+            format!("<Name>a</Name><Properties>{TIME}<Etag>1</Etag><X/></Properties>"),
+            format!("<Name>b</Name><Properties>{TIME}<Etag>2</Etag><X/></Properties>"),
+            "<Name>c</Name><Properties><Etag>3</Etag><X/></Properties>".to_owned(),
+            "<Name>d</Name><Properties><Etag>4</Etag><X></X></Properties>".to_owned(),
+            "<Name></Name><Properties><Etag></Etag><X/></Properties>".to_owned(),
+            "<Name/><Properties><Etag/><X/></Properties>".to_owned(),
+            "<Name Encoded=\"true\">a%2Fb</Name><Properties><Etag>5</Etag><X/></Properties>"
+                .to_owned(),
+            "<Name>e</Name><Deleted>true</Deleted>".to_owned(),
+            "<Name>f</Name><Deleted>false</Deleted>".to_owned(),
+            "<Name>g</Name><Properties><ResourceType>directory</ResourceType></Properties>"
+                .to_owned(),
+            "<Name>h</Name><Properties><ResourceType>file</ResourceType></Properties>".to_owned(),
+            "<Name>i</Name><Metadata><ownerid>me</ownerid></Metadata>".to_owned(),
+            "<Name>j</Name><Metadata><ownerid></ownerid></Metadata>".to_owned(),
+            "<Name>k</Name><Metadata><ownerid /></Metadata>".to_owned(),
+            "<Name>l</Name><Metadata><ownerId>&lt;me&gt;</ownerId></Metadata>".to_owned(),
+            "<Name>m</Name><Metadata><ownerid>m<![CDATA[e]]></ownerid></Metadata>".to_owned(),
+            "<Name>n</Name><Metadata><ownerid><!-- --></ownerid></Metadata>".to_owned(),
+            "<Name>o</Name><Metadata><ownerid>x</ownerid><ownerid>y</ownerid></Metadata>"
+                .to_owned(),
+            "<Name>p</Name><Name>q</Name>".to_owned(),
         ];
-        for (first, first_kind) in BLOBS {
-            for (second, second_kind) in BLOBS {
-                let body = format!(
-                    "<EnumerationResults><Blobs><Blob>{first}</Blob><Blob>{second}</Blob><Blob>{first}</Blob></Blobs></EnumerationResults>"
-                );
-                let mut times = vec![];
-                let mut kinds = vec![];
-                read_page(body.as_bytes(), &mut |entry| {
-                    kinds.push(entry.kind);
-                    times.push((entry.name == "d", entry.last_modified.is_some()));
-                })
-                .unwrap();
-                assert_eq!(kinds, [first_kind, second_kind, first_kind], "{body}");
-                assert!(times.iter().all(|(expected, found)| expected == found), "{body}");
+        let alone: Vec<_> = blobs.iter().flat_map(|blob| shown(&[blob.as_str()])).collect();
+        assert_eq!(alone.len(), blobs.len());
+        for first in 0..blobs.len() {
+            for second in 0..blobs.len() {
+                let order = [first, second, second, first];
+                let expected: Vec<_> = order.iter().map(|index| &alone[*index]).collect();
+                let read = shown(&order.map(|index| blobs[index].as_str()));
+                assert_eq!(read.iter().collect::<Vec<_>>(), expected);
             }
         }
     }

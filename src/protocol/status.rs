@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Answer;
+use super::date::parse_date;
 use super::xml::Walker;
 use crate::error::{Error, ErrorKind};
 
@@ -127,7 +128,7 @@ fn retry_after(answer: &Answer, now: SystemTime) -> Option<Duration> {
         let seconds = text.parse::<u32>().unwrap_or(u32::MAX);
         return Some(Duration::from_secs(seconds.into()));
     }
-    let date = httpdate::parse_http_date(text).ok()?;
+    let date = parse_date(text)?;
     let server_time = answer.server_time().unwrap_or(now);
     Some(date.duration_since(server_time).unwrap_or(Duration::ZERO))
 }

@@ -4,6 +4,7 @@
 //! times as long as receiving a list; here an element that nobody asks for costs one search for its end.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::{memchr, memmem};
 
@@ -39,10 +40,6 @@ impl<'b> Element<'b> {
         self.name
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.empty
-    }
-
     pub(super) fn has_attribute(&self, name: &str, value: &str) -> bool {
         let mut rest = self.attributes;
         while let Some((key, after)) = rest.split_once('=') {
@@ -76,13 +73,15 @@ enum Tag<'b> {
 pub(super) struct Walker<'b> {
     text: &'b str,
     at: usize,
+    /// The last text that was read whole and in one piece.
+    plain: Option<Range<usize>>,
 }
 
 impl<'b> Walker<'b> {
     /// Stands inside the root element of the body, which is returned, too.
     pub(super) fn new(body: &'b [u8], root: &'static str) -> XmlResult<(Self, Element<'b>)> {
         let text = std::str::from_utf8(body)?;
-        let mut walker = Self { text, at: 0 };
+        let mut walker = Self { text, at: 0, plain: None };
         loop {
             walker.text_before_tag()?;
             match walker.tag()? {
@@ -96,17 +95,34 @@ impl<'b> Walker<'b> {
         }
     }
 
-    /// How far the body was read, for [`since`](Self::since).
+    /// How far the body was read.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// What was read since a position.
-    pub(super) fn since(&self, position: usize) -> &'b str {
-        &self.text[position..self.at]
+    /// Goes back to where the walker stood before.
+    pub(super) fn go_back(&mut self, position: usize) {
+        self.at = position;
+    }
+
+    /// A part of the body.
+    pub(super) fn part(&self, range: Range<usize>) -> &'b str {
+        &self.text[range]
+    }
+
+    /// Where the text stands that was read last, if it is the whole content of its element.
+    pub(super) fn plain_text(&self) -> Option<Range<usize>> {
+        self.plain.clone()
+    }
+
+    /// What stands before the next tag, without its entities.
+    #[inline]
+    pub(super) fn value_before_tag(&mut self) -> XmlResult<Cow<'b, str>> {
+        unescape(self.text_before_tag()?)
     }
 
     /// Goes on behind a text if it is what comes next.
+    #[inline]
     pub(super) fn pass(&mut self, text: &str) -> bool {
         let comes = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
         if comes {
@@ -116,6 +132,7 @@ impl<'b> Walker<'b> {
     }
 
     /// The next child of an element that was entered; `None` at its end.
+    #[inline]
     pub(super) fn next_child(&mut self, parent: &Element<'_>) -> XmlResult<Option<Element<'b>>> {
         loop {
             self.text_before_tag()?;
@@ -143,27 +160,52 @@ impl<'b> Walker<'b> {
     }
 
     /// The text of an element, without that of its children.
+    #[inline]
     pub(super) fn text(&mut self, element: &Element<'b>) -> XmlResult<Cow<'b, str>> {
+        self.plain = None;
         if element.empty {
             return Ok(Cow::Borrowed(""));
         }
-        let mut whole = Cow::Borrowed("");
+        let begin = self.at;
+        let text = self.value_before_tag()?;
+        let end = self.at;
+        if self.pass_end(element.name) {
+            self.plain = Some(begin..end);
+            return Ok(text);
+        }
+        self.mixed_text(element, text)
+    }
+
+    /// The rest of a text that is more than one piece.
+    #[cold]
+    fn mixed_text(
+        &mut self,
+        element: &Element<'b>,
+        first: Cow<'b, str>,
+    ) -> XmlResult<Cow<'b, str>> {
+        let mut whole = first.into_owned();
         loop {
-            add(&mut whole, unescape(self.text_before_tag()?)?);
             match self.tag()? {
                 Tag::Start(child) => self.skip(&child)?,
-                Tag::End => return self.end(element.name).map(|()| whole),
+                Tag::End => return self.end(element.name).map(|()| Cow::Owned(whole)),
                 Tag::Other => {}
-                Tag::CData(text) => add(&mut whole, Cow::Borrowed(text)),
+                Tag::CData(text) => whole.push_str(text),
             }
+            whole.push_str(&self.value_before_tag()?);
         }
     }
 
     /// Leaves out an element with all that is in it.
+    #[inline]
     pub(super) fn skip(&mut self, element: &Element<'b>) -> XmlResult<()> {
         if element.empty {
             return Ok(());
         }
+        self.text_before_tag()?;
+        if self.pass_end(element.name) { Ok(()) } else { self.skip_nested(element) }
+    }
+
+    fn skip_nested(&mut self, element: &Element<'b>) -> XmlResult<()> {
         // Not by recursion: the depth is the sender's choice.
         let mut ancestors = Vec::new();
         let mut name = element.name;
@@ -186,11 +228,27 @@ impl<'b> Walker<'b> {
         }
     }
 
+    #[inline]
     fn rest(&self) -> &'b [u8] {
         &self.text.as_bytes()[self.at..]
     }
 
+    /// Goes behind the end tag of an element if that comes next, in its usual form.
+    #[inline]
+    fn pass_end(&mut self, name: &str) -> bool {
+        let behind = name.len() + 2;
+        let rest = self.rest();
+        let comes = rest.get(behind) == Some(&b'>')
+            && rest[1] == b'/'
+            && rest[2..behind] == *name.as_bytes();
+        if comes {
+            self.at += behind + 1;
+        }
+        comes
+    }
+
     /// Goes to the next `<` and returns what stands before it.
+    #[inline]
     fn text_before_tag(&mut self) -> XmlResult<&'b str> {
         let rest = self.rest();
         let length = match rest.first() {
@@ -203,6 +261,7 @@ impl<'b> Walker<'b> {
     }
 
     /// Reads a tag at `<`; of an end tag only `</`, since whoever waits for it knows the name.
+    #[inline]
     fn tag(&mut self) -> XmlResult<Tag<'b>> {
         match self.rest().get(1) {
             Some(b'/') => {
@@ -216,11 +275,12 @@ impl<'b> Walker<'b> {
         }
     }
 
+    #[inline]
     fn start(&mut self) -> XmlResult<Element<'b>> {
         let from = self.at + 1;
         let name_length = self.rest()[1..]
             .iter()
-            .position(|byte| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'<'))
+            .position(|byte| matches!(byte, 0..=b' ' | b'/' | b'<' | b'>'))
             .ok_or(XmlFault::Truncated)?;
         if name_length == 0 {
             return Err(XmlFault::Malformed(self.at));
@@ -297,15 +357,7 @@ impl<'b> Walker<'b> {
     }
 }
 
-/// Nearly every text is a single piece, which is not copied.
-fn add<'b>(whole: &mut Cow<'b, str>, piece: Cow<'b, str>) {
-    if whole.is_empty() {
-        *whole = piece;
-    } else if !piece.is_empty() {
-        whole.to_mut().push_str(&piece);
-    }
-}
-
+#[inline]
 fn unescape(raw: &str) -> XmlResult<Cow<'_, str>> {
     let Some(first) = memchr(b'&', raw.as_bytes()) else {
         return Ok(Cow::Borrowed(raw));

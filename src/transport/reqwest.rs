@@ -11,6 +11,11 @@ use super::options::ChosenTls;
 use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
+/// An answer may be in its caller's hands a moment before its connection is back in the pool, so that the next request
+/// opens another one. A pool of exactly so many connections as there are callers would then close one for each that
+/// is opened, for ever.
+const RETURNING: usize = 2;
+
 /// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
 #[derive(Clone)]
 pub struct ReqwestTransport {
@@ -42,7 +47,7 @@ impl ReqwestTransport {
             .tcp_nodelay(true)
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(options.idle_timeout)
-            .pool_max_idle_per_host(options.max_idle_connections)
+            .pool_max_idle_per_host(options.max_idle_connections.saturating_mul(RETURNING))
             .no_proxy();
         if let Some(url) = options.choose_proxy(secure, host) {
             // The URL may hold a password, so neither it nor the cause is named.
@@ -94,14 +99,14 @@ impl fmt::Debug for ReqwestTransport {
 }
 
 async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, TransportError> {
+    // What the client names later is only what is still to come. A declared length is only believed up to the limit.
+    let declared = answer.content_length().unwrap_or_default().min(limit);
     let Some(first) = answer.chunk().await.map_err(classify)? else {
         return Ok(Bytes::new());
     };
     let Some(second) = answer.chunk().await.map_err(classify)? else {
         return within_limit(first, limit);
     };
-    // A declared length is only believed up to the limit.
-    let declared = answer.content_length().unwrap_or_default().min(limit);
     let mut body = BytesMut::with_capacity(usize::try_from(declared).unwrap_or_default());
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);

@@ -5,7 +5,7 @@ mod resolver;
 mod tls;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 
 use bytes::Bytes;
 use ureq::config::Config;
@@ -80,9 +80,8 @@ impl UreqTransport {
             self.run(http::Request::from_parts(parts, body.to_vec()), options)
         }
         .map_err(classify)?;
-        let (parts, mut body) = response.into_parts();
-        let content =
-            body.with_config().limit(options.max_response_body).read_to_vec().map_err(classify)?;
+        let (parts, body) = response.into_parts();
+        let content = read_body(body, options.max_response_body).map_err(classify)?;
         Ok(http::Response::from_parts(parts, content.into()))
     }
 
@@ -101,6 +100,14 @@ impl UreqTransport {
             .build();
         self.agent.run(request)
     }
+}
+
+/// Room is made at once for a declared length, which is only believed up to the limit.
+fn read_body(mut body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
+    let declared = body.content_length().unwrap_or_default().min(limit);
+    let mut content = Vec::with_capacity(usize::try_from(declared).unwrap_or_default());
+    body.with_config().limit(limit).reader().read_to_end(&mut content)?;
+    Ok(content)
 }
 
 impl fmt::Debug for UreqTransport {

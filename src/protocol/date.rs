@@ -1,0 +1,118 @@
+//! Dates of the service, of which a list has one per blob.
+
+use std::time::{Duration, SystemTime};
+
+const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+
+/// Reads a date of HTTP; in the form that all servers send, without the detours of a general parser.
+pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    usual_form(text.as_bytes()).or_else(|| httpdate::parse_http_date(text).ok())
+}
+
+/// `Sun, 22 Nov 2026 10:05:07 GMT`. The name of the day is not looked at, it says nothing.
+fn usual_form(text: &[u8]) -> Option<SystemTime> {
+    let [
+        _,
+        _,
+        _,
+        b',',
+        b' ',
+        d1,
+        d0,
+        b' ',
+        m0,
+        m1,
+        m2,
+        b' ',
+        y3,
+        y2,
+        y1,
+        y0,
+        b' ',
+        h1,
+        h0,
+        b':',
+        n1,
+        n0,
+        b':',
+        s1,
+        s0,
+        b' ',
+        b'G',
+        b'M',
+        b'T',
+    ] = text
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |number: u64, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
+        })
+    };
+    let index = MONTHS.chunks_exact(3).position(|month| month == [*m0, *m1, *m2])?;
+    let (day, year) = (number(&[*d1, *d0])?, number(&[*y3, *y2, *y1, *y0])?);
+    let (hour, minute, second) = (number(&[*h1, *h0])?, number(&[*n1, *n0])?, number(&[*s1, *s0])?);
+    // Leap seconds, days that a month does not have, and times before the epoch are left to the general parser.
+    if !(1..=28).contains(&day) || year < 1970 || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_since_epoch(year, u64::try_from(index).ok()?, day);
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// Years begin in March here, so that the leap day comes last
+/// ([days from civil](https://howardhinnant.github.io/date_algorithms.html#days_from_civil)). January is month 0.
+fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month < 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 10) % 12) + 2) / 5 + day - 1;
+    year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_second_until_the_year_9999_is_read_as_it_was_written(seconds in 0_u64..253_402_300_800) {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let text = httpdate::fmt_http_date(time);
+            prop_assert_eq!(parse_date(&text), Some(time), "{}", text);
+            let day_29 = text[5..7].parse::<u64>().unwrap() > 28;
+            prop_assert!(day_29 || usual_form(text.as_bytes()) == Some(time), "{}", text);
+        }
+
+        #[test]
+        fn what_is_no_date_is_none(
+            text in "[A-Z][a-z]{2}, [0-9]{2} (Nov|Nox) [0-9]{3}[0-9x] [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|UTC)"
+        ) {
+            let (ours, other) = (usual_form(text.as_bytes()), httpdate::parse_http_date(&text).ok());
+            // The general parser looks at the name of the day, too.
+            prop_assert!(ours.is_none() || other.is_none() || ours == other, "{}", text);
+            if text.contains("UTC") || text.contains('x') {
+                prop_assert_eq!(parse_date(&text), None);
+            }
+        }
+    }
+
+    #[test]
+    fn other_forms_of_http_are_read() {
+        let expected = parse_date("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert!(expected.is_some());
+        for text in [
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+        ] {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
+        for text in ["", "now", "Sun, 31 Feb 2026 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT"] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+    }
+}
