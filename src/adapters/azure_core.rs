@@ -3,17 +3,14 @@
 //! In the async surface any `Arc` of a credential is a [`Credential`](crate::checkpointstoreblob_aio::Credential):
 //!
 //! ```
-//! # #[cfg(feature = "reqwest")] fn example() -> eventhub_checkpointstore::Result<()> {
 //! use std::sync::Arc;
 //!
 //! use azure_core::credentials::TokenCredential;
 //! use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 //!
-//! # fn of_azure_identity() -> Arc<dyn TokenCredential> { unimplemented!() }
-//! let credential: Arc<dyn TokenCredential> = of_azure_identity();
-//! let url = "https://contoso.blob.core.windows.net";
-//! let store = BlobCheckpointStore::new(url, "checkpoints", credential)?;
-//! # Ok(()) }
+//! fn store(credential: Arc<dyn TokenCredential>) -> eventhub_checkpointstore::Result<BlobCheckpointStore> {
+//!     BlobCheckpointStore::new("https://contoso.blob.core.windows.net", "checkpoints", credential)
+//! }
 //! ```
 //!
 //! These credentials are async by nature, so the blocking surface needs a runtime for them, which is

@@ -31,19 +31,16 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Leave it out if you can get tokens in a blocking way: a closure that returns an [`AccessToken`] is a credential.
 ///
 /// ```
-/// # #[cfg(feature = "ureq")] fn example() -> eventhub_checkpointstore::Result<()> {
 /// use std::sync::Arc;
 ///
 /// use azure_core::credentials::TokenCredential;
 /// use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
 /// use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};
 ///
-/// # fn of_azure_identity() -> Arc<dyn TokenCredential> { unimplemented!() }
-/// let credential: Arc<dyn TokenCredential> = of_azure_identity();
-/// let credential = Credential::token(RuntimeThreadCredential::start(credential)?);
-/// let url = "https://contoso.blob.core.windows.net";
-/// let store = BlobCheckpointStore::new(url, "checkpoints", credential)?;
-/// # Ok(()) }
+/// fn store(credential: Arc<dyn TokenCredential>) -> eventhub_checkpointstore::Result<BlobCheckpointStore> {
+///     let credential = Credential::token(RuntimeThreadCredential::start(credential)?);
+///     BlobCheckpointStore::new("https://contoso.blob.core.windows.net", "checkpoints", credential)
+/// }
 /// ```
 pub struct RuntimeThreadCredential {
     requests: UnboundedSender<Ask>,
