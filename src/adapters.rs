@@ -3,14 +3,11 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `azure_messaging_eventhubs` | `BlobCheckpointStore` is a checkpoint store of the official `EventProcessor` |
-//! | `azure_core` | credentials of `azure_core` and `azure_identity` are [`Credential`]s, in both surfaces |
-//! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a [`BlobContainer`] |
+//! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
+//! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a `BlobContainer` |
 //!
 //! Each feature is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
-//! [`event_processor_store!`](crate::event_processor_store), which needs no feature but `aio`.
-//!
-//! [`Credential`]: crate::checkpointstoreblob_aio::Credential
-//! [`BlobContainer`]: crate::checkpointstoreblob_aio::BlobContainer
+//! the macro `event_processor_store!`, which needs no feature but `aio`.
 
 #[cfg(feature = "azure_core")]
 pub mod azure_core;

@@ -1,6 +1,6 @@
 //! Credentials of `azure_core` and `azure_identity`, for the version of `azure_core` that the feature brings.
 //!
-//! In the async surface any `Arc` of a credential is a [`Credential`](crate::checkpointstoreblob_aio::Credential):
+//! In the async surface any `Arc` of a credential is a `Credential`:
 //!
 //! ```
 //! # #[cfg(feature = "reqwest")] mod example {
@@ -18,19 +18,24 @@
 //! ```
 //!
 //! These credentials are async by nature, so the blocking surface needs a runtime for them, which is
-//! [`RuntimeThreadCredential`].
+//! `RuntimeThreadCredential`.
 //!
 //! For any other version of `azure_core` leave the feature off and give a closure, which fits every version:
 //!
-//! ```ignore
-//! let credential = Credential::token(move || {
+//! ```
+//! # use std::sync::Arc;
+//! # use azure_core::credentials::TokenCredential;
+//! # use eventhub_checkpointstore::{AccessToken, checkpointstoreblob_aio::Credential};
+//! # fn closure(credential: Arc<dyn TokenCredential>) -> Credential {
+//! Credential::token(move || {
 //!     let credential = Arc::clone(&credential);
 //!     async move {
 //!         let token = credential.get_token(&["https://storage.azure.com/.default"], None).await?;
 //!         let expires_on = token.expires_on.into();
 //!         Ok::<_, azure_core::Error>(AccessToken::new(token.token.secret(), expires_on))
 //!     }
-//! });
+//! })
+//! # }
 //! ```
 
 #[cfg(feature = "blocking")]

@@ -7,14 +7,20 @@
 /// `azure_messaging_eventhubs` brings. With any other version whose trait and models are the same, as 0.15, leave
 /// the feature off and declare a type with this line:
 ///
-/// ```ignore
+/// ```
+/// # #[cfg(feature = "azure_messaging_eventhubs")] mod example {
+/// # use std::sync::Arc;
+/// # use azure_messaging_eventhubs::{ConsumerClient, EventProcessor};
+/// # use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 /// eventhub_checkpointstore::event_processor_store! {
 ///     /// Checkpoints and ownerships in blobs.
 ///     pub struct ProcessorStore;
 /// }
 ///
-/// let store = ProcessorStore::new(BlobCheckpointStore::from_connection_string(storage, "checkpoints")?);
-/// let processor = EventProcessor::builder().build(consumer, Arc::new(store)).await?;
+/// # async fn run(consumer: ConsumerClient, store: BlobCheckpointStore) -> azure_messaging_eventhubs::Result<()> {
+/// let processor = EventProcessor::builder().build(consumer, Arc::new(ProcessorStore::new(store))).await?;
+/// # processor.run().await }
+/// # }
 /// ```
 ///
 /// The crate that uses it depends on `azure_messaging_eventhubs` and on the `azure_core` of the same line. If they go
