@@ -352,8 +352,9 @@ mod tests {
 
     /// All that is shown of each blob of a page.
     fn shown(blobs: &[&str]) -> Vec<String> {
-        let blobs: String = blobs.iter().map(|blob| format!("<Blob>{blob}</Blob>")).collect();
-        let body = format!("<EnumerationResults><Blobs>{blobs}</Blobs></EnumerationResults>");
+        let blobs = blobs.join("</Blob><Blob>");
+        let body =
+            format!("<EnumerationResults><Blobs><Blob>{blobs}</Blob></Blobs></EnumerationResults>");
         let mut shown = vec![];
         read_page(body.as_bytes(), &mut |entry| shown.push(format!("{entry:?}"))).unwrap();
         shown
