@@ -336,7 +336,7 @@ macro_rules! event_processor_store {
             }
 
             // Fields of a later version keep their defaults.
-            #[allow(clippy::needless_update)]
+            #[allow(clippy::needless_update, reason = "this version may have no others")]
             fn record(ownership: shared::Ownership) -> Ownership {
                 Ownership {
                     fully_qualified_namespace: ownership.fully_qualified_namespace,
@@ -350,7 +350,7 @@ macro_rules! event_processor_store {
                 }
             }
 
-            #[allow(clippy::needless_update)]
+            #[allow(clippy::needless_update, reason = "this version may have no others")]
             fn checkpoint(position: shared::Position) -> Checkpoint {
                 Checkpoint {
                     fully_qualified_namespace: position.fully_qualified_namespace,
