@@ -90,8 +90,9 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! - `debug`: every request that was done, with its time and attempts; each repetition; expected outcomes, such as a lost
 //!   claim or a blob that is not there.
 //!
-//! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: ureq prints whole
-//! URLs, of which a SAS is a part, if the target `ureq` is at `trace`. Keep it at `debug` or above if you use a SAS.
+//! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: at `trace`, `ureq`
+//! prints whole URLs, of which a SAS is a part, and `ureq_proto` the bytes of every request, `Authorization` included.
+//! Keep these two targets at `debug` or above.
 //!
 //! # Features
 //!
