@@ -98,6 +98,7 @@ async fn accounts_containers_and_urls_are_refused_when_the_store_is_made() {
     assert_eq!(texts.len(), count, "each fault has its own text: {texts:#?}");
 }
 
+#[cfg(feature = "serde")]
 #[maybe_async]
 #[test]
 async fn what_is_deserialised_is_checked_like_what_is_constructed() {
