@@ -96,8 +96,7 @@ macro_rules! event_processor_store {
                 }
             }
 
-            // Fields of a later version keep their defaults.
-            #[allow(clippy::needless_update)]
+            #[allow(clippy::needless_update, reason = "fields of a later version keep their defaults")]
             fn record(ownership: shared::Ownership) -> Ownership {
                 Ownership {
                     fully_qualified_namespace: ownership.fully_qualified_namespace,
@@ -111,7 +110,7 @@ macro_rules! event_processor_store {
                 }
             }
 
-            #[allow(clippy::needless_update)]
+            #[allow(clippy::needless_update, reason = "fields of a later version keep their defaults")]
             fn checkpoint(position: shared::Position) -> Checkpoint {
                 Checkpoint {
                     fully_qualified_namespace: position.fully_qualified_namespace,

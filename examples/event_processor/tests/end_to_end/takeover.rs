@@ -30,7 +30,7 @@ fn report(what: &str, fixture: &Fixture, ledger: &Ledger, losses: usize) {
     let stolen = fixture.double.counters().stolen_links as usize;
     let takeovers = ledger.starts.borrow().len() - PARTITIONS;
     println!(
-        "{what}: {} events, {takeovers} takeovers, {stolen} of them stolen, {} duplicates, {losses} losses",
+        "{what}: {} events, {takeovers} takeovers in the middle of a partition, {stolen} links stolen, {} duplicates, {losses} losses",
         ledger.distinct(),
         ledger.duplicates(),
     );
