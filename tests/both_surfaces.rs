@@ -15,8 +15,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Tests that only one of the roots has: what they look at exists on one surface only.
-const BLOCKING_ONLY: &[&str] = &[];
-const AIO_ONLY: &[&str] = &[];
+const BLOCKING_ONLY: &[&str] = &[
+    "in_a_runtime::calls_in_a_worker_thread_of_tokio",
+    "in_a_runtime::failures_and_waits_in_a_worker_thread",
+    "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
+];
+const AIO_ONLY: &[&str] = &[
+    "cancellation::dropped_at_every_poll",
+    "cancellation::the_pool_of_a_real_client_stays_usable",
+    "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
+    "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
+    "ownership::futures_can_be_sent_to_other_threads",
+];
 
 /// The features of this build, so that cargo finds the test roots already built.
 macro_rules! features {
