@@ -114,14 +114,15 @@ for name in bare-ureq store-blocking bare-reqwest store-aio; do
     cargo fetch -q
     rm -rf target
     crates=$(cargo tree -q -e normal --prefix none | sed 's/ (\*)$//' | sort -u | wc -l)
-    # The times of the children of a shell: user and system on the last line of `times`.
-    measured=$( (
-        begin=$(date +%s.%N)
+    # The second line of `times` is what the children of a shell took; in a pipe it would be another shell.
+    begin=$(date +%s)
+    (
         CARGO_TARGET_DIR=target cargo build -q --release --jobs 2
-        end=$(date +%s.%N)
-        times | tail -n 1 | tr -d 's' | tr 'm' ' ' | awk -v wall="$(echo "$end - $begin" | bc)" \
-            '{ printf "%.0f s | %.0f s", wall, $1 * 60 + $2 + $3 * 60 + $4 }'
-    ) )
+        times > "$folder/times"
+    )
+    end=$(date +%s)
+    cpu=$(tail -n 1 "$folder/times" | tr 'ms' '  ' | awk '{ printf "%.0f", $1 * 60 + $2 + $3 * 60 + $4 }')
+    measured="$((end - begin)) s | $cpu s"
     bytes=$(stat -c %s "target/release/$name")
     echo "| $name | $((crates - 1)) | $measured | $(awk -v bytes="$bytes" 'BEGIN { printf "%.2f MiB", bytes / 1048576 }') |"
 done
