@@ -282,10 +282,13 @@ async fn a_root_certificate_of_ones_own_is_the_only_one_trusted() {
     }
     assert_eq!((loopback.requests().len(), wrong_name.requests().len()), (3, 0));
 
+    let target = service.serve();
     let key_only = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     for pem in ["", "no pem", key_only] {
         let error = builder(&loopback).root_certificates(pem).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{pem}");
+        let error = builder(&target).root_certificates(pem).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "without TLS, too: {pem}");
     }
 }
 
