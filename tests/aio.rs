@@ -49,17 +49,22 @@ where
 
 /// A client as a user would bring it.
 fn own_client() -> subject::ReqwestTransport {
-    // This crate's reqwest brings no provider of its own.
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .user_agent("own client");
+    #[cfg(feature = "_rustls")]
+    let client = client.tls_backend_preconfigured(without_roots());
     subject::ReqwestTransport::new(client.build().unwrap())
+}
+
+/// With `rustls-ring` reqwest has no provider of its own.
+#[cfg(feature = "_rustls")]
+fn without_roots() -> rustls::ClientConfig {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
 }

@@ -33,6 +33,8 @@ pub mod script;
 mod secondary;
 mod secrets;
 mod shared_key;
+#[cfg(any(feature = "_rustls", feature = "native-tls"))]
+mod tls;
 mod validation;
 mod world;
 
