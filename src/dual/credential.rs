@@ -319,7 +319,7 @@ impl TokenCache {
         }
     }
 
-    /// Drops a token that the service refused, unless it was replaced meanwhile. Returns whether it did.
+    /// Drops a token that the service refused, unless it was replaced meanwhile.
     pub(super) fn reject(&self, bearer: &HeaderValue) {
         let mut cached = self.lock();
         if cached.as_ref().is_some_and(|cached| cached.bearer == *bearer) {

@@ -31,6 +31,11 @@ impl UreqTransport {
     ///
     /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter.
     /// Keep as many idle connections per host as there are concurrent claims.
+    ///
+    /// For https give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots, such
+    /// as `RootCerts::PlatformVerifier`. Without them it panics at the first connection, because this crate switches on
+    /// neither of ureq's own; ureq's default features would bring ring beside aws-lc-rs into the build, with what
+    /// [features.md](crate::_documentation::features) says about two providers.
     pub fn new(agent: Agent) -> Self {
         Self { agent }
     }
