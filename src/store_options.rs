@@ -71,7 +71,8 @@ impl RestOptions {
 
     pub(crate) fn check(&self) -> Result<()> {
         check_duration("attempt timeout", self.attempt_timeout())?;
-        check_duration("connect timeout", self.transport.connect_timeout)
+        check_duration("connect timeout", self.transport.connect_timeout)?;
+        check_duration("idle timeout", self.transport.idle_timeout)
     }
 
     /// `{prefix} eventhub-checkpointstore/{version} ({os}; {architecture})`

@@ -13,13 +13,18 @@
 
 #[path = "aio/cancellation.rs"]
 mod cancellation;
+#[path = "aio/credentials.rs"]
+mod credentials;
 #[path = "aio/ownership.rs"]
 mod ownership;
 mod support;
 mod surface;
 
+use std::sync::LazyLock;
+
 use eventhub_checkpointstore::checkpointstoreblob_aio as subject;
 use maybe_async::must_be_async as maybe_async;
+use tokio::runtime::{Builder, Runtime};
 use tokio::test;
 
 const IS_BLOCKING: bool = false;
@@ -27,6 +32,21 @@ const IS_BLOCKING: bool = false;
 /// Does all the work at once, in one task.
 async fn at_once<T, R, W: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R> {
     futures_util::future::join_all(items.into_iter().map(work)).await
+}
+
+/// Does all the work in parallel, each piece in a task of its own of a runtime with several threads.
+async fn in_parallel<T, R, W>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R>
+where
+    R: Send + 'static,
+    W: Future<Output = R> + Send + 'static,
+{
+    // It outlives its tasks, because the connections that they make are driven by it.
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
+    });
+    let running = items.into_iter().map(|item| RUNTIME.spawn(work(item)));
+    let done = futures_util::future::join_all(running).await;
+    done.into_iter().map(Result::unwrap).collect()
 }
 
 async fn pause(duration: std::time::Duration) {

@@ -18,17 +18,20 @@ mod keda;
 mod legacy;
 mod leniency;
 mod listings;
+mod logging;
 mod model_check;
 mod options;
 mod own_retries;
 pub mod ownership;
 mod paging;
 mod pointers;
+mod proxies;
 mod races;
 mod read_fallback;
 mod requests;
 mod reset;
 mod retry;
+mod round_trip;
 pub mod script;
 mod secondary;
 mod secrets;
@@ -43,7 +46,8 @@ use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Parti
 use crate::support::azurite::Azurite;
 
 use super::{
-    IS_BLOCKING, at_once, block_on, credential_of, maybe_async, own_client, pause, subject, test,
+    IS_BLOCKING, at_once, block_on, credential_of, in_parallel, maybe_async, own_client, pause,
+    subject, test,
 };
 use crate::support;
 

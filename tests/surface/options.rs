@@ -4,14 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use eventhub_checkpointstore::{
-    ApiVersion, ErrorKind, MemoryContainer, NameCase, ProxyOptions, RequestOptions,
-};
+use eventhub_checkpointstore::{ApiVersion, ErrorKind, MemoryContainer, NameCase, RequestOptions};
 
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential};
 use super::support::blob_service::BlobService;
-use super::support::loopback::{Loopback, Reply};
-use super::{checkpoint, group, maybe_async, own_client, ownership, test};
+use super::support::loopback::Loopback;
+use super::{checkpoint, group, maybe_async, own_client, ownership, pause, test};
 
 pub fn builder(loopback: &Loopback) -> BlobCheckpointStoreBuilder {
     BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
@@ -140,6 +138,7 @@ async fn time_limits_out_of_range_are_refused() {
             builder(&loopback).call_timeout(limit).build(),
             builder(&loopback).attempt_timeout(limit).build(),
             builder(&loopback).connect_timeout(limit).build(),
+            builder(&loopback).idle_timeout(limit).build(),
             builder(&loopback).call_timeout(limit).build_over(MemoryContainer::new()),
         ] {
             assert_eq!(build.unwrap_err().kind(), ErrorKind::InvalidInput, "{limit:?}");
@@ -149,27 +148,31 @@ async fn time_limits_out_of_range_are_refused() {
 
 #[maybe_async]
 #[test]
-async fn a_proxy_is_used_or_bypassed_as_told() {
-    // It refuses every request: all that counts is who was asked.
-    let proxy = Loopback::start(|_| Reply::new(403).announce_close());
-    let service = BlobService::new("checkpoints");
-    let target = service.serve();
-    let once = RequestOptions::new().max_retries(0);
+async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
+    let loopback = BlobService::new("checkpoints").serve();
+    let default = builder(&loopback).build().unwrap();
+    let impatient = builder(&loopback).idle_timeout(Duration::from_millis(50)).build().unwrap();
+    for (store, connections) in [(default, 1), (impatient, 3)] {
+        store.list_ownership(&group()).await.unwrap();
+        pause(Duration::from_millis(100)).await;
+        store.list_ownership(&group()).await.unwrap();
+        assert_eq!(loopback.connections(), connections);
+    }
+}
 
-    let through = builder(&target).proxy(ProxyOptions::Url(proxy.url())).build().unwrap();
-    through.with_options(once.clone()).list_ownership(&group()).await.unwrap_err();
-    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 0));
-    let asked = &proxy.requests()[0];
-    assert!(asked.target.contains(&target.address().to_string()), "{}", asked.target);
-
-    let past = builder(&target).proxy(ProxyOptions::Disabled).build().unwrap();
-    past.with_options(once).list_ownership(&group()).await.unwrap();
-    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 1));
-
-    for url in ["", "no url", "http://u:secret@", "socks5://u:secret@127.0.0.1:1", "ftp://p"] {
-        let error = builder(&target).proxy(ProxyOptions::Url(url.into())).build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
-        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+#[maybe_async]
+#[test]
+async fn the_account_may_stand_in_the_path() {
+    let service = BlobService::new("checkpoints").with_account_path("acct");
+    let loopback = service.serve();
+    for url in [format!("{}/acct", loopback.url()), format!("{}/acct/", loopback.url())] {
+        let credential = Credential::account_key("acct", "c2VjcmV0").unwrap();
+        let store = BlobCheckpointStore::new(&url, "checkpoints", credential).unwrap();
+        store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+        let found = store.get_checkpoint(&group(), "0").await.unwrap();
+        assert!(found.is_some());
+        let listing = store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!(listing.len(), 1);
     }
 }
 
