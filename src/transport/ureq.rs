@@ -1,5 +1,6 @@
 //! The blocking client: ureq, set to behave as the async one does.
 
+mod connector;
 mod resolver;
 #[cfg(any(feature = "_rustls", feature = "native-tls"))]
 mod tls;
@@ -9,10 +10,10 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 use ureq::config::Config;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, Timeout};
 
-use self::resolver::CachingResolver;
+use self::connector::{LazyConnector, NotConnected};
+use self::resolver::{NoLookup, SystemLookup};
 use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -64,8 +65,7 @@ impl UreqTransport {
             .accept("")
             .accept_encoding("")
             .build();
-        let resolver = CachingResolver::default();
-        Ok(Self::new(Agent::with_parts(config, DefaultConnector::default(), resolver)))
+        Ok(Self::new(Agent::with_parts(config, LazyConnector::new(SystemLookup), NoLookup)))
     }
 
     pub(crate) fn send(
@@ -120,6 +120,10 @@ impl fmt::Debug for UreqTransport {
 /// as sent.
 fn classify(error: ureq::Error) -> TransportError {
     match error {
+        ureq::Error::Other(cause) => match cause.downcast::<NotConnected>() {
+            Ok(error) => classify(error.0).not_sent(),
+            Err(cause) => TransportError::network(cause),
+        },
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             TransportError::timeout(error).not_sent()
         }
