@@ -149,11 +149,11 @@ impl BlobCheckpointStoreBuilder {
 
     /// The limit of one attempt, from connecting to the end of the answer. Default: 8 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.rest.attempt_timeout = Some(timeout);
+        self.rest.transport.attempt_timeout = timeout;
         self
     }
 
-    /// The limit of connecting, with the TLS handshake. Default: 5 s.
+    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.connect_timeout = timeout;
         self
@@ -246,7 +246,7 @@ impl BlobCheckpointStoreBuilder {
             user_agent: self.rest.user_agent()?,
             api_version: self.rest.api_version,
             retry: self.rest.retry,
-            attempt_timeout: self.rest.attempt_timeout(),
+            attempt_timeout: self.rest.transport.attempt_timeout,
             call_timeout: self.store.call_timeout,
             endpoint,
             secondary,

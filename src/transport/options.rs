@@ -62,8 +62,10 @@ pub enum TlsBackend {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TransportOptions {
-    /// The limit for a connection with its TLS handshake. Default: 5 s.
+    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
     pub connect_timeout: Duration,
+    /// The limit of a request for which no other is set, from connecting to the end of the answer. Default: 8 s.
+    pub attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub idle_timeout: Duration,
     /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
@@ -80,6 +82,7 @@ impl Default for TransportOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(8),
             idle_timeout: Duration::from_secs(60),
             max_idle_connections: 16,
             proxy: ProxyOptions::default(),

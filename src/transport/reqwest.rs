@@ -20,6 +20,8 @@ const RETURNING: usize = 2;
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: Client,
+    /// The client's own limit for a request; unknown for a client of the user's.
+    timeout: Option<Duration>,
 }
 
 impl ReqwestTransport {
@@ -31,7 +33,7 @@ impl ReqwestTransport {
     /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
     /// one that was asked is taken for an error.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, timeout: None }
     }
 
     pub(crate) fn from_options(
@@ -46,6 +48,7 @@ impl ReqwestTransport {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(options.connect_timeout)
+            .timeout(options.attempt_timeout)
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(options.max_idle_connections.saturating_mul(RETURNING))
             .no_proxy();
@@ -63,7 +66,7 @@ impl ReqwestTransport {
             Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
                 .with_source(error)
         })?;
-        Ok(Self::new(client))
+        Ok(Self { client, timeout: Some(options.attempt_timeout) })
     }
 
     pub(crate) async fn send(
@@ -73,7 +76,9 @@ impl ReqwestTransport {
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::refused(error.without_url()))?;
-        *request.timeout_mut() = Some(options.timeout);
+        if self.timeout != Some(options.timeout) {
+            *request.timeout_mut() = Some(options.timeout);
+        }
         let asked = request.url().clone();
         let mut answer = self.client.execute(request).await.map_err(classify)?;
         if *answer.url() != asked {

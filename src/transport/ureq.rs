@@ -29,7 +29,10 @@ pub struct UreqTransport {
 impl UreqTransport {
     /// Uses an agent of your own, with its pool, proxy and TLS.
     ///
-    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter.
+    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter. But
+    /// ureq sets TLS up anew for each connection of such a request, unless the agent has the same settings:
+    /// `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
+    ///
     /// Keep as many idle connections per host as there are concurrent claims.
     pub fn new(agent: Agent) -> Self {
         Self { agent }
@@ -57,7 +60,10 @@ impl UreqTransport {
         options.choose_tls(secure)?;
         let config = builder
             .proxy(proxy)
+            .http_status_as_error(false)
+            .max_redirects(0)
             .timeout_connect(Some(options.connect_timeout))
+            .timeout_global(Some(options.attempt_timeout))
             .max_idle_age(options.idle_timeout)
             .max_idle_connections(options.max_idle_connections)
             .max_idle_connections_per_host(options.max_idle_connections)
@@ -90,15 +96,25 @@ impl UreqTransport {
         request: http::Request<impl ureq::AsSendBody>,
         options: &SendOptions,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        if self.is_prepared_for(options) {
+            return self.agent.run(request);
+        }
         let request = self
             .agent
             .configure_request(request)
             .http_status_as_error(false)
             .max_redirects(0)
-            .max_redirects_will_error(false)
             .timeout_global(Some(options.timeout))
             .build();
         self.agent.run(request)
+    }
+
+    /// Settings of a request are a copy of all the agent's.
+    fn is_prepared_for(&self, options: &SendOptions) -> bool {
+        let config = self.agent.config();
+        !config.http_status_as_error()
+            && config.max_redirects() == 0
+            && config.timeouts().global == Some(options.timeout)
     }
 }
 
