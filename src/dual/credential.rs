@@ -305,6 +305,14 @@ impl TokenCache {
 }
 
 impl TokenCache {
+    /// The `Authorization` value that needs no waiting.
+    pub(super) fn fresh(&self, now: SystemTime) -> Option<HeaderValue> {
+        match self.state(now) {
+            State::Fresh(bearer) => Some(bearer),
+            State::Aging(_) | State::Missing => None,
+        }
+    }
+
     fn state(&self, now: SystemTime) -> State {
         match &*self.lock() {
             Some(cached) if now < cached.renew_at => State::Fresh(cached.bearer.clone()),

@@ -194,8 +194,12 @@ impl RestContainer {
         let Some(cache) = self.credential.token_cache() else {
             return Ok(None);
         };
-        let limit = self.remaining(progress);
         let transport = &*self.transport;
+        let fresh = cache.fresh(transport.system_time());
+        if fresh.is_some() {
+            return Ok(fresh);
+        }
+        let limit = self.remaining(progress);
         let answer = within(transport, limit, async { cache.bearer(transport).await }).await;
         match answer {
             Some(bearer) => Ok(Some(bearer?)),
