@@ -68,7 +68,8 @@ pub struct TransportOptions {
     pub attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub idle_timeout: Duration,
-    /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
+    /// How many unused connections are kept; reqwest keeps up to twice as many, since it opens some too many. Default: as
+    /// many as there are concurrent claims, 16.
     pub max_idle_connections: usize,
     /// Which proxy is used.
     pub proxy: ProxyOptions,
