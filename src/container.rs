@@ -43,8 +43,12 @@ pub struct RequestOptions {
 }
 
 /// Headers that the protocol sets itself; a second value would break the request or its signature.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 15] = [
     "authorization",
+    "proxy-authorization",
+    "user-agent",
+    "accept-encoding",
+    "expect",
     "host",
     "date",
     "content-length",
@@ -81,7 +85,8 @@ impl RequestOptions {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value cannot stand in a
-    /// header, or if the store sets the header itself (`Authorization`, conditions, lengths, `x-ms-…`).
+    /// header, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
+    /// `x-ms-…`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
             Error::invalid_input(format!("header name {name:?}: it is no HTTP token"))
@@ -426,7 +431,18 @@ mod tests {
 
     #[test]
     fn headers_of_the_protocol_cannot_be_given() {
-        for name in ["Authorization", "x-ms-date", "If-Match", "content-length", "bad name", ""] {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "User-Agent",
+            "Accept-Encoding",
+            "Expect",
+            "x-ms-date",
+            "If-Match",
+            "content-length",
+            "bad name",
+            "",
+        ] {
             let error = RequestOptions::new().header(name, "v").unwrap_err();
             assert!(error.to_string().contains(&name.to_lowercase()), "{error}");
         }

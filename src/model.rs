@@ -17,7 +17,7 @@ mod serde_form;
 pub use changes::{
     ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,
 };
-pub(crate) use check::check_header_text;
+pub(crate) use check::{check_header_text, check_partition_id};
 pub(crate) use checkpoint::means_no_position;
 pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};
 pub use claims::{ClaimOutcome, Claims};

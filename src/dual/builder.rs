@@ -69,7 +69,8 @@ impl BlobCheckpointStoreBuilder {
         }
     }
 
-    /// The credential; it wins over one in the URL or the connection string.
+    /// The credential; it wins over one in the URL or the connection string. Only a SAS in the URL counts where the
+    /// credential is anonymous.
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
         self.credential = Some(credential.into());
         self
@@ -192,7 +193,8 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// An HTTP client of your own. The options about connections, proxies and TLS do not count then.
+    /// An HTTP client of your own, or an `Arc` or `Box` of one. The options about connections, proxies and TLS do not
+    /// count then.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -227,7 +229,7 @@ impl BlobCheckpointStoreBuilder {
             None => secondary,
         };
         let credential = match self.credential {
-            Some(credential) if !credential.is_anonymous() => credential,
+            Some(credential) if !(credential.is_anonymous() && self.account.is_url()) => credential,
             _ => found.into(),
         };
         let secure = endpoint.is_secure() && secondary.as_ref().is_none_or(Endpoint::is_secure);
@@ -268,6 +270,10 @@ fn connect(
 }
 
 impl Account {
+    fn is_url(&self) -> bool {
+        matches!(self, Self::Url(_))
+    }
+
     fn parse(&self) -> Result<(Endpoint, Option<Endpoint>, StringCredential)> {
         match self {
             Self::Url(url) => {

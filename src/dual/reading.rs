@@ -149,7 +149,7 @@ impl BlobCheckpointStore {
             let mut marker = None;
             loop {
                 if self.container().now() >= deadline {
-                    let message = "the list has more pages than time";
+                    let message = "the time of the whole call is over before the list is complete";
                     return Err(Error::new(ErrorKind::Timeout, message));
                 }
                 let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));

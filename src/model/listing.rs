@@ -9,7 +9,8 @@ pub enum SkipReason {
     Directory,
     /// A deleted blob or a snapshot.
     NotCurrent,
-    /// The rest of the name after the prefix is empty or has another `/`.
+    /// The rest of the name after the prefix cannot be the id of a partition: it is empty, `.`, `..` or too long, or has
+    /// another `/`.
     ForeignName,
     /// The blob has no ETag or no readable time, so it could never be claimed.
     Unreadable,

@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use super::check::{MAX_PARTITION_ID, check_header_text, check_name_part};
+use super::check::{check_header_text, check_partition_id};
 use super::{ConsumerGroup, ETag};
 use crate::error::{Error, Result};
 
@@ -152,7 +152,7 @@ impl PartitionOwnership {
 }
 
 pub(super) fn checked_partition_id(partition_id: String) -> Result<String> {
-    check_name_part("partition id", &partition_id, MAX_PARTITION_ID)?;
+    check_partition_id(&partition_id)?;
     Ok(partition_id)
 }
 

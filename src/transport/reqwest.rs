@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Proxy};
 
-use super::options::ChosenTls;
+use super::options::{ChosenTls, unusable_proxy};
 use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -53,15 +53,10 @@ impl ReqwestTransport {
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(options.max_idle_connections.saturating_mul(RETURNING))
             .no_proxy();
-        if let Some(url) = options.choose_proxy(secure, host) {
-            // The URL may hold a password, so neither it nor the cause is named.
-            let proxy = Proxy::all(url).map_err(|_| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    "the proxy is not a URL as in http://proxy.example:3128",
-                )
-            })?;
-            builder = builder.proxy(proxy);
+        let proxy = options.choose_proxy(secure, host)?;
+        let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(Proxy::all(proxy.url).map_err(|_| unusable_proxy())?);
         }
         let client = with_tls(builder, options, secure)?.build().map_err(|error| {
             Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
@@ -147,8 +142,12 @@ fn with_tls(
             let config = rustls_client_config(options, secure)?;
             Ok(builder.tls_backend_preconfigured(config))
         }
+        #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
+        ChosenTls::None => certificates(options).map(|_| builder),
+        #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]
+        ChosenTls::None => Ok(builder),
         #[cfg(not(feature = "_rustls"))]
-        ChosenTls::None | ChosenTls::Rustls => Ok(builder),
+        ChosenTls::Rustls => Ok(builder),
         #[cfg(feature = "native-tls")]
         ChosenTls::NativeTls => {
             let certificates = certificates(options)?;

@@ -14,8 +14,9 @@ use ureq::{Agent, Proxy, Timeout};
 
 use self::connector::{LazyConnector, NotConnected};
 use self::resolver::{NoLookup, SystemLookup};
+use super::options::unusable_proxy;
 use super::{SendOptions, TransportError, TransportOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
 ///
@@ -43,23 +44,16 @@ impl UreqTransport {
         secure: bool,
         host: &str,
     ) -> Result<Self> {
-        let proxy = match options.choose_proxy(secure, host) {
-            // The URL may hold a password, so neither it nor the cause is named.
-            Some(url) => Some(Proxy::new(&url).map_err(|_| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    "the proxy is not a URL as in http://proxy.example:3128",
-                )
-            })?),
-            None => None,
-        };
+        let proxy = options.choose_proxy(secure, host)?;
+        let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
+        let proxy = proxy.map(|proxy| Proxy::new(&proxy.url).map_err(|_| unusable_proxy()));
         let builder = Config::builder();
         #[cfg(any(feature = "_rustls", feature = "native-tls"))]
         let builder = builder.tls_config(tls::config(options, secure)?);
         #[cfg(not(any(feature = "_rustls", feature = "native-tls")))]
         options.choose_tls(secure)?;
         let config = builder
-            .proxy(proxy)
+            .proxy(proxy.transpose()?)
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(options.connect_timeout))

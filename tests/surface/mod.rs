@@ -23,6 +23,7 @@ mod options;
 mod own_retries;
 pub mod ownership;
 mod paging;
+mod pointers;
 mod races;
 mod read_fallback;
 mod requests;
