@@ -21,7 +21,8 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::time::OffsetDateTime;
 use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
 use eventhub_checkpointstore::{
-    ConsumerGroup, ErrorKind, checkpointstoreblob as blocking, checkpointstoreblob_aio as aio,
+    ConsumerGroup, ErrorKind, RequestOptions, checkpointstoreblob as blocking,
+    checkpointstoreblob_aio as aio,
 };
 
 use support::blob_service::BlobService;
