@@ -129,7 +129,10 @@ impl BlobContainer for ContainerClient {
     }
 
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
-        let get = blob(self, request.name).get().context(context(request.context));
+        let mut get = blob(self, request.name).get().context(context(request.context));
+        if let Some(max_length) = request.max_length {
+            get = get.range(0..max_length.get());
+        }
         let work = async {
             let (mut pages, mut content, mut found) = (get.into_stream(), Vec::new(), None);
             while let Some(page) = pages.next().await {
