@@ -162,6 +162,7 @@ fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal
         .header("x-ms-blob-type", "BlockBlob")
         .header("x-ms-lease-status", "unlocked")
         .header("x-ms-lease-state", "available")
+        .header("x-ms-server-encrypted", "true")
         .body(content);
     let sendable = |(key, value): &&(String, String)| is_sendable(key) && is_sendable(value);
     let metadata = blob.metadata.iter().filter(sendable);
