@@ -69,7 +69,7 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! | [`balance`] | who should own which partition, and the choice of interval and expiration |
 //! | [`ownership`] | what a round of an `OwnershipManager` tells |
 //! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
-//! | [`_documentation`] | the Cargo features, and what changed when |
+//! | [`_documentation`] | the Cargo features, what a fleet costs, and what changed when |
 //!
 //! Layers, from the top: store → `BlobContainer` → `Transport`. Each is a trait of both surfaces and can be
 //! replaced: the container by other storage, the transport by another HTTP client.
@@ -167,6 +167,9 @@ pub use transport::{
 pub mod _documentation {
     #[doc = include_str!("../features.md")]
     pub mod features {}
+
+    #[doc = include_str!("documentation/cost_at_scale.md")]
+    pub mod cost_at_scale {}
 
     #[doc = include_str!("../CHANGELOG.md")]
     pub mod changelog {}

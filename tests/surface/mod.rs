@@ -5,6 +5,7 @@
 mod ambiguous;
 mod conformance;
 mod connections;
+mod cost_at_scale;
 mod counterparts;
 mod credentials;
 mod deadlines;
