@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use log::{debug, warn};
 
-use super::runtime::within;
-use super::{BlobContainer, Credential, Transport, maybe_async};
+use super::credential::time_left;
+use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
 use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -151,7 +151,9 @@ impl RestContainer {
         progress: &mut Progress,
     ) -> Result<Result<Answer, Failure>> {
         let (endpoint, from_secondary) = self.host(operation, progress);
-        let bearer = self.bearer(progress).await?;
+        time_left(&*self.transport, progress.deadline)?;
+        let token = self.token(progress.deadline).await?;
+        let bearer = token.as_ref().map(|token| token.bearer()).transpose()?;
         let request = build(
             operation,
             RequestParts {
@@ -164,10 +166,7 @@ impl RestContainer {
                 random: fastrand::u128(..),
             },
         )?;
-        let remaining = self.remaining(progress);
-        if remaining.is_zero() {
-            return Err(Error::new(ErrorKind::Timeout, "the time of the whole call is used up"));
-        }
+        let remaining = time_left(&*self.transport, progress.deadline)?;
         let options = SendOptions::new(remaining.min(self.attempt_timeout));
         let answer = match self.transport.send(request, &options).await {
             Ok(response) => Answer::new(response, from_secondary),
@@ -177,10 +176,10 @@ impl RestContainer {
             return Ok(Ok(answer));
         }
         let failure = ServiceFailure::read(&answer, self.transport.system_time());
-        if let (401, Some(cache), Some(bearer)) =
-            (answer.status(), self.credential.token_cache(), &bearer)
+        if let (401, Some(cache), Some(token)) =
+            (answer.status(), self.credential.token_cache(), &token)
         {
-            cache.reject(bearer);
+            cache.reject(token);
             if !progress.token_replaced {
                 progress.token_replaced = true;
                 progress.max_retries = progress.max_retries.saturating_add(1);
@@ -190,16 +189,10 @@ impl RestContainer {
         Ok(Err(Failure::Service(failure)))
     }
 
-    async fn bearer(&self, progress: &Progress) -> Result<Option<HeaderValue>> {
-        let Some(cache) = self.credential.token_cache() else {
-            return Ok(None);
-        };
-        let limit = self.remaining(progress);
-        let transport = &*self.transport;
-        let answer = within(transport, limit, async { cache.bearer(transport).await }).await;
-        match answer {
-            Some(bearer) => Ok(Some(bearer?)),
-            None => Err(Error::new(ErrorKind::Timeout, "the token credential took too long")),
+    async fn token(&self, deadline: Instant) -> Result<Option<Arc<AccessToken>>> {
+        match self.credential.token_cache() {
+            Some(cache) => Ok(Some(cache.token(&*self.transport, deadline).await?)),
+            None => Ok(None),
         }
     }
 }
