@@ -315,6 +315,22 @@ async fn a_truncated_body_is_an_error() {
     }
 }
 
+/// What follows its end may be the rest of another answer, and nothing of it was asked for.
+#[maybe_async]
+#[test]
+async fn what_follows_a_list_makes_it_an_error() {
+    let served = serve();
+    let body = recorded!("ownership.xml");
+    served.answer([body, b"\r\n<!-- served by a proxy -->\n".as_slice()].concat());
+    let listing = served.store.list_ownership(&group()).await.unwrap();
+    assert_eq!(listing.len(), 3);
+    for rest in ["</EnumerationResults>", "<Blobs/>", "HTTP/1.1 200 OK", "<!-- "] {
+        served.answer([body, rest.as_bytes()].concat());
+        let error = served.store.list_ownership(&group()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{rest}");
+    }
+}
+
 /// An answer that breaks off, in chunks or with a length, on the first page or on the second.
 #[maybe_async]
 #[test]
