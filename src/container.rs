@@ -1,6 +1,7 @@
 //! The requests and answers of a blob container, shared by the `BlobContainer` traits of both surfaces.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -220,6 +221,8 @@ pub struct GetBlobProperties<'a> {
 pub struct GetBlob<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
+    /// So many bytes of the content at most, from its beginning; `None` for all of it.
+    pub max_length: Option<NonZeroU64>,
     /// Deadline and options.
     pub context: CallContext<'a>,
 }
@@ -273,7 +276,7 @@ constructors! {
     PutBlob(name: &'a str, metadata: &'a [(&'a str, &'a str)], condition: Condition<'a>;);
     SetBlobMetadata(name: &'a str, metadata: &'a [(&'a str, &'a str)], condition: Condition<'a>;);
     GetBlobProperties(name: &'a str; allow_secondary = false);
-    GetBlob(name: &'a str;);
+    GetBlob(name: &'a str; max_length = None);
     DeleteBlob(name: &'a str, condition: Condition<'a>;);
     ListBlobs(prefix: &'a str, marker: Option<&'a PageMarker>; allow_secondary = false);
     CreateContainer(;);
@@ -325,7 +328,7 @@ impl BlobProperties {
 pub struct BlobContent {
     /// Metadata, version and times.
     pub properties: BlobProperties,
-    /// The whole content.
+    /// The content, as much of it as was asked for.
     pub content: Bytes,
 }
 

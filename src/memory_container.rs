@@ -119,7 +119,11 @@ impl MemoryContainer {
     pub(crate) fn content(&self, request: &GetBlob<'_>) -> Result<BlobContent> {
         let state = self.existing()?;
         let blob = state.blob(request.name)?;
-        Ok(BlobContent::new(blob.properties(), blob.content.clone()))
+        let max_length = request
+            .max_length
+            .map_or(usize::MAX, |max| usize::try_from(max.get()).unwrap_or(usize::MAX));
+        let content = blob.content.slice(..blob.content.len().min(max_length));
+        Ok(BlobContent::new(blob.properties(), content))
     }
 
     pub(crate) fn delete(&self, request: &DeleteBlob<'_>) -> Result<()> {

@@ -18,8 +18,8 @@ pub use changes::{
     ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,
 };
 pub(crate) use check::{check_header_text, check_partition_id};
-pub(crate) use checkpoint::means_no_position;
 pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};
+pub(crate) use checkpoint::{means_no_number, means_no_offset};
 pub use claims::{ClaimOutcome, Claims};
 pub use consumer_group::ConsumerGroup;
 pub use etag::ETag;

@@ -164,7 +164,8 @@ pub trait BlobContainer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure. With a
+    /// [`max_length`](GetBlob::max_length) an empty blob may be refused with the status 416, as by the service.
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
         Err(Error::new(ErrorKind::Other, "this container does not read content")
             .with_blob(request.name))

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
 use crate::container::{GetBlobProperties, ListBlobs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::listing_reader::{ListingReader, Record};
+use crate::listing_reader::{ListingReader, Record, log_left_out};
 use crate::model::{Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob};
 use crate::naming::{BlobKind, prefix};
 use crate::stored_checkpoint::StoredCheckpoint;
@@ -167,7 +167,7 @@ impl BlobCheckpointStore {
                 }
             }
         }
-        Ok(reader.finish())
+        Ok(reader.finish(self.warned()))
     }
 }
 
@@ -182,12 +182,16 @@ impl BlobCheckpointStore {
 
     /// Warns of unreadable blobs, or fails if the store was told to be strict.
     pub(super) fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
-        for blob in skipped.iter().filter(|blob| blob.reason.is_surprising()) {
+        for blob in skipped {
+            if !blob.reason.is_surprising() {
+                log_left_out(blob);
+                continue;
+            }
             if self.store_options().strict {
                 return Err(Error::new(ErrorKind::InvalidData, blob.reason.to_string())
                     .with_blob(blob.name.clone()));
             }
-            self.warn_once(blob);
+            self.warned().warn(blob);
         }
         Ok(())
     }

@@ -142,7 +142,7 @@ impl PartitionOwnership {
 
     /// How old the record is at a moment of the *server's* clock, as [`Listing::server_time`] gives it.
     ///
-    /// `None` if the record was never stored; zero if it was written after that moment.
+    /// `None` if the record was never stored, or the server did not say when; zero if it was written after that moment.
     ///
     /// [`Listing::server_time`]: crate::Listing::server_time
     pub fn age(&self, server_time: SystemTime) -> Option<Duration> {

@@ -66,11 +66,14 @@ pub enum TlsBackend {
 /// How the client of a surface connects. Both clients are set to behave alike.
 #[derive(Debug, Clone)]
 pub(crate) struct TransportOptions {
-    /// The limit for a connection with its TLS handshake. Default: 5 s.
+    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
     pub(crate) connect_timeout: Duration,
+    /// The limit of a request for which no other is set, from connecting to the end of the answer. Default: 8 s.
+    pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub(crate) idle_timeout: Duration,
-    /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
+    /// How many unused connections are kept; reqwest keeps up to twice as many, since it opens some too many. Default: as
+    /// many as there are concurrent claims, 16.
     pub(crate) max_idle_connections: usize,
     /// Which proxy is used.
     pub(crate) proxy: ProxyOptions,
@@ -84,6 +87,7 @@ impl Default for TransportOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(8),
             idle_timeout: Duration::from_secs(60),
             max_idle_connections: 16,
             proxy: ProxyOptions::default(),

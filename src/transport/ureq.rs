@@ -1,5 +1,6 @@
 //! The blocking client: ureq, set to behave as the async one does.
 
+mod connector;
 mod resolver;
 #[cfg(any(feature = "_rustls", feature = "native-tls"))]
 mod tls;
@@ -9,10 +10,10 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 use ureq::config::Config;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, Timeout};
 
-use self::resolver::CachingResolver;
+use self::connector::{LazyConnector, NotConnected};
+use self::resolver::{NoLookup, SystemLookup};
 use super::options::unusable_proxy;
 use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::Result;
@@ -29,7 +30,10 @@ pub struct UreqTransport {
 impl UreqTransport {
     /// Uses an agent of your own, with its pool, proxy and TLS.
     ///
-    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter.
+    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter. But
+    /// ureq sets TLS up anew for each connection of such a request, unless the agent has the same settings:
+    /// `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
+    ///
     /// Keep as many idle connections per host as there are concurrent claims.
     ///
     /// For https give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots, such
@@ -55,7 +59,10 @@ impl UreqTransport {
         options.choose_tls(secure)?;
         let config = builder
             .proxy(proxy.transpose()?)
+            .http_status_as_error(false)
+            .max_redirects(0)
             .timeout_connect(Some(options.connect_timeout))
+            .timeout_global(Some(options.attempt_timeout))
             .max_idle_age(options.idle_timeout)
             .max_idle_connections(options.max_idle_connections)
             .max_idle_connections_per_host(options.max_idle_connections)
@@ -63,8 +70,7 @@ impl UreqTransport {
             .accept("")
             .accept_encoding("")
             .build();
-        let resolver = CachingResolver::default();
-        Ok(Self::new(Agent::with_parts(config, DefaultConnector::default(), resolver)))
+        Ok(Self::new(Agent::with_parts(config, LazyConnector::new(SystemLookup), NoLookup)))
     }
 
     pub(crate) fn send(
@@ -89,15 +95,25 @@ impl UreqTransport {
         request: http::Request<impl ureq::AsSendBody>,
         options: &SendOptions,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        if self.is_prepared_for(options) {
+            return self.agent.run(request);
+        }
         let request = self
             .agent
             .configure_request(request)
             .http_status_as_error(false)
             .max_redirects(0)
-            .max_redirects_will_error(false)
             .timeout_global(Some(options.timeout))
             .build();
         self.agent.run(request)
+    }
+
+    /// Settings of a request are a copy of all the agent's.
+    fn is_prepared_for(&self, options: &SendOptions) -> bool {
+        let config = self.agent.config();
+        !config.http_status_as_error()
+            && config.max_redirects() == 0
+            && config.timeouts().global == Some(options.timeout)
     }
 }
 
@@ -119,6 +135,10 @@ impl fmt::Debug for UreqTransport {
 /// as sent.
 fn classify(error: ureq::Error) -> TransportError {
     match error {
+        ureq::Error::Other(cause) => match cause.downcast::<NotConnected>() {
+            Ok(error) => classify(error.0).not_sent(),
+            Err(cause) => TransportError::network(cause),
+        },
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             TransportError::timeout(error).not_sent()
         }

@@ -5,6 +5,7 @@
 mod ambiguous;
 mod conformance;
 mod connections;
+mod cost_at_scale;
 mod counterparts;
 mod credentials;
 mod deadlines;
@@ -14,6 +15,7 @@ mod faults;
 mod fence;
 mod foreign_metadata;
 mod keda;
+mod late_writes;
 #[cfg(feature = "legacy")]
 mod legacy;
 mod leniency;
