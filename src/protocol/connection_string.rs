@@ -98,11 +98,8 @@ impl<'a> Settings<'a> {
     fn emulator(&self) -> Result<ConnectionString> {
         let base = self.development_proxy.unwrap_or("http://127.0.0.1").trim_end_matches('/');
         let (host, _) = Endpoint::parse("DevelopmentStorageProxyUri", base)?;
-        let url = format!(
-            "{}://{}:{EMULATOR_PORT}/{EMULATOR_ACCOUNT}",
-            host.scheme(),
-            host.authority().split(':').next().unwrap_or_default()
-        );
+        let (scheme, host) = (host.scheme(), host.host());
+        let url = format!("{scheme}://{host}:{EMULATOR_PORT}/{EMULATOR_ACCOUNT}");
         let (endpoint, _) = Endpoint::parse("DevelopmentStorageProxyUri", &url)?;
         let credential =
             StringCredential::AccountKey(AccountKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?);
@@ -202,8 +199,12 @@ mod tests {
     fn the_emulator() {
         let parsed = parse("UseDevelopmentStorage=true");
         assert_eq!(parsed.endpoint.to_string(), "http://127.0.0.1:10000/devstoreaccount1");
-        let parsed = parse("UseDevelopmentStorage=True;DevelopmentStorageProxyUri=http://emulator");
-        assert_eq!(parsed.endpoint.to_string(), "http://emulator:10000/devstoreaccount1");
+        for host in ["emulator", "[::1]"] {
+            let proxy = format!("DevelopmentStorageProxyUri=http://{host}:1");
+            let parsed = parse(&format!("UseDevelopmentStorage=True;{proxy}"));
+            let expected = format!("http://{host}:10000/devstoreaccount1");
+            assert_eq!(parsed.endpoint.to_string(), expected);
+        }
     }
 
     #[test]
