@@ -1,5 +1,6 @@
 //! Moving checkpoints on purpose: to another position, or away.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
@@ -167,8 +168,10 @@ assert_eq!(changes.len(), 2);
             found.extend(stored.chain(unreadable));
         }
         if let Partitions::Only(ids) = partitions {
-            found.retain(|found| ids.contains(&found.partition_id()));
-            let missing = ids.iter().filter(|id| !found.iter().any(|f| f.partition_id() == **id));
+            let wanted: HashSet<_> = ids.iter().copied().collect();
+            found.retain(|found| wanted.contains(found.partition_id()));
+            let there: HashSet<_> = found.iter().map(Found::partition_id).collect();
+            let missing = ids.iter().filter(|id| !there.contains(*id));
             let missing: Vec<_> = missing.map(|id| Found::Missing((*id).to_owned())).collect();
             found.extend(missing);
         }
