@@ -19,6 +19,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use super::direct::Direct;
 use super::subject::BlobCheckpointStore;
 use super::support::blob_service::{BlobService, Fault, error_reply};
+use super::support::report;
 use super::{block_on, checkpoint, group, maybe_async, ownership};
 
 const OWNERS: [&str; 3] = ["a", "b", "c"];
@@ -381,7 +382,7 @@ fn what_is_reported_is_what_was_in_storage() {
         count.set(count.get() + steps.len());
         block_on(Model::new().run(&steps)).map_err(TestCaseError::fail)
     });
-    println!("{cases} sequences, {} steps", count.get());
+    report::show(&format!("{cases} sequences, {} steps", count.get()));
     if let Err(failure) = result {
         panic!("{failure}");
     }
