@@ -10,6 +10,7 @@ use super::fault_rows::{LIST_ROWS, ROWS, Row};
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault};
 use super::support::loopback::{Loopback, Recorded};
+use super::support::report;
 use super::{IS_BLOCKING, at_once, checkpoint, group, maybe_async, ownership, test};
 
 const ROOT: &str = "ns.servicebus.windows.net/hub/$default";
@@ -231,6 +232,6 @@ async fn each_operation_under_each_fault() {
             wrong.push(line);
         }
     }
-    println!("{table}{} rows", table.lines().count());
+    report::show(&format!("{table}{} rows", table.lines().count()));
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }
