@@ -16,8 +16,7 @@ use crate::listing_reader::Warned;
 use crate::memory_container::MemoryContainer;
 use crate::metadata::write_position;
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, SkippedBlob,
-    UpdateOutcome,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, UpdateOutcome,
 };
 use crate::naming::{BlobKind, blob_name};
 use crate::store_options::{MAX_CALL_TIMEOUT, StoreOptions};
@@ -170,8 +169,8 @@ impl BlobCheckpointStore {
         &self.inner.options
     }
 
-    pub(super) fn warn_once(&self, blob: &SkippedBlob) {
-        self.inner.warned.warn(blob);
+    pub(super) fn warned(&self) -> &Warned {
+        &self.inner.warned
     }
 
     pub(super) fn name(&self, group: &ConsumerGroup, kind: BlobKind, partition_id: &str) -> String {
@@ -263,7 +262,9 @@ impl BlobCheckpointStore {
         let written = match self.container().set_blob_metadata(set).await {
             Err(error) if error.kind() == ErrorKind::BlobNotFound => {
                 let put = PutBlob::new(&name, &metadata, Condition::None, context);
-                self.container().put_blob(put).await
+                let written = self.container().put_blob(put).await;
+                // The first request may still arrive.
+                written.map_err(|later| later.with_outcome_unknown_if(error.is_outcome_unknown()))
             }
             other => other,
         };

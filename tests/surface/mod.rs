@@ -15,6 +15,7 @@ mod faults;
 mod fence;
 mod foreign_metadata;
 mod keda;
+mod late_writes;
 #[cfg(feature = "legacy")]
 mod legacy;
 mod leniency;
@@ -24,6 +25,7 @@ mod options;
 mod own_retries;
 pub mod ownership;
 mod paging;
+mod pointers;
 mod races;
 mod read_fallback;
 mod requests;

@@ -1,10 +1,10 @@
 //! An async credential for callers without a runtime.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
+use std::{fmt, io};
 
 use azure_core::credentials::TokenCredential;
 use tokio::runtime::{self, Runtime};
@@ -64,25 +64,38 @@ impl RuntimeThreadCredential {
     ///
     /// [`ErrorKind::Other`] if the system gives no thread or no runtime.
     pub fn start(credential: Arc<dyn TokenCredential>) -> Result<Self> {
-        let failed = |what, error| Error::new(ErrorKind::Other, what).with_source(error);
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed("the runtime for the token credential was not built", error))?;
+        let failed = |what| move |error| Error::new(ErrorKind::Other, what).with_source(error);
         let (requests, received) = unbounded_channel();
+        let (report, reported) = sync_channel(1);
         Builder::new()
             .name("eventhub-checkpointstore-token".into())
-            .spawn(move || serve(&runtime, received, &credential))
-            .map_err(|error| {
-                failed("the thread for the token credential was not started", error)
-            })?;
+            .spawn(move || run(received, &credential, &report))
+            .map_err(failed("the thread for the token credential was not started"))?;
+        let started = reported.recv().unwrap_or_else(|error| Err(io::Error::other(error)));
+        started.map_err(failed("the runtime for the token credential was not built"))?;
         Ok(Self { requests, timeout: TIMEOUT })
     }
 
-    /// Sets how long a token may take, 20 s by default.
+    /// Sets how long a token may take, 20 s by default. The call that needs it may have less time left, which counts.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+}
+
+/// Owns the runtime from its beginning to its end: tokio lets none be dropped on a thread of another one.
+fn run(
+    requests: UnboundedReceiver<Ask>,
+    credential: &Arc<dyn TokenCredential>,
+    report: &SyncSender<io::Result<()>>,
+) {
+    // `start` waits for the report.
+    match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let _ = report.send(Ok(()));
+            serve(&runtime, requests, credential);
+        }
+        Err(error) => drop(report.send(Err(error))),
     }
 }
 
@@ -110,10 +123,11 @@ fn serve(
 impl checkpointstoreblob::TokenCredential for RuntimeThreadCredential {
     fn get_token(&self, request: TokenRequest) -> Result<AccessToken, BoxError> {
         let (answer, answered) = sync_channel(1);
-        let ask = Ask { request, timeout: self.timeout, answer };
+        let timeout = self.timeout.min(request.limit);
+        let ask = Ask { request, timeout, answer };
         self.requests.send(ask).map_err(|_| "the thread of the token credential has ended")?;
         // The thread keeps the same limit, but a credential may block it.
-        match answered.recv_timeout(self.timeout) {
+        match answered.recv_timeout(timeout) {
             Ok(token) => Ok(token?),
             Err(RecvTimeoutError::Timeout) => Err("the token took too long".into()),
             Err(RecvTimeoutError::Disconnected) => {
