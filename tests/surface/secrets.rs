@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::{
-    AccessToken, AccountKey, Error, ProxyOptions, RequestOptions, RetryOptions, SasToken,
+    AccessToken, AccountKey, ConsumerGroup, Error, ProxyOptions, RequestOptions, RetryOptions,
+    SasToken,
 };
 
 use super::script::{Script, Step};
@@ -171,6 +172,8 @@ async fn what_is_refused_is_not_shown_either() {
     let mut add = |error: Option<Error>| text.push_str(&shown(&error.expect("it is refused")));
     add(AccountKey::new("acct", &format!("{PASSWORD}!")).err());
     add(AccountKey::new("Not Allowed", KEY).err());
+    add(AccountKey::new(KEY, "acct").err());
+    add(Credential::account_key(KEY, "acct").err());
     add(SasToken::new(&format!("sig={SIGNATURE} x")).err());
     add(SasToken::new(&format!("sg={SIGNATURE}")).err());
     add(RequestOptions::new().header("x-own", &format!("{HEADER}\r\n")).err());
@@ -180,6 +183,12 @@ async fn what_is_refused_is_not_shown_either() {
         format!("https://h/#sig={SIGNATURE}"),
         format!("https://a b/?sig={SIGNATURE}"),
         format!("ftp://h/?sig={SIGNATURE}"),
+        format!("https://u:a?{PASSWORD}@h/"),
+        format!("https://h/;AccountKey={KEY}"),
+        format!("DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY}"),
+        format!("BlobEndpoint=https://h/;SharedAccessSignature=sv=1&sig={SIGNATURE}"),
+        format!("?sv=1&sig={SIGNATURE}"),
+        KEY.to_owned(),
     ] {
         let builder = BlobCheckpointStore::builder(&url, "checkpoints");
         check(&format!("{builder:?}"));
@@ -191,9 +200,20 @@ async fn what_is_refused_is_not_shown_either() {
         format!("AccountName=acct;AccountKey={KEY}!"),
         format!("BlobEndpoint=https://h/;SharedAccessSignature=sg={SIGNATURE}"),
         format!("BlobEndpoint=nonsense?sig={SIGNATURE}"),
+        format!("BlobEndpoint={KEY}"),
+        format!("AccountName={KEY}"),
+        // Other separators than semicolons, and none.
+        format!("UseDevelopmentStorage=true,AccountKey={KEY}"),
+        format!("AccountName=acct;DefaultEndpointsProtocol=https,AccountKey={KEY}"),
+        format!("AccountName=acct;EndpointSuffix=core.windows.net AccountKey={KEY}"),
     ] {
         add(BlobCheckpointStore::from_connection_string(&connection_string, "checkpoints").err());
+        add(BlobCheckpointStore::from_connection_string("AccountName=a", &connection_string).err());
+        add(ConsumerGroup::new(format!("{connection_string}/"), "hub", "group").err());
+        let builder = BlobCheckpointStore::builder("https://h", "checkpoints");
+        add(builder.secondary_hostname(&connection_string).build().err());
     }
+    add(BlobCheckpointStore::from_connection_string("AccountName=a", KEY).err());
     check(&text);
 
     let proxy =
