@@ -1,6 +1,7 @@
 //! Keys, SAS and tokens stay out of every log line, error and `Debug`.
 //!
-//! `ureq` logs whole URLs at trace level on a target of its own; that is documented and not covered here.
+//! The lines of the HTTP clients count, too, down to `debug`. At `trace`, `ureq` logs whole URLs on a target of its own;
+//! that is documented and not covered here.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault, error_reply};
 use super::support::capture_log;
 use super::support::loopback::{Loopback, Reply};
-use super::{checkpoint, credential_of, group, maybe_async, ownership, test};
+use super::{IS_BLOCKING, checkpoint, credential_of, group, maybe_async, ownership, test};
 
 /// Unlike anything that another test sends: the log is shared by all of them.
 const KEY: &str = "S0VZLXRoYXQtbm9ib2R5LW1heS1zZWU=";
@@ -134,6 +135,8 @@ async fn no_key_and_no_sas_is_ever_shown() {
         }
     }
     let logged = capture_log::text();
+    let client = if IS_BLOCKING { "DEBUG ureq" } else { "DEBUG reqwest" };
+    assert!(logged.contains(client), "{client} was not captured");
     assert!(logged.contains("list blobs") && logged.contains("put blob"), "nothing was logged");
     check(&logged);
 }
