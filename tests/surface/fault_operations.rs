@@ -24,6 +24,7 @@ pub enum Operation {
     FirstCheckpoint,
     NextCheckpoint,
     FencedFirst,
+    /// Begins with a write if the checkpoint was read before.
     FencedNext,
     Reset,
     DeleteCheckpoint,
