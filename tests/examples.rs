@@ -15,12 +15,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 use support::azurite::Azurite;
+use support::process::Killed;
 
 const EVENTS: usize = 3200;
 const PARTITIONS: usize = 8;
@@ -181,16 +182,6 @@ fn kill_after_checkpoints(command: &mut Command, count: usize) {
     let lines = BufReader::new(child.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let stored = lines.filter(|line| line.contains(": checkpoint of partition ")).take(count);
     assert_eq!(stored.count(), count, "it ended before it was killed");
-}
-
-/// Dropping it kills the process (SIGKILL on Unix), also when an assertion fails first.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The stored positions, once a request that was under way when its sender was killed has come to its end.

@@ -21,11 +21,7 @@ impl Canned {
     }
 
     pub fn store(&self) -> BlobCheckpointStore {
-        BlobCheckpointStore::builder("https://acct.blob.core.windows.net", "checkpoints")
-            .credential(Credential::account_key("acct", "c2VjcmV0").expect("a key"))
-            .transport(self.clone())
-            .build()
-            .expect("a store")
+        store_over(self.clone())
     }
 }
 
@@ -44,6 +40,14 @@ impl Transport for Canned {
     }
 
     fn sleep(&self, _duration: Duration) {}
+}
+
+pub fn store_over(transport: impl Transport + 'static) -> BlobCheckpointStore {
+    BlobCheckpointStore::builder("https://acct.blob.core.windows.net", "checkpoints")
+        .credential(Credential::account_key("acct", "c2VjcmV0").expect("a key"))
+        .transport(transport)
+        .build()
+        .expect("a store")
 }
 
 pub fn answer(status: u16, body: &[u8]) -> Response<Bytes> {

@@ -4,6 +4,7 @@
 
 pub mod canned;
 pub mod connection_string;
+pub mod echo;
 pub mod error_xml;
 pub mod list_xml;
 pub mod metadata;

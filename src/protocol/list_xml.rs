@@ -37,6 +37,7 @@ fn page(body: &[u8], visit: &mut BlobVisitor<'_>) -> XmlResult<Option<String>> {
         }
         Ok(())
     })?;
+    walker.end_of_body()?;
     Ok(marker)
 }
 
@@ -348,6 +349,17 @@ mod tests {
         assert!(
             read(b"<EnumerationResults><Blobs><Blob></Blob></Blobs></EnumerationResults>").is_err()
         );
+    }
+
+    #[test]
+    fn what_follows_the_list_is_not_passed_over() {
+        const LIST: &str = "<EnumerationResults><NextMarker>m</NextMarker></EnumerationResults>";
+        for harmless in ["", "\r\n", "<!-- </a> -->", " <?x y?> <!---->\n"] {
+            assert!(read(format!("{LIST}{harmless}").as_bytes()).is_ok(), "{harmless}");
+        }
+        for wrong in ["x", "</a>", "<a/>", LIST, "<![CDATA[x]]>", "<!-- ", "<", "\0"] {
+            assert!(read(format!("{LIST}{wrong}").as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     /// All that is shown of each blob of a page.

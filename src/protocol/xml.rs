@@ -195,6 +195,22 @@ impl<'b> Walker<'b> {
         }
     }
 
+    /// Refuses all but blanks, comments and instructions behind the root element.
+    pub(super) fn end_of_body(&mut self) -> XmlResult<()> {
+        loop {
+            self.pass_blanks();
+            match self.rest().first() {
+                None => return Ok(()),
+                Some(b'<') => {}
+                Some(_) => return Err(self.malformed()),
+            }
+            let at = self.at;
+            if !matches!(self.tag()?, Tag::Other) {
+                return Err(XmlFault::Malformed(at));
+            }
+        }
+    }
+
     /// Leaves out an element with all that is in it.
     #[inline]
     pub(super) fn skip(&mut self, element: &Element<'b>) -> XmlResult<()> {
@@ -231,6 +247,10 @@ impl<'b> Walker<'b> {
     #[inline]
     fn rest(&self) -> &'b [u8] {
         &self.text.as_bytes()[self.at..]
+    }
+
+    fn pass_blanks(&mut self) {
+        self.at += self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     }
 
     /// Goes behind the end tag of an element if that comes next, in its usual form.
@@ -320,8 +340,7 @@ impl<'b> Walker<'b> {
             let is_truncated = name.as_bytes().starts_with(self.rest());
             return Err(if is_truncated { XmlFault::Truncated } else { self.malformed() });
         }
-        let blanks = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        self.at += blanks;
+        self.pass_blanks();
         match self.rest().first() {
             Some(b'>') => {
                 self.at += 1;

@@ -135,6 +135,23 @@ impl Drop for LineProcess {
     }
 }
 
+/// Dropping it kills the process (SIGKILL on Unix), also when an assertion fails first.
+pub struct Killed(pub Child);
+
+impl Killed {
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Fails only for a process that has ended and been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn read_lines(stdout: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

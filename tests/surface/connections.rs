@@ -17,6 +17,14 @@ fn store(loopback: &Loopback) -> BlobCheckpointStore {
 }
 
 #[maybe_async]
+async fn close_connections(loopback: &Loopback) {
+    loopback.close_connections();
+    assert!(loopback.wait_for_open_connections(0, PATIENCE));
+    // The client's own runtime must see the end, too.
+    pause(Duration::from_millis(20)).await;
+}
+
+#[maybe_async]
 #[test]
 async fn connections_that_the_server_closed_while_idle_are_never_seen() {
     let service = BlobService::new("checkpoints");
@@ -27,10 +35,7 @@ async fn connections_that_the_server_closed_while_idle_are_never_seen() {
     let mut claims = store.claim_ownership(&claims).await;
     for _ in 0..3 {
         assert!(claims.all_claimed(), "{claims:?}");
-        loopback.close_connections();
-        assert!(loopback.wait_for_open_connections(0, PATIENCE));
-        // The client's own runtime must see the end, too.
-        pause(Duration::from_millis(20)).await;
+        close_connections(&loopback).await;
         claims = store.claim_ownership(&claims.into_claimed()).await;
     }
     assert!(claims.all_claimed(), "{claims:?}");
@@ -160,4 +165,51 @@ async fn a_refused_connection_is_a_network_error_and_nothing_was_sent() {
         (ErrorKind::Network, false),
         "{error:?}"
     );
+}
+
+#[maybe_async]
+#[test]
+async fn without_a_connection_nothing_was_sent() {
+    // Known to be none without asking a server: a label has at most 63 characters.
+    let no_name = format!("http://{}.example", "a".repeat(64));
+    let no_tls = Loopback::start(|_| Reply::new(200)).url().replace("http:", "https:");
+    for url in [no_name, no_tls] {
+        let store = BlobCheckpointStore::new(&url, "checkpoints", Credential::anonymous()).unwrap();
+        let store = store.with_options(RequestOptions::new().max_retries(0));
+        let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
+        let found = (error.kind(), error.is_outcome_unknown());
+        assert_eq!(found, (ErrorKind::Network, false), "{url}: {error:?}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn new_connections_resume_the_tls_session() {
+    let service = BlobService::new("checkpoints");
+    // A limit of the call below that of an attempt makes each request one with a limit of its own.
+    for limit in [Duration::from_secs(20), Duration::from_secs(7)] {
+        let loopback = Loopback::start_tls(service.handler());
+        let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
+            .root_certificates(loopback.ca_pem())
+            .call_timeout(limit)
+            .build()
+            .unwrap();
+        for before in 0..3 {
+            store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+            assert_eq!(
+                (loopback.handshakes(), loopback.resumed_handshakes()),
+                (before + 1, before)
+            );
+            close_connections(&loopback).await;
+        }
+        let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{limit:?}{id}"), "a")).collect();
+        let mut claims = store.claim_ownership(&claims).await;
+        close_connections(&loopback).await;
+        let resumed = loopback.resumed_handshakes();
+        claims = store.claim_ownership(&claims.into_claimed()).await;
+        assert!(claims.all_claimed(), "{claims:?}");
+        assert_eq!(loopback.handshakes(), loopback.connections());
+        // A session resumes a few connections only.
+        assert!(loopback.resumed_handshakes() > resumed, "{resumed}");
+    }
 }

@@ -5,6 +5,7 @@
 mod ambiguous;
 mod conformance;
 mod connections;
+mod cost_at_scale;
 mod counterparts;
 mod credentials;
 mod deadlines;
@@ -25,6 +26,7 @@ mod options;
 mod own_retries;
 pub mod ownership;
 mod paging;
+mod pointers;
 mod races;
 mod read_fallback;
 mod requests;

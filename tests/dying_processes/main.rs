@@ -1,0 +1,37 @@
+//! Consumers of both surfaces in processes of their own, which are killed (SIGKILL on Unix) at random moments for a
+//! minute: no acknowledged checkpoint is lost, and no partition is left lying.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints its figures"
+)]
+#![cfg(all(feature = "ureq", feature = "reqwest"))]
+
+mod aio;
+mod blocking;
+mod fleet;
+mod orders;
+#[path = "../support/mod.rs"]
+mod support;
+
+use orders::{Orders, Surface};
+
+/// The consumers are processes of this binary that are told to run this test, too.
+#[test]
+fn consumers_die_and_nothing_is_lost() {
+    match Orders::received() {
+        None => fleet::lives_through_a_minute_of_kills(),
+        Some(orders) => {
+            orders::end_with_the_parent();
+            match orders.surface {
+                Surface::Blocking => blocking::consume(orders),
+                Surface::Aio => aio::consume(orders),
+            }
+        }
+    }
+}
