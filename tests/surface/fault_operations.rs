@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use eventhub_checkpointstore::{
     ChangeOutcome, Checkpoint, CheckpointChanges, ClaimOutcome, Claims, ETag, ErrorKind, Listing,
-    PartitionOwnership, Partitions, Result, RunMode, UpdateOutcome,
+    PartitionOwnership, Partitions, Result, RunMode,
 };
 
 use super::subject::{BlobCheckpointStore, FencedCheckpointStore};
@@ -159,10 +159,6 @@ impl Storage<'_> {
         self.0.blob(&format!("{ROOT}/checkpoint/{partition_id}"))
     }
 
-    fn etag_of_checkpoint(&self, partition_id: &str) -> Option<ETag> {
-        self.checkpoint(partition_id).map(|blob| ETag::new(blob.etag).unwrap())
-    }
-
     /// A claim of the record that is stored.
     fn claim(&self, partition_id: &str) -> PartitionOwnership {
         let blob = self.0.blob(&format!("{ROOT}/ownership/{partition_id}")).unwrap();
@@ -255,13 +251,13 @@ pub async fn carry_out(
             let update = store.update_checkpoint(&next).await;
             of_result(update, |it| it.is_written() && storage.has(&next, it.etag.as_ref()))
         }
-        FencedFirst | FencedNext => {
-            let checkpoint = if what == FencedFirst { new } else { next };
-            let outcome = fenced.update_checkpoint(&checkpoint).await;
-            let etag = storage.etag_of_checkpoint(checkpoint.partition_id());
-            of_result(outcome, |outcome| {
-                *outcome == UpdateOutcome::Written && storage.has(&checkpoint, etag.as_ref())
-            })
+        FencedFirst => {
+            let update = fenced.update_checkpoint(&new).await;
+            of_result(update, |it| it.is_written() && storage.has(&new, it.etag.as_ref()))
+        }
+        FencedNext => {
+            let update = fenced.update_checkpoint(&next).await;
+            of_result(update, |it| it.is_written() && storage.has(&next, it.etag.as_ref()))
         }
         Reset => {
             let changes =
