@@ -111,7 +111,8 @@ async fn an_outdated_claim_is_lost_although_the_owner_has_the_partition() {
     for store in stores() {
         store.create_container_if_not_exists().await.unwrap();
         let first = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
-        assert!(store.claim_ownership(&first).await.all_claimed());
+        let renewed = store.claim_ownership(&first).await;
+        assert!(renewed.all_claimed(), "{renewed:?}");
         let outdated = store.claim_ownership(&first).await;
         assert_eq!(outdated.lost().count(), 1, "{outdated:?}");
     }

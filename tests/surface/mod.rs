@@ -21,21 +21,26 @@ mod late_writes;
 mod legacy;
 mod leniency;
 mod listings;
+mod logging;
 mod model_check;
 mod options;
 mod own_retries;
 pub mod ownership;
 mod paging;
 mod pointers;
+mod proxies;
 mod races;
 mod read_fallback;
 mod requests;
 mod reset;
 mod retry;
+mod round_trip;
 pub mod script;
 mod secondary;
 mod secrets;
 mod shared_key;
+#[cfg(any(feature = "_rustls", feature = "native-tls"))]
+mod tls;
 mod validation;
 mod world;
 
@@ -44,7 +49,8 @@ use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Parti
 use crate::support::azurite::Azurite;
 
 use super::{
-    IS_BLOCKING, at_once, block_on, credential_of, maybe_async, own_client, pause, subject, test,
+    IS_BLOCKING, at_once, block_on, credential_of, in_parallel, maybe_async, own_client, pause,
+    subject, test,
 };
 use crate::support;
 
