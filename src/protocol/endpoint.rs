@@ -33,15 +33,13 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Takes an account URL apart; a SAS in its query is handed out.
     pub(crate) fn parse(what: &str, url: &str) -> Result<(Self, Option<SasToken>)> {
-        // The query may be a SAS, so only what stands before it is named.
-        let shown = url.split(['?', '#']).next().unwrap_or_default();
-        let shown = shown.rsplit_once('@').map_or(shown, |(_, host)| host);
-        let refused = |fault: &str| Error::invalid_input(format!("{what} {shown:?}: {fault}"));
+        let url = url.trim();
+        let shown = shown(url);
+        let refused = |fault: &str| Error::invalid_input(format!("{what}{shown}: {fault}"));
         if url.contains('#') {
             return Err(refused("a fragment is not allowed"));
         }
         let uri: Uri = url
-            .trim()
             .parse()
             .map_err(|_| refused("it is not a URL as in https://contoso.blob.core.windows.net"))?;
         let secure = match uri.scheme_str() {
@@ -58,6 +56,9 @@ impl Endpoint {
         }
         if authority.host().is_empty() {
             return Err(refused("it has no host"));
+        }
+        if !authority.as_str().chars().all(is_plain) {
+            return Err(refused("a host only has letters, digits, '-' and '.'"));
         }
         if !has_valid_port(&authority) {
             return Err(refused("what follows the host is not a port from 0 to 65535"));
@@ -81,15 +82,16 @@ impl Endpoint {
     /// The same endpoint on another host, as in `contoso-secondary.blob.core.windows.net`.
     pub(crate) fn on_host(&self, hostname: &str) -> Result<Self> {
         let refused = || {
-            Error::invalid_input(format!(
-                "secondary hostname {hostname:?}: a host name, with a port if need be, is allowed"
-            ))
+            // It is not named: it may be a URL with a SAS.
+            Error::invalid_input(
+                "secondary hostname: only a host name, with a port if need be, is allowed",
+            )
         };
         let uri: Uri = format!("http://{hostname}/").parse().map_err(|_| refused())?;
         match uri.authority() {
             Some(authority)
                 if authority.as_str() == hostname
-                    && !hostname.contains('@')
+                    && hostname.chars().all(is_plain)
                     && has_valid_port(authority) =>
             {
                 Ok(Self { authority: authority.clone(), ..self.clone() })
@@ -129,6 +131,21 @@ impl Endpoint {
     pub(super) fn authority(&self) -> &Authority {
         &self.authority
     }
+}
+
+/// What an error may show of a refused URL: scheme, host and path. Anything else may be a connection string, a SAS or a
+/// password.
+fn shown(url: &str) -> String {
+    if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains('@') {
+        return String::new();
+    }
+    let end = url.find(|letter| !is_plain(letter)).unwrap_or(url.len());
+    format!(" {:?}", &url[..end])
+}
+
+/// What stands in the host and the path of a URL.
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._~:/%[]".contains(letter)
 }
 
 /// The clients do not agree on a port that is none: one takes the scheme's.
@@ -213,6 +230,11 @@ mod tests {
             "https://a//b",
             "https://a/{b}",
             "https://a b/?sig=secret",
+            "https://u:pa?secret@a/",
+            "https://a/;AccountKey=secret",
+            "https://a AccountKey=secret",
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=secret",
+            "secret",
         ] {
             let error = parse(url).unwrap_err().to_string();
             assert!(error.contains("account URL") && !error.contains("secret"), "{url}: {error}");
@@ -221,6 +243,10 @@ mod tests {
         for host in ["", "a/b", "https://a", "u@a", "a b", "a?x", "a:65536", "a:1O", "a:"] {
             assert!(endpoint.on_host(host).is_err(), "{host:?}");
         }
+        let error = parse(" https://contoso.example/path?secret=1").unwrap_err().to_string();
+        assert!(error.contains("\"https://contoso.example/path\""), "{error}");
+        let error = endpoint.on_host("https://a/?sig=secret").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
         for host in ["b", "b:65535", "[::1]", "[::1]:1"] {
             assert!(endpoint.on_host(host).is_ok(), "{host:?}");
         }

@@ -10,6 +10,7 @@ mod counterparts;
 mod credentials;
 mod deadlines;
 mod direct;
+mod fault_operations;
 mod fault_rows;
 mod faults;
 mod fence;
