@@ -36,6 +36,8 @@ const MAX_RACES: u32 = 100;
 /// | one has no sequence number: offsets are opaque and never compared | `Stale` if another writer was first, until the checkpoint is read through this store again; else written |
 /// | nothing readable is stored | written |
 ///
+/// A write of its own whose answer was lost counts as its own.
+///
 /// Read the checkpoint through this store when a partition is taken over, with [`get_checkpoint`](Self::get_checkpoint)
 /// or [`list_checkpoints`](Self::list_checkpoints): it is tied to what it read. A position can still be moved
 /// backwards on purpose with [`BlobCheckpointStore::reset_checkpoints`]; updates after that go on from there.
