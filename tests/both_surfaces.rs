@@ -21,6 +21,7 @@ const BLOCKING_ONLY: &[&str] = &[
     "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
 ];
 const AIO_ONLY: &[&str] = &[
+    "cancellation::a_fenced_update_that_was_dropped_makes_nobody_stale",
     "cancellation::dropped_at_every_poll",
     "cancellation::the_pool_of_a_real_client_stays_usable",
     "ownership::a_dropped_round_lets_the_next_one_have_its_turn",

@@ -302,7 +302,7 @@ impl FencedCheckpointStore {
                 Verdict::Ahead => UpdateOutcome::Stale,
             };
             let mut update = CheckpointUpdate::new(outcome);
-            if let (true, Ok(found)) = (is_own, &stored.read) {
+            if let Some(found) = stored.checkpoint().filter(|_| is_own) {
                 update.etag = found.etag().cloned();
                 update.last_modified = found.last_modified();
                 // Without numbers only the ETag keeps a former owner out: it must not learn the new one here.
