@@ -21,6 +21,7 @@ const BLOCKING_ONLY: &[&str] = &[
     "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
 ];
 const AIO_ONLY: &[&str] = &[
+    "cancellation::a_fenced_update_that_was_dropped_makes_nobody_stale",
     "cancellation::dropped_at_every_poll",
     "cancellation::the_pool_of_a_real_client_stays_usable",
     "connections::a_task_that_reads_long_lists_needs_one_connection",

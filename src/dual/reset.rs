@@ -153,19 +153,11 @@ assert_eq!(changes.len(), 2);
             }
         }
         let mut found = Vec::new();
-        for (index, prefix) in self.prefixes(group, BlobKind::Checkpoint).iter().enumerate() {
-            let listing =
-                self.list_under(group, std::slice::from_ref(prefix), false, deadline).await?;
-            let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
-            let unreadable: Vec<_> = unreadable
-                .filter_map(|blob| Some((blob.name.strip_prefix(prefix)?.to_owned(), blob.reason)))
-                .map(|(partition_id, reason)| Found::Unreadable(partition_id, reason))
-                .collect();
-            let is_own = index == 0;
-            let stored = listing
-                .into_iter()
-                .map(|it| if is_own { Found::Stored(it) } else { Found::Foreign(it) });
-            found.extend(stored.chain(unreadable));
+        let own_and_other: [fn(StoredCheckpoint) -> Found; 2] = [Found::Stored, Found::Foreign];
+        for (prefix, found_there) in
+            self.prefixes(group, BlobKind::Checkpoint).into_iter().zip(own_and_other)
+        {
+            found.extend(self.find_under(group, prefix, found_there, deadline).await?);
         }
         if let Partitions::Only(ids) = partitions {
             let wanted: HashSet<_> = ids.iter().copied().collect();
@@ -178,6 +170,25 @@ assert_eq!(changes.len(), 2);
         Ok(found)
     }
 
+    async fn find_under(
+        &self,
+        group: &ConsumerGroup,
+        prefix: String,
+        found_there: fn(StoredCheckpoint) -> Found,
+        deadline: Instant,
+    ) -> Result<Vec<Found>> {
+        let prefixes = [prefix];
+        let listing = self.list_under(group, &prefixes, false, deadline).await?;
+        let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
+        let unreadable: Vec<_> = unreadable
+            .filter_map(|blob| {
+                let partition_id = blob.name.strip_prefix(&prefixes[0])?;
+                Some(Found::Unreadable(partition_id.to_owned(), blob.reason))
+            })
+            .collect();
+        Ok(listing.into_iter().map(found_there).chain(unreadable).collect())
+    }
+
     /// Writes a position over just the version that was seen, or where there was no blob, and finds out whether it
     /// was written if the answer was lost. Returns what is stored.
     pub(super) async fn replace_checkpoint(
@@ -187,7 +198,10 @@ assert_eq!(changes.len(), 2);
         deadline: Instant,
     ) -> Result<Checkpoint> {
         let conflict = match self.write_over(checkpoint, seen, deadline).await {
-            Ok(written) => return Ok(stored_as(checkpoint, written)),
+            Ok(written) => {
+                let checkpoint = checkpoint.clone();
+                return Ok(checkpoint.with_version(Some(written.etag), written.last_modified));
+            }
             Err(error) => error,
         };
         if conflict.kind() != ErrorKind::ConditionNotMet || !conflict.is_outcome_unknown() {
@@ -279,10 +293,6 @@ async fn reset_one(
         Ok(after) => changed(ChangeOutcome::Applied).with_before(before).with_after(Some(after)),
         Err(error) => failed(error).with_before(before),
     }
-}
-
-fn stored_as(checkpoint: &Checkpoint, written: BlobWritten) -> Checkpoint {
-    checkpoint.clone().with_version(Some(written.etag), written.last_modified)
 }
 
 #[maybe_async]
