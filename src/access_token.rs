@@ -1,7 +1,7 @@
 //! Tokens of Microsoft Entra ID.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use zeroize::Zeroizing;
@@ -14,11 +14,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct TokenRequest {
     /// The scope, `https://storage.azure.com/.default`.
     pub scope: &'static str,
+    /// How long the call that needs the token can wait. A blocking credential that takes longer makes it late.
+    pub limit: Duration,
 }
 
 impl TokenRequest {
-    pub(crate) fn storage() -> Self {
-        Self { scope: "https://storage.azure.com/.default" }
+    pub(crate) fn storage(limit: Duration) -> Self {
+        Self { scope: "https://storage.azure.com/.default", limit }
     }
 }
 

@@ -25,7 +25,8 @@ pub enum ErrorKind {
     ContainerNotFound,
     /// The blob does not exist (`BlobNotFound`).
     BlobNotFound,
-    /// The condition of a write was not met (412, or 409 `BlobAlreadyExists`): another writer was first.
+    /// The condition of a write was not met (412 `ConditionNotMet`, or 409 `BlobAlreadyExists`): another writer was
+    /// first.
     ConditionNotMet,
     /// The container exists already (409 `ContainerAlreadyExists`).
     ContainerAlreadyExists,

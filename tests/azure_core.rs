@@ -21,7 +21,8 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::time::OffsetDateTime;
 use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
 use eventhub_checkpointstore::{
-    ConsumerGroup, ErrorKind, checkpointstoreblob as blocking, checkpointstoreblob_aio as aio,
+    ConsumerGroup, ErrorKind, RequestOptions, checkpointstoreblob as blocking,
+    checkpointstoreblob_aio as aio,
 };
 
 use support::blob_service::BlobService;
@@ -186,4 +187,16 @@ fn a_broken_credential_fails_in_time_and_again() {
         assert!(started.elapsed() < Duration::from_secs(2), "{case}");
         assert!(server.requests().is_empty(), "{case}");
     }
+}
+
+#[test]
+fn a_token_may_not_take_longer_than_the_call_that_needs_it() {
+    let server = serve();
+    let credential = RuntimeThreadCredential::start(fake(Behaviour::Hang)).unwrap();
+    let options = RequestOptions::new().timeout(Duration::from_millis(50));
+    let store = blocking_store(&server, credential).with_options(options);
+    let started = Instant::now();
+    let error = store.list_checkpoints(&group()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credential);
+    assert!(started.elapsed() < Duration::from_secs(10), "the default limit of a token is longer");
 }

@@ -50,7 +50,7 @@ async fn claim_one(
     ownership: &PartitionOwnership,
     deadline: Instant,
 ) -> ClaimOutcome {
-    let claim = Claim::new(store, ownership, ownership.owner_id(), deadline);
+    let mut claim = Claim::new(store, ownership, ownership.owner_id(), deadline);
     let won = match ownership.etag() {
         None => claim.first().await,
         Some(etag) => match claim.take_over(etag).await {
@@ -76,7 +76,7 @@ async fn relinquish_one(
         ));
         return ClaimOutcome::Failed(ownership.clone(), error);
     };
-    let claim = Claim::new(store, ownership, None, deadline);
+    let mut claim = Claim::new(store, ownership, None, deadline);
     match claim.take_over(etag).await {
         // Nothing is there to give up, and nothing is created.
         Err(error) if error.kind() == ErrorKind::BlobNotFound => {
@@ -111,6 +111,8 @@ struct Claim<'a> {
     name: String,
     owner_id: Option<&'a str>,
     context: CallContext<'a>,
+    /// A write of this claim may have been applied, or may still arrive, for all that is known.
+    doubt: bool,
 }
 
 impl<'a> Claim<'a> {
@@ -121,14 +123,14 @@ impl<'a> Claim<'a> {
         deadline: Instant,
     ) -> Self {
         let name = store.name(ownership.group(), BlobKind::Ownership, ownership.partition_id());
-        Self { store, name, owner_id, context: store.context(deadline) }
+        Self { store, name, owner_id, context: store.context(deadline), doubt: false }
     }
 }
 
 #[maybe_async]
 impl Claim<'_> {
     /// Succeeds only while there is no record, in one request.
-    async fn first(&self) -> Result<Won> {
+    async fn first(&mut self) -> Result<Won> {
         let mut answer = self.create().await;
         for _ in 0..MAX_ROUNDS {
             if !is_doubtful(&answer) {
@@ -146,7 +148,7 @@ impl Claim<'_> {
     }
 
     /// Succeeds only on the version of the record that was listed.
-    async fn take_over(&self, etag: &ETag) -> Result<Won> {
+    async fn take_over(&mut self, etag: &ETag) -> Result<Won> {
         let answer = self.replace(etag).await;
         if is_doubtful(&answer) { self.settle().await } else { judge(answer) }
     }
@@ -155,7 +157,7 @@ impl Claim<'_> {
     ///
     /// Our owner id alone proves nothing, because an owner with a stable id may have left an old record; whoever
     /// replaces the version that was just seen has it. If that answer is lost, too, the next round finds out.
-    async fn settle(&self) -> Result<Won> {
+    async fn settle(&mut self) -> Result<Won> {
         let mut round = 1;
         loop {
             let request = GetBlobProperties::new(&self.name, self.context);
@@ -173,17 +175,28 @@ impl Claim<'_> {
         }
     }
 
-    async fn create(&self) -> Result<BlobWritten> {
+    /// A conflict is in doubt if any write of this claim is: that one may be what is there.
+    async fn create(&mut self) -> Result<BlobWritten> {
         let metadata = write_owner(self.owner_id);
         let put = PutBlob::new(&self.name, &metadata, Condition::NotExists, self.context);
-        self.store.container().put_blob(put).await
+        let answer = self.store.container().put_blob(put).await;
+        self.note(&answer);
+        answer.map_err(|error| error.with_outcome_unknown_if(self.doubt))
     }
 
-    async fn replace(&self, etag: &ETag) -> Result<BlobWritten> {
+    async fn replace(&mut self, etag: &ETag) -> Result<BlobWritten> {
         let metadata = write_owner(self.owner_id);
         let set =
             SetBlobMetadata::new(&self.name, &metadata, Condition::Matches(etag), self.context);
-        self.store.container().set_blob_metadata(set).await
+        let answer = self.store.container().set_blob_metadata(set).await;
+        self.note(&answer);
+        answer
+    }
+}
+
+impl Claim<'_> {
+    fn note(&mut self, answer: &Result<BlobWritten>) {
+        self.doubt |= matches!(answer, Err(error) if error.is_outcome_unknown());
     }
 }
 

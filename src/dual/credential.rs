@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderValue;
 
@@ -14,16 +14,16 @@ use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
 
 /// A token is renewed this long before it expires, while the old one still serves the others.
 const EARLY: Duration = Duration::from_secs(5 * 60);
-/// After an early renewal that failed the next one is tried this much later.
+/// Between two early renewals, if one failed or brought a token that is old already.
 const PAUSE: Duration = Duration::from_secs(30);
-/// What an early renewal may take from the call that happens to do it, where the surface can limit it.
+/// What an early renewal may take from the call that happens to do it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gets tokens of Microsoft Entra ID. A closure without arguments that returns an [`AccessToken`] is one, too.
 ///
 /// Tokens are cached by the store: they are asked for when there is none, and again five minutes before they
-/// expire, one request at a time. While that fails, or takes longer than five seconds in the async surface, the old
-/// one serves on. A blocking credential limits its own time.
+/// expire, one request at a time. While that fails, or takes longer than five seconds, the old one serves on. The
+/// async surface keeps these limits itself; a blocking credential is told them by [`TokenRequest::limit`].
 ///
 /// # Example
 ///
@@ -217,66 +217,80 @@ pub(super) struct TokenCache {
     failures: AtomicU64,
 }
 
-#[derive(Clone)]
 struct Cached {
-    bearer: HeaderValue,
-    expires_on: SystemTime,
+    token: Arc<AccessToken>,
     renew_at: SystemTime,
 }
 
 /// What the cached token is good for.
 enum State {
-    Fresh(HeaderValue),
+    Fresh(Arc<AccessToken>),
     /// Still valid, but it should be renewed.
-    Aging(HeaderValue),
+    Aging(Arc<AccessToken>),
     Missing,
 }
 
 #[maybe_async]
 impl TokenCache {
-    /// The `Authorization` value to send now.
-    pub(super) async fn bearer(&self, transport: &dyn Transport) -> Result<HeaderValue> {
-        let now = transport.system_time();
-        match self.state(now) {
-            State::Fresh(bearer) => Ok(bearer),
-            State::Aging(bearer) => Ok(self.renew_early(transport, now).await.unwrap_or(bearer)),
-            State::Missing => self.wait_or_renew(now).await,
+    /// The token to send now, for a call that ends at the deadline.
+    pub(super) async fn token(
+        &self,
+        transport: &dyn Transport,
+        deadline: Instant,
+    ) -> Result<Arc<AccessToken>> {
+        match self.state(transport.system_time()) {
+            State::Fresh(token) => Ok(token),
+            State::Aging(token) => Ok(self.renew_early(transport, deadline).await.unwrap_or(token)),
+            State::Missing => {
+                let limit = time_left(transport, deadline)?;
+                let answer =
+                    within(transport, limit, self.wait_or_renew(transport, deadline)).await;
+                answer.unwrap_or_else(|| Err(too_slow()))
+            }
         }
     }
 
     /// `None` if the old token must do.
-    async fn renew_early(&self, transport: &dyn Transport, now: SystemTime) -> Option<HeaderValue> {
+    async fn renew_early(
+        &self,
+        transport: &dyn Transport,
+        deadline: Instant,
+    ) -> Option<Arc<AccessToken>> {
         // Somebody renews it already: the old one is good enough.
         let _renewal = self.renewal.try_lock()?;
-        if let State::Fresh(bearer) = self.state(now) {
-            return Some(bearer);
+        if let State::Fresh(token) = self.state(transport.system_time()) {
+            return Some(token);
         }
-        let answer = within(transport, PATIENCE, self.renew(now)).await;
-        match answer {
+        let limit = time_left(transport, deadline).ok()?.min(PATIENCE);
+        let answer = within(transport, limit, self.renew(transport, limit)).await;
+        let error = match answer {
             Some(Ok(renewed)) => return Some(renewed),
-            Some(Err(error)) => {
-                log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
-            }
-            None => {
-                log::warn!(target: super::LOG, "the token could not be renewed early: no answer");
-            }
-        }
-        self.pause(now);
+            Some(Err(error)) => error,
+            None => too_slow(),
+        };
+        log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
+        self.pause(transport.system_time());
         None
     }
 
-    async fn wait_or_renew(&self, now: SystemTime) -> Result<HeaderValue> {
+    async fn wait_or_renew(
+        &self,
+        transport: &dyn Transport,
+        deadline: Instant,
+    ) -> Result<Arc<AccessToken>> {
         let failures = self.failures.load(Ordering::Acquire);
-        let _renewal = self.renewal.lock().await;
+        let limit = time_left(transport, deadline)?;
+        let renewal = self.renewal.lock_within(limit).await;
+        let _renewal = renewal.ok_or_else(too_slow)?;
         // Another caller may have got it, or have failed, while this one waited.
-        match self.state(now) {
-            State::Fresh(bearer) | State::Aging(bearer) => Ok(bearer),
+        match self.state(transport.system_time()) {
+            State::Fresh(token) | State::Aging(token) => Ok(token),
             State::Missing if self.failures.load(Ordering::Acquire) != failures => Err(Error::new(
                 ErrorKind::Credential,
                 "the token credential failed for another caller just now",
             )),
             State::Missing => {
-                let answer = self.renew(now).await;
+                let answer = self.renew(transport, time_left(transport, deadline)?).await;
                 if answer.is_err() {
                     self.failures.fetch_add(1, Ordering::Release);
                 }
@@ -285,44 +299,46 @@ impl TokenCache {
         }
     }
 
-    async fn renew(&self, now: SystemTime) -> Result<HeaderValue> {
-        let answer = self.credential.get_token(TokenRequest::storage()).await;
+    async fn renew(&self, transport: &dyn Transport, limit: Duration) -> Result<Arc<AccessToken>> {
+        let answer = self.credential.get_token(TokenRequest::storage(limit)).await;
         let token = answer.map_err(|error| {
             Error::new(ErrorKind::Credential, "the token credential failed").with_source(error)
         })?;
+        let now = transport.system_time();
         if token.expires_on() <= now {
             return Err(Error::new(ErrorKind::Credential, "the token has expired already"));
         }
-        let bearer = token.bearer()?;
+        // One that no request can carry is not kept.
+        token.bearer()?;
+        let token = Arc::new(token);
         let early = token.expires_on().checked_sub(EARLY).unwrap_or(now);
-        *self.lock() = Some(Cached {
-            bearer: bearer.clone(),
-            expires_on: token.expires_on(),
-            renew_at: early,
-        });
-        Ok(bearer)
+        // Some services hand out the rest of a token's life, again and again.
+        let renew_at = early.max(after_pause(now));
+        *self.lock() = Some(Cached { token: Arc::clone(&token), renew_at });
+        Ok(token)
     }
 }
 
 impl TokenCache {
     fn state(&self, now: SystemTime) -> State {
         match &*self.lock() {
-            Some(cached) if now < cached.renew_at => State::Fresh(cached.bearer.clone()),
-            Some(cached) if now < cached.expires_on => State::Aging(cached.bearer.clone()),
-            _ => State::Missing,
+            Some(cached) if now >= cached.token.expires_on() => State::Missing,
+            Some(cached) if now < cached.renew_at => State::Fresh(Arc::clone(&cached.token)),
+            Some(cached) => State::Aging(Arc::clone(&cached.token)),
+            None => State::Missing,
         }
     }
 
     fn pause(&self, now: SystemTime) {
         if let Some(cached) = &mut *self.lock() {
-            cached.renew_at = now.checked_add(PAUSE).unwrap_or(now);
+            cached.renew_at = after_pause(now);
         }
     }
 
-    /// Drops a token that the service refused, unless it was replaced meanwhile. Returns whether it did.
-    pub(super) fn reject(&self, bearer: &HeaderValue) {
+    /// Drops a token that the service refused, unless it was replaced meanwhile.
+    pub(super) fn reject(&self, token: &Arc<AccessToken>) {
         let mut cached = self.lock();
-        if cached.as_ref().is_some_and(|cached| cached.bearer == *bearer) {
+        if cached.as_ref().is_some_and(|cached| Arc::ptr_eq(&cached.token, token)) {
             *cached = None;
         }
     }
@@ -330,4 +346,21 @@ impl TokenCache {
     fn lock(&self) -> MutexGuard<'_, Option<Cached>> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn after_pause(now: SystemTime) -> SystemTime {
+    now.checked_add(PAUSE).unwrap_or(now)
+}
+
+/// What remains of a call, which has failed if it is nothing.
+pub(super) fn time_left(transport: &dyn Transport, deadline: Instant) -> Result<Duration> {
+    let remaining = deadline.saturating_duration_since(transport.now());
+    if remaining.is_zero() {
+        return Err(Error::new(ErrorKind::Timeout, "the time of the whole call is used up"));
+    }
+    Ok(remaining)
+}
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Timeout, "the token credential took too long")
 }

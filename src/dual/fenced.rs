@@ -187,7 +187,7 @@ impl FencedCheckpointStore {
             Some(known) => Seen::Free(Some(known.etag)),
             None => self.look(checkpoint, Occasion::BeforeWrite, deadline).await?,
         };
-        let mut races = 0;
+        let (mut races, mut doubt) = (0, false);
         loop {
             let version = match seen {
                 Seen::Free(version) => version,
@@ -205,15 +205,17 @@ impl FencedCheckpointStore {
                 }
                 Err(error) => error,
             };
+            // A write that is in doubt stays so, whatever comes of the next one.
+            doubt |= conflict.is_outcome_unknown();
+            let conflict = conflict.with_outcome_unknown_if(doubt);
             races += 1;
             seen = match conflict.kind() {
                 _ if races == MAX_RACES => return Err(conflict),
                 // It was deleted: there is no position that could be moved backwards.
                 ErrorKind::BlobNotFound if version.is_some() => Seen::Free(None),
                 ErrorKind::ConditionNotMet => {
-                    let unknown = conflict.is_outcome_unknown();
                     let seen = self.look(checkpoint, Occasion::Conflict, deadline).await;
-                    seen.map_err(|error| error.with_outcome_unknown(unknown))?
+                    seen.map_err(|error| error.with_outcome_unknown_if(doubt))?
                 }
                 _ => return Err(conflict),
             };

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use log::{debug, warn};
 
-use super::runtime::within;
-use super::{BlobContainer, Credential, Transport, maybe_async};
+use super::credential::time_left;
+use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
 use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -51,12 +51,20 @@ struct Progress {
     /// A write of which an earlier attempt may have been applied.
     unknown: bool,
     next_host: NextHost,
+    /// When the primary and the secondary last asked for a pause, and for how long.
+    pauses: [Option<(Instant, Duration)>; 2],
     /// A refused token was replaced once.
     token_replaced: bool,
 }
 
 impl Progress {
-    fn choose_next_host(&mut self, failure: &Failure) {
+    /// What a host still asks to wait.
+    fn pause(&self, secondary: bool, now: Instant) -> Option<Duration> {
+        let (asked, pause) = self.pauses[usize::from(secondary)]?;
+        pause.checked_sub(now.saturating_duration_since(asked))
+    }
+
+    fn choose_next_host(&mut self, failure: &Failure, now: Instant) {
         match failure {
             // A refused token is no failure of the host.
             Failure::RefusedToken(_) => {}
@@ -69,10 +77,12 @@ impl Progress {
                 }
             }
             Failure::Service(_) | Failure::Transport(_) => {
+                let (primary, secondary) = (self.pause(false, now), self.pause(true, now));
                 self.next_host = match self.next_host {
-                    NextHost::Primary => NextHost::Secondary,
-                    NextHost::Secondary => NextHost::Primary,
-                    NextHost::PrimaryOnly => NextHost::PrimaryOnly,
+                    // Not to the host that asks for the longer pause.
+                    NextHost::Primary if secondary <= primary => NextHost::Secondary,
+                    NextHost::Secondary if primary <= secondary => NextHost::Primary,
+                    same => same,
                 };
             }
         }
@@ -90,6 +100,7 @@ impl RestContainer {
             max_retries: context.options.get_max_retries().unwrap_or(self.retry.max_retries()),
             unknown: false,
             next_host: NextHost::Primary,
+            pauses: [None; 2],
             token_replaced: false,
         };
         let result = self.attempts(operation, &mut progress).await;
@@ -121,17 +132,7 @@ impl RestContainer {
                 }
                 Err(failure) => failure,
             };
-            progress.unknown |= failure.may_have_been_applied();
-            progress.choose_next_host(&failure);
-            let remaining = self.remaining(progress);
-            let decision = self.retry.decide(
-                progress.attempt,
-                progress.max_retries,
-                &failure,
-                remaining,
-                fastrand::f64(),
-            );
-            match decision {
+            match self.take_in(operation, progress, &failure) {
                 Decision::GiveUp => return Err(failure.into_error()),
                 Decision::RetryAfter(after) => {
                     let (name, attempt) = (operation.name(), progress.attempt);
@@ -151,7 +152,9 @@ impl RestContainer {
         progress: &mut Progress,
     ) -> Result<Result<Answer, Failure>> {
         let (endpoint, from_secondary) = self.host(operation, progress);
-        let bearer = self.bearer(progress).await?;
+        time_left(&*self.transport, progress.deadline)?;
+        let token = self.token(progress.deadline).await?;
+        let bearer = token.as_ref().map(|token| token.bearer()).transpose()?;
         let request = build(
             operation,
             RequestParts {
@@ -164,10 +167,7 @@ impl RestContainer {
                 random: fastrand::u128(..),
             },
         )?;
-        let remaining = self.remaining(progress);
-        if remaining.is_zero() {
-            return Err(Error::new(ErrorKind::Timeout, "the time of the whole call is used up"));
-        }
+        let remaining = time_left(&*self.transport, progress.deadline)?;
         let options = SendOptions::new(remaining.min(self.attempt_timeout));
         let answer = match self.transport.send(request, &options).await {
             Ok(response) => Answer::new(response, from_secondary),
@@ -177,10 +177,10 @@ impl RestContainer {
             return Ok(Ok(answer));
         }
         let failure = ServiceFailure::read(&answer, self.transport.system_time());
-        if let (401, Some(cache), Some(bearer)) =
-            (answer.status(), self.credential.token_cache(), &bearer)
+        if let (401, Some(cache), Some(token)) =
+            (answer.status(), self.credential.token_cache(), &token)
         {
-            cache.reject(bearer);
+            cache.reject(token);
             if !progress.token_replaced {
                 progress.token_replaced = true;
                 progress.max_retries = progress.max_retries.saturating_add(1);
@@ -190,16 +190,10 @@ impl RestContainer {
         Ok(Err(Failure::Service(failure)))
     }
 
-    async fn bearer(&self, progress: &Progress) -> Result<Option<HeaderValue>> {
-        let Some(cache) = self.credential.token_cache() else {
-            return Ok(None);
-        };
-        let limit = self.remaining(progress);
-        let transport = &*self.transport;
-        let answer = within(transport, limit, async { cache.bearer(transport).await }).await;
-        match answer {
-            Some(bearer) => Ok(Some(bearer?)),
-            None => Err(Error::new(ErrorKind::Timeout, "the token credential took too long")),
+    async fn token(&self, deadline: Instant) -> Result<Option<Arc<AccessToken>>> {
+        match self.credential.token_cache() {
+            Some(cache) => Ok(Some(cache.token(&*self.transport, deadline).await?)),
+            None => Ok(None),
         }
     }
 }
@@ -214,8 +208,31 @@ impl RestContainer {
         }
     }
 
-    fn remaining(&self, progress: &Progress) -> Duration {
-        progress.deadline.saturating_duration_since(self.transport.now())
+    /// What a failure says about the write and the hosts, and so about the next attempt.
+    fn take_in<O: Operation>(
+        &self,
+        operation: &O,
+        progress: &mut Progress,
+        failure: &Failure,
+    ) -> Decision {
+        progress.unknown |= failure.may_have_been_applied();
+        if operation.only_secondary() && failure.is_refusal_of_secondary() {
+            return Decision::GiveUp;
+        }
+        let now = self.transport.now();
+        let (_, from_secondary) = self.host(operation, progress);
+        let asked = failure.retry_after().map(|pause| (now, pause));
+        progress.pauses[usize::from(from_secondary)] = asked;
+        progress.choose_next_host(failure, now);
+        let (_, to_secondary) = self.host(operation, progress);
+        self.retry.decide(
+            progress.attempt,
+            progress.max_retries,
+            failure,
+            progress.pause(to_secondary, now),
+            progress.deadline.saturating_duration_since(now),
+            fastrand::f64(),
+        )
     }
 
     /// Expected outcomes are no warning.

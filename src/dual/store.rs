@@ -263,7 +263,9 @@ impl BlobCheckpointStore {
         let written = match self.container().set_blob_metadata(set).await {
             Err(error) if error.kind() == ErrorKind::BlobNotFound => {
                 let put = PutBlob::new(&name, &metadata, Condition::None, context);
-                self.container().put_blob(put).await
+                let written = self.container().put_blob(put).await;
+                // The first request may still arrive.
+                written.map_err(|later| later.with_outcome_unknown_if(error.is_outcome_unknown()))
             }
             other => other,
         };

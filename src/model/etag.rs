@@ -32,7 +32,9 @@ impl ETag {
         if matches!(value, "" | "\"\"" | "*") {
             return Err(Error::invalid_input(format!("ETag {value:?}: it must name one version")));
         }
-        if value.ends_with('"') && (value.starts_with('"') || value.starts_with("W/\"")) {
+        let opaque = value.strip_prefix("W/").unwrap_or(value);
+        let inner = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        if inner.is_some_and(|inner| !inner.is_empty() && !inner.contains('"')) {
             return Ok(Self(value.into()));
         }
         if value.contains('"') {
@@ -98,7 +100,19 @@ mod tests {
 
     #[test]
     fn what_names_no_single_version_is_refused() {
-        for form in ["", "*", "\"\"", "a\"b", "\"a", "a\r\nb", "é"] {
+        for form in [
+            "",
+            "*",
+            "\"",
+            "\"\"",
+            "W/\"\"",
+            "a\"b",
+            "\"a",
+            "\"a\", \"b\"",
+            "\"a\", W/\"b\"",
+            "a\r\nb",
+            "é",
+        ] {
             assert!(ETag::new(form).is_err(), "{form:?}");
         }
     }

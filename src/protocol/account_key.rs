@@ -31,7 +31,7 @@ impl AccountKey {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name has other characters than lower-case letters,
-    /// digits and hyphens, or the key is not Base64. The key is never part of the error.
+    /// digits and hyphens, or the key is not Base64. Neither is part of the error: they may have been swapped.
     pub fn new(account_name: &str, key: &str) -> Result<Self> {
         check_account_name(account_name)?;
         let decoded = Zeroizing::new(
@@ -64,8 +64,10 @@ pub(super) fn check_account_name(name: &str) -> Result<()> {
     if (1..=63).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
+    // It is not named: it may be the key.
     Err(Error::invalid_input(format!(
-        "account name {name:?}: lower-case letters, digits and hyphens are allowed, 63 at most"
+        "account name of {} bytes: lower-case letters, digits and hyphens are allowed, 63 at most",
+        name.len()
     )))
 }
 
@@ -87,5 +89,7 @@ mod tests {
         }
         assert!(AccountKey::new("ACCT", "c2VjcmV0").is_err());
         assert!(AccountKey::new("", "c2VjcmV0").is_err());
+        let swapped = AccountKey::new("c2VjcmV0", "acct").unwrap_err().to_string();
+        assert!(!swapped.contains("c2VjcmV0") && swapped.contains("8 bytes"), "{swapped}");
     }
 }

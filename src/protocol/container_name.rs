@@ -18,7 +18,11 @@ impl ContainerName {
         } else {
             return Ok(Self(name.into()));
         };
-        Err(Error::invalid_input(format!("container name {name:?}: {fault}")))
+        // What does not look like a name may be a secret in the wrong place.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_plain = name.len() <= 63 && name.bytes().all(plain);
+        let shown = if is_plain { format!(" {name:?}") } else { String::new() };
+        Err(Error::invalid_input(format!("container name{shown}: {fault}")))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -51,5 +55,8 @@ mod tests {
         ] {
             assert!(ContainerName::new(name).is_err(), "{name}");
         }
+        let named = |name: &str| ContainerName::new(name).unwrap_err().to_string().contains(name);
+        assert!(named("Wrong_Name") && named("a--b"));
+        assert!(!named("AccountName=a;AccountKey=x") && !named("sv=1&sig=x") && !named("S0VZ/+=="));
     }
 }

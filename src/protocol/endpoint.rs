@@ -32,15 +32,13 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Takes an account URL apart; a SAS in its query is handed out.
     pub(crate) fn parse(what: &str, url: &str) -> Result<(Self, Option<SasToken>)> {
-        // The query may be a SAS, so only what stands before it is named.
-        let shown = url.split(['?', '#']).next().unwrap_or_default();
-        let shown = shown.rsplit_once('@').map_or(shown, |(_, host)| host);
-        let refused = |fault: &str| Error::invalid_input(format!("{what} {shown:?}: {fault}"));
+        let url = url.trim();
+        let shown = shown(url);
+        let refused = |fault: &str| Error::invalid_input(format!("{what}{shown}: {fault}"));
         if url.contains('#') {
             return Err(refused("a fragment is not allowed"));
         }
         let uri: Uri = url
-            .trim()
             .parse()
             .map_err(|_| refused("it is not a URL as in https://contoso.blob.core.windows.net"))?;
         let secure = match uri.scheme_str() {
@@ -59,6 +57,9 @@ impl Endpoint {
         if base_path.split('/').any(|segment| matches!(segment, "." | "..")) {
             return Err(refused("the path must not have '.' or '..'"));
         }
+        if !authority.as_str().chars().chain(base_path.chars()).all(is_plain) {
+            return Err(refused("host and path may only have letters, digits, and -._~:/%[]"));
+        }
         let sas = match uri.query() {
             None | Some("") => None,
             Some(query) => {
@@ -76,13 +77,14 @@ impl Endpoint {
     /// The same endpoint on another host, as in `contoso-secondary.blob.core.windows.net`.
     pub(crate) fn on_host(&self, hostname: &str) -> Result<Self> {
         let refused = || {
-            Error::invalid_input(format!(
-                "secondary hostname {hostname:?}: a host name, with a port if need be, is allowed"
-            ))
+            // It is not named: it may be a URL with a SAS.
+            Error::invalid_input(
+                "secondary hostname: only a host name, with a port if need be, is allowed",
+            )
         };
         let uri: Uri = format!("http://{hostname}/").parse().map_err(|_| refused())?;
         match uri.authority() {
-            Some(authority) if authority.as_str() == hostname && !hostname.contains('@') => {
+            Some(authority) if authority.as_str() == hostname && hostname.chars().all(is_plain) => {
                 Ok(Self { authority: hostname.to_owned(), ..self.clone() })
             }
             _ => Err(refused()),
@@ -123,6 +125,20 @@ impl Endpoint {
     pub(super) fn authority(&self) -> &str {
         &self.authority
     }
+}
+
+/// What an error may show of a refused URL: scheme, host and path. Anything else may be a connection string, a SAS or a
+/// password.
+fn shown(url: &str) -> String {
+    if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains('@') {
+        return String::new();
+    }
+    let end = url.find(|letter| !is_plain(letter)).unwrap_or(url.len());
+    format!(" {:?}", &url[..end])
+}
+
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-._~:/%[]".contains(letter)
 }
 
 impl fmt::Display for Endpoint {
@@ -181,6 +197,11 @@ mod tests {
             "https://a/#secret",
             "https://a/../b",
             "https://a b/?sig=secret",
+            "https://u:pa?secret@a/",
+            "https://a/;AccountKey=secret",
+            "https://a AccountKey=secret",
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=secret",
+            "secret",
         ] {
             let error = parse(url).unwrap_err().to_string();
             assert!(error.contains("account URL") && !error.contains("secret"), "{url}: {error}");
@@ -189,5 +210,9 @@ mod tests {
         for host in ["", "a/b", "https://a", "u@a", "a b", "a?x"] {
             assert!(endpoint.on_host(host).is_err(), "{host:?}");
         }
+        let error = parse(" https://contoso.example/path?secret=1").unwrap_err().to_string();
+        assert!(error.contains("\"https://contoso.example/path\""), "{error}");
+        let error = endpoint.on_host("https://a/?sig=secret").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -7,6 +7,9 @@ use super::ServiceFailure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{TransportError, TransportErrorKind};
 
+/// More than any process waits for, and far from what a clock cannot express.
+const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
+
 /// How often and how long a request is repeated.
 ///
 /// The defaults stay well below the life of an ownership (60 s in the shortest-lived fleets): 4 attempts, about
@@ -63,12 +66,18 @@ impl RetryOptions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is shorter than the first wait.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is shorter than the first wait, or longer
+    /// than a day.
     pub fn with_max_delay(mut self, max_delay: Duration) -> Result<Self> {
         if max_delay < self.base_delay {
             return Err(Error::invalid_input(format!(
                 "maximal delay {max_delay:?}: at least the base delay of {:?} is allowed",
                 self.base_delay
+            )));
+        }
+        if max_delay > LONGEST_DELAY {
+            return Err(Error::invalid_input(format!(
+                "maximal delay {max_delay:?}: at most {LONGEST_DELAY:?} is allowed"
             )));
         }
         self.max_delay = max_delay;
@@ -82,28 +91,27 @@ impl RetryOptions {
 
     /// What to do after a failed attempt (1 is the first) with so much time left.
     ///
-    /// `random` is uniform in `0.0..1.0`.
+    /// `pause` is what the host of the next attempt asks to wait; `random` is uniform in `0.0..1.0`.
     pub(crate) fn decide(
         &self,
         attempt: u32,
         max_retries: u32,
         failure: &Failure,
+        pause: Option<Duration>,
         remaining: Duration,
         random: f64,
     ) -> Decision {
         if attempt > max_retries || !failure.is_retryable() {
             return Decision::GiveUp;
         }
-        let after = match failure {
-            Failure::RefusedToken(_) => Duration::ZERO,
-            // The primary is asked at once: it is another host.
-            Failure::Service(service) if service.is_refusal_of_secondary() => Duration::ZERO,
+        let after = match (failure, pause) {
+            (Failure::RefusedToken(_), _) => Duration::ZERO,
             // All callers were told the same moment; they must not come back in step.
-            Failure::Service(ServiceFailure { retry_after: Some(after), .. }) => {
-                *after + self.base_delay.mul_f64(random)
-            }
+            (_, Some(pause)) => pause.saturating_add(self.base_delay.mul_f64(random)),
+            // The primary is asked at once: it is another host.
+            _ if failure.is_refusal_of_secondary() => Duration::ZERO,
             // Most often a pooled connection that the server had closed; a new one works at once.
-            Failure::Transport(error)
+            (Failure::Transport(error), _)
                 if attempt == 1 && error.kind() != TransportErrorKind::Timeout =>
             {
                 (self.base_delay / 8).mul_f64(random)
@@ -154,6 +162,18 @@ impl Failure {
         }
     }
 
+    /// What the host asks to wait before it is asked again.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Service(service) => service.retry_after,
+            Self::RefusedToken(_) | Self::Transport(_) => None,
+        }
+    }
+
+    pub(crate) fn is_refusal_of_secondary(&self) -> bool {
+        matches!(self, Self::Service(service) if service.is_refusal_of_secondary())
+    }
+
     /// Whether what was asked may have been done all the same.
     pub(crate) fn may_have_been_applied(&self) -> bool {
         match self {
@@ -193,7 +213,7 @@ mod tests {
     }
 
     fn wait(options: RetryOptions, attempt: u32, failure: &Failure, random: f64) -> Duration {
-        match options.decide(attempt, options.max_retries, failure, LONG, random) {
+        match options.decide(attempt, options.max_retries, failure, None, LONG, random) {
             Decision::RetryAfter(after) => after,
             Decision::GiveUp => panic!("gave up"),
         }
@@ -219,12 +239,13 @@ mod tests {
     #[test]
     fn the_last_attempt_and_the_deadline_end_it() {
         let options = RetryOptions::default();
-        assert_eq!(options.decide(4, 3, &network(), LONG, 0.5), Decision::GiveUp);
-        assert_eq!(options.decide(1, 0, &network(), LONG, 0.5), Decision::GiveUp);
-        assert_eq!(
-            options.decide(2, 3, &timeout(), Duration::from_millis(300), 0.5),
-            Decision::GiveUp
-        );
+        let decide = |attempt, max_retries, pause, remaining| {
+            options.decide(attempt, max_retries, &timeout(), pause, remaining, 0.5)
+        };
+        assert_eq!(decide(4, 3, None, LONG), Decision::GiveUp);
+        assert_eq!(decide(1, 0, None, LONG), Decision::GiveUp);
+        assert_eq!(decide(2, 3, None, Duration::from_millis(300)), Decision::GiveUp);
+        assert_eq!(decide(1, 3, Some(Duration::MAX), LONG), Decision::GiveUp);
     }
 
     #[test]
@@ -232,5 +253,17 @@ mod tests {
         let options = RetryOptions::default();
         assert!(options.with_base_delay(Duration::from_secs(9)).is_err());
         assert!(options.with_max_delay(Duration::from_millis(1)).is_err());
+    }
+
+    #[test]
+    fn delays_of_more_than_a_day_are_refused() {
+        let options = RetryOptions::default();
+        assert!(options.with_max_delay(Duration::MAX).is_err());
+        let patient = options
+            .with_max_delay(LONGEST_DELAY)
+            .and_then(|options| options.with_base_delay(LONGEST_DELAY))
+            .unwrap();
+        let wait = patient.decide(99, 99, &timeout(), Some(LONGEST_DELAY), Duration::MAX, 1.0);
+        assert_eq!(wait, Decision::RetryAfter(LONGEST_DELAY * 2));
     }
 }

@@ -96,7 +96,11 @@ fn kind(status: u16, code: Option<&str>) -> ErrorKind {
         (404, Some("BlobNotFound")) => ErrorKind::BlobNotFound,
         (404, Some("ContainerNotFound" | "ResourceNotFound"))
         | (409, Some("ContainerBeingDeleted")) => ErrorKind::ContainerNotFound,
-        (409, Some("BlobAlreadyExists")) | (412, _) => ErrorKind::ConditionNotMet,
+        // A 412 has other reasons, too, as a lease; a HEAD has no code.
+        (409, Some("BlobAlreadyExists"))
+        | (412, None | Some("ConditionNotMet" | "TargetConditionNotMet")) => {
+            ErrorKind::ConditionNotMet
+        }
         (409, Some("ContainerAlreadyExists")) => ErrorKind::ContainerAlreadyExists,
         (401 | 403, _) => ErrorKind::AccessDenied,
         (429, _) | (503, Some("ServerBusy")) => ErrorKind::Throttled,
@@ -160,6 +164,9 @@ mod tests {
             (409, "ContainerBeingDeleted", ErrorKind::ContainerNotFound),
             (409, "LeaseAlreadyPresent", ErrorKind::Rejected),
             (412, "ConditionNotMet", ErrorKind::ConditionNotMet),
+            (412, "TargetConditionNotMet", ErrorKind::ConditionNotMet),
+            (412, "", ErrorKind::ConditionNotMet),
+            (412, "LeaseIdMissing", ErrorKind::Rejected),
             (403, "AuthorizationFailure", ErrorKind::AccessDenied),
             (429, "", ErrorKind::Throttled),
             (503, "ServerBusy", ErrorKind::Throttled),

@@ -136,8 +136,10 @@ fn classify(error: ureq::Error) -> TransportError {
         ureq::Error::Protocol(_)
         | ureq::Error::LargeResponseHeader(..)
         | ureq::Error::BodyExceedsLimit(_) => TransportError::invalid_response(error),
-        // The text of this one is the URL, which may hold a SAS.
-        ureq::Error::BadUri(_) => TransportError::refused("the URL is not valid"),
+        // The text of these is the URL, which may hold a SAS.
+        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
+            TransportError::refused("the URL is not valid")
+        }
         ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::refused(error),
         other => TransportError::network(other),
     }

@@ -4,11 +4,19 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-struct Capture(Mutex<Vec<(Level, String)>>);
+struct Line {
+    level: Level,
+    is_ours: bool,
+    text: String,
+}
+
+struct Capture(Mutex<Vec<Line>>);
 
 static CAPTURE: Capture = Capture(Mutex::new(Vec::new()));
 
 /// Begins to capture, once per process; tests run side by side, so look for what names your own blobs.
+///
+/// All of this crate, and of every other one what stands at the levels that the documentation allows.
 pub fn start() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
@@ -20,24 +28,31 @@ pub fn start() {
 /// All lines so far, with level and target.
 pub fn text() -> String {
     let lines = CAPTURE.0.lock().unwrap_or_else(PoisonError::into_inner);
-    lines.iter().map(|(_, line)| format!("{line}\n")).collect()
+    lines.iter().map(|line| format!("{}\n", line.text)).collect()
 }
 
-/// The lines so far that contain a text, with their levels.
+/// The lines of this crate so far that contain a text, with their levels.
 pub fn lines_with(text: &str) -> Vec<(Level, String)> {
     let lines = CAPTURE.0.lock().unwrap_or_else(PoisonError::into_inner);
-    lines.iter().filter(|(_, line)| line.contains(text)).cloned().collect()
+    let ours = lines.iter().filter(|line| line.is_ours && line.text.contains(text));
+    ours.map(|line| (line.level, line.text.clone())).collect()
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("eventhub_checkpointstore")
 }
 
 impl Log for Capture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("eventhub_checkpointstore")
+        is_ours(metadata) || metadata.level() <= Level::Debug
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let line = format!("{} {} {}", record.level(), record.target(), record.args());
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((record.level(), line));
+            let (level, is_ours) = (record.level(), is_ours(record.metadata()));
+            let text = format!("{level} {} {}", record.target(), record.args());
+            let line = Line { level, is_ours, text };
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     }
 

@@ -1,16 +1,16 @@
 //! Writes whose answer was lost: who won is found out, and what cannot be found out is said.
 
-use eventhub_checkpointstore::{ClaimOutcome, ETag, PartitionOwnership};
+use eventhub_checkpointstore::{ClaimOutcome, ETag, ErrorKind, PartitionOwnership};
 
 use super::script::{Script, Step};
 use super::support::blob_service::{BlobService, Fault, error_reply};
 use super::support::loopback::Reply;
 use super::{checkpoint, group, maybe_async, ownership, test};
 
-const BLOB: &str = "ns.servicebus.windows.net/hub/$default/ownership/0";
+pub const BLOB: &str = "ns.servicebus.windows.net/hub/$default/ownership/0";
 
 /// A claim of partition 0 by `a`, whatever is stored.
-fn claim_of(service: &BlobService, stored_owner: Option<&str>) -> PartitionOwnership {
+pub fn claim_of(service: &BlobService, stored_owner: Option<&str>) -> PartitionOwnership {
     match stored_owner {
         None => ownership("0", "a"),
         Some(owner) => {
@@ -100,6 +100,23 @@ async fn a_conflict_without_a_lost_answer_is_lost_at_once() {
             let claims = script.store().claim_ownership(&[claim]).await;
             assert_eq!(claims.lost().count(), 1, "{way}: the stored owner id alone is no proof");
             assert_eq!(script.sent().len(), 1 + usize::from(retried), "{way}");
+        }
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn only_a_condition_that_was_not_met_is_a_loss() {
+    for (way, stored) in WAYS {
+        for code in ["LeaseIdMissing", "LeaseIdMismatchWithBlobOperation", "SystemInUse"] {
+            let service = BlobService::new("checkpoints");
+            let claim = claim_of(&service, stored);
+            service.inject(move |_| Fault::Answer(error_reply(412, code, "no")));
+            let script = Script::over(&service);
+            let claims = script.store().claim_ownership(&[claim]).await;
+            let (_, error) = claims.failed().next().expect(way);
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some(code)), "{way}");
+            assert_eq!(script.sent().len(), 1);
         }
     }
 }
@@ -289,6 +306,32 @@ async fn deleting_and_creating_are_settled_alike() {
     assert!(deleted, "this call deleted it");
     let deleted = store.delete_checkpoint(&group(), "0").await.unwrap();
     assert!(!deleted);
+}
+
+#[maybe_async]
+#[test]
+async fn a_lost_request_counts_as_the_one_that_did_it() {
+    // Whether it arrived cannot be found out: neither a container nor an absence has an owner.
+    let lost = || [Fault::DropBeforeProcessing];
+    for exists in [true, false] {
+        let service = match exists {
+            true => BlobService::new("checkpoints"),
+            false => BlobService::without_container("checkpoints"),
+        };
+        let store = Script::over(&service).store();
+        service.queue_faults(lost());
+        let created = store.create_container_if_not_exists().await.unwrap();
+        assert!(created, "existed: {exists}");
+
+        if exists {
+            store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+        }
+        service.queue_faults(lost());
+        let deleted = store.delete_checkpoint(&group(), "0").await.unwrap();
+        assert!(deleted, "existed: {exists}");
+        let found = store.get_checkpoint(&group(), "0").await.unwrap();
+        assert!(found.is_none());
+    }
 }
 
 #[maybe_async]

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventhub_checkpointstore::{AccessToken, ErrorKind, SasToken};
+use eventhub_checkpointstore::{AccessToken, ErrorKind, RequestOptions, SasToken, TokenRequest};
 
 use super::script::{HOST, SECONDARY, Script, Step};
-use super::subject::{BlobCheckpointStore, Credential};
+use super::subject::{BlobCheckpointStore, Credential, TokenCredential};
 use super::support::blob_service::{BlobService, error_reply};
 use super::{IS_BLOCKING, at_once, checkpoint, group, maybe_async, ownership, pause, test};
 
@@ -136,6 +136,8 @@ fn tokens(script: &Script) -> Vec<String> {
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Between two early renewals.
+const PAUSE: Duration = Duration::from_secs(30);
 
 #[maybe_async]
 #[test]
@@ -255,6 +257,98 @@ async fn callers_that_waited_for_a_failed_renewal_do_not_repeat_it_one_by_one() 
     assert_eq!(kinds, [ErrorKind::Credential; 16]);
     // A caller that comes only after the failure tries anew; 20 ms are enough for most to meet.
     assert!(issuer.issued() <= 8, "{}", issuer.issued());
+}
+
+/// Takes all the time that it is told, by the virtual clock, and does not deliver.
+#[derive(Clone)]
+struct Hanging {
+    script: Script,
+    limits: Arc<Mutex<Vec<Duration>>>,
+    /// Asked for this often, it still answers at once.
+    delivers: usize,
+}
+
+impl Hanging {
+    fn new(script: &Script, delivers: usize) -> Self {
+        Self { script: script.clone(), limits: Arc::default(), delivers }
+    }
+
+    fn limits(&self) -> Vec<Duration> {
+        self.limits.lock().unwrap().clone()
+    }
+}
+
+#[maybe_async]
+impl TokenCredential for Hanging {
+    async fn get_token(
+        &self,
+        request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>> {
+        let mut limits = self.limits.lock().unwrap();
+        limits.push(request.limit);
+        if limits.len() > self.delivers {
+            self.script.advance(request.limit);
+            return Err("no answer".into());
+        }
+        Ok(AccessToken::new("t1", super::script::start() + self.script.passed() + HOUR))
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_batch_of_claims_waits_for_a_token_within_its_deadline() {
+    let script = Script::over(&BlobService::new("checkpoints"));
+    let hanging = Hanging::new(&script, 0);
+    let store = store(&script, Credential::token(hanging.clone()));
+    let claims: Vec<_> = (0..64).map(|id| ownership(&id.to_string(), "a")).collect();
+    let claims = store.claim_ownership(&claims).await;
+    assert_eq!((claims.failed().count(), script.sent().len()), (64, 0));
+    let in_doubt = claims.failed().filter(|(_, error)| error.is_outcome_unknown());
+    assert_eq!(in_doubt.count(), 0);
+    let limit = Duration::from_secs(20);
+    assert_eq!((script.passed(), hanging.limits()), (limit, vec![limit]));
+}
+
+#[maybe_async]
+#[test]
+async fn a_credential_is_told_how_long_the_call_can_wait() {
+    let script = Script::over(&BlobService::new("checkpoints"));
+    let hanging = Hanging::new(&script, 1);
+    let store = store(&script, Credential::token(hanging.clone()));
+    let limited = |seconds| {
+        let options = RequestOptions::new().timeout(Duration::from_secs(seconds));
+        store.with_options(options)
+    };
+    limited(7).list_ownership(&group()).await.unwrap();
+    for (number, seconds, limit) in [(2, 7, 5), (3, 3, 3)] {
+        script.advance(if number == 2 { HOUR - Duration::from_secs(200) } else { PAUSE });
+        let listed = limited(seconds).list_ownership(&group()).await;
+        assert_eq!(listed.is_ok(), limit < seconds, "the old token serves while there is time");
+        assert_eq!(hanging.limits()[number - 1], Duration::from_secs(limit));
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_token_that_does_not_live_long_is_not_asked_for_with_every_request() {
+    let script = Script::over(&BlobService::new("checkpoints")).patient();
+    let issuer = Issuer::default();
+    let store = store(&script, issuer.credential(&script, Duration::from_secs(240)));
+    for _ in 0..3 {
+        store.list_ownership(&group()).await.unwrap();
+    }
+    assert_eq!(issuer.issued(), 1);
+    script.advance(PAUSE);
+    store.list_ownership(&group()).await.unwrap();
+    assert_eq!(issuer.issued(), 2, "renewed early all the same");
+
+    // One that lives even shorter than the pause is not sent after its end.
+    let issuer = Issuer::default();
+    let store = self::store(&script, issuer.credential(&script, PAUSE / 3));
+    store.list_ownership(&group()).await.unwrap();
+    script.advance(PAUSE / 3);
+    store.list_ownership(&group()).await.unwrap();
+    assert_eq!(issuer.issued(), 2);
 }
 
 #[maybe_async]

@@ -14,6 +14,7 @@ mod faults;
 mod fence;
 mod foreign_metadata;
 mod keda;
+mod late_writes;
 #[cfg(feature = "legacy")]
 mod legacy;
 mod leniency;

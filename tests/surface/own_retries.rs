@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use eventhub_checkpointstore::container::{
-    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
-    SetBlobMetadata,
+    BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlobProperties,
+    ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use eventhub_checkpointstore::{Error, ErrorKind, MemoryContainer, Result};
+use eventhub_checkpointstore::{
+    ChangeOutcome, Error, ErrorKind, MemoryContainer, Partitions, Result, RunMode, UpdateOutcome,
+};
 
 use super::subject::{BlobCheckpointStore, BlobContainer};
-use super::{group, maybe_async, ownership, test};
+use super::{checkpoint, group, maybe_async, ownership, test};
 
 /// A container that repeats requests itself, as one over another SDK does: it loses the answer of the first write
 /// of a kind and passes on that of the second, saying so.
@@ -24,7 +26,11 @@ struct Repeating {
 
 impl Repeating {
     fn new(losses: usize) -> Self {
-        Self { blobs: MemoryContainer::new(), losses, writes: Arc::default() }
+        Self::over(MemoryContainer::new(), losses)
+    }
+
+    fn over(blobs: MemoryContainer, losses: usize) -> Self {
+        Self { blobs, losses, writes: Arc::default() }
     }
 
     fn loses(&self, kind: &'static str) -> bool {
@@ -59,6 +65,22 @@ impl BlobContainer for Repeating {
         }
         let _lost = BlobContainer::set_blob_metadata(&self.blobs, request).await;
         of_second_attempt(BlobContainer::set_blob_metadata(&self.blobs, request).await)
+    }
+
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        if !self.loses("delete") {
+            return BlobContainer::delete_blob(&self.blobs, request).await;
+        }
+        let _lost = BlobContainer::delete_blob(&self.blobs, request).await;
+        of_second_attempt(BlobContainer::delete_blob(&self.blobs, request).await)
+    }
+
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        if !self.loses("create") {
+            return BlobContainer::create_container(&self.blobs, request).await;
+        }
+        let _lost = BlobContainer::create_container(&self.blobs, request).await;
+        of_second_attempt(BlobContainer::create_container(&self.blobs, request).await)
     }
 
     async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
@@ -102,4 +124,66 @@ async fn a_doubt_that_never_ends_is_failed_and_unknown() {
     let (_, error) = claims.failed().next().expect("neither won nor lost");
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::ConditionNotMet, true));
     assert!(container.count("set") <= 8, "{}", container.count("set"));
+}
+
+#[maybe_async]
+#[test]
+async fn what_creates_and_deletes_is_settled_alike() {
+    let container = Repeating::over(MemoryContainer::not_created(), 1);
+    let store = BlobCheckpointStore::from_container(container.clone());
+    for first in [true, false] {
+        let created = store.create_container_if_not_exists().await.unwrap();
+        assert_eq!(created, first);
+    }
+    for id in ["0", "1"] {
+        store.update_checkpoint(&checkpoint(id, "1", 1)).await.unwrap();
+    }
+    for first in [true, false] {
+        let deleted = store.delete_checkpoint(&group(), "0").await.unwrap();
+        assert_eq!(deleted, first);
+    }
+
+    let store = BlobCheckpointStore::from_container(Repeating::over(container.blobs, 1));
+    let changes = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
+    let changes = changes.unwrap();
+    assert!(
+        matches!(changes.iter().next().unwrap().outcome, ChangeOutcome::Applied),
+        "{changes:?}"
+    );
+    let left = store.list_checkpoints(&group()).await.unwrap();
+    assert!(left.is_empty());
+}
+
+#[maybe_async]
+#[test]
+async fn checkpoints_are_settled_alike() {
+    // Plain: the first attempt may be repeated without harm.
+    let store = BlobCheckpointStore::from_container(Repeating::new(1));
+    for number in 1..=3 {
+        let update = store.update_checkpoint(&checkpoint("0", "1", number)).await.unwrap();
+        let stored = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+        assert_eq!((stored.sequence_number(), stored.etag()), (Some(number), update.etag.as_ref()));
+    }
+
+    // Fenced: the own attempt that was lost makes nobody stale.
+    let store = BlobCheckpointStore::from_container(Repeating::new(1));
+    let fenced = store.fenced();
+    for number in 1..=3 {
+        let outcome = fenced.update_checkpoint(&checkpoint("0", "1", number)).await.unwrap();
+        assert_eq!(outcome, UpdateOutcome::Written, "{number}");
+        let stored = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+        assert_eq!(stored.sequence_number(), Some(number));
+    }
+
+    // Reset, where there is none and where there is one.
+    let store = BlobCheckpointStore::from_container(Repeating::new(1));
+    for number in [9, 5, 1] {
+        let target = checkpoint("0", "1", number);
+        let changes = store.reset_checkpoints(&[target], RunMode::Apply).await;
+        let change = changes.iter().next().unwrap();
+        assert!(matches!(change.outcome, ChangeOutcome::Applied), "{changes:?}");
+        let stored = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+        assert_eq!(change.after.as_ref().unwrap().etag(), stored.etag(), "{number}");
+        assert_eq!(stored.sequence_number(), Some(number));
+    }
 }

@@ -67,6 +67,7 @@ async fn what_cannot_pass_is_not_repeated() {
         (404, "", ErrorKind::Rejected),
         (409, "LeaseAlreadyPresent", ErrorKind::Rejected),
         (412, "ConditionNotMet", ErrorKind::ConditionNotMet),
+        (412, "LeaseIdMissing", ErrorKind::Rejected),
         (501, "NotImplemented", ErrorKind::Service),
         (505, "", ErrorKind::Service),
         (302, "", ErrorKind::InvalidResponse),

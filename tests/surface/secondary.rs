@@ -1,6 +1,8 @@
 //! Which requests may go to the secondary, and what its answers are worth.
 
-use eventhub_checkpointstore::{ErrorKind, RequestOptions};
+use std::time::Duration;
+
+use eventhub_checkpointstore::{ETag, ErrorKind, Partitions, RequestOptions, RunMode};
 
 use super::script::{SECONDARY, Script, Sent, Step};
 use super::subject::BlobCheckpointStore;
@@ -120,7 +122,7 @@ async fn a_lagging_secondary_never_says_that_there_is_no_checkpoint() {
         let missing = || Step::reply_now(error_reply(404, "BlobNotFound", "not yet"));
         if sent.is_secondary() { missing().after(sent.timeout) } else { unavailable(sent) }
     });
-    let limited = RequestOptions::new().timeout(std::time::Duration::from_secs(4));
+    let limited = RequestOptions::new().timeout(Duration::from_secs(4));
     let error =
         store(&script).with_options(limited).get_checkpoint(&group(), "0").await.unwrap_err();
     assert_ne!(error.kind(), ErrorKind::BlobNotFound);
@@ -208,4 +210,111 @@ async fn checkpoints_are_listed_from_the_primary_unless_it_is_allowed() {
     let listing = store.list_checkpoints(&group()).await.unwrap();
     assert_eq!((listing.len(), listing.is_from_secondary()), (1, true));
     assert_eq!(script.hosts(), ["primary", "secondary"]);
+}
+
+/// The primary asks for a pause.
+fn busy_for(seconds: u32) -> impl Fn(&Sent) -> Step + Copy {
+    move |_| Step::reply_now(Reply::new(503).header("Retry-After", seconds.to_string()))
+}
+
+#[maybe_async]
+#[test]
+async fn the_secondary_is_asked_although_the_primary_asks_for_a_pause() {
+    let service = BlobService::new("checkpoints");
+    service.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);
+    for seconds in [5, 30] {
+        let script = two_hosts(&service, busy_for(seconds));
+        let listing = store(&script).list_ownership(&group()).await.unwrap();
+        assert!(listing.is_from_secondary());
+        let found = store(&script).get_checkpoint(&group(), "0").await.unwrap();
+        assert!(found.is_some());
+        assert_eq!(script.hosts(), ["primary", "secondary", "primary", "secondary"]);
+        assert!(script.passed() < Duration::from_secs(1), "{:?}", script.slept());
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_pause_is_kept_by_the_host_that_asked_for_it() {
+    // The secondary fails once, but it asks for no pause.
+    let service = BlobService::new("checkpoints");
+    let answers = service.clone();
+    let script = Script::new(move |sent| match sent.request.index {
+        0 => busy_for(30)(sent),
+        1 => Step::broken(),
+        _ => Step::reply(sent, answers.handle(&sent.request)),
+    });
+    store(&script).list_ownership(&group()).await.unwrap();
+    assert_eq!(script.hosts(), ["primary", "secondary", "secondary"]);
+
+    // The secondary lags, so only the primary can answer.
+    let primary = service.clone();
+    let script = two_hosts(&service, move |sent| match sent.request.index {
+        0 => busy_for(5)(sent),
+        _ => Step::reply(sent, primary.handle(&sent.request)),
+    });
+    let found = store(&script).get_checkpoint(&group(), "0").await.unwrap();
+    assert!(found.is_none());
+    assert_eq!(script.hosts(), ["primary", "secondary", "primary"]);
+    assert!(script.sent()[2].at >= Duration::from_secs(5), "{:?}", script.slept());
+
+    // It cannot within the deadline.
+    let script = two_hosts(&service, busy_for(30));
+    let error = store(&script).get_checkpoint(&group(), "0").await.unwrap_err();
+    assert_eq!((error.kind(), script.sent().len()), (ErrorKind::Service, 2));
+    assert!(script.passed() < Duration::from_secs(1), "{:?}", script.slept());
+
+    // Both ask: the shorter pause counts.
+    let answers = service.clone();
+    let script = Script::new(move |sent| match sent.request.index {
+        0 => busy_for(9)(sent),
+        1 => busy_for(2)(sent),
+        _ => Step::reply(sent, answers.handle(&sent.request)),
+    });
+    store(&script).list_ownership(&group()).await.unwrap();
+    assert_eq!(script.hosts(), ["primary", "secondary", "secondary"]);
+    let asked_again = Duration::from_secs(2)..Duration::from_secs(4);
+    assert!(asked_again.contains(&script.sent()[2].at), "{:?}", script.slept());
+}
+
+#[maybe_async]
+#[test]
+async fn a_list_that_the_secondary_refuses_to_go_on_with_ends_at_once() {
+    let secondary = BlobService::new("checkpoints");
+    secondary.set_page_size(1);
+    for partition in ["0", "1"] {
+        secondary.put(&format!("{OWNERSHIPS}{partition}"), &[("ownerid", "a")]);
+    }
+    let script = Script::new(move |sent| match sent.request.index {
+        0 => unavailable(sent),
+        1 => Step::reply(sent, secondary.handle(&sent.request)),
+        _ => Step::reply_now(error_reply(403, "AuthorizationFailure", "no")),
+    });
+    let error = store(&script).list_ownership(&group()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Service, Some(403)));
+    assert_eq!(script.hosts(), ["primary", "secondary", "secondary"]);
+}
+
+#[maybe_async]
+#[test]
+async fn what_a_write_depends_on_is_never_read_from_the_secondary() {
+    let secondary = BlobService::new("checkpoints");
+    let etag = secondary.put(&format!("{OWNERSHIPS}0"), &[("ownerid", "a")]);
+    secondary.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);
+    let script = two_hosts(&secondary, unavailable);
+    let store = store(&script);
+    let fenced = store.fenced();
+
+    let owned = ownership("0", "a").with_etag(ETag::new(etag).unwrap());
+    let released = store.relinquish_ownership(&[owned]).await;
+    assert_eq!(released.failed().count(), 1);
+    fenced.get_checkpoint(&group(), "0").await.unwrap_err();
+    fenced.update_checkpoint(&checkpoint("0", "2", 2)).await.unwrap_err();
+    let changes = store.reset_checkpoints(&[checkpoint("0", "0", 0)], RunMode::Apply).await;
+    assert_eq!(changes.failed().count(), 1);
+    store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap_err();
+
+    let requests = ["PUT metadata", "HEAD", "HEAD", "HEAD", "GET list"].map(|name| [name; 4]);
+    assert_eq!(script.operations(), requests.concat());
+    assert_eq!(script.hosts(), ["primary"; 20]);
 }

@@ -79,7 +79,7 @@ impl RuntimeThreadCredential {
         Ok(Self { requests, timeout: TIMEOUT })
     }
 
-    /// Sets how long a token may take, 20 s by default.
+    /// Sets how long a token may take, 20 s by default. The call that needs it may have less time left, which counts.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -110,10 +110,11 @@ fn serve(
 impl checkpointstoreblob::TokenCredential for RuntimeThreadCredential {
     fn get_token(&self, request: TokenRequest) -> Result<AccessToken, BoxError> {
         let (answer, answered) = sync_channel(1);
-        let ask = Ask { request, timeout: self.timeout, answer };
+        let timeout = self.timeout.min(request.limit);
+        let ask = Ask { request, timeout, answer };
         self.requests.send(ask).map_err(|_| "the thread of the token credential has ended")?;
         // The thread keeps the same limit, but a credential may block it.
-        match answered.recv_timeout(self.timeout) {
+        match answered.recv_timeout(timeout) {
             Ok(token) => Ok(token?),
             Err(RecvTimeoutError::Timeout) => Err("the token took too long".into()),
             Err(RecvTimeoutError::Disconnected) => {
