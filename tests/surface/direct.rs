@@ -19,7 +19,7 @@ pub struct Direct {
     pub service: BlobService,
     clock: Arc<Mutex<Instant>>,
     requests: Arc<AtomicUsize>,
-    intrusion: Arc<Mutex<Option<(usize, Intrusion)>>>,
+    intrusions: Arc<Mutex<Vec<(usize, Intrusion)>>>,
 }
 
 type Intrusion = Box<dyn FnOnce(&BlobService) + Send>;
@@ -30,7 +30,7 @@ impl Direct {
             service,
             clock: Arc::new(Mutex::new(Instant::now())),
             requests: Arc::default(),
-            intrusion: Arc::default(),
+            intrusions: Arc::default(),
         }
     }
 
@@ -45,19 +45,18 @@ impl Direct {
         request: usize,
         intrusion: impl FnOnce(&BlobService) + Send + 'static,
     ) {
-        *self.intrusion.lock().unwrap() = Some((request, Box::new(intrusion)));
+        self.intrusions.lock().unwrap().push((request, Box::new(intrusion)));
     }
 
-    pub fn forget_intrusion(&self) {
-        *self.intrusion.lock().unwrap() = None;
+    pub fn forget_intrusions(&self) {
+        self.intrusions.lock().unwrap().clear();
     }
 
     fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let index = self.requests.fetch_add(1, Ordering::Relaxed);
-        let due = self.intrusion.lock().unwrap().take_if(|(at, _)| *at <= index);
-        if let Some((_, intrusion)) = due {
-            intrusion(&self.service);
-        }
+        let due: Vec<_> =
+            self.intrusions.lock().unwrap().extract_if(.., |(at, _)| *at <= index).collect();
+        due.into_iter().for_each(|(_, intrusion)| intrusion(&self.service));
         let reply = self.service.handle(&recorded(index, request));
         let Some((status, headers, body)) = reply.answer() else {
             return Err(TransportError::network("the connection was closed"));

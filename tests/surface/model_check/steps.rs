@@ -1,0 +1,120 @@
+//! What may happen, and how often it is drawn.
+
+use proptest::prelude::*;
+
+use super::support::blob_service::{Fault, error_reply};
+
+pub const OWNERS: [&str; 3] = ["a", "b", "c"];
+pub const PARTITIONS: [&str; 2] = ["0", "1"];
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub owner: usize,
+    pub partition: usize,
+    pub action: Action,
+    /// Of the requests of the call, in their order.
+    pub faults: Vec<FaultKind>,
+    /// Each just before the request of that number.
+    pub intrusions: Vec<(usize, Intrusion)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// Claims what a list shows: first claim, renewal or takeover.
+    Claim,
+    /// Claims without looking.
+    FirstClaim,
+    /// All partitions, in one call.
+    ClaimAll,
+    Relinquish,
+    Checkpoint,
+    DeleteCheckpoint,
+    FencedCheckpoint,
+    /// As a former owner that is behind.
+    OldFencedCheckpoint,
+    Read,
+    List,
+    /// Requests that were held on their way arrive now.
+    Arrive,
+}
+
+/// What others do between two requests of a call.
+#[derive(Debug, Clone, Copy)]
+pub enum Intrusion {
+    /// Another owner takes the partition.
+    Take,
+    /// An administrator deletes the records of the partition, or a checkpoint of it.
+    Delete,
+    /// Requests that were held on their way arrive, those of this call, too.
+    Arrive,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    None,
+    LostRequest,
+    LostAnswer,
+    Busy,
+    Refused,
+    FailedButApplied,
+    Late,
+}
+
+impl FaultKind {
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::None => Fault::None,
+            Self::LostRequest => Fault::DropBeforeProcessing,
+            Self::LostAnswer => Fault::DropAfterProcessing,
+            Self::Busy => Fault::Answer(error_reply(503, "ServerBusy", "busy")),
+            Self::Refused => Fault::Answer(error_reply(403, "AuthorizationFailure", "refused")),
+            Self::FailedButApplied => Fault::ApplyThenAnswer(error_reply(500, "InternalError", "")),
+            Self::Late => Fault::Hold,
+        }
+    }
+}
+
+pub fn sequences() -> impl Strategy<Value = Vec<Step>> {
+    let action = prop_oneof![
+        4 => Just(Action::Claim),
+        2 => Just(Action::FirstClaim),
+        1 => Just(Action::ClaimAll),
+        2 => Just(Action::Relinquish),
+        3 => Just(Action::Checkpoint),
+        1 => Just(Action::DeleteCheckpoint),
+        2 => Just(Action::FencedCheckpoint),
+        1 => Just(Action::OldFencedCheckpoint),
+        2 => Just(Action::Read),
+        1 => Just(Action::List),
+        1 => Just(Action::Arrive),
+    ];
+    let fault = prop_oneof![
+        4 => Just(FaultKind::None),
+        2 => Just(FaultKind::LostRequest),
+        4 => Just(FaultKind::LostAnswer),
+        2 => Just(FaultKind::Busy),
+        1 => Just(FaultKind::Refused),
+        2 => Just(FaultKind::FailedButApplied),
+        3 => Just(FaultKind::Late),
+    ];
+    let intrusion = prop_oneof![
+        3 => Just(Intrusion::Take),
+        2 => Just(Intrusion::Delete),
+        1 => Just(Intrusion::Arrive),
+    ];
+    let intrusions = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec((0usize..6, intrusion), 1..4),
+    ];
+    let faults = prop::collection::vec(fault, 0..8);
+    let step = (0..OWNERS.len(), 0..PARTITIONS.len(), action, faults, intrusions).prop_map(
+        |(owner, partition, action, faults, intrusions)| Step {
+            owner,
+            partition,
+            action,
+            faults,
+            intrusions,
+        },
+    );
+    prop::collection::vec(step, 1..60)
+}
