@@ -1,12 +1,13 @@
 //! What is not readable is left out, visible, and warned of once; or an error, for those who want it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, SkipReason};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, ErrorKind, SkipReason};
 use log::Level;
 
-use super::support::blob_service::ForeignBlob;
+use super::support::blob_service::{Fault, ForeignBlob};
 use super::support::capture_log;
+use super::support::loopback::Reply;
 use super::world::World;
 use super::{maybe_async, test};
 
@@ -151,5 +152,55 @@ async fn ages_are_judged_by_the_servers_clock() {
         let claimed = store.claim_ownership(&[claim]).await.into_claimed().remove(0);
         let age = claimed.age(world.double().now()).unwrap();
         assert!(age < Duration::from_secs(30), "{hours} h: {age:?}");
+    }
+}
+
+/// A proxy may drop or garble the clock; no record may look expired by that.
+#[maybe_async]
+#[test]
+async fn without_a_readable_date_ages_are_judged_by_the_local_clock() {
+    capture_log::start();
+    let edits: [fn(Reply) -> Reply; 4] = [
+        Reply::without_date,
+        |reply| reply.header("Date", ""),
+        |reply| reply.header("Date", "yesterday"),
+        |reply| reply.header("Date", "Sun, 99 Nov 2026 10:05:07 GMT"),
+    ];
+    let group = own_group("no-date");
+    for edit in edits {
+        let world = World::service();
+        world.put(&format!("{}0", prefix(&group, "ownership")), &[("ownerid", "a")]).await;
+        world.double().inject(move |_| Fault::edit(edit));
+        let store = world.store();
+
+        let before = SystemTime::now();
+        let listing = store.list_ownership(&group).await.unwrap();
+        assert!((before..=SystemTime::now()).contains(&listing.server_time()));
+        let claims = store.claim_ownership(&[listing.items()[0].claimed_by("b").unwrap()]).await;
+        assert!(claims.all_claimed(), "{claims:?}");
+        store.update_checkpoint(&Checkpoint::new(&group, "0", "1", 1).unwrap()).await.unwrap();
+        let found = store.get_checkpoint(&group, "0").await.unwrap();
+        assert_eq!(found.unwrap().sequence_number(), Some(1));
+    }
+    // Nothing says which list it was; the other lists of the tests have a date.
+    assert!(warnings("the list has no Date") >= edits.len());
+}
+
+/// However wrong the server's clock is: nothing panics, and what is younger than the clock has no age.
+#[maybe_async]
+#[test]
+async fn a_server_clock_that_is_centuries_off_is_taken_as_it_is() {
+    let group = own_group("centuries");
+    for (date, seconds) in
+        [("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 253_402_300_799)]
+    {
+        let world = World::service();
+        world.put(&format!("{}0", prefix(&group, "ownership")), &[("ownerid", "a")]).await;
+        world.double().inject(move |_| Fault::edit(move |reply| reply.header("Date", date)));
+        let listing = world.store().list_ownership(&group).await.unwrap();
+        let server_time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(listing.server_time(), server_time);
+        let age = listing.items()[0].age(server_time).unwrap();
+        assert_eq!(age.is_zero(), seconds == 0, "{date}: {age:?}");
     }
 }
