@@ -18,7 +18,7 @@ use eventhub_checkpointstore::{
 use crate::support::blob_service::{BlobService, Fault};
 use crate::support::loopback::Loopback;
 use crate::surface::script::{HOST, Script};
-use crate::surface::{checkpoint, group, ownership};
+use crate::surface::{assert_all_closed, checkpoint, group, ownership};
 
 /// Is pending so many times.
 struct Pending(usize);
@@ -215,11 +215,5 @@ async fn the_pool_of_a_real_client_stays_usable() {
     assert!(listing.iter().all(|owned| owned.owner_id() == Some("a")));
     assert_eq!(loopback.protocol_errors(), [""; 0]);
     drop(store);
-    for _ in 0..500 {
-        if loopback.open_connections() == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(loopback.open_connections(), 0);
+    assert_all_closed(&loopback).await;
 }

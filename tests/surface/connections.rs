@@ -7,7 +7,7 @@ use eventhub_checkpointstore::{ErrorKind, RequestOptions};
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault};
 use super::support::loopback::{Loopback, Reply};
-use super::{checkpoint, group, maybe_async, ownership, pause, test};
+use super::{assert_all_closed, checkpoint, group, maybe_async, ownership, pause, test};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -136,14 +136,7 @@ async fn the_last_clone_takes_all_connections_with_it() {
         store.list_ownership(&group()).await.unwrap();
         drop(store);
         assert!(began.elapsed() < Duration::from_secs(1), "neither waits");
-        // A runtime closes the sockets as soon as it has a turn.
-        for _ in 0..500 {
-            if loopback.open_connections() == 0 {
-                break;
-            }
-            pause(Duration::from_millis(10)).await;
-        }
-        assert_eq!(loopback.open_connections(), 0, "round {round}");
+        assert_all_closed(&loopback).await;
     }
 }
 
