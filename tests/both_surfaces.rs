@@ -22,6 +22,7 @@ const BLOCKING_ONLY: &[&str] = &[
 ];
 const AIO_ONLY: &[&str] = &[
     "cancellation::dropped_at_every_poll",
+    "cancellation::dropped_while_a_token_is_renewed_early",
     "cancellation::the_pool_of_a_real_client_stays_usable",
     "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
     "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
