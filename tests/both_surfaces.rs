@@ -19,6 +19,7 @@ const BLOCKING_ONLY: &[&str] = &[
     "in_a_runtime::calls_in_a_worker_thread_of_tokio",
     "in_a_runtime::failures_and_waits_in_a_worker_thread",
     "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
+    "threads::a_thread_that_cannot_be_spawned_costs_only_concurrency",
 ];
 const AIO_ONLY: &[&str] = &[
     "cancellation::dropped_at_every_poll",

@@ -34,6 +34,7 @@ pub mod script;
 mod secondary;
 mod secrets;
 mod shared_key;
+mod threads;
 mod tls;
 mod validation;
 mod world;
