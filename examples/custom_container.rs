@@ -25,6 +25,9 @@ use eventhub_checkpointstore::{
 };
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+/// The name of no blob: a dot would be encoded. One is enough, because there is one writer at a time.
+const UNFINISHED: &str = ".unfinished";
+
 /// A file is named as the blob is, percent-encoded, because that has slashes. Its first line is the version, the
 /// others are the metadata.
 #[derive(Clone)]
@@ -66,7 +69,10 @@ impl Folder {
         let version = format!("{:032x}", fastrand::u128(..));
         let metadata = metadata.iter().map(|(key, value)| format!("\n{key}={value}"));
         let text: Vec<_> = [version.clone()].into_iter().chain(metadata).collect();
-        fs::write(self.file(name), text.concat()).map_err(failed)?;
+        // Readers, who do not wait for writers, see the old version or the new one, never half of one.
+        let unfinished = self.path.join(UNFINISHED);
+        fs::write(&unfinished, text.concat()).map_err(failed)?;
+        fs::rename(unfinished, self.file(name)).map_err(failed)?;
         let mut written = BlobWritten::new(ETag::new(version)?);
         written.last_modified = Some(SystemTime::now());
         Ok(written)
@@ -92,8 +98,10 @@ impl Folder {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let file = entry.map_err(failed)?.file_name();
-            names
-                .push(percent_decode_str(&file.to_string_lossy()).decode_utf8_lossy().into_owned());
+            if file != UNFINISHED {
+                let name = percent_decode_str(&file.to_string_lossy()).decode_utf8_lossy();
+                names.push(name.into_owned());
+            }
         }
         names.retain(|name| name.starts_with(prefix));
         names.sort_unstable();

@@ -12,7 +12,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Failure = Box<dyn std::error::Error>;
 
+/// For the status and the headers of an answer.
+const MAX_HEAD: u64 = 64 * 1024;
+
 /// The blocking surface over sockets of the standard library.
 struct PlainSockets;
 
@@ -34,35 +37,69 @@ impl blocking::Transport for PlainSockets {
         request: http::Request<Bytes>,
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        let (host, port) = host_and_port(&request)?;
         let deadline = Instant::now() + options.timeout;
-        let address = address_of(&request)?;
-        let mut stream =
-            TcpStream::connect(address).map_err(|e| TransportError::network(e).not_sent())?;
-        stream.write_all(&to_bytes(&request)).map_err(TransportError::network)?;
+        let stream = connect(host, port, deadline).map_err(|error| broken(error).not_sent())?;
+        let mut stream = UntilDeadline { stream, deadline };
+        stream.write_all(&to_bytes(&request)).map_err(broken)?;
         let mut answer = Vec::new();
-        let mut part = [0; 8192];
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(TransportError::timeout("no whole answer"));
-            }
-            stream.set_read_timeout(Some(left)).map_err(TransportError::network)?;
-            match stream.read(&mut part) {
-                Ok(0) => return from_bytes(&answer),
-                Ok(read) => answer.extend_from_slice(&part[..read]),
-                // The limit is looked at above.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                    ) => {}
-                Err(error) => return Err(TransportError::network(error)),
-            }
-        }
+        let mut reader = stream.take(options.max_response_body + MAX_HEAD);
+        reader.read_to_end(&mut answer).map_err(broken)?;
+        from_bytes(&answer, options)
     }
 
     fn sleep(&self, duration: Duration) {
         thread::sleep(duration);
+    }
+}
+
+/// Looking up the name is the only part that the standard library cannot limit.
+fn connect(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    let mut failure = io::Error::other("the host has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, left(deadline)?) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// A socket has a limit for each single read and write: here it is what the whole exchange has left.
+struct UntilDeadline {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Read for UntilDeadline {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for UntilDeadline {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// What is not marked as not sent may have been carried out.
+fn broken(error: io::Error) -> TransportError {
+    match error.kind() {
+        // Which of them a socket's limit is depends on the platform.
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TransportError::timeout(error),
+        _ => TransportError::network(error),
     }
 }
 
@@ -77,13 +114,14 @@ impl aio::Transport for PlainAsyncSockets {
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let exchange = async {
-            let address = address_of(&request)?;
-            let connected = tokio::net::TcpStream::connect(address).await;
-            let mut stream = connected.map_err(|e| TransportError::network(e).not_sent())?;
-            stream.write_all(&to_bytes(&request)).await.map_err(TransportError::network)?;
+            // Looks the name up in a thread, so that no other task waits.
+            let connected = tokio::net::TcpStream::connect(host_and_port(&request)?).await;
+            let mut stream = connected.map_err(|error| broken(error).not_sent())?;
+            stream.write_all(&to_bytes(&request)).await.map_err(broken)?;
             let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await.map_err(TransportError::network)?;
-            from_bytes(&answer)
+            let mut reader = stream.take(options.max_response_body + MAX_HEAD);
+            reader.read_to_end(&mut answer).await.map_err(broken)?;
+            from_bytes(&answer, options)
         };
         let ended = tokio::time::timeout(options.timeout, exchange).await;
         ended.unwrap_or_else(|elapsed| Err(TransportError::timeout(elapsed)))
@@ -94,15 +132,12 @@ impl aio::Transport for PlainAsyncSockets {
     }
 }
 
-/// What is marked as not sent is repeated without doubt; anything else may have been carried out.
-fn address_of(request: &http::Request<Bytes>) -> Result<SocketAddr, TransportError> {
+fn host_and_port(request: &http::Request<Bytes>) -> Result<(&str, u16), TransportError> {
     let uri = request.uri();
     if uri.scheme_str() != Some("http") {
-        return Err(TransportError::refused("plain sockets have no TLS").not_sent());
+        return Err(TransportError::refused("plain sockets have no TLS"));
     }
-    let address = (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80)).to_socket_addrs();
-    let address = address.map_err(|error| TransportError::network(error).not_sent())?.next();
-    address.ok_or_else(|| TransportError::network("the host has no address").not_sent())
+    Ok((uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80)))
 }
 
 /// All headers as they are, because they are signed. HTTP/1.0: the answer ends with the connection.
@@ -123,11 +158,17 @@ fn to_bytes(request: &http::Request<Bytes>) -> Vec<u8> {
     bytes
 }
 
-fn from_bytes(bytes: &[u8]) -> Result<http::Response<Bytes>, TransportError> {
+fn from_bytes(
+    bytes: &[u8],
+    options: &SendOptions,
+) -> Result<http::Response<Bytes>, TransportError> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.ok_or_else(|| TransportError::network("the connection broke"))?;
     let head = std::str::from_utf8(&bytes[..end]).map_err(TransportError::invalid_response)?;
     let body = Bytes::copy_from_slice(&bytes[end + 4..]);
+    if body.len() as u64 > options.max_response_body {
+        return Err(TransportError::invalid_response("the answer is too large"));
+    }
     let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
     let mut response =
         http::Response::builder().status(status.split(' ').nth(1).unwrap_or_default());

@@ -15,15 +15,16 @@
 //! records.
 //!
 //! A free partition is normally left to the consumer whose share it belongs to. One that nobody took for an
-//! interval beyond the expiration is taken by any [`Greedy`](BalanceStrategy::Greedy) consumer, above the share if
-//! need be: partitions without an owner are worse than uneven ones.
+//! interval beyond the expiration is taken by any consumer, above the share if need be (by a
+//! [`Balanced`](BalanceStrategy::Balanced) one as its one partition of the round): partitions without an owner are worse
+//! than uneven ones. So a partition that was added to the event hub is read although others do not know of it.
 //!
 //! # Choosing interval and expiration
 //!
 //! Consumers of all SDKs may share a consumer group, each with numbers of its own. Two of them must fit:
 //!
 //! * the *interval* must be at most a quarter of the **shortest expiration** in the fleet, so that two rounds in a
-//!   row can fail before others take our partitions;
+//!   row can fail, or hang until their time limit, before others take our partitions;
 //! * the *expiration* must be at least four times the **longest interval** in the fleet, so that we grant others
 //!   the same.
 //!
@@ -49,7 +50,8 @@
 //!
 //! * **The owner level (epoch) of the link.** Open each link with one, the same in all consumers: the service disconnects a
 //!   reader as soon as another with the same or a higher level arrives. A reader that is disconnected so has been robbed;
-//!   it stops without waiting for the next round, and does not reconnect.
+//!   it stops without waiting for the next round, and does not reconnect by itself. If the next round still has the
+//!   partition in [`owned`](crate::ownership::Round::owned), it was only a link of the past: open it again.
 //! * **A fence around checkpoints.** Storing a checkpoint replaces whatever is stored, so a late one of the former owner
 //!   would move the partition back to an earlier event. A `FencedCheckpointStore`, made by `fenced` of the store, refuses
 //!   that one as [stale](crate::UpdateOutcome::Stale). Give it to the manager, too: what a round reads of the
@@ -66,7 +68,8 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-use std::time::SystemTime;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 
@@ -106,6 +109,9 @@ pub struct BalanceInput<'a> {
     pub server_time: SystemTime,
     /// Strategy, interval and expiration; the default ones at first.
     pub options: OwnershipOptions,
+    /// For how long the partitions without a record have been seen to have none, by any clock; empty at first. One that
+    /// is missing here was not seen before.
+    pub unclaimed_for: &'a BTreeMap<String, Duration>,
     /// Decides between equally good partitions; give another one in each round. Consumers with the same seed still
     /// choose differently, because their owner ids are mixed in. 0 at first.
     pub seed: u64,
@@ -120,8 +126,17 @@ impl<'a> BalanceInput<'a> {
         ownerships: &'a [PartitionOwnership],
         server_time: SystemTime,
     ) -> Self {
-        let options = OwnershipOptions::default();
-        Self { group, owner_id, partition_ids, ownerships, server_time, options, seed: 0 }
+        static NEVER_SEEN: BTreeMap<String, Duration> = BTreeMap::new();
+        Self {
+            group,
+            owner_id,
+            partition_ids,
+            ownerships,
+            server_time,
+            options: OwnershipOptions::default(),
+            unclaimed_for: &NEVER_SEEN,
+            seed: 0,
+        }
     }
 
     /// FNV-1a over the owner id, started from the seed.

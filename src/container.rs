@@ -1,6 +1,7 @@
 //! The requests and answers of a blob container, shared by the `BlobContainer` traits of both surfaces.
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -43,8 +44,12 @@ pub struct RequestOptions {
 }
 
 /// Headers that the protocol sets itself; a second value would break the request or its signature.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 15] = [
     "authorization",
+    "proxy-authorization",
+    "user-agent",
+    "accept-encoding",
+    "expect",
     "host",
     "date",
     "content-length",
@@ -81,7 +86,8 @@ impl RequestOptions {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value cannot stand in a
-    /// header, or if the store sets the header itself (`Authorization`, conditions, lengths, `x-ms-…`).
+    /// header, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
+    /// `x-ms-…`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
             Error::invalid_input(format!("header name {name:?}: it is no HTTP token"))
@@ -215,6 +221,8 @@ pub struct GetBlobProperties<'a> {
 pub struct GetBlob<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
+    /// So many bytes of the content at most, from its beginning; `None` for all of it.
+    pub max_length: Option<NonZeroU64>,
     /// Deadline and options.
     pub context: CallContext<'a>,
 }
@@ -268,7 +276,7 @@ constructors! {
     PutBlob(name: &'a str, metadata: &'a [(&'a str, &'a str)], condition: Condition<'a>;);
     SetBlobMetadata(name: &'a str, metadata: &'a [(&'a str, &'a str)], condition: Condition<'a>;);
     GetBlobProperties(name: &'a str; allow_secondary = false);
-    GetBlob(name: &'a str;);
+    GetBlob(name: &'a str; max_length = None);
     DeleteBlob(name: &'a str, condition: Condition<'a>;);
     ListBlobs(prefix: &'a str, marker: Option<&'a PageMarker>; allow_secondary = false);
     CreateContainer(;);
@@ -320,7 +328,7 @@ impl BlobProperties {
 pub struct BlobContent {
     /// Metadata, version and times.
     pub properties: BlobProperties,
-    /// The whole content.
+    /// The content, as much of it as was asked for.
     pub content: Bytes,
 }
 
@@ -426,7 +434,18 @@ mod tests {
 
     #[test]
     fn headers_of_the_protocol_cannot_be_given() {
-        for name in ["Authorization", "x-ms-date", "If-Match", "content-length", "bad name", ""] {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "User-Agent",
+            "Accept-Encoding",
+            "Expect",
+            "x-ms-date",
+            "If-Match",
+            "content-length",
+            "bad name",
+            "",
+        ] {
             let error = RequestOptions::new().header(name, "v").unwrap_err();
             assert!(error.to_string().contains(&name.to_lowercase()), "{error}");
         }

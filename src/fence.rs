@@ -1,10 +1,10 @@
 //! When a checkpoint may follow another one: the rule that a fence keeps.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod memory;
 
 use crate::model::{Checkpoint, ETag};
 use crate::stored_checkpoint::StoredCheckpoint;
+pub(crate) use memory::{Memory, Moment};
 
 /// What the store was last known to hold for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,28 +24,6 @@ impl Known {
             (self.sequence_number, checkpoint.sequence_number()),
             (Some(stored), Some(new)) if stored > new
         )
-    }
-}
-
-/// What was last known of each partition, by the names of their blobs.
-#[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<HashMap<String, Known>>);
-
-impl Memory {
-    pub(crate) fn get(&self, name: &str) -> Option<Known> {
-        self.lock().get(name).cloned()
-    }
-
-    pub(crate) fn remember(&self, name: String, known: Known) {
-        self.lock().insert(name, known);
-    }
-
-    pub(crate) fn forget(&self, name: &str) {
-        self.lock().remove(name);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,10 +6,13 @@
 //! `{"checkpoint":{"offset":"…","sequenceNumber":…},"partitionId":"0"}`.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use serde_json::{Map, Value};
 
-use crate::model::{Checkpoint, ConsumerGroup, SkipReason, check_header_text, means_no_position};
+use crate::model::{
+    Checkpoint, ConsumerGroup, SkipReason, check_header_text, means_no_number, means_no_offset,
+};
 
 /// Where a legacy processor kept the checkpoints of a consumer group: what stands before the partition id in the names
 /// of its blobs.
@@ -18,7 +21,7 @@ use crate::model::{Checkpoint, ConsumerGroup, SkipReason, check_header_text, mea
 /// use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout};
 ///
 /// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-/// let functions = LegacyLayout::event_processor_host(&group);
+/// let functions = LegacyLayout::functions(&group);
 /// assert_eq!(functions.prefix(), "contoso.servicebus.windows.net/telemetry/$Default/");
 /// # Ok::<(), eventhub_checkpointstore::Error>(())
 /// ```
@@ -28,13 +31,22 @@ pub struct LegacyLayout {
 }
 
 impl LegacyLayout {
-    /// Azure Functions before version 5 (container `azure-webjobs-eventhub`), and hosts with the same prefix:
-    /// `{namespace}/{event hub}/{consumer group}/{partition}`. Names count as given.
+    /// Azure Functions before version 5 of the Event Hubs extension (container `azure-webjobs-eventhub`):
+    /// `{namespace}/{event hub}/{consumer group}/{partition}`, where namespace and event hub are in lower case and
+    /// what is none of `a-z0-9-_.` in them is escaped. The consumer group counts as given.
+    pub fn functions(group: &ConsumerGroup) -> Self {
+        let namespace = escape_as_functions(group.fully_qualified_namespace());
+        let eventhub = escape_as_functions(group.eventhub_name());
+        Self::with_prefix(format!("{namespace}/{eventhub}/{}/", group.consumer_group()))
+    }
+
+    /// Hosts that were given the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. Names count
+    /// as given.
     pub fn event_processor_host(group: &ConsumerGroup) -> Self {
         Self::with_prefix(format!("{group}/"))
     }
 
-    /// A stand-alone `EventProcessorHost` (.NET, Java, Python) with the storage prefix that it was given, by default
+    /// A stand-alone `EventProcessorHost` (.NET, Java) with the storage prefix that it was given, by default
     /// none: `{storage prefix}{consumer group}/{partition}`.
     pub fn stand_alone_host(group: &ConsumerGroup, storage_prefix: &str) -> Self {
         Self::with_prefix(format!("{storage_prefix}{}/", group.consumer_group()))
@@ -43,6 +55,12 @@ impl LegacyLayout {
     /// Dapr before 1.10: `dapr-{event hub}-{consumer group}-{partition}`.
     pub fn dapr(group: &ConsumerGroup) -> Self {
         Self::with_prefix(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
+    }
+
+    /// The old Python client, `azure-eventhub` 1 (container `eph-leases`): the name is the partition id, whatever
+    /// prefix the host was given. Its container serves one consumer group.
+    pub fn python() -> Self {
+        Self::with_prefix("")
     }
 
     /// The old Go client without a prefix: the name is the partition id. Its container serves one consumer group.
@@ -67,12 +85,39 @@ impl fmt::Display for LegacyLayout {
     }
 }
 
-/// A checkpoint from the content of a legacy blob, and what was wrong with it if it is only read in part.
+/// As `EventHubOptions.GetBlobPrefix` of the WebJobs extension does, in UTF-16 code units.
+fn escape_as_functions(name: &str) -> String {
+    name.encode_utf16()
+        .map(|unit| match u8::try_from(unit) {
+            Ok(byte @ (b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.')) => {
+                char::from(byte.to_ascii_lowercase()).to_string()
+            }
+            Ok(byte) => format!(":{byte:02X}"),
+            Err(_) => format!("::{unit:04X}"),
+        })
+        .collect()
+}
+
+/// How much of a blob is read. A lease has some hundred bytes; what is longer is none.
+pub(crate) const MAX_CONTENT: NonZeroU64 = NonZeroU64::new(64 * 1024).unwrap();
+
+/// A checkpoint, and what was wrong with it if it is only read in part; or why it is none.
+pub(crate) type ReadContent = Result<(Checkpoint, Option<SkipReason>), SkipReason>;
+
+/// What was wrong with the content, if anything.
+pub(crate) fn defect(read: &ReadContent) -> Option<SkipReason> {
+    match read {
+        Ok((_, repaired)) => *repaired,
+        Err(reason) => Some(*reason),
+    }
+}
+
+/// A checkpoint from the content of a legacy blob.
 pub(crate) fn read_content(
     group: &ConsumerGroup,
     partition_id: &str,
     content: &[u8],
-) -> Result<(Checkpoint, Option<SkipReason>), SkipReason> {
+) -> ReadContent {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let Ok(Value::Object(lease)) = serde_json::from_slice(content) else {
         return Err(SkipReason::InvalidContent);
@@ -83,16 +128,19 @@ pub(crate) fn read_content(
     }
     let place = match value(&lease, "checkpoint") {
         Some(Value::Object(checkpoint)) => checkpoint,
+        // Go creates a lease so.
+        Some(Value::Null) => return Err(SkipReason::NoPosition),
         _ => &lease,
     };
     if value(place, "offset").is_none() && value(place, "sequencenumber").is_none() {
         return Err(SkipReason::InvalidContent);
     }
-    let offset = text(place, "offset").filter(|offset| !means_no_position(offset));
-    if offset.as_ref().is_some_and(|offset| check_header_text("offset", offset).is_err()) {
+    let offset = text(place, "offset").filter(|offset| !means_no_offset(offset));
+    let is_storable = |offset| check_header_text("offset", offset).is_ok();
+    if is_inexact(place, "offset") || !offset.as_deref().is_none_or(is_storable) {
         return Err(SkipReason::InvalidContent);
     }
-    let number = text(place, "sequencenumber").filter(|number| !means_no_position(number));
+    let number = text(place, "sequencenumber").filter(|number| !means_no_number(number));
     let number = number.map(|number| number.parse::<i64>());
     let repaired = matches!(number, Some(Err(_))).then_some(SkipReason::InvalidSequenceNumber);
     let number = number.and_then(Result::ok).filter(|number| *number != i64::MIN);
@@ -122,6 +170,11 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// Whether a number stands there that may be another one than was written: a fraction, or one beyond 64 bits.
+fn is_inexact(object: &Map<String, Value>, key: &str) -> bool {
+    matches!(value(object, key), Some(Value::Number(number)) if !number.is_i64() && !number.is_u64())
 }
 
 #[cfg(test)]
@@ -164,6 +217,7 @@ mod tests {
             r#"{"PartitionId":"0","Owner":"o","Token":"t","Epoch":1,"Offset":null,"SequenceNumber":0}"#,
             r#"{"PartitionId":"0","Offset":"","SequenceNumber":-9223372036854775808}"#,
             r#"{"partition_id":"0","offset":null,"sequence_number":null}"#,
+            r#"{"partitionID":"0","epoch":0,"owner":"","checkpoint":null,"state":"","token":""}"#,
         ] {
             assert_eq!(read(content), Err(SkipReason::NoPosition), "{content}");
         }
@@ -184,14 +238,33 @@ mod tests {
             r#"{"PartitionId":"2-0","Offset":"1","SequenceNumber":1}"#,
             r#"{"PartitionId":"0","Offset":"1\n","SequenceNumber":1"#,
             r#"{"PartitionId":"0","Offset":"é","SequenceNumber":1}"#,
+            // No text of such a number is sure to be the offset.
+            r#"{"PartitionId":"0","Offset":8591964920.0,"SequenceNumber":1}"#,
+            r#"{"PartitionId":"0","Offset":100000000000000000000,"SequenceNumber":1}"#,
         ] {
             assert_eq!(read(content), Err(SkipReason::InvalidContent), "{content}");
         }
         let content = r#"{"Offset":null,"SequenceNumber":1.5}"#;
         assert_eq!(read(content), Err(SkipReason::InvalidSequenceNumber));
+        let content = r#"{"Offset":null,"SequenceNumber":"no offset"}"#;
+        assert_eq!(read(content), Err(SkipReason::InvalidSequenceNumber));
         assert_eq!(
             read(r#"{"Offset":"1","SequenceNumber":"x"}"#),
             Ok((Some("1".to_owned()), None))
         );
+    }
+
+    #[test]
+    fn functions_names_are_escaped_as_the_extension_does() {
+        for (name, escaped) in [
+            ("Contoso-1_a.b", "contoso-1_a.b"),
+            ("a:b", "a:3Ab"),
+            ("é日", ":E9::65E5"),
+            ("😀", "::D83D::DE00"),
+        ] {
+            assert_eq!(escape_as_functions(name), escaped);
+        }
+        let group = ConsumerGroup::new("NS", "Hub", "$Default").unwrap();
+        assert_eq!(LegacyLayout::functions(&group).prefix(), "ns/hub/$Default/");
     }
 }

@@ -69,7 +69,7 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! | [`balance`] | who should own which partition, and the choice of interval and expiration |
 //! | [`ownership`] | what a round of an `OwnershipManager` tells |
 //! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
-//! | [`_documentation`] | the Cargo features, and what changed when |
+//! | [`_documentation`] | the Cargo features, what a fleet costs, and what changed when |
 //!
 //! Layers, from the top: store → `BlobContainer` → `Transport`. Each is a trait of both surfaces and can be
 //! replaced: the container by other storage, the transport by another HTTP client.
@@ -85,14 +85,16 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! Through the [`log`](https://docs.rs/log) crate, under the targets `eventhub_checkpointstore` (what lists found),
 //! `eventhub_checkpointstore::blocking` and `eventhub_checkpointstore::aio` (requests of a surface).
 //!
-//! - `warn`: a request that failed after its last attempt; a blob that is not readable, once in the life of a store; a
-//!   token that could not be renewed early; a list without a `Date`.
+//! - `warn`: a request that failed after its last attempt; a token that could not be renewed early; once in the life of a
+//!   store, a blob that is not readable (1,000 at most, and that there are more), and a list without a `Date`; once in a
+//!   round of the official `EventProcessor`, its failed claims.
 //! - `debug`: every request that was done, with its time and attempts; each repetition; expected outcomes, such as a lost
-//!   claim or a blob that is not there.
+//!   claim or a blob that is not there; blobs beside the records that a list leaves out.
 //!
 //! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: at `trace`, `ureq`
 //! prints whole URLs, of which a SAS is a part, and `ureq_proto` the bytes of every request, `Authorization` included.
-//! Keep these two targets at `debug` or above.
+//! Keep these two targets at `debug` or above, and below the feature `azure_storage_blobs` `azure_core` at `info`: at
+//! `debug` that SDK prints both.
 //!
 //! # Features
 //!
@@ -165,6 +167,9 @@ pub use transport::{
 pub mod _documentation {
     #[doc = include_str!("../features.md")]
     pub mod features {}
+
+    #[doc = include_str!("documentation/cost_at_scale.md")]
+    pub mod cost_at_scale {}
 
     #[doc = include_str!("../CHANGELOG.md")]
     pub mod changelog {}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::SystemTime;
 
 use crate::container::{BlobEntry, BlobEntryKind, PageEnd};
@@ -30,8 +30,8 @@ pub(crate) trait Record: Sized {
 pub(crate) struct Found<'a> {
     pub(crate) group: &'a ConsumerGroup,
     pub(crate) partition_id: &'a str,
-    pub(crate) etag: ETag,
-    pub(crate) last_modified: SystemTime,
+    pub(crate) etag: Option<ETag>,
+    pub(crate) last_modified: Option<SystemTime>,
     pub(crate) metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
 }
 
@@ -39,9 +39,15 @@ impl Record for PartitionOwnership {
     const KIND: BlobKind = BlobKind::Ownership;
 
     fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
+        let etag = found.etag.ok_or(SkipReason::Unreadable)?;
         let owner_id = read_owner(found.metadata).map(str::to_owned);
         let ownership = Self::from_storage(found.group, found.partition_id.to_owned(), owner_id);
-        Ok((ownership.with_etag(found.etag).with_last_modified(found.last_modified), None))
+        let ownership = ownership.with_etag(etag);
+        let ownership = match found.last_modified {
+            Some(last_modified) => ownership.with_last_modified(last_modified),
+            None => ownership,
+        };
+        Ok((ownership, None))
     }
 
     fn partition_id(&self) -> &str {
@@ -59,7 +65,7 @@ impl Record for Checkpoint {
     fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
         let (checkpoint, repaired) =
             checkpoint_of(found.group, found.partition_id, found.metadata)?;
-        Ok((checkpoint.with_etag(found.etag).with_last_modified(found.last_modified), repaired))
+        Ok((checkpoint.with_version(found.etag, found.last_modified), repaired))
     }
 
     fn partition_id(&self) -> &str {
@@ -132,19 +138,26 @@ impl<'a, T: Record> ListingReader<'a, T> {
     }
 
     pub(crate) fn visit(&mut self, entry: &BlobEntry<'_>) {
+        if self.is_shadowed(entry) {
+            return;
+        }
         match self.read(entry) {
             Ok((item, repaired)) => {
-                match &self.own {
-                    Some(own) if own.contains(item.partition_id()) => return,
-                    Some(_) => self.items.push(item.into_foreign()),
-                    None => self.items.push(item),
-                }
+                self.items.push(if self.own.is_some() { item.into_foreign() } else { item });
                 if let Some(reason) = repaired {
                     self.skip(entry, reason);
                 }
             }
             Err(reason) => self.skip(entry, reason),
         }
+    }
+
+    /// Whether the own prefix has the partition, so that this blob does not count, whatever is in it.
+    fn is_shadowed(&self, entry: &BlobEntry<'_>) -> bool {
+        self.own.as_ref().is_some_and(|own| {
+            partition_id(&entry.name, self.prefix.unwrap_or_default())
+                .is_ok_and(|partition_id| own.contains(partition_id))
+        })
     }
 
     fn skip(&mut self, entry: &BlobEntry<'_>, reason: SkipReason) {
@@ -161,15 +174,11 @@ impl<'a, T: Record> ListingReader<'a, T> {
         if is_directory(entry.metadata) {
             return Err(SkipReason::Directory);
         }
-        let etag = entry.etag.as_deref().and_then(|etag| ETag::new(etag).ok());
-        let (Some(etag), Some(last_modified)) = (etag, entry.last_modified) else {
-            return Err(SkipReason::Unreadable);
-        };
         T::read(Found {
             group: self.group,
             partition_id,
-            etag,
-            last_modified,
+            etag: entry.etag.as_deref().and_then(|etag| ETag::new(etag).ok()),
+            last_modified: entry.last_modified,
             metadata: entry.metadata,
         })
     }
@@ -191,33 +200,55 @@ impl<'a, T: Record> ListingReader<'a, T> {
         }
     }
 
-    pub(crate) fn finish(self) -> Listing<T> {
+    pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {
         let server_time = self.server_time.unwrap_or_else(|| {
-            log::warn!(
-                target: "eventhub_checkpointstore",
-                "the list has no Date; ages are judged by the local clock"
-            );
+            warned.warn_of_local_clock();
             SystemTime::now()
         });
         Listing::new(self.items, self.skipped, server_time).from_secondary(self.from_secondary)
     }
 }
 
-/// Which unreadable blobs were warned of: each one once, as long as the store lives.
-#[derive(Debug, Default)]
-pub(crate) struct Warned(Mutex<HashSet<String>>);
+const LOG: &str = "eventhub_checkpointstore";
+
+/// What was warned of, each thing once, as long as the store lives.
+#[derive(Debug)]
+pub(crate) struct Warned {
+    /// The names of unreadable blobs.
+    blobs: Mutex<HashSet<String>>,
+    local_clock: Once,
+}
 
 /// Beyond this many the others are only in the listings: the memory must not grow with foreign blobs.
 const MAX_WARNED: usize = 1000;
 
+impl Default for Warned {
+    fn default() -> Self {
+        Self { blobs: Mutex::default(), local_clock: Once::new() }
+    }
+}
+
 impl Warned {
     pub(crate) fn warn(&self, blob: &SkippedBlob) {
-        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.len() < MAX_WARNED && warned.insert(blob.name.clone()) {
-            log::warn!(
-                target: "eventhub_checkpointstore",
-                "blob {:?} is not read as it is: {}", blob.name, blob.reason
-            );
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if blobs.len() > MAX_WARNED || !blobs.insert(blob.name.clone()) {
+            return;
+        }
+        if blobs.len() > MAX_WARNED {
+            log::warn!(target: LOG, "more than {MAX_WARNED} blobs are not read as they are; no more warnings of others");
+        } else {
+            log::warn!(target: LOG, "blob {:?} is not read as it is: {}", blob.name, blob.reason);
         }
     }
+
+    fn warn_of_local_clock(&self) {
+        self.local_clock.call_once(|| {
+            log::warn!(target: LOG, "the list has no Date; ages are judged by the local clock");
+        });
+    }
+}
+
+/// What is normal beside the records is no warning.
+pub(crate) fn log_left_out(blob: &SkippedBlob) {
+    log::debug!(target: LOG, "blob {:?} is left out: {}", blob.name, blob.reason);
 }

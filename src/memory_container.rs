@@ -40,7 +40,7 @@ pub struct MemoryContainer {
 struct State {
     exists: bool,
     writes: u64,
-    blobs: BTreeMap<String, Blob>,
+    blobs: BTreeMap<Arc<str>, Arc<Blob>>,
 }
 
 struct Blob {
@@ -50,6 +50,7 @@ struct Blob {
     content: Bytes,
 }
 
+type Page = Vec<(Arc<str>, Arc<Blob>)>;
 type ListedMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 impl MemoryContainer {
@@ -118,7 +119,11 @@ impl MemoryContainer {
     pub(crate) fn content(&self, request: &GetBlob<'_>) -> Result<BlobContent> {
         let state = self.existing()?;
         let blob = state.blob(request.name)?;
-        Ok(BlobContent::new(blob.properties(), blob.content.clone()))
+        let max_length = request
+            .max_length
+            .map_or(usize::MAX, |max| usize::try_from(max.get()).unwrap_or(usize::MAX));
+        let content = blob.content.slice(..blob.content.len().min(max_length));
+        Ok(BlobContent::new(blob.properties(), content))
     }
 
     pub(crate) fn delete(&self, request: &DeleteBlob<'_>) -> Result<()> {
@@ -133,29 +138,23 @@ impl MemoryContainer {
         request: &ListBlobs<'_>,
         visit: &mut BlobVisitor<'_>,
     ) -> Result<PageEnd> {
-        let state = self.existing()?;
         let after = match request.marker {
             Some(marker) => Bound::Excluded(marker.as_str()),
             None => Bound::Included(request.prefix),
         };
-        let mut found = state
-            .blobs
-            .range::<str, _>((after, Bound::Unbounded))
-            .take_while(|(name, _)| name.starts_with(request.prefix));
-        let mut last = None;
-        for (name, blob) in found.by_ref().take(PAGE) {
+        let (page, is_last) = self.existing()?.page(request.prefix, after);
+        for (name, blob) in &page {
             let metadata: ListedMetadata<'_> = blob
                 .metadata
                 .iter()
                 .map(|(key, value)| (Cow::Borrowed(key.as_str()), Cow::Borrowed(value.as_str())))
                 .collect();
-            let mut entry = BlobEntry::new(name.as_str(), &metadata);
+            let mut entry = BlobEntry::new(&**name, &metadata);
             entry.etag = Some(Cow::Borrowed(blob.etag.as_str()));
             entry.last_modified = Some(blob.last_modified);
             visit(entry);
-            last = Some(name.clone());
         }
-        let marker = last.filter(|_| found.next().is_some());
+        let marker = page.last().filter(|_| !is_last).map(|(name, _)| name.to_string());
         Ok(PageEnd::new(marker, Some(now()), false))
     }
 
@@ -173,7 +172,19 @@ impl State {
     fn blob(&self, name: &str) -> Result<&Blob> {
         self.blobs
             .get(name)
+            .map(Arc::as_ref)
             .ok_or_else(|| answered(ErrorKind::BlobNotFound, 404, "BlobNotFound").with_blob(name))
+    }
+
+    /// The visitor of a list may use the container, so it is not shown the blobs under the lock.
+    fn page(&self, prefix: &str, after: Bound<&str>) -> (Page, bool) {
+        let mut found = self
+            .blobs
+            .range::<str, _>((after, Bound::Unbounded))
+            .take_while(|(name, _)| name.starts_with(prefix))
+            .map(|(name, blob)| (Arc::clone(name), Arc::clone(blob)));
+        let page = found.by_ref().take(PAGE).collect();
+        (page, found.next().is_none())
     }
 
     fn write(&mut self, name: &str, metadata: &[(&str, &str)], content: Bytes) -> BlobWritten {
@@ -182,7 +193,7 @@ impl State {
         let written = now();
         let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let blob = Blob { etag: etag.clone(), last_modified: written, metadata, content };
-        self.blobs.insert(name.to_owned(), blob);
+        self.blobs.insert(name.into(), Arc::new(blob));
         let mut answer = BlobWritten::new(etag);
         answer.last_modified = Some(written);
         answer.server_time = Some(written);
@@ -228,5 +239,32 @@ impl Default for MemoryContainer {
 impl fmt::Debug for MemoryContainer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryContainer").field("blobs", &self.lock().blobs.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::container::{CallContext, RequestOptions};
+
+    #[test]
+    fn a_list_can_be_read_while_its_container_is_used() {
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let container = MemoryContainer::new();
+            container.put_content("a", "").unwrap();
+            let mut seen = Vec::new();
+            let options = RequestOptions::new();
+            let request = ListBlobs::new("", None, CallContext::new(&options));
+            let listed = container.list(&request, &mut |entry| {
+                container.put_content("b", "").unwrap();
+                seen.push(entry.name.into_owned());
+            });
+            sender.send((listed.is_ok(), seen)).unwrap();
+        });
+        let read = receiver.recv_timeout(Duration::from_secs(10));
+        assert_eq!(read, Ok((true, vec!["a".to_owned()])));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every row of what other writers have left in the field is a test here or in the suite.
 
-use crate::model::means_no_position;
+use crate::model::{means_no_number, means_no_offset};
 
 /// Keys as they are written. Reading compares without regard to ASCII case: the service may keep or
 /// change the case, and C++ writes `ownerId`.
@@ -50,9 +50,9 @@ impl Position<'_> {
 }
 
 pub(crate) fn read_position<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Position<'_> {
-    let offset = value(metadata, OFFSET).map(str::trim).filter(|text| !means_no_position(text));
+    let offset = value(metadata, OFFSET).map(str::trim).filter(|text| !means_no_offset(text));
     let text =
-        value(metadata, SEQUENCE_NUMBER).map(str::trim).filter(|text| !means_no_position(text));
+        value(metadata, SEQUENCE_NUMBER).map(str::trim).filter(|text| !means_no_number(text));
     let parsed = text.map(str::parse::<i64>);
     Position {
         offset,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_sequence_number_that_is_none_is_told_apart() {
-        for text in ["x", "1.5", "9223372036854775808", "1 2"] {
+        for text in ["x", "1.5", "9223372036854775808", "1 2", "no offset"] {
             let metadata = [("offset", "1"), ("sequencenumber", text)];
             let read = read_position(&metadata);
             assert!(read.invalid_sequence_number && read.sequence_number.is_none(), "{text}");

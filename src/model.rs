@@ -17,9 +17,9 @@ mod serde_form;
 pub use changes::{
     ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,
 };
-pub(crate) use check::check_header_text;
-pub(crate) use checkpoint::means_no_position;
+pub(crate) use check::{check_header_text, check_partition_id};
 pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};
+pub(crate) use checkpoint::{means_no_number, means_no_offset};
 pub use claims::{ClaimOutcome, Claims};
 pub use consumer_group::ConsumerGroup;
 pub use etag::ETag;

@@ -1,6 +1,6 @@
 //! The names of the blobs, and the way back from a name to a partition.
 
-use crate::model::{ConsumerGroup, SkipReason};
+use crate::model::{ConsumerGroup, SkipReason, check_partition_id};
 
 /// How the names of namespace, event hub and consumer group are written into a blob name.
 ///
@@ -61,10 +61,10 @@ pub(crate) fn blob_name(
     name
 }
 
-/// The partition that a listed name belongs to.
+/// The partition that a listed name belongs to. What no request could name is none.
 pub(crate) fn partition_id<'a>(name: &'a str, prefix: &str) -> Result<&'a str, SkipReason> {
     match name.strip_prefix(prefix) {
-        Some(rest) if !rest.is_empty() && !rest.contains('/') => Ok(rest),
+        Some(rest) if check_partition_id(rest).is_ok() => Ok(rest),
         _ => Err(SkipReason::ForeignName),
     }
 }
@@ -94,7 +94,17 @@ mod tests {
 
     #[test]
     fn foreign_names_are_told_apart() {
-        for name in ["a/ownership/", "a/ownership/0/1", "b/ownership/0", ""] {
+        let long = format!("a/ownership/{}", "x".repeat(129));
+        for name in [
+            "a/ownership/",
+            "a/ownership/0/1",
+            "a/ownership/.",
+            "a/ownership/..",
+            "a/ownership/0\\1",
+            &long,
+            "b/ownership/0",
+            "",
+        ] {
             assert_eq!(partition_id(name, "a/ownership/"), Err(SkipReason::ForeignName), "{name}");
         }
     }
@@ -106,7 +116,10 @@ mod tests {
             partition in "[A-Za-z0-9._-]{1,20}",
             lower: bool,
         ) {
-            let Ok(group) = ConsumerGroup::new(&names[0], &names[1], &names[2]) else {
+            let (Ok(group), Ok(())) = (
+                ConsumerGroup::new(&names[0], &names[1], &names[2]),
+                check_partition_id(&partition),
+            ) else {
                 return Ok(());
             };
             let case = if lower { NameCase::Lower } else { NameCase::AsGiven };

@@ -13,9 +13,14 @@
 //! | owned | not owned | the lease ended, or another consumer has the record | [`Round::revoked`], or `take_revoked` between the rounds |
 //! | owned | not owned | `relinquish_all` | its return value |
 
+mod records;
 mod round;
 mod starting_position;
+mod state;
+mod unclaimed;
 
+pub(crate) use records::Released;
 pub use round::{FailedClaim, Round, WonPartition};
-pub(crate) use round::{RoundState, Tally, out_of_time};
+pub(crate) use round::{Tally, out_of_time};
 pub use starting_position::{StartingPosition, StartingPositions};
+pub(crate) use state::{Permit, RoundState, stopped};

@@ -12,7 +12,6 @@ use crate::transport::TransportOptions;
 /// Shorter than the shortest life of an ownership in any fleet, 60 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 const CLAIM_CONCURRENCY: usize = 16;
 const MAX_CLAIM_CONCURRENCY: usize = 256;
 
@@ -46,7 +45,6 @@ pub(crate) struct RestOptions {
     pub(crate) api_version: ApiVersion,
     pub(crate) secondary_hostname: Option<String>,
     pub(crate) retry: RetryOptions,
-    pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) user_agent_prefix: Option<String>,
     pub(crate) transport: TransportOptions,
 }
@@ -65,12 +63,8 @@ impl StoreOptions {
 }
 
 impl RestOptions {
-    pub(crate) fn attempt_timeout(&self) -> Duration {
-        self.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT)
-    }
-
     pub(crate) fn check(&self) -> Result<()> {
-        check_duration("attempt timeout", self.attempt_timeout())?;
+        check_duration("attempt timeout", self.transport.attempt_timeout)?;
         check_duration("connect timeout", self.transport.connect_timeout)
     }
 

@@ -21,14 +21,9 @@ impl StoredCheckpoint {
         properties: BlobProperties,
     ) -> Self {
         let (read, repaired) = split(checkpoint_of(group, partition_id, &properties.metadata));
-        let read = read.map(|checkpoint| {
-            let checkpoint = checkpoint.with_etag(properties.etag.clone());
-            match properties.last_modified {
-                Some(last_modified) => checkpoint.with_last_modified(last_modified),
-                None => checkpoint,
-            }
-        });
-        Self { partition_id: partition_id.to_owned(), etag: properties.etag, read, repaired }
+        let BlobProperties { etag, last_modified, .. } = properties;
+        let read = read.map(|found| found.with_version(Some(etag.clone()), last_modified));
+        Self { partition_id: partition_id.to_owned(), etag, read, repaired }
     }
 
     /// Why it is not readable as it is.
@@ -41,18 +36,17 @@ impl StoredCheckpoint {
     }
 }
 
-/// Never refused: a blob without a position can be overwritten or deleted like any other.
+/// Whatever its metadata: a blob without a position can be overwritten or deleted like any other.
 impl Record for StoredCheckpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 
     fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
+        let etag = found.etag.ok_or(SkipReason::Unreadable)?;
         let (read, repaired) =
             split(checkpoint_of(found.group, found.partition_id, found.metadata));
-        let read = read.map(|checkpoint| {
-            checkpoint.with_etag(found.etag.clone()).with_last_modified(found.last_modified)
-        });
+        let read = read.map(|read| read.with_version(Some(etag.clone()), found.last_modified));
         let partition_id = found.partition_id.to_owned();
-        Ok((Self { partition_id, etag: found.etag, read, repaired }, None))
+        Ok((Self { partition_id, etag, read, repaired }, None))
     }
 
     fn partition_id(&self) -> &str {

@@ -13,6 +13,8 @@
 
 #[path = "aio/cancellation.rs"]
 mod cancellation;
+#[path = "aio/connections.rs"]
+mod connections;
 #[path = "aio/ownership.rs"]
 mod ownership;
 mod support;

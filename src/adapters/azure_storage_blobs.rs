@@ -22,14 +22,15 @@
 //!
 //! - **Lists are read by the SDK**, all or nothing: one blob under the prefix that it cannot parse, which may be one of
 //!   another program, fails a list with [`ErrorKind::InvalidResponse`].
-//! - **It repeats requests without saying so.** If the answer to a claim was lost and the repetition conflicts with the
-//!   claim itself, it looks lost; the next list shows who owns the partition. `RetryOptions::none()` in the client
-//!   avoids that.
+//! - **It repeats requests without saying so**, so the answer to an earlier attempt may have been lost before every
+//!   conflict. The store looks who won: a lost claim costs one request more, and an outdated claim by the owner who has
+//!   the partition is won. After a refusal of another kind `is_outcome_unknown()` speaks of the last attempt only.
 //! - **No `Last-Modified` from Set Metadata**: a renewal's time is the `Date` of its answer, which is the same clock.
-//! - **Time limits** end a call in a tokio runtime only, because the SDK has none. Secondaries are not read.
+//! - **Time limits** end a call in a tokio runtime only, which must have timers, because the SDK has none. Secondaries
+//!   are not read.
+//! - **It logs credentials**: at `debug`, `azure_core` 0.21 prints whole requests, `Authorization` included, and URLs, of
+//!   which a SAS is part. Keep that target at `info` or above.
 //! - **Causes** of errors are texts without the queries of URLs: the SDK's own errors may show a SAS.
-//!
-//! [`ErrorKind::InvalidResponse`]: crate::ErrorKind::InvalidResponse
 
 mod failure;
 mod listed;
@@ -54,7 +55,7 @@ use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CallContext, Condition, CreateContainer,
     DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::ETag;
 
 const RANGE_NOT_SATISFIABLE: u16 = 416;
@@ -117,10 +118,8 @@ impl BlobContainer for ContainerClient {
         // One page; the store asks for the next one.
         let mut pages = list.into_stream();
         let page = within(request.context.deadline, pages.next()).await;
-        let Some(page) = page.ok_or_else(|| timed_out(false))? else {
-            return Ok(PageEnd::default());
-        };
-        let page = page.map_err(|error| failure(&error, false))?;
+        let page = page.ok_or_else(|| timed_out(false))?;
+        let page = page.ok_or_else(no_page)?.map_err(|error| failure(&error, false))?;
         for blob in page.blobs.blobs() {
             show(blob, visit);
         }
@@ -129,7 +128,10 @@ impl BlobContainer for ContainerClient {
     }
 
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
-        let get = blob(self, request.name).get().context(context(request.context));
+        let mut get = blob(self, request.name).get().context(context(request.context));
+        if let Some(max_length) = request.max_length {
+            get = get.range(0..max_length.get());
+        }
         let work = async {
             let (mut pages, mut content, mut found) = (get.into_stream(), Vec::new(), None);
             while let Some(page) = pages.next().await {
@@ -252,9 +254,13 @@ fn properties(blob: Blob) -> Result<BlobProperties> {
     Ok(properties)
 }
 
+/// Not to be mistaken for an empty list.
+fn no_page() -> Error {
+    Error::new(ErrorKind::InvalidResponse, "the SDK gave no page")
+}
+
 fn etag(text: &str) -> Result<ETag> {
     ETag::new(text).map_err(|error| {
-        Error::new(crate::ErrorKind::InvalidResponse, "the answer has no usable ETag")
-            .with_source(error)
+        Error::new(ErrorKind::InvalidResponse, "the answer has no usable ETag").with_source(error)
     })
 }

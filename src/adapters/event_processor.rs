@@ -11,7 +11,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use log::warn;
+use log::{debug, warn};
 
 use crate::checkpointstoreblob_aio::BlobCheckpointStore;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,7 +61,7 @@ pub async fn claim(
     for ownership in wanted {
         match ownership.into_claim() {
             Ok(claim) => claims.push(claim),
-            Err((partition_id, error)) => failures.add(&partition_id, error),
+            Err((partition_id, error)) => failures.add(partition_id, error),
         }
     }
     let mut claimed = Vec::with_capacity(claims.len());
@@ -74,7 +74,7 @@ pub async fn claim(
             }
             ClaimOutcome::Lost(_) => failures.others += 1,
             ClaimOutcome::Failed(ownership, error) => {
-                failures.add(ownership.partition_id(), error);
+                failures.add(ownership.partition_id().to_owned(), error);
             }
         }
     }
@@ -85,30 +85,30 @@ pub async fn claim(
 /// The claims that failed, and whether the round as a whole did.
 #[derive(Default)]
 struct Failures {
-    /// The first failure that no repetition helps against.
-    permanent: Option<Error>,
-    /// Claims that were won or lost, or that may succeed in the next round.
+    failed: Vec<(String, Error)>,
+    /// Claims that were won or lost.
     others: usize,
 }
 
 impl Failures {
-    fn add(&mut self, partition_id: &str, error: Error) {
-        warn!(target: LOG, "partition {partition_id} is left out of this round: {error}");
-        if is_permanent(error.kind()) {
-            self.permanent.get_or_insert(error);
-        } else {
-            self.others += 1;
-        }
+    fn add(&mut self, partition_id: String, error: Error) {
+        debug!(target: LOG, "partition {partition_id:?} is left out of this round: {error}");
+        self.failed.push((partition_id, error));
     }
 
-    fn judge(self) -> Result<()> {
-        match self.permanent {
-            Some(error) if self.others == 0 => Err(error),
-            _ => Ok(()),
+    fn judge(mut self) -> Result<()> {
+        let Some((_, first)) = self.failed.first() else { return Ok(()) };
+        if self.others == 0 && self.failed.iter().all(|(_, error)| is_permanent(error.kind())) {
+            return Err(self.failed.swap_remove(0).1);
         }
+        // The container may have warned of each; that the processor goes on without them is said once.
+        let left_out: Vec<_> = self.failed.iter().map(|(id, _)| id).collect();
+        warn!(target: LOG, "partitions {left_out:?} are left out of this round, the first because: {first}");
+        Ok(())
     }
 }
 
+/// No repetition helps against it.
 fn is_permanent(kind: ErrorKind) -> bool {
     matches!(
         kind,

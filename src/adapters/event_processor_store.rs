@@ -29,7 +29,7 @@
 /// # Behaviour
 ///
 /// - **Claims.** What was won is returned, with new ETags and times. Lost claims are left out. So are claims that
-///   failed; each is logged as a warning. The round is an error, which ends `EventProcessor::run`, only if all claims
+///   failed, with one warning in a round. The round is an error, which ends `EventProcessor::run`, only if all claims
 ///   failed for a cause that stays: no access, no container, a refused request, an invalid name.
 /// - **Lists.** A failure is an error, after the retries of the store; call `run` again.
 /// - **Owners.** A relinquished partition is listed with the owner `None`; `None` and `Some("")` are written as `""`.

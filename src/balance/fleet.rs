@@ -5,10 +5,11 @@ use super::{BalanceInput, ClaimReason, OwnershipOptions, PlannedClaim};
 use crate::error::Result;
 use crate::model::PartitionOwnership;
 
-/// A listing as one consumer sees it. Every partition is in exactly one place, and all are sorted by partition id.
+/// A listing as one consumer sees it. Every partition is in exactly one place.
 pub(super) struct Fleet<'a> {
+    /// The one that was renewed least recently first.
     pub(super) mine: Vec<&'a PartitionOwnership>,
-    /// What the other active owners hold; none is empty.
+    /// What the other active owners hold, sorted by partition id; none is empty.
     pub(super) others: Vec<Vec<&'a PartitionOwnership>>,
     pub(super) free: Vec<FreePartition<'a>>,
 }
@@ -16,7 +17,7 @@ pub(super) struct Fleet<'a> {
 pub(super) struct FreePartition<'a> {
     partition_id: &'a str,
     record: Option<&'a PartitionOwnership>,
-    /// Free for so long that whoever it was left for is not coming.
+    /// Without an owner for so long that whoever it was left for is not coming.
     pub(super) overdue: bool,
 }
 
@@ -33,11 +34,17 @@ impl<'a> Fleet<'a> {
                 Some((record, owner)) if owner == input.owner_id => mine.push(record),
                 Some((record, owner)) => others.entry(owner).or_default().push(record),
                 None => {
-                    let overdue = record.is_some_and(|it| is_overdue(it, options, server_time));
+                    let free_for = match record {
+                        Some(record) => record.age(server_time),
+                        None => input.unclaimed_for.get(partition_id).copied(),
+                    };
+                    let overdue = free_for.is_some_and(|time| time > options.patience());
                     free.push(FreePartition { partition_id, record, overdue });
                 }
             }
         }
+        // If the time does not suffice for all, it is not the same ones that miss it in each round.
+        mine.sort_by_key(|record| record.last_modified());
         Self { mine, others: others.into_values().collect(), free }
     }
 
@@ -78,15 +85,6 @@ fn live_owner<'a>(
 ) -> Option<&'a str> {
     let expired = record.age(server_time).is_some_and(|age| age > options.expiration());
     record.owner_id().filter(|_| !expired)
-}
-
-fn is_overdue(
-    record: &PartitionOwnership,
-    options: &OwnershipOptions,
-    server_time: SystemTime,
-) -> bool {
-    let patience = options.expiration().saturating_add(options.interval());
-    record.age(server_time).is_some_and(|age| age > patience)
 }
 
 impl FreePartition<'_> {

@@ -6,13 +6,16 @@ use crate::error::{Error, ErrorKind, Result};
 const SHORTEST_FOREIGN_EXPIRATION: Duration = Duration::from_secs(60);
 /// The longest interval that another SDK uses by default (Python, .NET, Java, official Rust).
 const LONGEST_FOREIGN_INTERVAL: Duration = Duration::from_secs(30);
-/// How many rounds fit into an expiration: with four, two in a row may fail and the third is still in time.
+/// How many rounds fit into an expiration: with four, two in a row may fail, or hang for an interval each, and the third
+/// is still in time.
 const ROUNDS_PER_EXPIRATION: u32 = 4;
 const DEFAULT_MARGIN: Duration = Duration::from_secs(5);
 /// Beyond it the partitions of a crashed consumer would wait for a day.
 const LONGEST_EXPIRATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// Both `Last-Modified` and `Date` are cut to whole seconds, so a record can look this much older than it is.
 const CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
+/// In less than that the requests of a round cannot be expected to end.
+const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 
 /// How fast a consumer goes for its fair share of the partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -74,7 +77,8 @@ impl OwnershipOptions {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the interval is below 1 s (the resolution of the service's clock), or if the
-    /// expiration is not longer than two intervals (one failed round would give the partitions away) or above a day.
+    /// expiration is not longer than two intervals (one failed round would give the partitions away) or above a day, or
+    /// if both together leave less than 1 s for a [round](Self::round_timeout).
     pub fn new(interval: Duration, expiration: Duration) -> Result<Self> {
         Self {
             interval,
@@ -99,7 +103,8 @@ impl OwnershipOptions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if it is not longer than two intervals, or above a day.
+    /// [`ErrorKind::Configuration`] if it is not longer than two intervals, or above a day, or leaves less than 1 s for a
+    /// [round](Self::round_timeout).
     pub fn with_fleet_expiration(mut self, fleet_expiration: Duration) -> Result<Self> {
         self.fleet_expiration = fleet_expiration;
         self.checked()
@@ -113,7 +118,8 @@ impl OwnershipOptions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if it is below 1 s or above the interval.
+    /// [`ErrorKind::Configuration`] if it is below 1 s or above the interval, or leaves less than 1 s for a
+    /// [round](Self::round_timeout).
     pub fn with_margin(mut self, margin: Duration) -> Result<Self> {
         self.margin = margin;
         self.checked()
@@ -143,6 +149,14 @@ impl OwnershipOptions {
         if margin < CLOCK_RESOLUTION || margin > interval {
             return refused(format!(
                 "margin {margin:?}: it must be at least 1 s and at most the interval, {interval:?}"
+            ));
+        }
+        if self.round_timeout() < SHORTEST_ROUND {
+            return refused(format!(
+                "the shortest expiration {:?} less a margin of {margin:?} and an interval of {interval:?} leaves {:?} \
+                 for a round: it must be at least 1 s",
+                self.fleet_expiration(),
+                self.round_timeout(),
             ));
         }
         Ok(self)
@@ -178,16 +192,24 @@ impl OwnershipOptions {
         self.fleet_expiration().saturating_sub(self.margin)
     }
 
-    /// How long a round may take, so that a renewal in it is still in time if it succeeds.
+    /// For how long a partition without an owner is left to whoever has a better claim to it.
+    pub(super) fn patience(&self) -> Duration {
+        self.expiration.saturating_add(self.interval)
+    }
+
+    /// How long a round may take: an interval, or less if a renewal in it would be too late otherwise.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use eventhub_checkpointstore::balance::OwnershipOptions;
     /// let options = OwnershipOptions::default();
-    /// assert_eq!(options.round_timeout(), Duration::from_secs(40)); // 60 s - 5 s - 15 s
+    /// assert_eq!(options.round_timeout(), Duration::from_secs(15));
+    /// let tight = OwnershipOptions::new(Duration::from_secs(30), Duration::from_secs(61))?;
+    /// assert_eq!(tight.round_timeout(), Duration::from_secs(26)); // 61 s - 5 s - 30 s
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
     /// ```
     pub fn round_timeout(&self) -> Duration {
-        self.lease_duration().saturating_sub(self.interval)
+        self.lease_duration().saturating_sub(self.interval).min(self.interval)
     }
 
     /// The time from the start of a round to the start of the next: between 80 % and 100 % of the interval.
@@ -233,6 +255,33 @@ mod tests {
         assert!(options.with_fleet_expiration(seconds(60)).is_err());
         assert!(options.with_margin(Duration::ZERO).is_err());
         assert!(options.with_margin(seconds(31)).is_err());
+    }
+
+    #[test]
+    fn a_round_that_cannot_end_in_time_is_refused_with_its_numbers() {
+        let tight = OwnershipOptions::new(seconds(1), Duration::from_millis(2_001)).unwrap_err();
+        assert!(
+            tight.to_string().contains("2.001s") && tight.to_string().contains("1ms"),
+            "{tight}"
+        );
+        let options = OwnershipOptions::new(seconds(30), Duration::from_millis(60_001)).unwrap();
+        let tight = options.with_margin(seconds(30)).unwrap_err();
+        assert_eq!(tight.kind(), ErrorKind::Configuration);
+        let options = OwnershipOptions::new(seconds(1), seconds(60)).unwrap();
+        assert!(options.with_fleet_expiration(Duration::from_millis(2_999)).is_err());
+        assert!(options.with_fleet_expiration(seconds(3)).is_ok());
+    }
+
+    #[test]
+    fn two_rounds_can_hang_before_the_third_renews_in_time() {
+        for options in [
+            OwnershipOptions::default(),
+            OwnershipOptions::new(seconds(30), seconds(120)).unwrap(),
+            OwnershipOptions::new(seconds(10), seconds(60)).unwrap(),
+        ] {
+            let third = options.interval() + options.round_timeout() * 2;
+            assert!(third + seconds(1) < options.lease_duration(), "{options:?}");
+        }
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl PlannedClaim {
 #[must_use = "a plan does nothing until its claims are sent to the store"]
 #[non_exhaustive]
 pub struct Plan {
-    /// The partitions that are ours, each under its listed [`ETag`](crate::ETag).
+    /// The partitions that are ours, each under its listed [`ETag`](crate::ETag); the one that was renewed least recently
+    /// first.
     pub renew: Vec<PlannedClaim>,
     /// The free partitions to take: never owned, released or expired.
     pub claim: Vec<PlannedClaim>,
@@ -98,6 +99,15 @@ impl Plan {
     /// Whether there is nothing to do but to renew.
     pub fn is_settled(&self) -> bool {
         self.claim.is_empty() && self.steal.is_empty()
+    }
+
+    /// Takes nothing that is not ours already, and renews only some of that.
+    pub(crate) fn keep_renewals(&mut self, is_kept: impl FnMut(&PlannedClaim) -> bool) {
+        self.renew.retain(is_kept);
+        self.claim.clear();
+        self.steal.clear();
+        self.spare.clear();
+        self.needed = 0;
     }
 
     /// The claims to send at once: renewals first, then free partitions, then steals.

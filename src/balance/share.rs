@@ -43,6 +43,9 @@ impl Surplus<'_> {
 ///
 /// Which partitions an owner keeps is the same for every planner, its first ones by id: however many consumers
 /// steal from it at the same moment, all together they leave it its floor.
+///
+/// A record without an ETag is one of the other naming: its owner would not learn of a claim under the own one, so it
+/// is left alone until it expires.
 pub(super) fn surplus<'a>(
     others: &[Vec<&'a PartitionOwnership>],
     floor: usize,
@@ -51,6 +54,7 @@ pub(super) fn surplus<'a>(
     let mut surplus = Vec::new();
     for theirs in others {
         let mut movable = theirs.get(floor..).unwrap_or_default().to_vec();
+        movable.retain(|record| record.etag().is_some());
         rng.shuffle(&mut movable);
         let loads = (floor + 1..=theirs.len()).rev();
         surplus

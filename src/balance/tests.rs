@@ -218,6 +218,32 @@ fn what_nobody_took_is_taken_above_the_share() {
     assert_eq!(balanced(6, &left(OVERDUE)).claim.len(), 1);
 }
 
+/// As after partitions were added to the event hub, if the other consumers do not know of them.
+#[test]
+fn what_never_had_a_record_is_taken_above_the_share_if_nobody_takes_it() {
+    let (group, ids, listed) = (group(), ids(8), owned(&[("me", 4), ("a", 2)]));
+    let plan_after = |seconds, strategy| {
+        let unclaimed_for =
+            ["6", "7"].map(|id| (id.to_owned(), Duration::from_secs(seconds))).into();
+        let mut input = BalanceInput::new(&group, "me", &ids, &listed, now());
+        input.options = input.options.with_strategy(strategy);
+        input.unclaimed_for = &unclaimed_for;
+        balance(&input).unwrap()
+    };
+    assert!(plan_after(135, BalanceStrategy::Greedy).is_settled(), "they are for \"a\" to take");
+    let plan = plan_after(OVERDUE, BalanceStrategy::Greedy);
+    assert_eq!((partitions_of(&plan.claim), plan.needed), (vec!["6", "7"], 0));
+    assert_eq!(plan_after(OVERDUE, BalanceStrategy::Balanced).claim.len(), 1);
+}
+
+#[test]
+fn what_was_renewed_least_recently_is_renewed_first() {
+    let listed = [record(0, "me", 5), record(1, "me", 40), record(2, "me", 5), record(3, "me", 70)];
+    let plan = greedy(4, &listed);
+    let order: Vec<_> = plan.renew.iter().map(PlannedClaim::partition_id).collect();
+    assert_eq!(order, ["3", "1", "0", "2"]);
+}
+
 #[test]
 fn what_cannot_be_stored_is_refused() {
     let (group, ids) = (group(), vec!["a/b".to_owned()]);

@@ -40,6 +40,20 @@ impl<T> Lock<T> {
     }
 }
 
+/// Ends work that waits elsewhere: no thread can be ended from outside, so here it goes on.
+#[derive(Default)]
+pub(super) struct Interrupt {}
+
+impl Interrupt {
+    #[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "as in the async surface")]
+    pub(super) fn run<T>(&self, done: T) -> Option<T> {
+        Some(done)
+    }
+
+    #[allow(clippy::unused_self, reason = "as in the async surface")]
+    pub(super) fn interrupt(&self) {}
+}
+
 /// Does all the work, at most so much of it at a time; the results are in the order of the items.
 ///
 /// The calling thread works, too, so a thread that cannot be spawned only costs concurrency.

@@ -1,9 +1,10 @@
 //! What differs between the surfaces by nature: waiting for many, locking, and limits.
 
 use std::future::Future;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{AbortHandle, Either, abortable, select};
 use futures_util::lock::{Mutex, MutexGuard};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
@@ -22,9 +23,29 @@ impl<T> Lock<T> {
         self.0.try_lock()
     }
 
-    /// Waits without a limit, for which there is no timer here; whoever holds the lock can be dropped.
+    /// Does not wait, for which there is no timer here: whoever holds the lock is to be interrupted before.
+    #[allow(clippy::unused_async, reason = "the blocking surface waits")]
     pub(super) async fn lock_within(&self, _limit: Duration) -> Option<MutexGuard<'_, T>> {
-        Some(self.lock().await)
+        self.try_lock()
+    }
+}
+
+/// Ends work that waits elsewhere: whatever it awaits is dropped.
+#[derive(Default)]
+pub(super) struct Interrupt(std::sync::Mutex<Option<AbortHandle>>);
+
+impl Interrupt {
+    /// `None` if it was interrupted.
+    pub(super) async fn run<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
+        let (work, handle) = abortable(work);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        work.await.ok()
+    }
+
+    /// What runs now goes no further, even if nobody polls it any more.
+    pub(super) fn interrupt(&self) {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        running.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -69,7 +69,8 @@ impl BlobCheckpointStoreBuilder {
         }
     }
 
-    /// The credential; it wins over one in the URL or the connection string.
+    /// The credential; it wins over one in the URL or the connection string. Only a SAS in the URL counts where the
+    /// credential is anonymous.
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
         self.credential = Some(credential.into());
         self
@@ -113,13 +114,15 @@ impl BlobCheckpointStoreBuilder {
     /// - Nothing is ever written or deleted under the other naming. So a checkpoint that is deleted under the own
     ///   naming lets an older one of the other naming show again.
     ///
-    /// Consumers that have yet to move never look under the new naming: they do not see the claims of those that have,
-    /// and keep on reading partitions that these take over. Stop them partition by partition or all at once, not
-    /// slowly.
+    /// To move, start the new consumers and then stop all old ones at once: the new ones leave live owners alone, and
+    /// take over what is relinquished or expires. The old ones never look under the new naming; if only some of them
+    /// stop, the others take the same partitions as the new ones, and both process them.
     ///
     /// The cost: a list takes a second request per 5,000 partitions, [`get_checkpoint`] a second one where the own
     /// naming has no checkpoint. Groups whose names are all in lower case are the same in both namings and cost
-    /// nothing. Claims and updates cost nothing.
+    /// nothing. Claims and updates cost nothing, but for a [fenced](BlobCheckpointStore::fenced) store: where it reads
+    /// before an update and the own naming has no checkpoint, it reads a second time.
+    /// [`delete_checkpoints`](BlobCheckpointStore::delete_checkpoints) takes a second list, too.
     ///
     /// [`get_checkpoint`]: BlobCheckpointStore::get_checkpoint
     pub fn read_fallback(mut self, read_fallback: bool) -> Self {
@@ -149,11 +152,11 @@ impl BlobCheckpointStoreBuilder {
 
     /// The limit of one attempt, from connecting to the end of the answer. Default: 8 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.rest.attempt_timeout = Some(timeout);
+        self.rest.transport.attempt_timeout = timeout;
         self
     }
 
-    /// The limit of connecting, with the TLS handshake. Default: 5 s.
+    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.connect_timeout = timeout;
         self
@@ -192,7 +195,8 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// An HTTP client of your own. The options about connections, proxies and TLS do not count then.
+    /// An HTTP client of your own, or an `Arc` or `Box` of one. The options about connections, proxies and TLS do not
+    /// count then.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -227,7 +231,7 @@ impl BlobCheckpointStoreBuilder {
             None => secondary,
         };
         let credential = match self.credential {
-            Some(credential) if !credential.is_anonymous() => credential,
+            Some(credential) if !(credential.is_anonymous() && self.account.is_url()) => credential,
             _ => found.into(),
         };
         let secure = endpoint.is_secure() && secondary.as_ref().is_none_or(Endpoint::is_secure);
@@ -246,7 +250,7 @@ impl BlobCheckpointStoreBuilder {
             user_agent: self.rest.user_agent()?,
             api_version: self.rest.api_version,
             retry: self.rest.retry,
-            attempt_timeout: self.rest.attempt_timeout(),
+            attempt_timeout: self.rest.transport.attempt_timeout,
             call_timeout: self.store.call_timeout,
             endpoint,
             secondary,
@@ -268,6 +272,10 @@ fn connect(
 }
 
 impl Account {
+    fn is_url(&self) -> bool {
+        matches!(self, Self::Url(_))
+    }
+
     fn parse(&self) -> Result<(Endpoint, Option<Endpoint>, StringCredential)> {
         match self {
             Self::Url(url) => {

@@ -215,46 +215,60 @@ impl CheckpointStore for BlobCheckpointStore {
     }
 }
 
-/// A shared store is a store.
-#[maybe_async]
-impl<T: CheckpointStore + ?Sized> CheckpointStore for Arc<T> {
-    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
-        T::list_ownership(self, group).await
-    }
+/// What points to a store is a store.
+macro_rules! store_behind {
+    ($pointer:ident) => {
+        #[maybe_async]
+        impl<T: CheckpointStore + ?Sized> CheckpointStore for $pointer<T> {
+            async fn list_ownership(
+                &self,
+                group: &ConsumerGroup,
+            ) -> Result<Listing<PartitionOwnership>> {
+                T::list_ownership(self, group).await
+            }
 
-    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-        T::claim_ownership(self, ownerships).await
-    }
+            async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+                T::claim_ownership(self, ownerships).await
+            }
 
-    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        T::list_checkpoints(self, group).await
-    }
+            async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+                T::list_checkpoints(self, group).await
+            }
 
-    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        T::update_checkpoint(self, checkpoint).await
-    }
+            async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+                T::update_checkpoint(self, checkpoint).await
+            }
 
-    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-        T::relinquish_ownership(self, ownerships).await
-    }
+            async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+                T::relinquish_ownership(self, ownerships).await
+            }
 
-    async fn get_checkpoint(
-        &self,
-        group: &ConsumerGroup,
-        partition_id: &str,
-    ) -> Result<Option<Checkpoint>> {
-        T::get_checkpoint(self, group, partition_id).await
-    }
+            async fn get_checkpoint(
+                &self,
+                group: &ConsumerGroup,
+                partition_id: &str,
+            ) -> Result<Option<Checkpoint>> {
+                T::get_checkpoint(self, group, partition_id).await
+            }
 
-    async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
-        T::delete_checkpoint(self, group, partition_id).await
-    }
+            async fn delete_checkpoint(
+                &self,
+                group: &ConsumerGroup,
+                partition_id: &str,
+            ) -> Result<bool> {
+                T::delete_checkpoint(self, group, partition_id).await
+            }
 
-    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
-        T::limited(self, limit)
-    }
+            fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+                T::limited(self, limit)
+            }
 
-    fn now(&self) -> Instant {
-        T::now(self)
-    }
+            fn now(&self) -> Instant {
+                T::now(self)
+            }
+        }
+    };
 }
+
+store_behind!(Arc);
+store_behind!(Box);

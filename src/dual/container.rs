@@ -1,5 +1,6 @@
 //! Where blobs are kept; a container of your own is plugged in here.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::maybe_async;
@@ -163,7 +164,8 @@ pub trait BlobContainer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure. With a
+    /// [`max_length`](GetBlob::max_length) an empty blob may be refused with the status 416, as by the service.
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
         Err(Error::new(ErrorKind::Other, "this container does not read content")
             .with_blob(request.name))
@@ -192,3 +194,53 @@ pub trait BlobContainer: Send + Sync {
         Instant::now()
     }
 }
+
+/// What points to a container is a container.
+macro_rules! container_behind {
+    ($pointer:ident) => {
+        #[maybe_async]
+        impl<T: BlobContainer + ?Sized> BlobContainer for $pointer<T> {
+            async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+                T::put_blob(self, request).await
+            }
+
+            async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+                T::set_blob_metadata(self, request).await
+            }
+
+            async fn get_blob_properties(
+                &self,
+                request: GetBlobProperties<'_>,
+            ) -> Result<BlobProperties> {
+                T::get_blob_properties(self, request).await
+            }
+
+            async fn list_blobs(
+                &self,
+                request: ListBlobs<'_>,
+                visit: &mut BlobVisitor<'_>,
+            ) -> Result<PageEnd> {
+                T::list_blobs(self, request, visit).await
+            }
+
+            async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+                T::get_blob(self, request).await
+            }
+
+            async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+                T::delete_blob(self, request).await
+            }
+
+            async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+                T::create_container(self, request).await
+            }
+
+            fn now(&self) -> Instant {
+                T::now(self)
+            }
+        }
+    };
+}
+
+container_behind!(Arc);
+container_behind!(Box);

@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::{BlobCheckpointStore, CheckpointStore, by_surface, maybe_async};
+use super::{
+    BlobCheckpointStore, CheckpointStore, by_surface, example_end, example_start, maybe_async,
+};
+use crate::container::RequestOptions;
 use crate::error::{ErrorKind, Result};
-use crate::fence::{Known, Memory, Occasion, Verdict, judge};
+use crate::fence::{Known, Memory, Moment, Occasion, Verdict, judge};
 use crate::model::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, ETag, Listing, PartitionOwnership,
     UpdateOutcome,
@@ -40,7 +43,9 @@ const MAX_RACES: u32 = 100;
 /// # Requests
 ///
 /// One per update, as without the fence. One more for the first update of a partition whose checkpoint was not read
-/// through this store, and one or two more after another writer was first.
+/// through this store, and one or two more after another writer was first. Where a read also looks under the other
+/// naming ([`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback)) and finds nothing under the own one,
+/// one more.
 ///
 /// Clones share what is remembered. Works as a [`CheckpointStore`], too.
 ///
@@ -56,15 +61,15 @@ let store = BlobCheckpointStore::in_memory();
 let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 
 let former_owner = store.fenced();
-let outcome = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "100", 1)?)?;
-assert_eq!(outcome, UpdateOutcome::Written);
+let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "100", 1)?)?;
+assert!(update.is_written());
 
 let new_owner = store.fenced();
-let outcome = new_owner.update_checkpoint(&Checkpoint::new(&group, "0", "300", 3)?)?;
-assert_eq!(outcome, UpdateOutcome::Written);
+let update = new_owner.update_checkpoint(&Checkpoint::new(&group, "0", "300", 3)?)?;
+assert!(update.is_written());
 
-let outcome = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "200", 2)?)?;
-assert_eq!(outcome, UpdateOutcome::Stale);
+let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "200", 2)?)?;
+assert_eq!(update.outcome, UpdateOutcome::Stale);
 # Ok::<(), eventhub_checkpointstore::Error>(())
 ```"#,
     aio: r#"
@@ -78,15 +83,15 @@ let store = BlobCheckpointStore::in_memory();
 let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 
 let former_owner = store.fenced();
-let outcome = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "100", 1)?).await?;
-assert_eq!(outcome, UpdateOutcome::Written);
+let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "100", 1)?).await?;
+assert!(update.is_written());
 
 let new_owner = store.fenced();
-let outcome = new_owner.update_checkpoint(&Checkpoint::new(&group, "0", "300", 3)?).await?;
-assert_eq!(outcome, UpdateOutcome::Written);
+let update = new_owner.update_checkpoint(&Checkpoint::new(&group, "0", "300", 3)?).await?;
+assert!(update.is_written());
 
-let outcome = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "200", 2)?).await?;
-assert_eq!(outcome, UpdateOutcome::Stale);
+let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "200", 2)?).await?;
+assert_eq!(update.outcome, UpdateOutcome::Stale);
 # Ok(())
 # }
 ```"#
@@ -118,33 +123,44 @@ impl FencedCheckpointStore {
         &self.store
     }
 
+    /// The same store, whose calls carry these options. What is remembered is shared.
+    ///
+    #[doc = example_start!()]
+    /// let fenced = store.fenced();
+    /// let urgent = fenced.with_options(RequestOptions::new().timeout(Duration::from_secs(2)));
+    #[doc = example_end!()]
+    pub fn with_options(&self, options: RequestOptions) -> Self {
+        self.over(self.store.with_options(options))
+    }
+
+    fn over(&self, store: BlobCheckpointStore) -> Self {
+        Self { store, memory: Arc::clone(&self.memory) }
+    }
+
     fn name(&self, group: &ConsumerGroup, partition_id: &str) -> String {
         self.store.name(group, BlobKind::Checkpoint, partition_id)
     }
 
-    fn remember(&self, checkpoint: &Checkpoint) {
-        // A checkpoint of the other naming has no ETag: it is read anew before the first update.
-        if let Some(etag) = checkpoint.etag() {
-            let known = Known::new(etag.clone(), checkpoint.sequence_number());
-            let name = self.name(checkpoint.group(), checkpoint.partition_id());
-            self.memory.remember(name, known);
-        }
+    /// A checkpoint of the other naming has no ETag: nothing is known of the own one then, and the next update reads it.
+    fn remember(&self, checkpoint: &Checkpoint, began: Moment) {
+        let name = self.name(checkpoint.group(), checkpoint.partition_id());
+        let number = checkpoint.sequence_number();
+        let known = checkpoint.etag().map(|etag| Known::new(etag.clone(), number));
+        self.memory.end_read(&name, began, known);
     }
 }
 
 #[maybe_async]
 impl FencedCheckpointStore {
-    /// Stores a checkpoint unless a later one is stored.
+    /// Stores a checkpoint unless a later one is stored; the [`outcome`](CheckpointUpdate::outcome) of the answer tells.
     ///
     /// # Errors
     ///
     /// Any failure of a request. With [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown) it may be stored all the same; the next update
     /// finds out.
-    pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<UpdateOutcome> {
+    pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
         let update = self.update(checkpoint).await;
-        update
-            .map(|update| update.outcome)
-            .map_err(|error| error.with_action("update the checkpoint"))
+        update.map_err(|error| error.with_action("update the checkpoint"))
     }
 
     /// Lists the checkpoints of a group; the next updates replace the versions that it found.
@@ -153,9 +169,10 @@ impl FencedCheckpointStore {
     ///
     /// As [`BlobCheckpointStore::list_checkpoints`].
     pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        let began = self.memory.begin_read();
         let listing = self.store.list_checkpoints(group).await?;
         if !listing.is_from_secondary() {
-            listing.iter().for_each(|checkpoint| self.remember(checkpoint));
+            listing.iter().for_each(|checkpoint| self.remember(checkpoint, began));
         }
         Ok(listing)
     }
@@ -171,10 +188,11 @@ impl FencedCheckpointStore {
         group: &ConsumerGroup,
         partition_id: &str,
     ) -> Result<Option<Checkpoint>> {
+        let began = self.memory.begin_read();
         let found = self.store.read_checkpoint(group, partition_id, false).await?;
         match &found {
-            Some(checkpoint) => self.remember(checkpoint),
-            None => self.memory.forget(&self.name(group, partition_id)),
+            Some(checkpoint) => self.remember(checkpoint, began),
+            None => self.memory.end_read(&self.name(group, partition_id), began, None),
         }
         Ok(found)
     }
@@ -193,33 +211,56 @@ impl FencedCheckpointStore {
                 Seen::Free(version) => version,
                 Seen::Settled(update) => return Ok(update),
             };
-            let answer = self.store.write_over(checkpoint, version.as_ref(), deadline).await;
-            let conflict = match answer {
-                Ok(written) => {
-                    let known = Known::new(written.etag.clone(), checkpoint.sequence_number());
-                    self.memory.remember(name, known);
-                    let mut update = CheckpointUpdate::new(UpdateOutcome::Written);
-                    update.etag = Some(written.etag);
-                    update.last_modified = written.last_modified;
-                    return Ok(update);
-                }
+            let conflict = match self.write(checkpoint, &name, version.as_ref(), deadline).await {
+                Ok(update) => return Ok(update),
                 Err(error) => error,
             };
             // A write that is in doubt stays so, whatever comes of the next one.
             doubt |= conflict.is_outcome_unknown();
             let conflict = conflict.with_outcome_unknown_if(doubt);
             races += 1;
-            seen = match conflict.kind() {
+            let occasion = match conflict.kind() {
                 _ if races == MAX_RACES => return Err(conflict),
-                // It was deleted: there is no position that could be moved backwards.
-                ErrorKind::BlobNotFound if version.is_some() => Seen::Free(None),
-                ErrorKind::ConditionNotMet => {
-                    let seen = self.look(checkpoint, Occasion::Conflict, deadline).await;
-                    seen.map_err(|error| error.with_outcome_unknown_if(doubt))?
-                }
+                // It was deleted: there is no position that could be moved backwards, but for one of the other naming.
+                ErrorKind::BlobNotFound if version.is_some() => Occasion::BeforeWrite,
+                ErrorKind::ConditionNotMet => Occasion::Conflict,
                 _ => return Err(conflict),
             };
+            let has_one_name =
+                self.store.prefixes(checkpoint.group(), BlobKind::Checkpoint).len() == 1;
+            seen = if occasion == Occasion::BeforeWrite && has_one_name {
+                Seen::Free(None)
+            } else {
+                let seen = self.look(checkpoint, occasion, deadline).await;
+                seen.map_err(|error| error.with_outcome_unknown_if(doubt))?
+            };
         }
+    }
+
+    /// One write over just this version, or where there is none.
+    async fn write(
+        &self,
+        checkpoint: &Checkpoint,
+        name: &str,
+        version: Option<&ETag>,
+        deadline: Instant,
+    ) -> Result<CheckpointUpdate> {
+        let began = self.memory.begin_write(name, checkpoint);
+        let written = match self.store.write_over(checkpoint, version, deadline).await {
+            Ok(written) => written,
+            Err(error) => {
+                if !error.is_outcome_unknown() {
+                    self.memory.refused(name, began);
+                }
+                return Err(error);
+            }
+        };
+        let known = Known::new(written.etag.clone(), checkpoint.sequence_number());
+        self.memory.written(name, began, known);
+        let mut update = CheckpointUpdate::new(UpdateOutcome::Written);
+        update.etag = Some(written.etag);
+        update.last_modified = written.last_modified;
+        Ok(update)
     }
 
     /// Reads what is stored, and judges whether the checkpoint may replace it.
@@ -233,6 +274,7 @@ impl FencedCheckpointStore {
         let (mut is_own, mut own_version) = (true, None);
         for prefix in self.store.prefixes(group, BlobKind::Checkpoint) {
             let name = format!("{prefix}{partition_id}");
+            let began = self.memory.begin_read();
             let stored =
                 self.store.read_stored(group, partition_id, &name, false, deadline).await?;
             let Some(stored) = stored else {
@@ -244,6 +286,10 @@ impl FencedCheckpointStore {
                 (is_own, own_version) = (false, Some(stored.etag));
                 continue;
             }
+            let ours =
+                stored.checkpoint().is_some_and(|found| self.memory.is_in_doubt(&name, found));
+            // A write of ours whose answer was lost is no other writer's.
+            let occasion = if ours { Occasion::BeforeWrite } else { occasion };
             let verdict = judge(&stored, checkpoint, occasion);
             if verdict == Verdict::Ahead {
                 debug!(target: super::LOG, "checkpoint of partition {partition_id} is stale: {:?} is stored", stored.read);
@@ -262,7 +308,7 @@ impl FencedCheckpointStore {
                 // Without numbers only the ETag keeps a former owner out: it must not learn the new one here.
                 let comparable = found.sequence_number().and(checkpoint.sequence_number());
                 if verdict == Verdict::Same || comparable.is_some() {
-                    self.remember(found);
+                    self.remember(found, began);
                 }
             }
             return Ok(Seen::Settled(update));
@@ -286,8 +332,7 @@ impl CheckpointStore for FencedCheckpointStore {
     }
 
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        let update = self.update(checkpoint).await;
-        update.map_err(|error| error.with_action("update the checkpoint"))
+        Self::update_checkpoint(self, checkpoint).await
     }
 
     async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
@@ -303,13 +348,13 @@ impl CheckpointStore for FencedCheckpointStore {
     }
 
     async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
+        let deleted = self.store.delete_checkpoint(group, partition_id).await;
         self.memory.forget(&self.name(group, partition_id));
-        self.store.delete_checkpoint(group, partition_id).await
+        deleted
     }
 
     fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
-        let (store, memory) = (self.store.limited_to(limit), Arc::clone(&self.memory));
-        Some(Box::new(Self { store, memory }))
+        Some(Box::new(self.over(self.store.limited_to(limit))))
     }
 
     fn now(&self) -> Instant {

@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::runtime::map_concurrently;
 use super::{BlobCheckpointStore, by_surface, maybe_async};
 use crate::container::GetBlob;
-use crate::error::{ErrorKind, Result};
-use crate::legacy::{LegacyLayout, read_content};
+use crate::error::{Error, ErrorKind, Result};
+use crate::legacy::{LegacyLayout, MAX_CONTENT, ReadContent, defect, read_content};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, KeepReason,
     Listing, RunMode, SkipReason, SkippedBlob,
@@ -15,19 +15,19 @@ use crate::model::{
 use crate::naming::BlobKind;
 use crate::stored_checkpoint::StoredCheckpoint;
 
-/// What the content of a blob says; `None` if the blob is gone.
-type Content = Option<(Result<Checkpoint, SkipReason>, Option<SkipReason>)>;
+/// An empty blob has no first byte.
+const RANGE_NOT_SATISFIABLE: u16 = 416;
 
 #[maybe_async]
 impl BlobCheckpointStore {
     /// Lists the checkpoints that a legacy processor of the group left in this container. Nothing is written.
     ///
     /// One request per 5,000 blobs and one for each blob under the prefix, several at a time. Content that is no
-    /// checkpoint is left out and named in [`Listing::skipped`].
+    /// checkpoint, or that the service does not give, is left out and named in [`Listing::skipped`].
     ///
     /// # Errors
     ///
-    /// Any failure of a request; never a shorter list.
+    /// Any other failure of a request; never a shorter list.
     #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
     pub async fn list_legacy_checkpoints(
         &self,
@@ -145,31 +145,34 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
         let read = |blob| async move { read_one(store, group, layout, blob, deadline).await };
         let read = map_concurrently(blobs.items(), self.claim_concurrency(), read).await;
         for (name, content) in read {
-            let Some((read, repaired)) = content? else {
-                continue;
+            let read = match content {
+                Ok(Some(read)) => read,
+                Ok(None) => continue,
+                Err(error) if is_refusal(&error) => Err(SkipReason::ContentRefused),
+                Err(error) => return Err(error),
             };
-            if let Some(reason) = read.as_ref().err().copied().or(repaired) {
-                skipped.push(SkippedBlob::new(name, reason));
-            }
-            items.extend(read.ok());
+            skipped.extend(defect(&read).map(|reason| SkippedBlob::new(name, reason)));
+            items.extend(read.ok().map(|(checkpoint, _)| checkpoint));
         }
         Ok(Listing::new(items, skipped, server_time))
     }
 
+    /// What the content of a blob says; `None` if the blob is gone.
     async fn read_legacy(
         &self,
         group: &ConsumerGroup,
         partition_id: &str,
         name: &str,
         deadline: Instant,
-    ) -> Result<Content> {
-        let request = GetBlob::new(name, self.context(deadline));
+    ) -> Result<Option<ReadContent>> {
+        let mut request = GetBlob::new(name, self.context(deadline));
+        request.max_length = Some(MAX_CONTENT);
         match self.container().get_blob(request).await {
-            Ok(blob) => Ok(Some(match read_content(group, partition_id, &blob.content) {
-                Ok((checkpoint, repaired)) => (Ok(checkpoint), repaired),
-                Err(reason) => (Err(reason), None),
-            })),
+            Ok(blob) => Ok(Some(read_content(group, partition_id, &blob.content))),
             Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(None),
+            Err(error) if error.status() == Some(RANGE_NOT_SATISFIABLE) => {
+                Ok(Some(Err(SkipReason::InvalidContent)))
+            }
             Err(error) => Err(error),
         }
     }
@@ -182,10 +185,15 @@ async fn read_one(
     layout: &LegacyLayout,
     blob: &StoredCheckpoint,
     deadline: Instant,
-) -> (String, Result<Content>) {
+) -> (String, Result<Option<ReadContent>>) {
     let name = format!("{}{}", layout.prefix(), blob.partition_id);
     let content = store.read_legacy(group, &blob.partition_id, &name, deadline).await;
     (name, content)
+}
+
+/// Whether it says something of this one blob, and would say it again.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Rejected | ErrorKind::InvalidResponse)
 }
 
 struct Migration<'a> {
@@ -208,16 +216,9 @@ struct LegacyPartition {
 #[maybe_async]
 impl Migration<'_> {
     async fn find(&self) -> Result<Vec<LegacyPartition>> {
-        let group = self.group;
-        // With the read fallback a checkpoint of the other naming counts: the migrated one would hide it.
-        let current = self.target.prefixes(group, BlobKind::Checkpoint);
-        let current = self.target.list_under(group, &current, false, self.deadline).await?;
-        let mut current: HashMap<_, _> = current
-            .into_iter()
-            .map(|stored: StoredCheckpoint| (stored.partition_id, stored.read.ok()))
-            .collect();
+        let mut current = self.current().await?;
         let legacy = [self.layout.prefix().to_owned()];
-        let legacy = self.source.list_under(group, &legacy, false, self.deadline).await?;
+        let legacy = self.source.list_under(self.group, &legacy, false, self.deadline).await?;
         Ok(legacy
             .into_iter()
             .map(|blob: StoredCheckpoint| {
@@ -231,6 +232,24 @@ impl Migration<'_> {
             .collect())
     }
 
+    /// The partitions that have a blob of the current format, with its checkpoint if it is readable.
+    async fn current(&self) -> Result<HashMap<String, Option<Checkpoint>>> {
+        // With the read fallback a checkpoint of the other naming counts: the migrated one would hide it.
+        let prefixes = self.target.prefixes(self.group, BlobKind::Checkpoint);
+        let listing = self.target.list_under(self.group, &prefixes, false, self.deadline).await?;
+        let in_the_way = listing
+            .skipped()
+            .iter()
+            .filter(|blob| matches!(blob.reason, SkipReason::Directory | SkipReason::Unreadable));
+        let mut current: HashMap<_, _> = in_the_way
+            .filter_map(|blob| Some((blob.name.strip_prefix(&prefixes[0])?.to_owned(), None)))
+            .collect();
+        let stored = listing.into_iter();
+        current
+            .extend(stored.map(|stored: StoredCheckpoint| (stored.partition_id, stored.read.ok())));
+        Ok(current)
+    }
+
     async fn migrate(&self, found: &LegacyPartition) -> CheckpointChange {
         let partition_id = &found.partition_id;
         let change = |outcome| CheckpointChange::new(partition_id, outcome);
@@ -241,22 +260,27 @@ impl Migration<'_> {
         }
         let name = format!("{}{partition_id}", self.layout.prefix());
         let content = self.source.read_legacy(self.group, partition_id, &name, self.deadline).await;
-        let checkpoint = match content {
-            Ok(Some((Ok(checkpoint), _))) => checkpoint,
-            Ok(Some((Err(reason), _))) => {
-                return change(ChangeOutcome::Kept(KeepReason::Skipped(reason)));
-            }
+        let read = match content {
+            Ok(Some(read)) => self.judge(name, read),
             Ok(None) => return change(ChangeOutcome::Kept(KeepReason::Missing)),
             Err(error) => {
                 let error = error.with_action("read the legacy checkpoint");
                 return change(ChangeOutcome::Failed(error));
             }
         };
+        let (checkpoint, repaired) = match read {
+            Ok(read) => read,
+            Err(reason) => return change(ChangeOutcome::Kept(KeepReason::Skipped(reason))),
+        };
         if self.mode == RunMode::DryRun {
-            return change(ChangeOutcome::Planned).with_after(Some(checkpoint));
+            return change(ChangeOutcome::Planned)
+                .with_after(Some(checkpoint))
+                .with_repaired(repaired);
         }
         match self.target.replace_checkpoint(&checkpoint, None, self.deadline).await {
-            Ok(after) => change(ChangeOutcome::Applied).with_after(Some(after)),
+            Ok(after) => {
+                change(ChangeOutcome::Applied).with_after(Some(after)).with_repaired(repaired)
+            }
             Err(error) if error.kind() == ErrorKind::ConditionNotMet => {
                 change(ChangeOutcome::Kept(KeepReason::Exists))
             }
@@ -264,5 +288,16 @@ impl Migration<'_> {
                 change(ChangeOutcome::Failed(error.with_action("migrate the checkpoint")))
             }
         }
+    }
+}
+
+impl Migration<'_> {
+    /// What was read, unless a strict store does not take it; warns of what is wrong with it.
+    fn judge(&self, name: String, read: ReadContent) -> ReadContent {
+        let Some(reason) = defect(&read) else {
+            return read;
+        };
+        let blob = SkippedBlob::new(name, reason);
+        self.source.judge(&[blob]).map_err(|_| reason).and(read)
     }
 }

@@ -4,15 +4,20 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::runtime::Lock;
+use super::runtime::{Interrupt, Lock};
 use super::{CheckpointStore, by_surface, maybe_async};
 use crate::balance::{OwnershipOptions, PlannedClaim, Revocation};
-use crate::error::Result;
-use crate::model::{ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
-use crate::ownership::{Round, RoundState, StartingPositions, Tally, WonPartition, out_of_time};
+use crate::error::{Error, Result};
+use crate::model::{Checkpoint, ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::ownership::{
+    Permit, Released, Round, RoundState, StartingPositions, Tally, out_of_time, stopped,
+};
 
 /// What is added to a moment must not exceed what a moment can be.
 const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a stop looks for its records whose version is in doubt: a request of ours that is late may change one
+/// after it was listed.
+const MAX_LOOKS: usize = 3;
 
 /// Shares the partitions of an event hub with the other consumers of a group.
 ///
@@ -140,6 +145,8 @@ struct Inner {
     store: Box<dyn CheckpointStore>,
     /// One round at a time; held while it waits.
     round: Lock<()>,
+    /// For the round that has its turn.
+    interrupt: Interrupt,
     /// Never held while something waits, so that `is_owned` answers at once.
     state: Mutex<RoundState>,
 }
@@ -181,7 +188,8 @@ impl OwnershipManager {
         let (group, owner_id) = (group.clone(), owner_id.into());
         let state = RoundState::new(group, owner_id, options, positions, fastrand::u64(..))?;
         let store = Box::new(store);
-        let inner = Inner { store, round: Lock::default(), state: Mutex::new(state) };
+        let (round, interrupt) = (Lock::default(), Interrupt::default());
+        let inner = Inner { store, round, interrupt, state: Mutex::new(state) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -208,9 +216,12 @@ impl OwnershipManager {
         self.state().take_revoked(self.now())
     }
 
-    /// When to try again after a round that failed: a third of the interval, so that a lease outlives two failures.
+    /// When to try again after a round that failed: a third of the interval after its start, so that a lease outlives
+    /// two failures. Zero if the round took longer than that.
     pub fn retry_in(&self) -> Duration {
-        self.state().options().jittered_interval(fastrand::u64(..)) / 3
+        let state = self.state();
+        let pause = state.options().jittered_interval(fastrand::u64(..)) / 3;
+        state.retry_in(pause, self.now())
     }
 
     fn state(&self) -> MutexGuard<'_, RoundState> {
@@ -249,12 +260,13 @@ impl Limited<'_> {
     }
 }
 
-/// Until it is dropped, also with a future that is not polled to its end, rounds win nothing.
+/// Until it is dropped, also with a future that is not polled to its end, no round begins.
 struct Stopping<'a>(&'a OwnershipManager);
 
 impl<'a> Stopping<'a> {
     fn begin(manager: &'a OwnershipManager) -> Self {
         manager.state().begin_stop();
+        manager.inner.interrupt.interrupt();
         Self(manager)
     }
 }
@@ -273,42 +285,58 @@ fn unsent(record: PartitionOwnership) -> ClaimOutcome {
 impl OwnershipManager {
     /// One round: lists the ownerships, decides, claims, and reads where the won partitions begin.
     ///
+    /// The partitions are all those of the event hub, as its own client lists them. One that is new there may be named
+    /// from any round on; one that is not named any more is not renewed, so its lease ends.
+    ///
     /// It ends in time for the next one to renew the leases. Clones that call it at once take turns.
     ///
     /// # Errors
     ///
     /// The list of ownerships or of checkpoints could not be read. Nothing is lost by that: leases go on until they
     /// end, and partitions that were won already are reported by the next round that succeeds. A claim that fails is
-    /// no error but stands in [`Round::failed`]. [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a
-    /// partition id that cannot be stored.
+    /// no error but stands in [`Round::failed`].
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if there is no partition, or for a partition id that
+    /// cannot be stored. [`ErrorKind::Other`](crate::ErrorKind::Other) if [`relinquish_all`](Self::relinquish_all) was
+    /// called meanwhile: then nothing is won.
     pub async fn round(&self, partition_ids: &[String]) -> Result<Round> {
+        if partition_ids.is_empty() {
+            return Err(Error::invalid_input("partition ids: an event hub has at least one"));
+        }
+        let permit = self.state().begin_round(self.now())?;
         let _turn = self.inner.round.lock().await;
+        let round = self.inner.interrupt.run(self.run_round(permit, partition_ids)).await;
+        round.unwrap_or_else(|| Err(stopped()))
+    }
+
+    async fn run_round(&self, permit: Permit, partition_ids: &[String]) -> Result<Round> {
+        self.state().check(permit)?;
         let started = self.now();
         let deadline = started + self.state().options().round_timeout();
 
         let listing = self.list(deadline).await?;
         let now = self.now();
-        let plan = self.state().plan(partition_ids, listing, now)?;
+        let plan = self.state().plan(permit, partition_ids, listing, now)?;
 
         let mut tally = Tally::default();
         let (needed, mut spare) = (plan.needed, plan.spare.iter().cloned());
         let mut claims: Vec<PlannedClaim> = plan.claims().cloned().collect();
-        while !claims.is_empty() && !self.state().is_stopping() {
-            self.claim(claims, deadline, &mut tally).await;
+        while !claims.is_empty() {
+            self.claim(permit, claims, deadline, &mut tally).await?;
             // Others were faster: what else would do is tried in their place.
             let missing = needed.saturating_sub(tally.won).min(tally.replaceable);
             tally.replaceable = 0;
             claims = spare.by_ref().take(missing).collect();
         }
 
-        let won = self.start(deadline).await?;
-        let now = self.now();
+        let checkpoints = self.checkpoints_of_unstarted(deadline).await?;
         let mut state = self.state();
+        let now = self.now();
         let pause = state.options().jittered_interval(fastrand::u64(..));
         Ok(Round {
+            won: state.start(permit, checkpoints, now)?,
             revoked: state.take_revoked(now),
             owned: state.owned(now),
-            won,
             lost: tally.lost,
             failed: tally.failed,
             next_round_in: pause.saturating_sub(now.saturating_duration_since(started)),
@@ -321,26 +349,56 @@ impl OwnershipManager {
     /// beginning on nothing is owned.
     ///
     /// Stop reading first, and run no further rounds: a later one joins the fleet again. A round that is still running
-    /// wins nothing any more and ends after the request at hand, which is waited for,
+    /// wins nothing any more and fails.
     #[doc = by_surface!(
-        blocking: "but not beyond the limit.",
-        aio: "so drop its future if it may take longer than the limit."
+        blocking: "Claims that it has under way are waited for, but for no more than half of the limit.",
+        aio: "It is interrupted wherever it waits, as if its future were dropped."
     )]
     /// Nothing is sent after the limit.
     ///
     /// Only versions of the records that this consumer wrote are touched; for those, claimed means relinquished, and
-    /// lost that another consumer has the partition. What failed may be tried again, or expires.
+    /// lost that another consumer has the partition. What failed may be tried again, or expires. One request per
+    /// partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
+    /// is stored.
     pub async fn relinquish_all(&self, limit: Duration) -> Claims {
         let deadline = self.now() + limit.min(LONGEST_LIMIT);
         let _stopping = Stopping::begin(self);
-        let turn = self.inner.round.lock_within(limit).await;
-        let records = self.state().records();
-        let released = match (&turn, self.until(deadline)) {
-            (Some(_), Ok(store)) => store.store().relinquish_ownership(&records).await,
-            _ => Claims::new(records.into_iter().map(unsent).collect()),
+        let mut released = Released::default();
+        let was_in_doubt = self.state().has_doubts();
+        self.give_up(deadline, &mut released).await;
+        if was_in_doubt || self.state().has_doubts() {
+            // The rest is for finding out what nobody learned.
+            let patience = deadline.saturating_duration_since(self.now()) / 2;
+            let _turn = self.inner.round.lock_within(patience).await;
+            self.give_up(deadline, &mut released).await;
+            let mut looks = 0;
+            while looks < MAX_LOOKS && self.look(deadline, &mut released).await {
+                self.give_up(deadline, &mut released).await;
+                looks += 1;
+            }
+        }
+        released.into_claims()
+    }
+
+    async fn give_up(&self, deadline: Instant, released: &mut Released) {
+        let records = self.state().give_up(released);
+        if records.is_empty() {
+            return;
+        }
+        let outcomes = match self.until(deadline) {
+            Ok(store) => store.store().relinquish_ownership(&records).await,
+            Err(_) => Claims::new(records.into_iter().map(unsent).collect()),
         };
-        self.state().settle_relinquished(&released);
-        released
+        self.state().settle_released(outcomes, released);
+    }
+
+    /// Finds out which versions are stored; `false` if there is nothing to find out, or no way.
+    async fn look(&self, deadline: Instant, released: &mut Released) -> bool {
+        if !self.state().has_doubts() {
+            return false;
+        }
+        let listing = self.list(deadline).await;
+        self.state().resolve(listing, released)
     }
 
     async fn list(&self, deadline: Instant) -> Result<Listing<PartitionOwnership>> {
@@ -349,26 +407,35 @@ impl OwnershipManager {
         store.store().list_ownership(&group).await
     }
 
-    async fn claim(&self, claims: Vec<PlannedClaim>, deadline: Instant, tally: &mut Tally) {
+    async fn claim(
+        &self,
+        permit: Permit,
+        claims: Vec<PlannedClaim>,
+        deadline: Instant,
+        tally: &mut Tally,
+    ) -> Result<()> {
         let ownerships: Vec<_> = claims.iter().map(|claim| claim.ownership.clone()).collect();
         let started = self.now();
         let outcomes = match self.until(deadline) {
-            Ok(store) => store.store().claim_ownership(&ownerships).await,
+            Ok(store) => {
+                self.state().send(permit, &ownerships)?;
+                store.store().claim_ownership(&ownerships).await
+            }
             Err(_) => Claims::default(),
         };
         let now = self.now();
-        self.state().settle(claims, outcomes, (started, now), tally);
+        self.state().settle(permit, claims, outcomes, (started, now), tally);
+        Ok(())
     }
 
-    /// Reads the checkpoints of what was won, all at once; a failed read is never "start at the default".
-    async fn start(&self, deadline: Instant) -> Result<Vec<WonPartition>> {
+    /// Reads all at once; a failed read is never "start at the default".
+    async fn checkpoints_of_unstarted(&self, deadline: Instant) -> Result<Vec<Checkpoint>> {
         if !self.state().has_unstarted(self.now()) {
             return Ok(Vec::new());
         }
         let group = self.state().group().clone();
         let store = self.until(deadline)?;
-        let checkpoints = store.store().list_checkpoints(&group).await?;
-        Ok(self.state().start(checkpoints, self.now()))
+        Ok(store.store().list_checkpoints(&group).await?.into_items())
     }
 }
 

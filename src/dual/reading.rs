@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
 use crate::container::{GetBlobProperties, ListBlobs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::listing_reader::{ListingReader, Record};
+use crate::listing_reader::{ListingReader, Record, log_left_out};
 use crate::model::{Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob};
 use crate::naming::{BlobKind, prefix};
 use crate::stored_checkpoint::StoredCheckpoint;
@@ -149,7 +149,7 @@ impl BlobCheckpointStore {
             let mut marker = None;
             loop {
                 if self.container().now() >= deadline {
-                    let message = "the list has more pages than time";
+                    let message = "the time of the whole call is over before the list is complete";
                     return Err(Error::new(ErrorKind::Timeout, message));
                 }
                 let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));
@@ -163,7 +163,7 @@ impl BlobCheckpointStore {
                 }
             }
         }
-        Ok(reader.finish())
+        Ok(reader.finish(self.warned()))
     }
 }
 
@@ -178,12 +178,16 @@ impl BlobCheckpointStore {
 
     /// Warns of unreadable blobs, or fails if the store was told to be strict.
     pub(super) fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
-        for blob in skipped.iter().filter(|blob| blob.reason.is_surprising()) {
+        for blob in skipped {
+            if !blob.reason.is_surprising() {
+                log_left_out(blob);
+                continue;
+            }
             if self.store_options().strict {
                 return Err(Error::new(ErrorKind::InvalidData, blob.reason.to_string())
                     .with_blob(blob.name.clone()));
             }
-            self.warn_once(blob);
+            self.warned().warn(blob);
         }
         Ok(())
     }

@@ -80,7 +80,12 @@ assert_eq!(changes.failed().count(), 0);
     /// their configured start; stop them first. A checkpoint is only deleted if nobody has written it since it was
     /// listed; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`]. Ownerships stay.
     ///
-    /// One request for the list, and one per partition unless it is a dry run.
+    /// With [`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback) checkpoints of the other naming count
+    /// again, or still, when those of the own one are gone. They are never deleted here; each is reported as
+    /// [`KeepReason::OtherNaming`], besides what became of the own one. Delete them with a store of the other
+    /// [`NameCase`](crate::NameCase).
+    ///
+    /// One request for the list, or two with the read fallback, and one per partition unless it is a dry run.
     ///
     #[doc = by_surface!(
         blocking: r#"
@@ -146,14 +151,21 @@ assert_eq!(changes.len(), 2);
                 Checkpoint::with_position(group, *id, None, Some(0))?;
             }
         }
-        let own = [self.name(group, BlobKind::Checkpoint, "")];
-        let listing = self.list_under(group, &own, false, deadline).await?;
-        let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
-        let unreadable: Vec<_> = unreadable
-            .filter_map(|blob| Some((blob.name.strip_prefix(&own[0])?.to_owned(), blob.reason)))
-            .map(|(partition_id, reason)| Found::Unreadable(partition_id, reason))
-            .collect();
-        let mut found: Vec<_> = listing.into_iter().map(Found::Stored).chain(unreadable).collect();
+        let mut found = Vec::new();
+        for (index, prefix) in self.prefixes(group, BlobKind::Checkpoint).iter().enumerate() {
+            let listing =
+                self.list_under(group, std::slice::from_ref(prefix), false, deadline).await?;
+            let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
+            let unreadable: Vec<_> = unreadable
+                .filter_map(|blob| Some((blob.name.strip_prefix(prefix)?.to_owned(), blob.reason)))
+                .map(|(partition_id, reason)| Found::Unreadable(partition_id, reason))
+                .collect();
+            let is_own = index == 0;
+            let stored = listing
+                .into_iter()
+                .map(|it| if is_own { Found::Stored(it) } else { Found::Foreign(it) });
+            found.extend(stored.chain(unreadable));
+        }
         if let Partitions::Only(ids) = partitions {
             found.retain(|found| ids.contains(&found.partition_id()));
             let missing = ids.iter().filter(|id| !found.iter().any(|f| f.partition_id() == **id));
@@ -214,6 +226,8 @@ assert_eq!(changes.len(), 2);
 /// What a deletion has found of a partition.
 enum Found {
     Stored(StoredCheckpoint),
+    /// Under the other naming.
+    Foreign(StoredCheckpoint),
     /// Without an ETag nothing can be deleted safely.
     Unreadable(String, crate::model::SkipReason),
     Missing(String),
@@ -222,7 +236,7 @@ enum Found {
 impl Found {
     fn partition_id(&self) -> &str {
         match self {
-            Self::Stored(stored) => &stored.partition_id,
+            Self::Stored(stored) | Self::Foreign(stored) => &stored.partition_id,
             Self::Unreadable(partition_id, _) | Self::Missing(partition_id) => partition_id,
         }
     }
@@ -265,11 +279,7 @@ async fn reset_one(
 }
 
 fn stored_as(checkpoint: &Checkpoint, written: BlobWritten) -> Checkpoint {
-    let checkpoint = checkpoint.clone().with_etag(written.etag);
-    match written.last_modified {
-        Some(last_modified) => checkpoint.with_last_modified(last_modified),
-        None => checkpoint,
-    }
+    checkpoint.clone().with_version(Some(written.etag), written.last_modified)
 }
 
 #[maybe_async]
@@ -283,6 +293,12 @@ async fn delete_one(
     let change = |outcome| CheckpointChange::new(found.partition_id(), outcome);
     let stored = match found {
         Found::Stored(stored) => stored,
+        Found::Foreign(stored) => {
+            let kept = stored.checkpoint().cloned().map(Checkpoint::without_etag);
+            return change(ChangeOutcome::Kept(KeepReason::OtherNaming))
+                .with_before(kept.clone())
+                .with_after(kept);
+        }
         Found::Missing(_) => return change(ChangeOutcome::Kept(KeepReason::Missing)),
         Found::Unreadable(_, reason) => {
             return change(ChangeOutcome::Kept(KeepReason::Skipped(*reason)));

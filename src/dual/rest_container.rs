@@ -169,7 +169,8 @@ impl RestContainer {
         )?;
         let remaining = time_left(&*self.transport, progress.deadline)?;
         let options = SendOptions::new(remaining.min(self.attempt_timeout));
-        let answer = match self.transport.send(request, &options).await {
+        // Past the implementation for `Arc`, which would box the future once more.
+        let answer = match Transport::send(&*self.transport, request, &options).await {
             Ok(response) => Answer::new(response, from_secondary),
             Err(error) => return Ok(Err(Failure::Transport(error))),
         };

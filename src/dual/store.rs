@@ -16,8 +16,7 @@ use crate::listing_reader::Warned;
 use crate::memory_container::MemoryContainer;
 use crate::metadata::write_position;
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, SkippedBlob,
-    UpdateOutcome,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, UpdateOutcome,
 };
 use crate::naming::{BlobKind, blob_name};
 use crate::store_options::{MAX_CALL_TIMEOUT, StoreOptions};
@@ -170,8 +169,8 @@ impl BlobCheckpointStore {
         &self.inner.options
     }
 
-    pub(super) fn warn_once(&self, blob: &SkippedBlob) {
-        self.inner.warned.warn(blob);
+    pub(super) fn warned(&self) -> &Warned {
+        &self.inner.warned
     }
 
     pub(super) fn name(&self, group: &ConsumerGroup, kind: BlobKind, partition_id: &str) -> String {

@@ -1,5 +1,6 @@
 //! How requests reach the service; an HTTP client of your own is plugged in here.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -123,3 +124,34 @@ pub trait Transport: Send + Sync {
         SystemTime::now()
     }
 }
+
+/// What points to a transport is a transport.
+macro_rules! transport_behind {
+    ($pointer:ident) => {
+        #[maybe_async]
+        impl<T: Transport + ?Sized> Transport for $pointer<T> {
+            async fn send(
+                &self,
+                request: http::Request<Bytes>,
+                options: &SendOptions,
+            ) -> Result<http::Response<Bytes>, TransportError> {
+                T::send(self, request, options).await
+            }
+
+            async fn sleep(&self, duration: Duration) {
+                T::sleep(self, duration).await;
+            }
+
+            fn now(&self) -> Instant {
+                T::now(self)
+            }
+
+            fn system_time(&self) -> SystemTime {
+                T::system_time(self)
+            }
+        }
+    };
+}
+
+transport_behind!(Arc);
+transport_behind!(Box);

@@ -23,6 +23,8 @@ pub struct CheckpointChange {
     /// The checkpoint that is stored from now on, or would be after a dry run; `None` if there is none, or if nobody
     /// can say.
     pub after: Option<Checkpoint>,
+    /// What was wrong with a legacy checkpoint that is only taken over in part.
+    pub repaired: Option<SkipReason>,
     /// What was done, or why not.
     pub outcome: ChangeOutcome,
 }
@@ -54,6 +56,8 @@ pub enum KeepReason {
     Missing,
     /// The position is the stored one already.
     SamePosition,
+    /// It is stored under the other naming, where it is only read.
+    OtherNaming,
     /// What was found is not readable.
     Skipped(SkipReason),
 }
@@ -64,6 +68,7 @@ impl fmt::Display for KeepReason {
             Self::Exists => f.write_str("a checkpoint exists already"),
             Self::Missing => f.write_str("there is no checkpoint"),
             Self::SamePosition => f.write_str("it has this position already"),
+            Self::OtherNaming => f.write_str("it is stored under the other naming"),
             Self::Skipped(reason) => reason.fmt(f),
         }
     }
@@ -72,7 +77,8 @@ impl fmt::Display for KeepReason {
 impl CheckpointChange {
     /// A change; for implementers of stores. Set what is stored before and after as fields.
     pub fn new(partition_id: impl Into<String>, outcome: ChangeOutcome) -> Self {
-        Self { partition_id: partition_id.into(), before: None, after: None, outcome }
+        let partition_id = partition_id.into();
+        Self { partition_id, before: None, after: None, repaired: None, outcome }
     }
 
     pub(crate) fn with_before(mut self, before: Option<Checkpoint>) -> Self {
@@ -82,6 +88,12 @@ impl CheckpointChange {
 
     pub(crate) fn with_after(mut self, after: Option<Checkpoint>) -> Self {
         self.after = after;
+        self
+    }
+
+    #[cfg(feature = "legacy")]
+    pub(crate) fn with_repaired(mut self, repaired: Option<SkipReason>) -> Self {
+        self.repaired = repaired;
         self
     }
 
@@ -104,7 +116,11 @@ impl fmt::Display for CheckpointChange {
         f.write_str(" from ")?;
         position(f, self.before.as_ref())?;
         f.write_str(" to ")?;
-        position(f, self.after.as_ref())
+        position(f, self.after.as_ref())?;
+        match self.repaired {
+            Some(reason) => write!(f, " (read in part: {reason})"),
+            None => Ok(()),
+        }
     }
 }
 

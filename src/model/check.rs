@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// Together with the slashes and `checkpoint` these stay below the 1,024 characters of a blob name.
 pub(super) const MAX_NAME: usize = 256;
-pub(super) const MAX_PARTITION_ID: usize = 128;
+const MAX_PARTITION_ID: usize = 128;
 /// All metadata of a blob together may have 8 KiB.
 const MAX_HEADER_TEXT: usize = 4096;
 
@@ -34,6 +34,10 @@ pub(super) fn check_name_part(what: &str, value: &str, max: usize) -> Result<()>
 /// A value, unless it may be a connection string, which has a key.
 fn shown(value: &str) -> String {
     if value.contains('=') { String::new() } else { format!(" {value:?}") }
+}
+
+pub(crate) fn check_partition_id(partition_id: &str) -> Result<()> {
+    check_name_part("partition id", partition_id, MAX_PARTITION_ID)
 }
 
 /// Refuses what a metadata header cannot carry unchanged: HTTP trims blanks at the ends, and the

@@ -126,6 +126,17 @@ impl Checkpoint {
         self
     }
 
+    /// The stored version, as far as the service told it.
+    pub(crate) fn with_version(
+        mut self,
+        etag: Option<ETag>,
+        last_modified: Option<SystemTime>,
+    ) -> Self {
+        self.etag = etag;
+        self.last_modified = last_modified;
+        self
+    }
+
     /// The consumer group that processed the events.
     pub fn group(&self) -> &ConsumerGroup {
         &self.group
@@ -159,7 +170,7 @@ impl Checkpoint {
 
 fn check_offset(offset: &str) -> Result<()> {
     check_header_text("offset", offset)?;
-    if means_no_position(offset) {
+    if means_no_offset(offset) {
         return Err(Error::invalid_input(format!(
             "offset {offset:?}: every reader takes it for \"no offset\"; use `with_position` and None"
         )));
@@ -167,10 +178,16 @@ fn check_offset(offset: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a stored position text stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
-pub(crate) fn means_no_position(text: &str) -> bool {
+/// Whether a stored offset stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
+pub(crate) fn means_no_offset(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text == "None" || text.eq_ignore_ascii_case("no offset")
+}
+
+/// Whether a stored sequence number stands for "none": empty (.NET), `None` (Python).
+pub(crate) fn means_no_number(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text == "None"
 }
 
 /// What became of a checkpoint that was to be stored.

@@ -9,9 +9,10 @@ pub enum SkipReason {
     Directory,
     /// A deleted blob or a snapshot.
     NotCurrent,
-    /// The rest of the name after the prefix is empty or has another `/`.
+    /// The rest of the name after the prefix cannot be the id of a partition: it is empty, `.`, `..` or too long, or has
+    /// another `/`.
     ForeignName,
-    /// The blob has no ETag or no readable time, so it could never be claimed.
+    /// The blob has no readable ETag, so it could never be claimed or replaced.
     Unreadable,
     /// A checkpoint with neither an offset nor a sequence number.
     NoPosition,
@@ -19,6 +20,8 @@ pub enum SkipReason {
     InvalidSequenceNumber,
     /// The content is not the checkpoint of a legacy processor, or is one of another partition.
     InvalidContent,
+    /// The service does not give the content, as of an archived blob.
+    ContentRefused,
 }
 
 impl SkipReason {
@@ -32,6 +35,7 @@ impl SkipReason {
                 | Self::NoPosition
                 | Self::InvalidSequenceNumber
                 | Self::InvalidContent
+                | Self::ContentRefused
         )
     }
 }
@@ -42,10 +46,11 @@ impl fmt::Display for SkipReason {
             Self::Directory => "it is a directory",
             Self::NotCurrent => "it is deleted or a snapshot",
             Self::ForeignName => "its name is not one of a partition",
-            Self::Unreadable => "it has no ETag or no time",
+            Self::Unreadable => "it has no ETag",
             Self::NoPosition => "it has neither an offset nor a sequence number",
             Self::InvalidSequenceNumber => "its sequence number is not a 64-bit integer",
             Self::InvalidContent => "its content is not a legacy checkpoint of the partition",
+            Self::ContentRefused => "the service does not give its content",
         })
     }
 }

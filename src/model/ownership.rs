@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use super::check::{MAX_PARTITION_ID, check_header_text, check_name_part};
+use super::check::{check_header_text, check_partition_id};
 use super::{ConsumerGroup, ETag};
 use crate::error::{Error, Result};
 
@@ -142,7 +142,7 @@ impl PartitionOwnership {
 
     /// How old the record is at a moment of the *server's* clock, as [`Listing::server_time`] gives it.
     ///
-    /// `None` if the record was never stored; zero if it was written after that moment.
+    /// `None` if the record was never stored, or the server did not say when; zero if it was written after that moment.
     ///
     /// [`Listing::server_time`]: crate::Listing::server_time
     pub fn age(&self, server_time: SystemTime) -> Option<Duration> {
@@ -152,7 +152,7 @@ impl PartitionOwnership {
 }
 
 pub(super) fn checked_partition_id(partition_id: String) -> Result<String> {
-    check_name_part("partition id", &partition_id, MAX_PARTITION_ID)?;
+    check_partition_id(&partition_id)?;
     Ok(partition_id)
 }
 

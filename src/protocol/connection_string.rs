@@ -97,11 +97,7 @@ impl<'a> Settings<'a> {
     fn emulator(&self) -> Result<ConnectionString> {
         let base = self.development_proxy.unwrap_or("http://127.0.0.1").trim_end_matches('/');
         let (host, _) = Endpoint::parse("DevelopmentStorageProxyUri", base)?;
-        let url = format!(
-            "{}://{}:{EMULATOR_PORT}/{EMULATOR_ACCOUNT}",
-            host.scheme(),
-            host.authority().split(':').next().unwrap_or_default()
-        );
+        let url = format!("{}://{}:{EMULATOR_PORT}/{EMULATOR_ACCOUNT}", host.scheme(), host.host());
         let (endpoint, _) = Endpoint::parse("DevelopmentStorageProxyUri", &url)?;
         let credential =
             StringCredential::AccountKey(AccountKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?);
@@ -201,6 +197,12 @@ mod tests {
         assert_eq!(parsed.endpoint.to_string(), "http://127.0.0.1:10000/devstoreaccount1");
         let parsed = parse("UseDevelopmentStorage=True;DevelopmentStorageProxyUri=http://emulator");
         assert_eq!(parsed.endpoint.to_string(), "http://emulator:10000/devstoreaccount1");
+        for host in ["[::1]", "[::1]:80"] {
+            let parsed = parse(&format!(
+                "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://{host}"
+            ));
+            assert_eq!(parsed.endpoint.to_string(), "http://[::1]:10000/devstoreaccount1");
+        }
     }
 
     #[test]

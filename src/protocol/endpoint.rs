@@ -1,6 +1,7 @@
 use std::fmt;
 
 use http::Uri;
+use http::uri::Authority;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{ContainerName, SasToken};
@@ -53,12 +54,17 @@ impl Endpoint {
         if authority.host().is_empty() {
             return Err(refused("it has no host"));
         }
-        let base_path = uri.path().trim_end_matches('/');
-        if base_path.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err(refused("the path must not have '.' or '..'"));
+        if !authority.as_str().chars().all(is_plain) {
+            return Err(refused("a host only has letters, digits, '-' and '.'"));
         }
-        if !authority.as_str().chars().chain(base_path.chars()).all(is_plain) {
-            return Err(refused("host and path may only have letters, digits, and -._~:/%[]"));
+        if !has_valid_port(authority) {
+            return Err(refused("what follows the host is not a port from 0 to 65535"));
+        }
+        let base_path = uri.path().trim_end_matches('/');
+        if !base_path.split('/').skip(1).all(is_plain_segment) {
+            return Err(refused(
+                "the path must not have empty segments, '.', '..', or anything but letters, digits, '-', '.', '_' and '~'",
+            ));
         }
         let sas = match uri.query() {
             None | Some("") => None,
@@ -84,7 +90,11 @@ impl Endpoint {
         };
         let uri: Uri = format!("http://{hostname}/").parse().map_err(|_| refused())?;
         match uri.authority() {
-            Some(authority) if authority.as_str() == hostname && hostname.chars().all(is_plain) => {
+            Some(authority)
+                if authority.as_str() == hostname
+                    && hostname.chars().all(is_plain)
+                    && has_valid_port(authority) =>
+            {
                 Ok(Self { authority: hostname.to_owned(), ..self.clone() })
             }
             _ => Err(refused()),
@@ -137,8 +147,24 @@ fn shown(url: &str) -> String {
     format!(" {:?}", &url[..end])
 }
 
+/// What stands in the host and the path of a URL.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-._~:/%[]".contains(letter)
+}
+
+/// The clients do not agree on a port that is none: one takes the scheme's.
+fn has_valid_port(authority: &Authority) -> bool {
+    let rest = &authority.as_str()[authority.host().len()..];
+    rest.is_empty()
+        || rest.strip_prefix(':').is_some_and(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        })
+}
+
+/// What every URL library leaves as it is, so that what is sent is what was signed.
+fn is_plain_segment(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
 }
 
 impl fmt::Display for Endpoint {
@@ -196,6 +222,17 @@ mod tests {
             "https://a/?secret=1",
             "https://a/#secret",
             "https://a/../b",
+            "https://a:65536/",
+            "https://a:1000O/",
+            "https://a:+1/",
+            "https://a:/",
+            "https://[::1]x/",
+            "https://a/b/%2e%2e",
+            "https://a/%2E/b",
+            "https://a/b\\c",
+            "https://a/b//c",
+            "https://a//b",
+            "https://a/{b}",
             "https://a b/?sig=secret",
             "https://u:pa?secret@a/",
             "https://a/;AccountKey=secret",
@@ -207,12 +244,15 @@ mod tests {
             assert!(error.contains("account URL") && !error.contains("secret"), "{url}: {error}");
         }
         let (endpoint, _) = parse("https://a/").unwrap();
-        for host in ["", "a/b", "https://a", "u@a", "a b", "a?x"] {
+        for host in ["", "a/b", "https://a", "u@a", "a b", "a?x", "a:65536", "a:1O", "a:"] {
             assert!(endpoint.on_host(host).is_err(), "{host:?}");
         }
         let error = parse(" https://contoso.example/path?secret=1").unwrap_err().to_string();
         assert!(error.contains("\"https://contoso.example/path\""), "{error}");
         let error = endpoint.on_host("https://a/?sig=secret").unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
+        for host in ["b", "b:65535", "[::1]", "[::1]:1"] {
+            assert!(endpoint.on_host(host).is_ok(), "{host:?}");
+        }
     }
 }

@@ -1,9 +1,13 @@
-use http::Method;
+use http::header::HeaderName;
+use http::{HeaderMap, Method};
 
 use super::get_blob_properties::properties;
+use super::operation::header_value;
 use super::{Answer, Operation};
 use crate::container::{BlobContent, CallContext, GetBlob};
 use crate::error::Result;
+
+const RANGE: HeaderName = HeaderName::from_static("x-ms-range");
 
 /// [Get Blob](https://learn.microsoft.com/rest/api/storageservices/get-blob)
 impl Operation for GetBlob<'_> {
@@ -27,6 +31,14 @@ impl Operation for GetBlob<'_> {
 
     fn is_write(&self) -> bool {
         false
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) -> Result<()> {
+        if let Some(max_length) = self.max_length {
+            let range = format!("bytes=0-{}", max_length.get() - 1);
+            headers.insert(RANGE, header_value("range", &range)?);
+        }
+        Ok(())
     }
 
     fn read(&self, answer: Answer) -> Result<BlobContent> {

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use http::Uri;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a single request may cost.
@@ -31,6 +33,9 @@ pub enum ProxyOptions {
     /// None.
     Disabled,
     /// This one, as in `http://proxy.example:3128`, with `user:password@` if it asks for it.
+    ///
+    /// Of any other scheme than `http` and `https`, here or in the environment, the store is not built: behind a SOCKS
+    /// proxy use a transport of your own.
     Url(String),
 }
 
@@ -62,11 +67,14 @@ pub enum TlsBackend {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TransportOptions {
-    /// The limit for a connection with its TLS handshake. Default: 5 s.
+    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
     pub connect_timeout: Duration,
+    /// The limit of a request for which no other is set, from connecting to the end of the answer. Default: 8 s.
+    pub attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub idle_timeout: Duration,
-    /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
+    /// How many unused connections are kept; reqwest keeps up to twice as many, since it opens some too many. Default: as
+    /// many as there are concurrent claims, 16.
     pub max_idle_connections: usize,
     /// Which proxy is used.
     pub proxy: ProxyOptions,
@@ -80,6 +88,7 @@ impl Default for TransportOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(8),
             idle_timeout: Duration::from_secs(60),
             max_idle_connections: 16,
             proxy: ProxyOptions::default(),
@@ -96,6 +105,41 @@ pub(super) enum ChosenTls {
     None,
     Rustls,
     NativeTls,
+}
+
+/// A proxy that both clients can use.
+#[allow(dead_code, reason = "without a client there is nothing to choose for")]
+pub(super) struct ChosenProxy {
+    pub(super) url: String,
+    /// Whether the connection to the proxy itself has TLS.
+    pub(super) secure: bool,
+}
+
+impl ChosenProxy {
+    /// A host without a scheme is reached by http.
+    fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let uri: Uri = url.parse().map_err(|_| unusable_proxy())?;
+        let secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            // ureq panics at the first connection through a proxy that it was not built for.
+            _ => return Err(unusable_proxy()),
+        };
+        match uri.host() {
+            Some(host) if !host.is_empty() => Ok(Self { url, secure }),
+            _ => Err(unusable_proxy()),
+        }
+    }
+}
+
+/// The URL may hold a password, so neither it nor the cause is named.
+pub(super) fn unusable_proxy() -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        "the proxy is not a URL as in http://proxy.example:3128 or https://proxy.example",
+    )
 }
 
 impl TransportOptions {
@@ -120,10 +164,12 @@ impl TransportOptions {
         }
     }
 
-    /// The URL of the proxy for requests to a host, if any.
+    /// The proxy for requests to a host, if any.
     #[allow(dead_code, reason = "without a client there is nothing to choose for")]
-    pub(super) fn choose_proxy(&self, secure: bool, host: &str) -> Option<String> {
+    pub(super) fn choose_proxy(&self, secure: bool, host: &str) -> Result<Option<ChosenProxy>> {
         self.proxy_from(secure, host, |name| std::env::var(name).ok())
+            .map(|url| ChosenProxy::parse(&url))
+            .transpose()
     }
 
     fn proxy_from(
@@ -200,6 +246,25 @@ mod tests {
         for list in ["", "lob.example", "other.example", ","] {
             let variables = [("ALL_PROXY", "x"), ("NO_PROXY", list)];
             assert!(from_environment(true, &variables).is_some(), "{list}");
+        }
+    }
+
+    #[test]
+    fn proxies_that_a_client_cannot_use_are_refused() {
+        for (text, url, secure) in [
+            ("proxy.example", "http://proxy.example", false),
+            (" u:secret@proxy.example:3128 ", "http://u:secret@proxy.example:3128", false),
+            ("https://proxy.example", "https://proxy.example", true),
+            ("HTTPS://[::1]:1", "HTTPS://[::1]:1", true),
+        ] {
+            let chosen = ChosenProxy::parse(text).unwrap();
+            assert_eq!((chosen.url.as_str(), chosen.secure), (url, secure));
+        }
+        for text in ["socks5://u:secret@p", "socks4://p", "ftp://p", "", "http://u:secret@", "a b"]
+        {
+            let Err(error) = ChosenProxy::parse(text) else { panic!("{text}") };
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
         }
     }
 

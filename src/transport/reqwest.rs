@@ -7,19 +7,22 @@ use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Proxy};
 
-use super::options::ChosenTls;
+use super::options::{ChosenTls, unusable_proxy};
 use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An answer may be in its caller's hands a moment before its connection is back in the pool, so that the next request
-/// opens another one. A pool of exactly so many connections as there are callers would then close one for each that
-/// is opened, for ever.
+/// opens another one: hyper gives the answer out first, and a task of its own returns the connection. A caller that runs
+/// on another thread than that task can be faster. A pool of exactly so many connections as there are callers would then
+/// close one for each that is opened, for ever.
 const RETURNING: usize = 2;
 
 /// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: Client,
+    /// The client's own limit for a request; unknown for a client of the user's.
+    timeout: Option<Duration>,
 }
 
 impl ReqwestTransport {
@@ -31,7 +34,7 @@ impl ReqwestTransport {
     /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
     /// one that was asked is taken for an error.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, timeout: None }
     }
 
     pub(crate) fn from_options(
@@ -46,24 +49,20 @@ impl ReqwestTransport {
             .http1_only()
             .tcp_nodelay(true)
             .connect_timeout(options.connect_timeout)
+            .timeout(options.attempt_timeout)
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(options.max_idle_connections.saturating_mul(RETURNING))
             .no_proxy();
-        if let Some(url) = options.choose_proxy(secure, host) {
-            // The URL may hold a password, so neither it nor the cause is named.
-            let proxy = Proxy::all(url).map_err(|_| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    "the proxy is not a URL as in http://proxy.example:3128",
-                )
-            })?;
-            builder = builder.proxy(proxy);
+        let proxy = options.choose_proxy(secure, host)?;
+        let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(Proxy::all(proxy.url).map_err(|_| unusable_proxy())?);
         }
         let client = with_tls(builder, options, secure)?.build().map_err(|error| {
             Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
                 .with_source(error)
         })?;
-        Ok(Self::new(client))
+        Ok(Self { client, timeout: Some(options.attempt_timeout) })
     }
 
     pub(crate) async fn send(
@@ -73,7 +72,9 @@ impl ReqwestTransport {
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::refused(error.without_url()))?;
-        *request.timeout_mut() = Some(options.timeout);
+        if self.timeout != Some(options.timeout) {
+            *request.timeout_mut() = Some(options.timeout);
+        }
         let asked = request.url().clone();
         let mut answer = self.client.execute(request).await.map_err(classify)?;
         if *answer.url() != asked {
@@ -116,6 +117,8 @@ async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, 
         }
         body.extend_from_slice(&chunk);
     }
+    // A task that went on at once would be faster than the one that returns the connection, even on the same thread.
+    tokio::task::yield_now().await;
     within_limit(body.freeze(), limit)
 }
 
@@ -139,8 +142,12 @@ fn with_tls(
             let config = rustls_client_config(options, secure)?;
             Ok(builder.tls_backend_preconfigured(config))
         }
+        #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
+        ChosenTls::None => certificates(options).map(|_| builder),
+        #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]
+        ChosenTls::None => Ok(builder),
         #[cfg(not(feature = "_rustls"))]
-        ChosenTls::None | ChosenTls::Rustls => Ok(builder),
+        ChosenTls::Rustls => Ok(builder),
         #[cfg(feature = "native-tls")]
         ChosenTls::NativeTls => {
             let certificates = certificates(options)?;

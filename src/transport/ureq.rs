@@ -1,5 +1,6 @@
 //! The blocking client: ureq, set to behave as the async one does.
 
+mod connector;
 mod resolver;
 #[cfg(any(feature = "_rustls", feature = "native-tls"))]
 mod tls;
@@ -9,12 +10,13 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 use ureq::config::Config;
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy, Timeout};
 
-use self::resolver::CachingResolver;
+use self::connector::{LazyConnector, NotConnected};
+use self::resolver::{NoLookup, SystemLookup};
+use super::options::unusable_proxy;
 use super::{SendOptions, TransportError, TransportOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
 ///
@@ -28,7 +30,10 @@ pub struct UreqTransport {
 impl UreqTransport {
     /// Uses an agent of your own, with its pool, proxy and TLS.
     ///
-    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter.
+    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter. But
+    /// ureq sets TLS up anew for each connection of such a request, unless the agent has the same settings:
+    /// `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
+    ///
     /// Keep as many idle connections per host as there are concurrent claims.
     pub fn new(agent: Agent) -> Self {
         Self { agent }
@@ -39,24 +44,20 @@ impl UreqTransport {
         secure: bool,
         host: &str,
     ) -> Result<Self> {
-        let proxy = match options.choose_proxy(secure, host) {
-            // The URL may hold a password, so neither it nor the cause is named.
-            Some(url) => Some(Proxy::new(&url).map_err(|_| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    "the proxy is not a URL as in http://proxy.example:3128",
-                )
-            })?),
-            None => None,
-        };
+        let proxy = options.choose_proxy(secure, host)?;
+        let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
+        let proxy = proxy.map(|proxy| Proxy::new(&proxy.url).map_err(|_| unusable_proxy()));
         let builder = Config::builder();
         #[cfg(any(feature = "_rustls", feature = "native-tls"))]
         let builder = builder.tls_config(tls::config(options, secure)?);
         #[cfg(not(any(feature = "_rustls", feature = "native-tls")))]
         options.choose_tls(secure)?;
         let config = builder
-            .proxy(proxy)
+            .proxy(proxy.transpose()?)
+            .http_status_as_error(false)
+            .max_redirects(0)
             .timeout_connect(Some(options.connect_timeout))
+            .timeout_global(Some(options.attempt_timeout))
             .max_idle_age(options.idle_timeout)
             .max_idle_connections(options.max_idle_connections)
             .max_idle_connections_per_host(options.max_idle_connections)
@@ -64,8 +65,7 @@ impl UreqTransport {
             .accept("")
             .accept_encoding("")
             .build();
-        let resolver = CachingResolver::default();
-        Ok(Self::new(Agent::with_parts(config, DefaultConnector::default(), resolver)))
+        Ok(Self::new(Agent::with_parts(config, LazyConnector::new(SystemLookup), NoLookup)))
     }
 
     pub(crate) fn send(
@@ -90,15 +90,25 @@ impl UreqTransport {
         request: http::Request<impl ureq::AsSendBody>,
         options: &SendOptions,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        if self.is_prepared_for(options) {
+            return self.agent.run(request);
+        }
         let request = self
             .agent
             .configure_request(request)
             .http_status_as_error(false)
             .max_redirects(0)
-            .max_redirects_will_error(false)
             .timeout_global(Some(options.timeout))
             .build();
         self.agent.run(request)
+    }
+
+    /// Settings of a request are a copy of all the agent's.
+    fn is_prepared_for(&self, options: &SendOptions) -> bool {
+        let config = self.agent.config();
+        !config.http_status_as_error()
+            && config.max_redirects() == 0
+            && config.timeouts().global == Some(options.timeout)
     }
 }
 
@@ -120,6 +130,10 @@ impl fmt::Debug for UreqTransport {
 /// as sent.
 fn classify(error: ureq::Error) -> TransportError {
     match error {
+        ureq::Error::Other(cause) => match cause.downcast::<NotConnected>() {
+            Ok(error) => classify(error.0).not_sent(),
+            Err(cause) => TransportError::network(cause),
+        },
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             TransportError::timeout(error).not_sent()
         }

@@ -12,7 +12,7 @@ use eventhub_checkpointstore::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use eventhub_checkpointstore::{MemoryContainer, Result};
+use eventhub_checkpointstore::{ErrorKind, MemoryContainer, Result};
 
 use crate::surface::group;
 use crate::surface::ownership::partitions;
@@ -128,6 +128,55 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
     }
     // Before and after the list, the claims, and the list of checkpoints.
     assert!(dropped >= 6, "{dropped}");
+}
+
+/// The loop of the manager's documentation: the stop comes while a round waits, and no other round tells what it did.
+#[test]
+fn a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind() {
+    let ids = partitions(3);
+    for is_renewal in [false, true] {
+        for polls in 0.. {
+            let container = MemoryContainer::new();
+            let a = manager(&container, "a");
+            if is_renewal {
+                let _ = finish(a.round(&ids)).unwrap();
+            }
+            let round = poll_and_drop(a.round(&ids), polls);
+            let released = finish(a.relinquish_all(Duration::from_secs(5)));
+            assert!(released.all_claimed(), "after {polls} polls: {released:?}");
+            let b = manager(&container, "b");
+            let others = finish(b.round(&ids)).unwrap();
+            assert_eq!((others.won.len(), others.active_owners), (3, 1), "after {polls} polls");
+            if round.is_some() {
+                break;
+            }
+        }
+    }
+}
+
+/// Nobody drops the round here, and nobody polls it: it goes no further all the same.
+#[test]
+fn a_stop_does_not_wait_for_a_round_in_another_task() {
+    let ids = partitions(3);
+    let mut interrupted = 0;
+    for polls in 1.. {
+        let container = MemoryContainer::new();
+        let a = manager(&container, "a");
+        let mut round = Box::pin(a.round(&ids));
+        let mut context = Context::from_waker(Waker::noop());
+        if (0..polls).any(|_| round.as_mut().poll(&mut context).is_ready()) {
+            break;
+        }
+        interrupted += 1;
+        let released = finish(a.relinquish_all(Duration::from_secs(5)));
+        assert!(released.all_claimed(), "after {polls} polls: {released:?}");
+        let b = manager(&container, "b");
+        assert_eq!(finish(b.round(&ids)).unwrap().won.len(), 3, "after {polls} polls");
+        let ended = finish(round);
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Other, "after {polls} polls");
+        assert!(a.owned().is_empty() && finish(a.relinquish_all(Duration::ZERO)).is_empty());
+    }
+    assert!(interrupted >= 6, "{interrupted}");
 }
 
 /// The former round was dropped while it held the turn.

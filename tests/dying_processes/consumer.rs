@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::{Checkpoint, Error, Result, UpdateOutcome};
+use eventhub_checkpointstore::{Checkpoint, Error, Result};
 
 use super::super::orders::{Orders, group, ownership_options, partition_ids};
 use super::subject::{BlobCheckpointStore, FencedCheckpointStore, OwnershipManager};
@@ -73,8 +73,8 @@ impl Consumer {
                 continue;
             }
             let checkpoint = Checkpoint::new(&group(), partition_id, next.to_string(), *next)?;
-            let outcome = self.store.update_checkpoint(&checkpoint).await?;
-            if outcome == UpdateOutcome::Written {
+            let update = self.store.update_checkpoint(&checkpoint).await?;
+            if update.is_written() {
                 // One write per line: what was written stays written, however the process ends.
                 let line = format!("{partition_id},{next}\n");
                 self.acknowledged.write_all(line.as_bytes()).unwrap();

@@ -16,6 +16,7 @@ use eventhub_checkpointstore::{Error, ErrorKind, RequestOptions};
 use super::subject;
 use super::support::azurite::Azurite;
 use super::support::blob_service::{BlobService, Fault};
+use super::support::capture_log;
 use super::support::loopback::{Loopback, Reply};
 
 const NAMESPACE: &str = "NS.servicebus.windows.net";
@@ -143,21 +144,39 @@ async fn nobody_is_none_and_written_as_an_empty_owner() {
     }
 }
 
+/// The round's own warnings of a partition, whose id no other test has.
+fn warnings_of(partition_id: &str) -> Vec<String> {
+    let lines = capture_log::lines_with(&format!("{partition_id:?}")).into_iter();
+    let warnings = lines.filter(|(level, _)| *level == log::Level::Warn);
+    warnings.map(|(_, line)| line).collect()
+}
+
 #[tokio::test]
-async fn a_partition_that_fails_for_a_while_is_left_out() {
+async fn a_partition_that_fails_for_a_while_is_left_out_with_one_warning() {
+    capture_log::start();
     let (service, _loopback, store) = on_double();
-    refuse(&service, 503, "ServerBusy", "ownership/1");
-    let claimed = store.claim_ownership(&first_claims(&["0", "1", "2"])).await.unwrap();
-    assert_eq!(ids(&claimed), ["0", "2"]);
+    refuse(&service, 503, "ServerBusy", "ownership/wait-");
+    let claims = first_claims(&["wait-0", "wait-1", "go-2", "go-3"]);
+    let claimed = store.claim_ownership(&claims).await.unwrap();
+    assert_eq!(ids(&claimed), ["go-2", "go-3"]);
+    let warnings = warnings_of("wait-1");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings, warnings_of("wait-0"));
+    assert!(warnings[0].contains("ServerBusy"), "{warnings:?}");
+
+    assert!(store.claim_ownership(&claims[2..]).await.unwrap().is_empty());
+    assert_eq!(warnings_of("go-2"), Vec::<String>::new(), "lost, which is no failure");
 
     refuse(&service, 500, "InternalError", "ownership");
     assert!(store.claim_ownership(&claimed).await.unwrap().is_empty());
+    assert_eq!(warnings_of("go-2").len(), 1);
     service.clear_faults();
-    assert_eq!(ids(&store.claim_ownership(&claimed).await.unwrap()), ["0", "2"]);
+    assert_eq!(ids(&store.claim_ownership(&claimed).await.unwrap()), ["go-2", "go-3"]);
 }
 
 #[tokio::test]
 async fn a_round_fails_if_all_of_it_fails_for_good() {
+    capture_log::start();
     for (status, code, expected) in [
         (401, "NoAuthenticationInformation", ErrorKind::AccessDenied),
         (403, "AuthorizationFailure", ErrorKind::AccessDenied),
@@ -166,8 +185,9 @@ async fn a_round_fails_if_all_of_it_fails_for_good() {
     ] {
         let (service, _loopback, store) = on_double();
         refuse(&service, status, code, "ownership");
-        let error = store.claim_ownership(&first_claims(&["0", "1"])).await.unwrap_err();
+        let error = store.claim_ownership(&first_claims(&["0", code])).await.unwrap_err();
         assert_eq!(kind(&error), expected);
+        assert_eq!(warnings_of(code), Vec::<String>::new(), "the error says it");
 
         service.clear_faults();
         refuse(&service, status, code, "ownership/1");

@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use super::loopback::{Loopback, Recorded, Reply};
 
 pub use answer::error_reply;
-pub use fault::Fault;
+pub use fault::{Fault, Gate};
 pub use foreign::ForeignBlob;
 pub use state::{Blob, Operation, Write};
 

@@ -152,6 +152,11 @@ pub const ROWS: &[Row] = &[
         &[("offset", "1"), ("sequencenumber", "5.0")],
         Position::Repaired("1"),
     ),
+    checkpoint(
+        "a sequence number of an offset",
+        &[("offset", "1"), ("sequencenumber", "no offset")],
+        Position::Repaired("1"),
+    ),
     checkpoint("no number and no offset", &[("sequencenumber", "12abc")], INVALID_NUMBER),
     checkpoint("both empty", &[("offset", ""), ("sequencenumber", "")], NO_POSITION),
     checkpoint("both None", &[("offset", "None"), ("sequencenumber", "None")], NO_POSITION),

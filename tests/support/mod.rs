@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod foreign_rows;
 pub mod loopback;
 pub mod process;
+pub mod report;
 pub mod tools;
 
 /// Sends a signal, such as `STOP`, with the command that every Unix has for it.

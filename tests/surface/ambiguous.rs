@@ -5,7 +5,7 @@ use eventhub_checkpointstore::{ClaimOutcome, ETag, ErrorKind, PartitionOwnership
 use super::script::{Script, Step};
 use super::support::blob_service::{BlobService, Fault, error_reply};
 use super::support::loopback::Reply;
-use super::{checkpoint, group, maybe_async, ownership, test};
+use super::{checkpoint, group, maybe_async, ownership, stores, test};
 
 pub const BLOB: &str = "ns.servicebus.windows.net/hub/$default/ownership/0";
 
@@ -101,6 +101,20 @@ async fn a_conflict_without_a_lost_answer_is_lost_at_once() {
             assert_eq!(claims.lost().count(), 1, "{way}: the stored owner id alone is no proof");
             assert_eq!(script.sent().len(), 1 + usize::from(retried), "{way}");
         }
+    }
+}
+
+/// Unlike a container that cannot tell whether it has repeated a write.
+#[maybe_async]
+#[test]
+async fn an_outdated_claim_is_lost_although_the_owner_has_the_partition() {
+    for store in stores() {
+        store.create_container_if_not_exists().await.unwrap();
+        let first = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
+        let renewed = store.claim_ownership(&first).await;
+        assert!(renewed.all_claimed(), "{renewed:?}");
+        let outdated = store.claim_ownership(&first).await;
+        assert_eq!(outdated.lost().count(), 1, "{outdated:?}");
     }
 }
 

@@ -44,8 +44,6 @@ async fn a_claim_is_won_renewed_stolen_and_relinquished() {
         let renewed = store.claim_ownership(std::slice::from_ref(&first)).await;
         let renewed = renewed.into_claimed().remove(0);
         assert_ne!(renewed.etag(), first.etag());
-        let stale = store.claim_ownership(std::slice::from_ref(&first)).await;
-        assert_eq!(stale.lost().count(), 1, "{stale:?}");
 
         let listing = store.list_ownership(&group()).await.unwrap();
         assert_eq!(listing.len(), 2);
@@ -55,6 +53,10 @@ async fn a_claim_is_won_renewed_stolen_and_relinquished() {
 
         let stolen = listing.items()[0].claimed_by("b").unwrap();
         let stolen = store.claim_ownership(&[stolen]).await.into_claimed().remove(0);
+        for outdated in [&first, &renewed] {
+            let stale = store.claim_ownership(std::slice::from_ref(outdated)).await;
+            assert_eq!(stale.lost().count(), 1, "{stale:?}");
+        }
         let lost = store.relinquish_ownership(std::slice::from_ref(&renewed)).await;
         assert_eq!(lost.lost().count(), 1, "{lost:?}");
         let released = store.relinquish_ownership(&[stolen]).await;

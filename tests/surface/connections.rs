@@ -13,27 +13,41 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 fn store(loopback: &Loopback) -> BlobCheckpointStore {
     let key = Credential::account_key("acct", "c2VjcmV0").unwrap();
-    BlobCheckpointStore::new(&loopback.url(), "checkpoints", key).unwrap()
+    let builder = BlobCheckpointStore::builder(&loopback.url(), "checkpoints").credential(key);
+    let is_tls = loopback.url().starts_with("https:");
+    let builder = if is_tls { builder.root_certificates(loopback.ca_pem()) } else { builder };
+    builder.build().unwrap()
+}
+
+/// A plain server and one with TLS.
+fn servers(service: &BlobService) -> [Loopback; 2] {
+    [service.serve(), Loopback::start_tls(service.handler())]
+}
+
+#[maybe_async]
+async fn close_connections(loopback: &Loopback) {
+    loopback.close_connections();
+    assert!(loopback.wait_for_open_connections(0, PATIENCE));
+    // The client's own runtime must see the end, too.
+    pause(Duration::from_millis(20)).await;
 }
 
 #[maybe_async]
 #[test]
 async fn connections_that_the_server_closed_while_idle_are_never_seen() {
     let service = BlobService::new("checkpoints");
-    let loopback = service.serve();
-    // Without repetitions, so that none can hide it.
-    let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
-    let claims: Vec<_> = (0..16).map(|id| ownership(&id.to_string(), "a")).collect();
-    let mut claims = store.claim_ownership(&claims).await;
-    for _ in 0..3 {
+    for (round, loopback) in servers(&service).iter().enumerate() {
+        // Without repetitions, so that none can hide it.
+        let store = store(loopback).with_options(RequestOptions::new().max_retries(0));
+        let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{round}-{id}"), "a")).collect();
+        let mut claims = store.claim_ownership(&claims).await;
+        for _ in 0..3 {
+            assert!(claims.all_claimed(), "{claims:?}");
+            close_connections(loopback).await;
+            claims = store.claim_ownership(&claims.into_claimed()).await;
+        }
         assert!(claims.all_claimed(), "{claims:?}");
-        loopback.close_connections();
-        assert!(loopback.wait_for_open_connections(0, PATIENCE));
-        // The client's own runtime must see the end, too.
-        pause(Duration::from_millis(20)).await;
-        claims = store.claim_ownership(&claims.into_claimed()).await;
     }
-    assert!(claims.all_claimed(), "{claims:?}");
 }
 
 #[maybe_async]
@@ -41,13 +55,14 @@ async fn connections_that_the_server_closed_while_idle_are_never_seen() {
 async fn a_close_at_the_moment_of_reuse_is_never_seen() {
     let service = BlobService::new("checkpoints");
     let idle = Duration::from_millis(10);
-    let loopback = service.serve().with_idle_close(idle);
-    let store = store(&loopback);
-    for step in 0..60 {
-        // Around the moment of the close, before and after.
-        pause(idle - Duration::from_millis(3) + Duration::from_micros(step * 100)).await;
-        store.list_ownership(&group()).await.unwrap();
-        store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    for loopback in servers(&service).map(|loopback| loopback.with_idle_close(idle)) {
+        let store = store(&loopback);
+        for step in 0..60 {
+            // Around the moment of the close, before and after.
+            pause(idle - Duration::from_millis(3) + Duration::from_micros(step * 100)).await;
+            store.list_ownership(&group()).await.unwrap();
+            store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+        }
     }
 }
 
@@ -71,12 +86,13 @@ async fn a_connection_that_breaks_while_it_is_used_is_replaced() {
 async fn an_announced_close_is_respected() {
     let service = BlobService::new("checkpoints");
     service.inject(|_| Fault::edit(Reply::announce_close));
-    let loopback = service.serve();
-    let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
-    for _ in 0..4 {
-        store.list_ownership(&group()).await.unwrap();
+    for loopback in servers(&service) {
+        let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+        for _ in 0..4 {
+            store.list_ownership(&group()).await.unwrap();
+        }
+        assert_eq!(loopback.connections(), 4);
     }
-    assert_eq!(loopback.connections(), 4);
 }
 
 #[maybe_async]
@@ -153,4 +169,51 @@ async fn a_refused_connection_is_a_network_error_and_nothing_was_sent() {
         (ErrorKind::Network, false),
         "{error:?}"
     );
+}
+
+#[maybe_async]
+#[test]
+async fn without_a_connection_nothing_was_sent() {
+    // Known to be none without asking a server: a label has at most 63 characters.
+    let no_name = format!("http://{}.example", "a".repeat(64));
+    let no_tls = Loopback::start(|_| Reply::new(200)).url().replace("http:", "https:");
+    for url in [no_name, no_tls] {
+        let store = BlobCheckpointStore::new(&url, "checkpoints", Credential::anonymous()).unwrap();
+        let store = store.with_options(RequestOptions::new().max_retries(0));
+        let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
+        let found = (error.kind(), error.is_outcome_unknown());
+        assert_eq!(found, (ErrorKind::Network, false), "{url}: {error:?}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn new_connections_resume_the_tls_session() {
+    let service = BlobService::new("checkpoints");
+    // A limit of the call below that of an attempt makes each request one with a limit of its own.
+    for limit in [Duration::from_secs(20), Duration::from_secs(7)] {
+        let loopback = Loopback::start_tls(service.handler());
+        let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
+            .root_certificates(loopback.ca_pem())
+            .call_timeout(limit)
+            .build()
+            .unwrap();
+        for before in 0..3 {
+            store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+            assert_eq!(
+                (loopback.handshakes(), loopback.resumed_handshakes()),
+                (before + 1, before)
+            );
+            close_connections(&loopback).await;
+        }
+        let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{limit:?}{id}"), "a")).collect();
+        let mut claims = store.claim_ownership(&claims).await;
+        close_connections(&loopback).await;
+        let resumed = loopback.resumed_handshakes();
+        claims = store.claim_ownership(&claims.into_claimed()).await;
+        assert!(claims.all_claimed(), "{claims:?}");
+        assert_eq!(loopback.handshakes(), loopback.connections());
+        // A session resumes a few connections only.
+        assert!(loopback.resumed_handshakes() > resumed, "{resumed}");
+    }
 }

@@ -65,6 +65,23 @@ async fn anonymous_requests_carry_nothing() {
 
 #[maybe_async]
 #[test]
+async fn anonymous_wins_over_a_connection_string() {
+    let script = Script::over(&BlobService::new("checkpoints"));
+    for secret in ["AccountKey=c2VjcmV0", "SharedAccessSignature=sv=1&sig=abc"] {
+        let text = format!("BlobEndpoint=https://{HOST};AccountName=acct;{secret}");
+        let builder = BlobCheckpointStore::builder_from_connection_string(&text, "checkpoints")
+            .transport(script.clone());
+        let store = builder.credential(Credential::anonymous()).build().unwrap();
+        store.list_ownership(&group()).await.unwrap();
+    }
+    for sent in script.sent() {
+        assert_eq!((sent.header("authorization"), sent.request.query("sig")), ("", None));
+    }
+    assert_eq!(script.sent().len(), 2);
+}
+
+#[maybe_async]
+#[test]
 async fn a_wrong_key_is_access_denied() {
     let service = BlobService::new("checkpoints")
         .with_authorizer(|request| super::shared_key::is_signed(request, "acct", "b3RoZXI="));

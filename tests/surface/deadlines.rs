@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::{ErrorKind, RequestOptions, RetryOptions};
 
+use super::fault_operations::{Operation, Told, carry_out, found_by};
 use super::script::{Script, Step};
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential};
 use super::support::blob_service::{BlobService, Fault};
 use super::support::loopback::{Loopback, Reply};
-use super::{checkpoint, group, maybe_async, ownership, test};
+use super::{at_once, checkpoint, group, maybe_async, ownership, test};
 
 /// Far beyond every limit that the tests set.
 const LONG: Duration = Duration::from_secs(600);
@@ -23,42 +24,60 @@ fn builder(loopback: &Loopback) -> BlobCheckpointStoreBuilder {
         .retry(quick)
 }
 
-/// Servers over a service that has a list, each slow in its own way.
-fn slow_servers() -> Vec<(&'static str, Loopback)> {
-    let edited = |edit: fn(Reply) -> Reply| {
-        let service = BlobService::new("checkpoints");
-        service.put("ns.servicebus.windows.net/hub/$default/ownership/0", &[("ownerid", "a")]);
+/// Servers over what the operation finds, each slow in its own way.
+fn slow_servers(what: Operation) -> Vec<(&'static str, BlobService, Loopback)> {
+    let edited = |name, edit: fn(Reply) -> Reply| {
+        let service = found_by(what);
         service.inject(move |_| Fault::edit(edit));
-        service.serve()
+        let loopback = service.serve();
+        (name, service, loopback)
     };
-    vec![
-        ("never reads", Loopback::never_reading()),
-        ("never answers", Loopback::start(|_| Reply::hang())),
-        ("sends a byte a minute", edited(|reply| reply.drip(Duration::from_secs(60)))),
-        ("sends a byte now and then", edited(|reply| reply.drip(Duration::from_millis(20)))),
-        (
-            "stops in the middle of a body",
-            edited(|reply| reply.with_length().declared_length(1 << 20)),
-        ),
-        ("answers much later", edited(|reply| reply.delay(LONG))),
-    ]
+    let mut servers = vec![
+        ("never reads", found_by(what), Loopback::never_reading()),
+        ("never answers", found_by(what), Loopback::start(|_| Reply::hang())),
+        edited("sends a byte a minute", |reply| reply.drip(Duration::from_secs(60))),
+        edited("sends a byte now and then", |reply| reply.drip(Duration::from_millis(20))),
+        edited("answers much later", |reply| reply.delay(LONG)),
+    ];
+    // What is only a HEAD has no body.
+    if !matches!(what, Operation::GetCheckpoint | Operation::FencedGet) {
+        servers.push(edited("stops in the middle of a body", |reply| {
+            reply.with_length().declared_length(1 << 20)
+        }));
+    }
+    servers
+}
+
+fn limited(by: &str, loopback: &Loopback) -> BlobCheckpointStore {
+    match by {
+        "call" => builder(loopback).call_timeout(LIMIT).build().unwrap(),
+        _ => {
+            let store = builder(loopback).attempt_timeout(LIMIT).build().unwrap();
+            store.with_options(RequestOptions::new().max_retries(0))
+        }
+    }
 }
 
 #[maybe_async]
 #[test]
-async fn slow_servers_end_in_time() {
-    for (name, loopback) in slow_servers() {
-        // The limit of the call, and that of an attempt.
-        let by_call = builder(&loopback).call_timeout(LIMIT).build().unwrap();
-        let by_attempt = builder(&loopback).attempt_timeout(LIMIT).build().unwrap();
-        let by_attempt = by_attempt.with_options(RequestOptions::new().max_retries(0));
-        for (limited, store) in [("call", by_call), ("attempt", by_attempt)] {
+async fn every_operation_ends_in_time_whatever_server_is_slow() {
+    // Over a server that is slow from the beginning on, nothing is read before a fenced update.
+    let all = Operation::ALL.iter().filter(|what| **what != Operation::FencedNext);
+    for (what, by) in all.flat_map(|what| [(*what, "call"), (*what, "attempt")]) {
+        at_once(slow_servers(what), |(name, service, loopback)| async move {
+            let case = format!("{what:?}, a server that {name}, limit of the {by}");
+            let store = limited(by, &loopback);
             let began = Instant::now();
-            let error = store.list_ownership(&group()).await.unwrap_err();
+            let told = carry_out((&store, &store.fenced()), &service, what).await;
             let took = began.elapsed();
-            assert_eq!(error.kind(), ErrorKind::Timeout, "{name}, {limited}: {error:?}");
-            assert!((LIMIT / 2..PATIENCE).contains(&took), "{name}, {limited}: {took:?}");
-        }
+            let Told::Failed(ErrorKind::Timeout, unknown) = told else {
+                panic!("{case}: {told:?}");
+            };
+            assert!(!what.is_read() || !unknown, "{case}: a read leaves no doubt");
+            assert!(what.begins_with_a_read() || unknown, "{case}: it may have been written");
+            assert!((LIMIT / 2..PATIENCE).contains(&took), "{case}: {took:?}");
+        })
+        .await;
     }
 }
 

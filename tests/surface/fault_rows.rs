@@ -94,6 +94,13 @@ pub const ROWS: &[Row] = &[
         false,
     ),
     row(
+        "412 of another kind",
+        || answer(412, "LeaseIdMissing"),
+        &[ErrorKind::Rejected],
+        false,
+        false,
+    ),
+    row(
         "409 ContainerBeingDeleted",
         || answer(409, "ContainerBeingDeleted"),
         &[ErrorKind::ContainerNotFound],

@@ -1,14 +1,16 @@
 //! A fenced store never moves a position backwards, and costs no more than a plain one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use eventhub_checkpointstore::{Checkpoint, ErrorKind, RunMode, UpdateOutcome};
+use eventhub_checkpointstore::{Checkpoint, ErrorKind, RequestOptions, RunMode, UpdateOutcome};
 
 use super::subject::{BlobCheckpointStore, CheckpointStore, FencedCheckpointStore};
 use super::support::blob_service::Fault;
 use super::support::loopback::Reply;
 use super::world::{World, position};
-use super::{at_once, azurite, checkpoint, group, maybe_async, test};
+use super::{at_once, azurite, checkpoint, group, maybe_async, pause, test};
 
 const NAME: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/0";
 
@@ -27,8 +29,8 @@ async fn assert_update(
     checkpoint: &Checkpoint,
     expected: UpdateOutcome,
 ) {
-    let outcome = fenced.update_checkpoint(checkpoint).await.unwrap();
-    assert_eq!(outcome, expected, "{checkpoint:?}");
+    let update = fenced.update_checkpoint(checkpoint).await.unwrap();
+    assert_eq!(update.outcome, expected, "{checkpoint:?}");
 }
 
 #[maybe_async]
@@ -277,6 +279,90 @@ async fn of_many_writers_at_once_no_one_moves_the_position_back() {
         .collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
     assert_eq!(numbers.last(), Some(&79));
-    let written = outcomes.iter().filter(|outcome| **outcome == UpdateOutcome::Written).count();
+    let written = outcomes.iter().filter(|update| update.is_written()).count();
     assert_eq!(written, numbers.len());
+}
+
+/// As when a manager lists at its start while readers store checkpoints already.
+#[maybe_async]
+#[test]
+async fn an_answer_that_comes_late_takes_nothing_back() {
+    let world = World::service();
+    let fenced = world.store().fenced();
+    // Without numbers a version that is not the last one would make us stale.
+    assert_update(&fenced, &offset_only("10"), UpdateOutcome::Written).await;
+    let (listed, updated) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (is_listed, is_updated) = (Arc::clone(&listed), Arc::clone(&updated));
+    world.double().inject(move |request| {
+        if request.query("prefix").is_none() {
+            return Fault::None;
+        }
+        let (is_listed, is_updated) = (Arc::clone(&is_listed), Arc::clone(&is_updated));
+        Fault::edit(move |reply| {
+            is_listed.store(true, Ordering::SeqCst);
+            while !is_updated.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            reply
+        })
+    });
+    let work = |lists: bool| {
+        let (fenced, listed, updated) = (fenced.clone(), Arc::clone(&listed), Arc::clone(&updated));
+        async move {
+            if lists {
+                let listing = fenced.list_checkpoints(&group()).await.unwrap();
+                return assert_eq!(listing.items()[0].offset(), Some("10"));
+            }
+            while !listed.load(Ordering::SeqCst) {
+                pause(Duration::from_millis(1)).await;
+            }
+            assert_update(&fenced, &offset_only("20"), UpdateOutcome::Written).await;
+            updated.store(true, Ordering::SeqCst);
+        }
+    };
+    at_once(vec![true, false], work).await;
+    world.requests();
+    assert_update(&fenced, &offset_only("30"), UpdateOutcome::Written).await;
+    world.assert_requests(&[&format!("PUT {NAME}?metadata")]);
+}
+
+#[maybe_async]
+#[test]
+async fn a_lost_answer_does_not_make_a_writer_without_numbers_stale() {
+    let world = World::service();
+    let options = RequestOptions::new().max_retries(0);
+    let fenced = world.store().fenced().with_options(options);
+    assert_update(&fenced, &offset_only("10"), UpdateOutcome::Written).await;
+    // The first is applied, and no answer comes to any.
+    let faults = [Fault::DropAfterProcessing, Fault::DropBeforeProcessing];
+    world.double().queue_faults(faults);
+    for offset in ["20", "30"] {
+        let error = fenced.update_checkpoint(&offset_only(offset)).await.unwrap_err();
+        assert!(error.is_outcome_unknown(), "{error:?}");
+    }
+    assert_update(&fenced, &offset_only("40"), UpdateOutcome::Written).await;
+    world.assert_metadata(NAME, position("40", "")).await;
+
+    // What another writer stored meanwhile is another writer's.
+    world.double().queue_faults([Fault::DropAfterProcessing]);
+    fenced.update_checkpoint(&offset_only("50")).await.unwrap_err();
+    world.put(NAME, &[("offset", "60"), ("sequencenumber", "")]).await;
+    assert_update(&fenced, &offset_only("55"), UpdateOutcome::Stale).await;
+    world.assert_metadata(NAME, position("60", "")).await;
+}
+
+#[maybe_async]
+#[test]
+async fn other_options_share_what_is_remembered() {
+    let world = World::service();
+    let fenced = world.store().fenced();
+    let urgent = fenced.with_options(RequestOptions::new().header("x-urgent", "1").unwrap());
+    assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
+    world.requests();
+    assert_update(&urgent, &at(2), UpdateOutcome::Written).await;
+    let World::Service(_, loopback) = &world else { unreachable!() };
+    assert_eq!(loopback.requests()[0].header("x-urgent"), Some("1"));
+    world.assert_requests(&[&format!("PUT {NAME}?metadata")]);
+    assert_update(&fenced, &at(3), UpdateOutcome::Written).await;
+    world.assert_requests(&[&format!("PUT {NAME}?metadata")]);
 }

@@ -5,7 +5,7 @@ use eventhub_checkpointstore::{
 };
 
 use super::subject::BlobCheckpointStore;
-use super::support::blob_service::Fault;
+use super::support::blob_service::{Fault, ForeignBlob, error_reply};
 use super::support::loopback::Reply;
 use super::world::{World, position};
 use super::{checkpoint, group, maybe_async, test};
@@ -115,10 +115,16 @@ async fn every_legacy_place_is_found() {
             format!("{LEGACY}0"),
             host("0", "\"10\"", 1),
         ),
-        (LegacyLayout::stand_alone_host(&group(), ""), "$Default/0".into(), python.into()),
+        (
+            LegacyLayout::functions(&group()),
+            "ns.servicebus.windows.net/hub/$Default/0".into(),
+            host("0", "\"10\"", 1),
+        ),
+        (LegacyLayout::stand_alone_host(&group(), ""), "$Default/0".into(), java.into()),
         (LegacyLayout::stand_alone_host(&group(), "a-"), "a-$Default/0".into(), java.into()),
         (LegacyLayout::dapr(&group()), "dapr-Hub-$Default-0".into(), go.into()),
         (LegacyLayout::go(), "0".into(), go.into()),
+        (LegacyLayout::python(), "0".into(), python.into()),
         (LegacyLayout::with_prefix("x/y/"), "x/y/0".into(), go.into()),
     ];
     for world in World::all() {
@@ -223,4 +229,104 @@ async fn failures_are_reported_by_partition_and_a_race_is_none() {
     // A list of legacy checkpoints is whole or an error.
     let error = store.list_legacy_checkpoints(&group(), &layout).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
+}
+
+#[maybe_async]
+#[test]
+async fn one_blob_never_fails_the_list() {
+    for world in World::all() {
+        let layout = LegacyLayout::stand_alone_host(&group(), "");
+        let padding = "x".repeat(70_000);
+        let long =
+            format!(r#"{{"PartitionId":"1","Offset":"1","SequenceNumber":1,"x":"{padding}"}}"#);
+        world.put_content("$Default/0", &host("0", "\"10\"", 1));
+        world.put_content("$Default/1", &long);
+        world.put_content("$Default/2", "");
+        let invalid = SkipReason::InvalidContent;
+        let mut expected = vec![("$Default/1", invalid), ("$Default/2", invalid)];
+        if let World::Service(service, _) = &world {
+            world.put_content("$Default/3", &host("3", "\"30\"", 3));
+            expected.push(("$Default/3", SkipReason::ContentRefused));
+            service.inject(|request| {
+                if request.method == "GET" && request.path().ends_with("/3") {
+                    return Fault::Answer(error_reply(
+                        409,
+                        "BlobArchived",
+                        "Not on archived blobs.",
+                    ));
+                }
+                Fault::None
+            });
+        }
+        let store = world.store();
+        let listing = store.list_legacy_checkpoints(&group(), &layout).await.unwrap();
+        let seen: Vec<_> = listing.iter().map(|c| c.partition_id()).collect();
+        assert_eq!(seen, ["0"]);
+        let mut skipped: Vec<_> =
+            listing.skipped().iter().map(|blob| (blob.name.as_str(), blob.reason)).collect();
+        skipped.sort_unstable_by_key(|(name, _)| *name);
+        assert_eq!(skipped, expected);
+        if let World::Service(_, loopback) = &world {
+            let requests = loopback.requests();
+            let reads: Vec<_> = requests.iter().filter(|it| it.query("prefix").is_none()).collect();
+            assert_eq!(reads.len(), 4);
+            assert!(reads.iter().all(|it| it.header("x-ms-range") == Some("bytes=0-65535")));
+        }
+
+        let strict = world.store_with(|builder| builder.strict(true));
+        let error = strict.list_legacy_checkpoints(&group(), &layout).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn what_is_taken_over_in_part_is_told_and_a_strict_store_leaves_it() {
+    for world in World::all() {
+        let layout = LegacyLayout::stand_alone_host(&group(), "");
+        world
+            .put_content("$Default/0", r#"{"PartitionId":"0","Offset":"10","SequenceNumber":"x"}"#);
+        let reason = SkipReason::InvalidSequenceNumber;
+        let strict = world.store_with(|builder| builder.strict(true));
+        let kept = format!("Kept({:?})", KeepReason::Skipped(reason));
+        for mode in [RunMode::DryRun, RunMode::Apply] {
+            let report = migrate(&strict, &layout, mode).await;
+            assert_eq!(report, pairs(&[("0", &kept)]));
+        }
+        world.assert_metadata(&format!("{NEW}0"), None).await;
+
+        let store = world.store();
+        for mode in [RunMode::DryRun, RunMode::Apply] {
+            let changes = store.migrate_legacy_checkpoints(&group(), &layout, mode).await.unwrap();
+            let change = changes.iter().next().unwrap();
+            assert!(change.is_change());
+            assert_eq!(change.repaired, Some(reason));
+            let line = change.to_string();
+            assert!(
+                line.ends_with("(read in part: its sequence number is not a 64-bit integer)"),
+                "{line}"
+            );
+        }
+        world.assert_metadata(&format!("{NEW}0"), position("10", "")).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_dry_run_sees_what_is_in_the_way() {
+    let world = World::service();
+    let layout = LegacyLayout::stand_alone_host(&group(), "");
+    for id in ["0", "1", "2"] {
+        world.put_content(&format!("$Default/{id}"), &host(id, "\"10\"", 1));
+    }
+    world.put(&format!("{NEW}0"), &[("hdi_isfolder", "true")]).await;
+    let without_version = ForeignBlob::new(&format!("{NEW}1")).etag("a\"b");
+    world.double().put_with(without_version);
+    let gone = ForeignBlob::new(&format!("{NEW}2")).metadata(&[("offset", "1")]).deleted();
+    world.double().put_with(gone);
+    let store = world.store();
+    for (mode, change) in [(RunMode::DryRun, "Planned"), (RunMode::Apply, "Applied")] {
+        let report = migrate(&store, &layout, mode).await;
+        assert_eq!(report, pairs(&[("0", "Kept(Exists)"), ("1", "Kept(Exists)"), ("2", change)]));
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use eventhub_checkpointstore::balance::OwnershipOptions;
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, ErrorKind, SkipReason};
 use log::Level;
 
+use super::subject::OwnershipManager;
 use super::support::blob_service::{Fault, ForeignBlob};
 use super::support::capture_log;
 use super::support::loopback::Reply;
@@ -74,6 +76,10 @@ async fn every_defect_is_named_and_warned_of_once_by_each_store() {
         }
         // What is normal beside the records is no warning.
         assert_eq!(warnings(&prefix), 3);
+        for id in ["folder", "a/b"] {
+            let lines = capture_log::lines_with(&format!("{prefix}{id}\""));
+            assert!(lines.iter().all(|(level, _)| *level == Level::Debug) && !lines.is_empty());
+        }
 
         world.store().list_checkpoints(&group).await.unwrap();
         assert_eq!(warnings(&prefix), 6, "another store warns, too");
@@ -112,7 +118,7 @@ async fn a_strict_store_fails_instead() {
 
 #[maybe_async]
 #[test]
-async fn an_ownership_without_a_version_or_a_time_is_left_out() {
+async fn an_ownership_without_a_version_is_left_out() {
     capture_log::start();
     let world = World::service();
     let group = own_group("unreadable");
@@ -155,10 +161,30 @@ async fn ages_are_judged_by_the_servers_clock() {
     }
 }
 
+#[maybe_async]
+#[test]
+async fn the_last_warning_says_that_it_is_the_last() {
+    const MAX: usize = 1000;
+    capture_log::start();
+    let world = World::service();
+    let group = own_group("too-many");
+    let prefix = prefix(&group, "checkpoint");
+    for id in 0..MAX + 2 {
+        world.double().put(&format!("{prefix}{id}"), &[]);
+    }
+    let store = world.store();
+    for _ in 0..2 {
+        let listing = store.list_checkpoints(&group).await.unwrap();
+        assert_eq!(listing.skipped().len(), MAX + 2);
+    }
+    assert_eq!(warnings(&prefix), MAX);
+    assert_eq!(warnings("more than 1000 blobs are not read as they are"), 1);
+}
+
 /// A proxy may drop or garble the clock; no record may look expired by that.
 #[maybe_async]
 #[test]
-async fn without_a_readable_date_ages_are_judged_by_the_local_clock() {
+async fn without_a_readable_date_ages_are_judged_by_the_local_clock_with_one_warning() {
     capture_log::start();
     let edits: [fn(Reply) -> Reply; 4] = [
         Reply::without_date,
@@ -170,20 +196,24 @@ async fn without_a_readable_date_ages_are_judged_by_the_local_clock() {
     for edit in edits {
         let world = World::service();
         world.put(&format!("{}0", prefix(&group, "ownership")), &[("ownerid", "a")]).await;
+        // Whatever it says is not heard.
         world.double().inject(move |_| Fault::edit(edit));
         let store = world.store();
-
-        let before = SystemTime::now();
-        let listing = store.list_ownership(&group).await.unwrap();
-        assert!((before..=SystemTime::now()).contains(&listing.server_time()));
-        let claims = store.claim_ownership(&[listing.items()[0].claimed_by("b").unwrap()]).await;
-        assert!(claims.all_claimed(), "{claims:?}");
+        for _ in 0..2 {
+            let before = SystemTime::now();
+            let listing = store.list_ownership(&group).await.unwrap();
+            assert!((before..=SystemTime::now()).contains(&listing.server_time()));
+            let age = listing.items()[0].age(listing.server_time()).unwrap();
+            assert!(age < Duration::from_secs(30), "{age:?}");
+            let claims =
+                store.claim_ownership(&[listing.items()[0].claimed_by("b").unwrap()]).await;
+            assert!(claims.all_claimed(), "{claims:?}");
+        }
         store.update_checkpoint(&Checkpoint::new(&group, "0", "1", 1).unwrap()).await.unwrap();
         let found = store.get_checkpoint(&group, "0").await.unwrap();
         assert_eq!(found.unwrap().sequence_number(), Some(1));
     }
-    // Nothing says which list it was; the other lists of the tests have a date.
-    assert!(warnings("the list has no Date") >= edits.len());
+    assert_eq!(warnings("the list has no Date"), edits.len(), "one by each store");
 }
 
 /// However wrong the server's clock is: nothing panics, and what is younger than the clock has no age.
@@ -202,5 +232,26 @@ async fn a_server_clock_that_is_centuries_off_is_taken_as_it_is() {
         assert_eq!(listing.server_time(), server_time);
         let age = listing.items()[0].age(server_time).unwrap();
         assert_eq!(age.is_zero(), seconds == 0, "{date}: {age:?}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_wrong_local_clock_takes_no_partition_and_keeps_none_from_being_taken() {
+    for hours in [-1, 1] {
+        let world = World::service();
+        let group = own_group("manager-clock");
+        let expired = ForeignBlob::new(&format!("{}expired", prefix(&group, "ownership")))
+            .metadata(&[("ownerid", "gone")]);
+        world.double().set_clock_offset(hours * 3600 - 121);
+        world.double().put_with(expired);
+        world.double().set_clock_offset(hours * 3600);
+        world.put(&format!("{}live", prefix(&group, "ownership")), &[("ownerid", "other")]).await;
+
+        let options = OwnershipOptions::default();
+        let manager = OwnershipManager::new(world.store(), &group, "me", options).unwrap();
+        let round = manager.round(&["live".to_owned(), "expired".to_owned()]).await.unwrap();
+        let won: Vec<_> = round.won.iter().map(|won| won.partition_id.as_str()).collect();
+        assert_eq!((won, round.active_owners), (vec!["expired"], 2), "{hours} h");
     }
 }

@@ -184,6 +184,43 @@ async fn unknown_elements_say_nothing() {
     assert!(listing.skipped().is_empty());
 }
 
+/// A single read needs no time, so a list needs none: the position counts.
+#[maybe_async]
+#[test]
+async fn a_record_without_a_time_is_a_record() {
+    let served = serve();
+    let list = |kind: &str, properties: &str| {
+        format!(
+            "<EnumerationResults><Blobs><Blob><Name>myns.servicebus.windows.net/myhub/$default/{kind}/0</Name>\
+             <Properties>{properties}</Properties><Metadata><ownerid>a</ownerid><offset>5</offset>\
+             <sequencenumber>6</sequencenumber></Metadata></Blob></Blobs><NextMarker/></EnumerationResults>"
+        )
+    };
+    let head = Reply::new(200)
+        .header("ETag", "\"0x1\"")
+        .header("x-ms-meta-offset", "5")
+        .header("x-ms-meta-sequencenumber", "6");
+    served.service.queue_faults([Fault::Answer(head)]);
+    let read = served.store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+    for time in ["", "<Last-Modified/>", "<Last-Modified>soon</Last-Modified>"] {
+        served.answer(list("checkpoint", &format!("{time}<Etag>0x1</Etag>")));
+        let listing = served.store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!(listing.items(), std::slice::from_ref(&read), "{time}");
+
+        // Nobody can say that it has expired, so its owner is left alone.
+        served.answer(list("ownership", &format!("{time}<Etag>0x1</Etag>")));
+        let listing = served.store.list_ownership(&group()).await.unwrap();
+        let owned = &listing.items()[0];
+        assert_eq!((owned.owner_id(), owned.age(listing.server_time())), (Some("a"), None));
+    }
+    for etag in ["", "<Etag/>", "<Etag>a\"b</Etag>"] {
+        served.answer(list("checkpoint", etag));
+        let listing = served.store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!(positions(&listing), [("0", Some("5"), Some(6))], "{etag}");
+        assert_eq!((listing.items()[0].etag(), listing.skipped().len()), (None, 0));
+    }
+}
+
 /// A name that XML cannot hold comes percent-encoded, any other one with entities.
 #[maybe_async]
 #[test]

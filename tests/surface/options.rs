@@ -166,12 +166,29 @@ async fn a_proxy_is_used_or_bypassed_as_told() {
     past.with_options(once).list_ownership(&group()).await.unwrap();
     assert_eq!((proxy.requests().len(), target.requests().len()), (1, 1));
 
-    for url in ["", "no url", "http://u:secret@"] {
-        let refused = builder(&target).proxy(ProxyOptions::Url(url.into())).build();
-        let Err(error) = refused else { continue };
-        assert_eq!(error.kind(), ErrorKind::Configuration);
+    for url in ["", "no url", "http://u:secret@", "socks5://u:secret@127.0.0.1:1", "ftp://p"] {
+        let error = builder(&target).proxy(ProxyOptions::Url(url.into())).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
+}
+
+#[maybe_async]
+#[test]
+async fn a_proxy_with_tls_is_trusted_as_the_endpoint_is() {
+    let proxy = Loopback::start_tls(|_| Reply::new(403).announce_close());
+    let target = BlobService::new("checkpoints").serve();
+    let through = builder(&target).proxy(ProxyOptions::Url(proxy.url()));
+    let once = RequestOptions::new().max_retries(0);
+
+    let store = through.root_certificates(proxy.ca_pem()).build().unwrap();
+    store.with_options(once.clone()).list_ownership(&group()).await.unwrap_err();
+    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 0));
+
+    let distrusting = builder(&target).proxy(ProxyOptions::Url(proxy.url())).build().unwrap();
+    let error = distrusting.with_options(once).list_ownership(&group()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
+    assert_eq!(proxy.requests().len(), 1);
 }
 
 #[maybe_async]
@@ -265,10 +282,13 @@ async fn a_root_certificate_of_ones_own_is_the_only_one_trusted() {
     }
     assert_eq!((loopback.requests().len(), wrong_name.requests().len()), (3, 0));
 
+    let target = service.serve();
     let key_only = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     for pem in ["", "no pem", key_only] {
         let error = builder(&loopback).root_certificates(pem).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{pem}");
+        let error = builder(&target).root_certificates(pem).build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "without TLS, too: {pem}");
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use eventhub_checkpointstore::{ConsumerGroup, NameCase, UpdateOutcome};
+use eventhub_checkpointstore::balance::{BalanceStrategy, OwnershipOptions};
+use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, NameCase, UpdateOutcome};
 
-use super::subject::BlobCheckpointStore;
+use super::subject::{BlobCheckpointStore, OwnershipManager};
 use super::world::{World, position};
 use super::{checkpoint, group, maybe_async, test};
 
@@ -56,12 +57,61 @@ async fn ownerships_of_the_other_naming_are_seen_and_made_anew_under_the_own_one
 async fn a_balancer_leaves_a_live_owner_of_the_other_naming_alone() {
     for world in World::all() {
         world.put(&format!("{OTHER}/ownership/0"), &[("ownerid", "go-client")]).await;
-        let options = eventhub_checkpointstore::balance::OwnershipOptions::default();
-        let manager =
-            super::subject::OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
+        let options = OwnershipOptions::default();
+        let manager = OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
         let round = manager.round(&["0".to_owned(), "1".to_owned()]).await.unwrap();
         let won: Vec<_> = round.won.iter().map(|won| won.partition_id.as_str()).collect();
         assert_eq!(won, ["1"]);
+    }
+}
+
+/// Its owner would never see a claim under the own naming, and both would process the partition.
+#[maybe_async]
+#[test]
+async fn nothing_is_stolen_from_the_other_naming_until_it_expires() {
+    let world = World::service();
+    let partitions: Vec<_> = (0..4).map(|id| id.to_string()).collect();
+    for id in &partitions {
+        world.put(&format!("{OTHER}/ownership/{id}"), &[("ownerid", "go-client")]).await;
+    }
+    for strategy in [BalanceStrategy::Greedy, BalanceStrategy::Balanced] {
+        let options = OwnershipOptions::default().with_strategy(strategy);
+        let manager = OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
+        let round = manager.round(&partitions).await.unwrap();
+        assert_eq!((round.won.len(), round.share), (0, 2), "{strategy:?}");
+    }
+    let claims = world.double().history();
+    assert!(claims.iter().all(|write| write.request.is_none()), "{claims:?}");
+
+    world.double().set_clock_offset(121);
+    let options = OwnershipOptions::default();
+    let manager = OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
+    let round = manager.round(&partitions).await.unwrap();
+    assert_eq!(round.won.len(), 4);
+}
+
+#[maybe_async]
+#[test]
+async fn a_shadowed_blob_does_not_count_whatever_is_in_it() {
+    for world in World::all() {
+        let store = world.store_with(|builder| builder.read_fallback(true).strict(true));
+        let good = [("offset", "30"), ("sequencenumber", "3")];
+        world.put(&format!("{OWN}/checkpoint/0"), &good).await;
+        world.put(&format!("{OTHER}/checkpoint/0"), &[("offset", "")]).await;
+        world.put(&format!("{OWN}/checkpoint/1"), &good).await;
+        let repaired = [("offset", "5"), ("sequencenumber", "x")];
+        world.put(&format!("{OTHER}/checkpoint/1"), &repaired).await;
+        let listing = store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!((listing.len(), listing.skipped()), (2, [].as_slice()));
+        for id in ["0", "1"] {
+            let read = store.get_checkpoint(&group(), id).await.unwrap();
+            assert_eq!(read.unwrap().sequence_number(), Some(3));
+        }
+
+        // One that is not shadowed does.
+        world.put(&format!("{OTHER}/checkpoint/2"), &[("offset", "")]).await;
+        let error = store.list_checkpoints(&group()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
     }
 }
 
@@ -193,24 +243,59 @@ async fn a_fence_counts_the_position_of_the_other_naming() {
         world
             .put(&format!("{OTHER}/checkpoint/0"), &[("offset", "50"), ("sequencenumber", "5")])
             .await;
-        let outcome = fenced.update_checkpoint(&checkpoint("0", "40", 4)).await.unwrap();
-        assert_eq!(outcome, UpdateOutcome::Stale);
+        let update = fenced.update_checkpoint(&checkpoint("0", "40", 4)).await.unwrap();
+        assert_eq!(update.outcome, UpdateOutcome::Stale);
         // One under the own naming that is not readable changes nothing.
         let unreadable = format!("{OWN}/checkpoint/1");
         world.put(&unreadable, &[("offset", "")]).await;
         world
             .put(&format!("{OTHER}/checkpoint/1"), &[("offset", "50"), ("sequencenumber", "5")])
             .await;
-        let outcome = fenced.update_checkpoint(&checkpoint("1", "40", 4)).await.unwrap();
-        assert_eq!(outcome, UpdateOutcome::Stale);
-        let outcome = fenced.update_checkpoint(&checkpoint("1", "60", 6)).await.unwrap();
-        assert_eq!(outcome, UpdateOutcome::Written);
+        let update = fenced.update_checkpoint(&checkpoint("1", "40", 4)).await.unwrap();
+        assert_eq!(update.outcome, UpdateOutcome::Stale);
+        let update = fenced.update_checkpoint(&checkpoint("1", "60", 6)).await.unwrap();
+        assert_eq!(update.outcome, UpdateOutcome::Written);
         world.assert_metadata(&unreadable, position("60", "6")).await;
         world.assert_metadata(&format!("{OWN}/checkpoint/0"), None).await;
         // The same position still has to be written: only then it counts under the own naming.
-        let outcome = fenced.update_checkpoint(&checkpoint("0", "50", 5)).await.unwrap();
-        assert_eq!(outcome, UpdateOutcome::Written);
+        let update = fenced.update_checkpoint(&checkpoint("0", "50", 5)).await.unwrap();
+        assert_eq!(update.outcome, UpdateOutcome::Written);
         let written = world.metadata(&format!("{OWN}/checkpoint/0")).await;
         assert_eq!(written, position("50", "5"));
     }
+}
+
+#[maybe_async]
+#[test]
+async fn a_fence_looks_under_the_other_naming_only_where_nothing_is_own() {
+    let world = World::service();
+    let fenced = store(&world).fenced();
+    let (own, other) = (format!("{OWN}/checkpoint/0"), format!("{OTHER}/checkpoint/0"));
+    let (head, head_other) = (format!("HEAD {own}"), format!("HEAD {other}"));
+    let (put, set) = (format!("PUT {own}"), format!("PUT {own}?metadata"));
+    let foreign = |number: &'static str| [("offset", number), ("sequencenumber", number)];
+    world.put(&other, &foreign("5")).await;
+
+    let update = fenced.update_checkpoint(&checkpoint("0", "60", 6)).await.unwrap();
+    assert!(update.is_written());
+    world.assert_requests(&[&head, &head_other, &put]);
+    let update = fenced.update_checkpoint(&checkpoint("0", "70", 7)).await.unwrap();
+    assert!(update.is_written());
+    world.assert_requests(&[&set]);
+
+    // The own one is gone, and a later one of the other naming shows.
+    world.put(&other, &foreign("9")).await;
+    world.double().delete(&own);
+    let update = fenced.update_checkpoint(&checkpoint("0", "80", 8)).await.unwrap();
+    assert_eq!(update.outcome, UpdateOutcome::Stale);
+    world.assert_requests(&[&set, &head, &head_other]);
+    world.assert_metadata(&own, None).await;
+
+    // Whoever has read it knows that there is no own one to be replaced.
+    let read = fenced.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+    assert_eq!((read.sequence_number(), read.etag()), (Some(9), None));
+    world.requests();
+    let update = fenced.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    assert!(update.is_written());
+    world.assert_requests(&[&head, &head_other, &put]);
 }

@@ -1,8 +1,8 @@
 //! Moving and deleting checkpoints on purpose, with a dry run and a report for each partition.
 
 use eventhub_checkpointstore::{
-    ChangeOutcome, Checkpoint, CheckpointChanges, ConsumerGroup, ErrorKind, KeepReason, Partitions,
-    RunMode,
+    ChangeOutcome, Checkpoint, CheckpointChanges, ConsumerGroup, ErrorKind, KeepReason, NameCase,
+    Partitions, RunMode,
 };
 
 use super::subject::BlobCheckpointStore;
@@ -249,4 +249,43 @@ async fn a_failed_list_deletes_nothing() {
     let failed = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
     assert!(failed.is_err());
     assert_eq!(world.double().blobs().len(), 1);
+}
+
+/// They would go on counting, so whoever deletes must know of them.
+#[maybe_async]
+#[test]
+async fn a_deletion_tells_of_the_checkpoints_of_the_other_naming() {
+    const OTHER: &str = "NS.servicebus.windows.net/Hub/$Default/checkpoint/";
+    for world in World::all() {
+        let store = world.store_with(|builder| builder.read_fallback(true));
+        store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+        for id in ["0", "1"] {
+            let position = [("offset", "50"), ("sequencenumber", "5")];
+            world.put(&format!("{OTHER}{id}"), &position).await;
+        }
+        world.requests();
+        let other = |id| (id, Some(5), Some(5), kept(KeepReason::OtherNaming));
+        let missing = ("7", None, None, kept(KeepReason::Missing));
+        for (mode, done) in [(RunMode::DryRun, planned()), (RunMode::Apply, applied())] {
+            let only = Partitions::Only(&["0", "7"]);
+            let changes = store.delete_checkpoints(&group(), only, mode).await.unwrap();
+            let own = ("0", Some(10), None, done);
+            assert_eq!(report(&changes), [own, other("0"), missing.clone()]);
+        }
+        let lists = [format!("LIST {PREFIX}"), format!("LIST {OTHER}")];
+        let delete = format!("DELETE {PREFIX}0");
+        world.assert_requests(&[&lists[0], &lists[1], &lists[0], &lists[1], &delete]);
+
+        let changes =
+            store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+        assert_eq!(report(&changes), [other("0"), other("1")]);
+        let listing = store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!(listing.len(), 2);
+
+        // As documented: the store of the other naming deletes them.
+        let other = world.store_with(|builder| builder.name_case(NameCase::AsGiven));
+        let changes =
+            other.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+        assert_eq!(changes.iter().filter(|change| change.is_change()).count(), 2);
+    }
 }

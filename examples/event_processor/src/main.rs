@@ -14,6 +14,7 @@
 
 use std::env;
 use std::error::Error;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use azure_core::time::Duration;
@@ -23,7 +24,7 @@ use azure_messaging_eventhubs::processor::PartitionClient;
 use azure_messaging_eventhubs::{ConsumerClient, EventProcessor, StartLocation, StartPosition};
 use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 use futures::StreamExt;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -61,7 +62,7 @@ async fn main() -> Result {
     LocalSet::new()
         .run_until(async {
             tokio::select! {
-                // An error here is one of the storage: the store has retried by then. Let the supervisor restart.
+                // Client and store have retried before they give an error. Let the supervisor restart.
                 ended = processor.run() => ended.map_err(Into::into),
                 ended = start_partitions(&processor) => ended,
                 ended = tokio::signal::ctrl_c() => ended.map_err(Into::into),
@@ -76,29 +77,39 @@ fn milliseconds(variable: &str, default: i64) -> Result<Duration> {
 }
 
 /// Processes every partition that this processor comes to own.
+///
+/// The processor does not see what happens to a stream: it would keep a partition that nobody reads. So the first
+/// failure ends this, too.
 async fn start_partitions(processor: &EventProcessor) -> Result {
     let every = env::var("CHECKPOINT_EVERY").ok().map(|text| text.parse()).transpose()?;
+    let mut partitions = JoinSet::new();
     loop {
-        let partition = processor.next_partition_client().await?;
-        spawn_local(async move {
-            let id = partition.get_partition_id().to_owned();
-            println!("partition {id}: begins");
-            match process(&partition, every.unwrap_or(1)).await {
-                Ok(()) => println!("partition {id}: another processor took it"),
-                Err(error) => eprintln!("partition {id}: {error}"),
+        tokio::select! {
+            partition = processor.next_partition_client() => {
+                partitions.spawn_local(process(partition?, every.unwrap_or(NonZeroU64::MIN)));
             }
-            // Without this the processor never opens the partition again. The link may be gone already.
-            if let Some(partition) = Arc::into_inner(partition) {
-                let _ = partition.close().await;
-            }
-        });
+            Some(ended) = partitions.join_next() => ended??,
+        }
     }
 }
 
+/// Processes a partition until another processor takes it.
+async fn process(partition: Arc<PartitionClient>, every: NonZeroU64) -> Result {
+    let id = partition.get_partition_id();
+    println!("partition {id}: begins");
+    receive(&partition, every).await.map_err(|error| format!("partition {id}: {error}"))?;
+    println!("partition {id}: another processor took it");
+    // Else the client keeps the dead link for when the partition comes back. It complains that the link is gone.
+    if let Some(partition) = Arc::into_inner(partition) {
+        let _ = partition.close().await;
+    }
+    Ok(())
+}
+
 /// Receives until the partition is taken away, with a checkpoint after every so many events.
-async fn process(partition: &PartitionClient, every: u64) -> Result {
+async fn receive(partition: &PartitionClient, every: NonZeroU64) -> Result {
     let mut events = partition.stream_events();
-    let mut count = 0;
+    let mut count: u64 = 0;
     while let Some(event) = events.next().await {
         let event = match event {
             Ok(event) => event,

@@ -1,10 +1,10 @@
 //! An async credential for callers without a runtime.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
+use std::{fmt, io};
 
 use azure_core::credentials::TokenCredential;
 use tokio::runtime::{self, Runtime};
@@ -64,18 +64,15 @@ impl RuntimeThreadCredential {
     ///
     /// [`ErrorKind::Other`] if the system gives no thread or no runtime.
     pub fn start(credential: Arc<dyn TokenCredential>) -> Result<Self> {
-        let failed = |what, error| Error::new(ErrorKind::Other, what).with_source(error);
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed("the runtime for the token credential was not built", error))?;
+        let failed = |what| move |error| Error::new(ErrorKind::Other, what).with_source(error);
         let (requests, received) = unbounded_channel();
+        let (report, reported) = sync_channel(1);
         Builder::new()
             .name("eventhub-checkpointstore-token".into())
-            .spawn(move || serve(&runtime, received, &credential))
-            .map_err(|error| {
-                failed("the thread for the token credential was not started", error)
-            })?;
+            .spawn(move || run(received, &credential, &report))
+            .map_err(failed("the thread for the token credential was not started"))?;
+        let started = reported.recv().unwrap_or_else(|error| Err(io::Error::other(error)));
+        started.map_err(failed("the runtime for the token credential was not built"))?;
         Ok(Self { requests, timeout: TIMEOUT })
     }
 
@@ -83,6 +80,22 @@ impl RuntimeThreadCredential {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+}
+
+/// Owns the runtime from its beginning to its end: tokio lets none be dropped on a thread of another one.
+fn run(
+    requests: UnboundedReceiver<Ask>,
+    credential: &Arc<dyn TokenCredential>,
+    report: &SyncSender<io::Result<()>>,
+) {
+    // `start` waits for the report.
+    match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let _ = report.send(Ok(()));
+            serve(&runtime, requests, credential);
+        }
+        Err(error) => drop(report.send(Err(error))),
     }
 }
 

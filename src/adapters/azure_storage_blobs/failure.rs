@@ -11,7 +11,9 @@ pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
     let kind = match error.kind() {
         SdkKind::HttpResponse { status, error_code } => {
             let answered = ServiceFailure::answered(u16::from(*status), error_code.as_deref());
-            let unknown = is_write && answered.may_have_been_applied();
+            // The SDK repeats without saying so: the conflict may be one with an earlier attempt of the same write.
+            let is_conflict = answered.kind() == ErrorKind::ConditionNotMet;
+            let unknown = is_write && (is_conflict || answered.may_have_been_applied());
             return answered.into_error().with_outcome_unknown(unknown);
         }
         SdkKind::Io => ErrorKind::Network,
@@ -81,8 +83,8 @@ mod tests {
         for (status, code, kind, unknown) in [
             (StatusCode::NotFound, "BlobNotFound", ErrorKind::BlobNotFound, false),
             (StatusCode::NotFound, "ContainerNotFound", ErrorKind::ContainerNotFound, false),
-            (StatusCode::Conflict, "BlobAlreadyExists", ErrorKind::ConditionNotMet, false),
-            (StatusCode::PreconditionFailed, "ConditionNotMet", ErrorKind::ConditionNotMet, false),
+            (StatusCode::Conflict, "BlobAlreadyExists", ErrorKind::ConditionNotMet, true),
+            (StatusCode::PreconditionFailed, "ConditionNotMet", ErrorKind::ConditionNotMet, true),
             (StatusCode::InternalServerError, "InternalError", ErrorKind::Service, true),
             (StatusCode::ServiceUnavailable, "ServerBusy", ErrorKind::Throttled, false),
         ] {

@@ -1,10 +1,7 @@
-//! Name resolution for ureq, which asks for it before every request, also when it reuses a connection, and
-//! spawns a thread each time to keep the limit.
+//! Name resolution for ureq, which asks for it before every request, also when it reuses a connection.
 
-use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
 
 use http::Uri;
 use ureq::Error;
@@ -12,21 +9,32 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Shorter than the minute for which Azure's storage names are valid, so that a failover is followed.
-const KEPT: Duration = Duration::from_secs(30);
 /// As many as ureq takes.
 const MAX_ADDRESSES: usize = 16;
 
 /// A host and its port.
 type Target = (String, u16);
-type Known = HashMap<Target, (Instant, Vec<SocketAddr>)>;
 
-#[derive(Debug, Default)]
-pub(super) struct CachingResolver {
-    known: Mutex<Known>,
+/// Finds nothing, before a request: the connector looks up what it needs.
+#[derive(Debug)]
+pub(super) struct NoLookup;
+
+impl Resolver for NoLookup {
+    fn resolve(
+        &self,
+        _uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        Ok(self.empty())
+    }
 }
 
-impl Resolver for CachingResolver {
+/// Asks the system, which may have a cache; here is none, so that a failover is followed.
+#[derive(Debug)]
+pub(super) struct SystemLookup;
+
+impl Resolver for SystemLookup {
     fn resolve(
         &self,
         uri: &Uri,
@@ -34,41 +42,19 @@ impl Resolver for CachingResolver {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
         let bad = || Error::BadUri("no host".to_owned());
-        let host = uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
+        let host = uri.host().ok_or_else(bad)?.trim_matches(['[', ']']);
         let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let target = (host, uri.port_u16().unwrap_or(default_port));
+        let port = uri.port_u16().unwrap_or(default_port);
 
-        let known = self.known(&target);
-        let addresses = match known {
-            Some(addresses) => addresses,
-            None => self.look_up(target, timeout)?,
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => look_up_within(&(host.to_owned(), port), timeout)?,
         };
         let mut resolved = self.empty();
         let family = config.ip_family();
         let wanted = family.keep_wanted(addresses.into_iter());
         wanted.take(MAX_ADDRESSES).for_each(|address| resolved.push(address));
         if resolved.is_empty() { Err(Error::HostNotFound) } else { Ok(resolved) }
-    }
-}
-
-impl CachingResolver {
-    fn known(&self, target: &Target) -> Option<Vec<SocketAddr>> {
-        if let Ok(address) = target.0.parse() {
-            return Some(vec![SocketAddr::new(address, target.1)]);
-        }
-        let known = self.lock();
-        let (at, addresses) = known.get(target)?;
-        (at.elapsed() < KEPT).then(|| addresses.clone())
-    }
-
-    fn look_up(&self, target: Target, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
-        let addresses = look_up_within(&target, timeout)?;
-        self.lock().insert(target, (Instant::now(), addresses.clone()));
-        Ok(addresses)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,7 +67,7 @@ fn look_up_within(target: &Target, timeout: NextTimeout) -> Result<Vec<SocketAdd
             // Nobody waits any more if this fails.
             let _ = sender.send(asked.to_socket_addrs().map(Iterator::collect));
         });
-    if spawned.is_err() || timeout.after.is_not_happening() {
+    if spawned.is_err() {
         return Ok(target.to_socket_addrs()?.collect());
     }
     match receiver.recv_timeout(*timeout.after) {

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub(super) fn config(options: &TransportOptions, secure: bool) -> Result<TlsConfig> {
     let builder = TlsConfig::builder();
+    let roots = root_certs(&options.root_certificates)?;
     let builder = match options.choose_tls(secure)? {
         // Nothing is loaded for plain http.
         ChosenTls::None => return Ok(builder.build()),
@@ -21,7 +22,7 @@ pub(super) fn config(options: &TransportOptions, secure: bool) -> Result<TlsConf
         ChosenTls::Rustls => builder.provider(TlsProvider::Rustls),
         ChosenTls::NativeTls => builder.provider(TlsProvider::NativeTls),
     };
-    Ok(builder.root_certs(root_certs(&options.root_certificates)?).build())
+    Ok(builder.root_certs(roots).build())
 }
 
 fn root_certs(pems: &[Vec<u8>]) -> Result<RootCerts> {

@@ -5,12 +5,15 @@ mod conformance;
 #[path = "../../support/mod.rs"]
 mod support;
 
+use std::error::Error as _;
 use std::time::{Duration, Instant};
 
+use azure_core::RetryOptions;
+use azure_storage::StorageCredentials;
 use azure_storage_blobs_container::container;
 use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 use eventhub_checkpointstore::{
-    Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership, RequestOptions,
+    Checkpoint, ConsumerGroup, Error, ErrorKind, PartitionOwnership, RequestOptions,
 };
 use maybe_async::must_be_async as maybe_async;
 use support::azurite::Azurite;
@@ -34,19 +37,37 @@ fn stores() -> Vec<BlobCheckpointStore> {
     let azurite = Azurite::shared();
     let client = container(
         azurite.account_name(),
-        azurite.account_key(),
         &azurite.blob_endpoint(),
         &azurite.new_container_name(),
+        StorageCredentials::access_key(azurite.account_name(), azurite.account_key().to_owned()),
+        RetryOptions::default(),
     );
     vec![BlobCheckpointStore::from_container(client)]
 }
 
 /// A double of the service behind the SDK.
-fn on_double() -> (BlobService, Loopback, BlobCheckpointStore) {
+fn on_double_with(
+    credentials: StorageCredentials,
+    retry: RetryOptions,
+) -> (BlobService, Loopback, BlobCheckpointStore) {
     let service = BlobService::new("checkpoints");
     let loopback = service.serve();
-    let client = container("acct", "c2VjcmV0", &loopback.url(), "checkpoints");
+    let client = container("acct", &loopback.url(), "checkpoints", credentials, retry);
     (service, loopback, BlobCheckpointStore::from_container(client))
+}
+
+fn account_key() -> StorageCredentials {
+    StorageCredentials::access_key("acct", "c2VjcmV0".to_owned())
+}
+
+/// With an SDK that sends each request once.
+fn on_double() -> (BlobService, Loopback, BlobCheckpointStore) {
+    on_double_with(account_key(), RetryOptions::none())
+}
+
+/// With an SDK that repeats requests, as it does by default.
+fn on_double_with_repetitions() -> (BlobService, Loopback, BlobCheckpointStore) {
+    on_double_with(account_key(), RetryOptions::default())
 }
 
 #[test]
@@ -142,4 +163,78 @@ async fn a_blob_that_the_sdk_cannot_parse_fails_the_list() {
     service.put_with(foreign);
     let error = store.list_checkpoints(&group()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error:?}");
+}
+
+/// The SDK repeats the write without saying so, and reports the conflict with its own first attempt.
+#[test]
+async fn a_write_that_the_sdk_repeated_is_not_lost_to_itself() {
+    let (service, loopback, store) = on_double_with_repetitions();
+    let write_once_without_an_answer = || service.queue_faults([Fault::DropAfterProcessing]);
+    let settled = ["PUT", "PUT", "HEAD", "PUT"];
+
+    write_once_without_an_answer();
+    let first = store.claim_ownership(&[ownership("0", "a")]).await;
+    assert!(first.all_claimed(), "{first:?}");
+    assert_eq!(methods(&loopback), settled);
+
+    write_once_without_an_answer();
+    let renewed = store.claim_ownership(&first.into_claimed()).await;
+    assert!(renewed.all_claimed(), "{renewed:?}");
+    assert_eq!(methods(&loopback)[4..], settled);
+    let renewed = renewed.into_claimed();
+    let listing = store.list_ownership(&group()).await.unwrap();
+    assert_eq!(renewed[0].etag(), listing.items()[0].etag());
+    assert_eq!(listing.items()[0].owner_id(), Some("a"));
+
+    write_once_without_an_answer();
+    let released = store.relinquish_ownership(&renewed).await;
+    assert!(released.all_claimed(), "{released:?}");
+    let listing = store.list_ownership(&group()).await.unwrap();
+    assert_eq!(listing.items()[0].owner_id(), None);
+}
+
+#[test]
+async fn a_claim_that_another_won_is_lost_after_one_more_request() {
+    let (_service, loopback, store) = on_double_with_repetitions();
+    assert!(store.claim_ownership(&[ownership("0", "a")]).await.all_claimed());
+    let claims = store.claim_ownership(&[ownership("0", "b")]).await;
+    assert_eq!(claims.lost().count(), 1, "{claims:?}");
+    assert_eq!(methods(&loopback), ["PUT", "PUT", "HEAD"]);
+}
+
+fn methods(loopback: &Loopback) -> Vec<String> {
+    loopback.requests().into_iter().map(|request| request.method).collect()
+}
+
+#[test]
+async fn no_error_shows_a_sas() {
+    for fault in [
+        Fault::DropBeforeProcessing,
+        Fault::TruncateAnswer(20),
+        Fault::HangBefore,
+        Fault::Answer(Reply::new(200)),
+        answer(403, "AuthorizationFailure"),
+        answer(500, "InternalError"),
+    ] {
+        let name = fault.name();
+        let credentials = StorageCredentials::sas_token("sv=2021-12-02&sig=U0VDUkVU").unwrap();
+        let (service, loopback, store) = on_double_with(credentials, RetryOptions::none());
+        let store = store.with_options(RequestOptions::new().timeout(Duration::from_millis(500)));
+        service.queue_faults([fault]);
+        let error = store.list_checkpoints(&group()).await.unwrap_err();
+        let shown = shown(&error);
+        assert!(loopback.requests()[0].target.contains("sig=U0VDUkVU"));
+        assert!(!shown.contains("sig=") && !shown.contains("U0VDUkVU"), "{name}: {shown}");
+    }
+}
+
+/// An error in every form, with all its causes.
+fn shown(error: &Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(" {error} {error:?}");
+        cause = error.source();
+    }
+    text
 }

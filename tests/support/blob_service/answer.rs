@@ -71,6 +71,11 @@ impl Refusal {
         "ConditionNotMet",
         "The condition specified using HTTP conditional header(s) is not met.",
     );
+    pub(super) const INVALID_RANGE: Self = Self::of(
+        416,
+        "InvalidRange",
+        "The range specified is invalid for the current size of the resource.",
+    );
     pub(super) const NOT_MODIFIED: Self = Self::of(304, "ConditionNotMet", "");
     /// Not the service's: this double does not know the request.
     pub(super) const NOT_IMPLEMENTED: Self = Self::of(

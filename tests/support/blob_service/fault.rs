@@ -2,12 +2,32 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::super::loopback::{Recorded, Reply};
 use super::lock;
+
+/// Longer than anything that a test does meanwhile; a test that fails must not hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What holds answers back until a test lets them go.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn open(&self) {
+        let (is_open, opened) = &*self.0;
+        *lock(is_open) = true;
+        opened.notify_all();
+    }
+
+    fn wait(&self) {
+        let (is_open, opened) = &*self.0;
+        drop(opened.wait_timeout_while(lock(is_open), PATIENCE, |is_open| !*is_open));
+    }
+}
 
 type Edit = dyn FnOnce(Reply) -> Reply + Send;
 
@@ -28,6 +48,8 @@ pub enum Fault {
     Delay(Duration),
     /// Applied at once, answered late.
     DelayAfter(Duration),
+    /// Applied at once, answered when the gate opens.
+    Gated(Gate),
     /// The connection is closed, and the request waits in the network until
     /// [`apply_held`](super::BlobService::apply_held).
     Hold,
@@ -55,6 +77,7 @@ impl Fault {
             Self::ApplyThenAnswer(_) => "ApplyThenAnswer",
             Self::Delay(_) => "Delay",
             Self::DelayAfter(_) => "DelayAfter",
+            Self::Gated(_) => "Gated",
             Self::Hold => "Hold",
             Self::HangBefore => "HangBefore",
             Self::HangAfter => "HangAfter",
@@ -78,6 +101,11 @@ impl Fault {
                 process()
             }
             Self::DelayAfter(delay) => process().delay(delay),
+            Self::Gated(gate) => {
+                let reply = process();
+                gate.wait();
+                reply
+            }
             Self::HangBefore => Reply::hang(),
             Self::HangAfter => instead(process(), Reply::hang()),
             Self::TruncateAnswer(bytes) => process().truncate_at(bytes),

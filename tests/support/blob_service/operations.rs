@@ -153,7 +153,8 @@ fn written(status: u16, blob: &Blob) -> Reply {
 fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal> {
     let blob = current.ok_or(Refusal::BLOB_NOT_FOUND)?;
     conditions::check(request, &blob)?;
-    let reply = Reply::new(200)
+    let (status, content) = ranged(request, blob.content)?;
+    let reply = Reply::new(status)
         .header("Content-Type", blob.content_type)
         .header("ETag", quoted(&blob.etag))
         .header("Last-Modified", http_date(blob.last_modified))
@@ -161,12 +162,29 @@ fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal
         .header("x-ms-blob-type", "BlockBlob")
         .header("x-ms-lease-status", "unlocked")
         .header("x-ms-lease-state", "available")
-        .body(blob.content);
+        .header("x-ms-server-encrypted", "true")
+        .body(content);
     let sendable = |(key, value): &&(String, String)| is_sendable(key) && is_sendable(value);
     let metadata = blob.metadata.iter().filter(sendable);
     Ok(metadata.fold(reply, |reply, (key, value)| {
         reply.header(&format!("x-ms-meta-{key}"), value.as_str())
     }))
+}
+
+/// What `x-ms-range` asks for; only ranges from the first byte on are known.
+fn ranged(request: &Recorded, mut content: Vec<u8>) -> Result<(u16, Vec<u8>), Refusal> {
+    let Some(range) = request.header("x-ms-range") else {
+        return Ok((200, content));
+    };
+    let last: usize = range
+        .strip_prefix("bytes=0-")
+        .and_then(|last| last.parse().ok())
+        .ok_or(Refusal::NOT_IMPLEMENTED)?;
+    if content.is_empty() {
+        return Err(Refusal::INVALID_RANGE);
+    }
+    content.truncate(last.saturating_add(1));
+    Ok((206, content))
 }
 
 /// Foreign metadata that a header cannot hold would break the answer, not test the client.

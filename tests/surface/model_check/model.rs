@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use eventhub_checkpointstore::{
-    ClaimOutcome, Error, PartitionOwnership, RetryOptions, UpdateOutcome,
-};
+use eventhub_checkpointstore::{ClaimOutcome, Error, PartitionOwnership, RetryOptions};
 
 use super::direct::Direct;
 use super::expected::{Expected, ExpectedBehindFence};
@@ -313,8 +311,8 @@ impl Model {
         let call = self.begin();
         let written = checkpoint(FENCED, &number.to_string(), number);
         match self.fenced[step.owner].update_checkpoint(&written).await {
-            Ok(UpdateOutcome::Written) => self.expected_behind_fence.acknowledge(number),
-            Ok(outcome) => return Err(format!("the latest position is {outcome:?}")),
+            Ok(update) if update.is_written() => self.expected_behind_fence.acknowledge(number),
+            Ok(update) => return Err(format!("the latest position is {update:?}")),
             Err(error) => {
                 if error.is_outcome_unknown() {
                     self.expected_behind_fence.may_be(number);
@@ -331,7 +329,9 @@ impl Model {
         };
         let old = checkpoint(FENCED, "old", last - 1);
         match self.fenced[step.owner].update_checkpoint(&old).await {
-            Ok(UpdateOutcome::Written) => Err(format!("{} was written over {last}", last - 1)),
+            Ok(update) if update.is_written() => {
+                Err(format!("{} was written over {last}", last - 1))
+            }
             // What a late attempt may have written is still not this one.
             _ => Ok(()),
         }

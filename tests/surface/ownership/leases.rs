@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventhub_checkpointstore::ErrorKind;
 use eventhub_checkpointstore::balance::{OwnershipOptions, RevocationCause};
 use eventhub_checkpointstore::ownership::StartingPositions;
 
@@ -43,9 +44,9 @@ async fn without_renewals_a_lease_ends_before_others_may_take_it() {
 async fn a_lease_begins_when_its_request_began() {
     let model = Model::new();
     let a = model.consumer("a");
-    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Late(20) } else { Act::Pass });
+    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Late(14) } else { Act::Pass });
     let _ = a.round(&partitions(1)).await.unwrap();
-    model.advance(34);
+    model.advance(40);
     assert!(a.is_owned("0"));
     model.advance(1);
     assert!(!a.is_owned("0"));
@@ -102,6 +103,43 @@ async fn a_lease_that_ended_before_it_was_reported_was_never_won() {
     a.script.clear();
     let round = a.round(&partitions(1)).await.unwrap();
     assert_eq!((won(&round), round.revoked.len()), (vec!["0"], 0));
+}
+
+/// Whatever happens to end at which moment: who is told to open a partition owns it, and is told when that ends.
+#[maybe_async]
+#[test]
+async fn what_is_reported_as_won_is_owned_at_that_moment() {
+    let (mut won_all, mut won_nothing) = (0, 0);
+    for looks in 0..20 {
+        let model = Model::new();
+        let a = model.consumer("a");
+        model.advance_after_looks(looks, 60);
+        let Ok(round) = a.round(&partitions(2)).await else { continue };
+        assert_eq!(won(&round), round.owned, "after {looks} looks at the clock");
+        won_all += usize::from(round.won.len() == 2);
+        won_nothing += usize::from(round.won.is_empty());
+    }
+    assert!(won_all > 0 && won_nothing > 0, "{won_all} and {won_nothing}");
+}
+
+/// With the default options, and as with any that follow the rule: an interval is at most a quarter of the expiration.
+#[maybe_async]
+#[test]
+async fn a_lease_outlives_two_rounds_that_hang() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(2)).await.unwrap();
+    model.advance(15);
+    let limit = OwnershipOptions::default().round_timeout().as_secs();
+    a.script.set(move |_| Act::FailLate(limit));
+    for _ in 0..2 {
+        let error = a.round(&partitions(2)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Service);
+        model.advance(a.retry_in().as_secs());
+    }
+    a.script.clear();
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (2, 0, 0));
 }
 
 /// Two consumers, one of which cannot renew; at no second both believe in a partition, whoever begins when.

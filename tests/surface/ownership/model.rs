@@ -21,6 +21,7 @@ pub struct Model {
     elapsed: Arc<Mutex<Duration>>,
     written: Arc<Mutex<HashMap<String, Written>>>,
     takeovers: Arc<Mutex<Vec<Takeover>>>,
+    jump: Arc<Mutex<Option<(usize, u64)>>>,
 }
 
 /// The owner of a record, and when it was written, by the service's clock.
@@ -41,11 +42,17 @@ impl Model {
             elapsed: Arc::default(),
             written: Arc::default(),
             takeovers: Arc::default(),
+            jump: Arc::default(),
         }
     }
 
     pub fn advance(&self, seconds: u64) {
         *self.elapsed.lock().unwrap() += Duration::from_secs(seconds);
+    }
+
+    /// Lets the time pass when a consumer has looked at its clock so often.
+    pub fn advance_after_looks(&self, looks: usize, seconds: u64) {
+        *self.jump.lock().unwrap() = Some((looks, seconds));
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -140,8 +147,12 @@ pub enum Act {
     Fail,
     /// It is done, and fails.
     LoseAnswer,
+    /// It is not done, and nobody knows.
+    Vanish,
     /// It is done so many seconds later, and answered.
     Late(u64),
+    /// It is not done, and fails so many seconds later.
+    FailLate(u64),
     /// Another consumer claims the partition first.
     Rival(&'static str),
     /// The list is answered, and kept.
@@ -183,6 +194,10 @@ fn failed() -> Error {
     Error::new(ErrorKind::Service, "scripted")
 }
 
+fn in_doubt(ownership: &PartitionOwnership) -> ClaimOutcome {
+    ClaimOutcome::Failed(ownership.clone(), failed().with_outcome_unknown(true))
+}
+
 struct ModelStore {
     model: Model,
     origin: Instant,
@@ -196,6 +211,7 @@ impl ModelStore {
         let act = self.script.next(call.clone());
         match act {
             Act::Fail => return ClaimOutcome::Failed(ownership.clone(), failed()),
+            Act::Vanish => return in_doubt(ownership),
             Act::Late(seconds) => self.model.advance(seconds),
             Act::Rival(rival) => {
                 let taken = ownership.claimed_by(rival).unwrap();
@@ -214,7 +230,7 @@ impl ModelStore {
             ClaimOutcome::Claimed(record) => {
                 self.model.note_written(&record);
                 if act == Act::LoseAnswer {
-                    return ClaimOutcome::Failed(ownership.clone(), failed());
+                    return in_doubt(ownership);
                 }
                 ClaimOutcome::Claimed(self.model.dated(record))
             }
@@ -233,6 +249,10 @@ impl CheckpointStore for ModelStore {
         match act {
             Act::Fail | Act::LoseAnswer => return Err(failed()),
             Act::Late(seconds) => self.model.advance(seconds),
+            Act::FailLate(seconds) => {
+                self.model.advance(seconds);
+                return Err(failed());
+            }
             _ => {}
         }
         let listing = self.model.store.list_ownership(group).await?;
@@ -279,6 +299,14 @@ impl CheckpointStore for ModelStore {
     }
 
     fn now(&self) -> Instant {
+        let mut jump = self.model.jump.lock().unwrap();
+        *jump = match *jump {
+            Some((0, seconds)) => {
+                self.model.advance(seconds);
+                None
+            }
+            jump => jump.map(|(looks, seconds)| (looks - 1, seconds)),
+        };
         self.origin + self.model.elapsed()
     }
 }

@@ -83,6 +83,128 @@ async fn renewals_whose_answers_were_lost_are_given_up_too() {
     assert_eq!(won(&round), ["0", "1"]);
 }
 
+/// No later round tells of them: the stop looks for itself, once.
+#[maybe_async]
+#[test]
+async fn a_stop_finds_out_what_became_of_claims_whose_answers_were_lost() {
+    for first_claims in [true, false] {
+        let model = Model::new();
+        let (a, b) = (model.consumer("a"), model.consumer("b"));
+        if !first_claims {
+            let _ = a.round(&partitions(3)).await.unwrap();
+            model.advance(15);
+        }
+        a.script.set(|call| match call {
+            Call::Claim(id) if id != "2" => Act::LoseAnswer,
+            _ => Act::Pass,
+        });
+        let round = a.round(&partitions(3)).await.unwrap();
+        assert_eq!(round.failed.len(), 2);
+        a.script.take_calls();
+        let released = a.relinquish_all(LIMIT).await;
+        assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+        let relinquish = |id: &str| Call::Relinquish(id.to_owned());
+        let calls = [relinquish("2"), Call::ListOwnership, relinquish("0"), relinquish("1")];
+        assert_eq!(a.script.take_calls(), calls);
+        let round = b.round(&partitions(3)).await.unwrap();
+        assert_eq!((won(&round), round.active_owners), (vec!["0", "1", "2"], 1));
+        let again = a.relinquish_all(LIMIT).await;
+        assert!(again.is_empty() && a.script.take_calls().is_empty(), "no doubt is left");
+    }
+}
+
+/// What is stored is what counts: given up, taken by another, or never claimed.
+#[maybe_async]
+#[test]
+async fn a_stop_whose_own_answers_were_lost_finds_out_too() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(2)).await.unwrap();
+    a.script.take_calls();
+    a.script.set(|call| match call {
+        Call::Relinquish(id) if id == "0" => Act::LoseAnswer,
+        _ => Act::Pass,
+    });
+    let released = a.relinquish_all(LIMIT).await;
+    assert!(released.all_claimed() && released.len() == 2, "{released:?}");
+    assert_eq!(a.script.take_calls().last(), Some(&Call::ListOwnership));
+    let round = b.round(&partitions(2)).await.unwrap();
+    assert_eq!(round.won.len(), 2);
+}
+
+#[maybe_async]
+#[test]
+async fn a_doubt_stays_until_a_list_of_the_primary_settles_it() {
+    for act in [Act::Fail, Act::Stale] {
+        let model = Model::new();
+        let (a, b) = (model.consumer("a"), model.consumer("b"));
+        let _ = a.round(&partitions(2)).await.unwrap();
+        a.script.set(move |call| match call {
+            Call::ListOwnership => act.clone(),
+            _ => Act::LoseAnswer,
+        });
+        let released = a.relinquish_all(LIMIT).await;
+        let unknown = released.failed().filter(|(_, error)| error.is_outcome_unknown()).count();
+        assert_eq!((released.len(), unknown), (2, 2));
+        a.script.clear();
+        let round = b.round(&partitions(1)).await.unwrap();
+        assert_eq!(won(&round), ["0"]);
+        a.script.take_calls();
+        let again = a.relinquish_all(LIMIT).await;
+        assert_eq!((again.claimed().count(), again.lost().count()), (1, 1));
+        assert_eq!(a.script.take_calls(), [Call::ListOwnership]);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_doubt_about_a_claim_that_was_not_applied_leaves_nothing_to_tell() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Vanish } else { Act::Pass });
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!(round.failed.len(), 2);
+    let released = a.relinquish_all(LIMIT).await;
+    assert!(released.is_empty(), "{released:?}");
+}
+
+/// A list that fails does not keep back what is surely ours.
+#[maybe_async]
+#[test]
+async fn what_is_not_in_doubt_is_given_up_first() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| match call {
+        Call::Claim(id) if id == "0" => Act::LoseAnswer,
+        _ => Act::Pass,
+    });
+    let _ = a.round(&partitions(2)).await.unwrap();
+    a.script.set(|call| if *call == Call::ListOwnership { Act::Fail } else { Act::Pass });
+    let released = a.relinquish_all(LIMIT).await;
+    let failed: Vec<_> =
+        released.failed().map(|(record, error)| (record.partition_id(), error.kind())).collect();
+    assert_eq!((released.claimed().count(), failed), (1, vec![("0", ErrorKind::Service)]));
+}
+
+/// A request of an earlier round reaches the service between the list and the relinquish.
+#[maybe_async]
+#[test]
+async fn a_late_renewal_of_our_own_is_not_taken_for_another_consumer() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::LoseAnswer } else { Act::Pass });
+    let _ = a.round(&partitions(1)).await.unwrap();
+    let mut is_late = true;
+    a.script.set(move |call| match call {
+        Call::Relinquish(_) if std::mem::take(&mut is_late) => Act::Rival("a"),
+        _ => Act::Pass,
+    });
+    let released = a.relinquish_all(LIMIT).await;
+    assert_eq!((released.all_claimed(), released.len()), (true, 1), "{released:?}");
+    let round = b.round(&partitions(1)).await.unwrap();
+    assert_eq!(won(&round), ["0"]);
+}
+
 #[maybe_async]
 #[test]
 async fn what_failed_can_be_tried_again() {

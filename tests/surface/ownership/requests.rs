@@ -11,7 +11,7 @@ use eventhub_checkpointstore::{
 };
 
 use super::super::subject::{BlobCheckpointStore, CheckpointStore, Credential, OwnershipManager};
-use super::super::support::blob_service::{BlobService, Fault, error_reply};
+use super::super::support::blob_service::{BlobService, Fault, Gate, error_reply};
 use super::super::support::loopback::{Loopback, Recorded};
 use super::super::{at_once, group, maybe_async, pause, test};
 use super::{partitions, revoked, won};
@@ -248,8 +248,8 @@ async fn a_round_ends_although_the_service_hangs_and_its_limit_is_below_the_expi
     let begun = Instant::now();
     let error = a.round(&partitions(2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    // 60 s, which others may wait, less the margin and an interval.
-    assert_eq!(served.limits(), [Duration::from_secs(40)]);
+    // An interval, so that two rounds can hang before the lease ends.
+    assert_eq!(served.limits(), [Duration::from_secs(15)]);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 
     served.service.queue_faults([Fault::None, Fault::HangBefore]);
@@ -286,22 +286,23 @@ async fn a_late_list_costs_time_of_the_round() {
     let clock = Arc::clone(&served.clock);
     served.service.inject(move |request| {
         if request.method == "GET" {
-            *clock.elapsed.lock().unwrap() += Duration::from_secs(15);
+            *clock.elapsed.lock().unwrap() += Duration::from_secs(10);
         }
         Fault::None
     });
     let _ = a.round(&partitions(2)).await.unwrap();
-    assert_eq!(served.limits(), [40, 25, 25].map(Duration::from_secs));
+    assert_eq!(served.limits(), [15, 5, 5].map(Duration::from_secs));
     served.service.clear_faults();
 
     let clock = Arc::clone(&served.clock);
     served.service.inject(move |request| {
         if request.method == "GET" {
-            *clock.elapsed.lock().unwrap() += Duration::from_secs(41);
+            *clock.elapsed.lock().unwrap() += Duration::from_secs(16);
         }
         Fault::None
     });
     served.take_requests();
+    served.advance(30);
     let round = a.round(&partitions(2)).await.unwrap();
     let kinds: Vec<_> = round.failed.iter().map(|failed| failed.error.kind()).collect();
     assert_eq!(kinds, [ErrorKind::Timeout; 2], "nothing is sent when the time is used up");
@@ -317,13 +318,14 @@ async fn is_owned_answers_while_a_round_waits() {
     let a = served.consumer("a", 0);
     let _ = a.round(&partitions(2)).await.unwrap();
     served.loopback.clear();
-    served.service.queue_faults([Fault::DelayAfter(Duration::from_millis(300))]);
-    let answered = at_once(vec![true, false], |is_round| round_or_ask(is_round, &a, &served)).await;
-    assert!(answered[1] < answered[0], "it waited for the round");
+    let gate = Gate::default();
+    served.service.queue_faults([Fault::Gated(gate.clone())]);
+    at_once(vec![true, false], |is_round| round_or_ask(is_round, &a, &served, &gate)).await;
 }
 
+/// The round ends only after all questions were answered.
 #[maybe_async]
-async fn round_or_ask(is_round: bool, a: &OwnershipManager, served: &Served) -> Instant {
+async fn round_or_ask(is_round: bool, a: &OwnershipManager, served: &Served, gate: &Gate) {
     if is_round {
         let _ = a.round(&partitions(2)).await.unwrap();
     } else {
@@ -332,8 +334,8 @@ async fn round_or_ask(is_round: bool, a: &OwnershipManager, served: &Served) -> 
         }
         assert!(a.is_owned("0") && !a.is_owned("2"));
         assert_eq!((a.owned().len(), a.take_revoked().len()), (2, 0));
+        gate.open();
     }
-    Instant::now()
 }
 
 #[maybe_async]
@@ -357,30 +359,129 @@ async fn round_of_three(a: OwnershipManager) -> Round {
 /// What the round wins at that moment is given up with the rest, and nobody is told to read it.
 #[maybe_async]
 #[test]
-async fn a_consumer_that_stops_while_a_round_waits_owns_nothing_from_then_on() {
+async fn a_consumer_that_stops_while_claims_are_under_way_gives_them_up_too() {
     let served = Served::new();
     let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
     let _ = a.round(&partitions(1)).await.unwrap();
     served.loopback.clear();
     // The list is answered at once, the claims are not.
-    served.service.queue_faults([Fault::None, Fault::DelayAfter(Duration::from_millis(300))]);
-    let counts = at_once(vec![true, false], |is_round| round_or_stop(is_round, &a, &served)).await;
-    assert_eq!(counts, [0, 3], "owned after the round, given up by the stop");
+    let gate = Gate::default();
+    served.service.queue_faults([Fault::None, Fault::Gated(gate.clone())]);
+    let parts = vec![Part::Round, Part::Stop { after: 4 }, Part::LetGo];
+    let released = stop_while_a_round_waits(&a, &served, &gate, parts).await;
+    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
     let round = b.round(&partitions(3)).await.unwrap();
     assert_eq!(round.won.len(), 3);
 }
 
+/// Nothing is under way that could still change a record, so nothing is waited for.
 #[maybe_async]
-async fn round_or_stop(is_round: bool, a: &OwnershipManager, served: &Served) -> usize {
-    if is_round {
-        let round = a.round(&partitions(3)).await.unwrap();
-        assert!(round.won.is_empty() && round.revoked.is_empty(), "{round:?}");
-        return round.owned.len();
+#[test]
+async fn a_consumer_that_stops_while_a_list_hangs_gives_all_up_at_once() {
+    let served = Served::new();
+    let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
+    let _ = a.round(&partitions(3)).await.unwrap();
+    served.loopback.clear();
+    let gate = Gate::default();
+    served.service.queue_faults([Fault::Gated(gate.clone())]);
+    let parts = vec![Part::Round, Part::Stop { after: 1 }];
+    let released = stop_while_a_round_waits(&a, &served, &gate, parts).await;
+    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    assert!(!served.take_requests().contains(&"create"), "the round went on");
+    let round = b.round(&partitions(3)).await.unwrap();
+    assert_eq!((round.won.len(), round.active_owners), (3, 1));
+}
+
+/// The same where the checkpoints are read: nothing is said to be won although all requests of the round succeed.
+#[maybe_async]
+#[test]
+async fn a_consumer_that_stops_while_checkpoints_are_read_wins_nothing() {
+    let served = Served::new();
+    let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
+    let gate = Gate::default();
+    let at_checkpoints = gate.clone();
+    served.service.inject(move |request| match kind(request) {
+        "checkpoints" => Fault::Gated(at_checkpoints.clone()),
+        _ => Fault::None,
+    });
+    let parts = vec![Part::Round, Part::Stop { after: 5 }];
+    let released = stop_while_a_round_waits(&a, &served, &gate, parts).await;
+    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    let round = b.round(&partitions(3)).await.unwrap();
+    assert_eq!(round.won.len(), 3);
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Round,
+    /// After so many requests. When it has ended, the round can go on, if it still can.
+    Stop {
+        after: usize,
+    },
+    /// Lets the round go on as soon as the stop has begun.
+    LetGo,
+}
+
+/// However the round goes on, it wins nothing any more.
+#[maybe_async]
+async fn stop_while_a_round_waits(
+    a: &OwnershipManager,
+    served: &Served,
+    gate: &Gate,
+    parts: Vec<Part>,
+) -> Claims {
+    let released = at_once(parts, |part| play(part, a, served, gate)).await;
+    assert!(a.owned().is_empty() && a.take_revoked().is_empty());
+    released.into_iter().flatten().next().unwrap()
+}
+
+#[maybe_async]
+async fn play(part: Part, a: &OwnershipManager, served: &Served, gate: &Gate) -> Option<Claims> {
+    match part {
+        Part::Round => {
+            let error = a.round(&partitions(3)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Other, "{error}");
+            None
+        }
+        Part::Stop { after } => {
+            while served.loopback.requests().len() < after || served.service.blobs().len() < 3 {
+                pause(Duration::from_millis(2)).await;
+            }
+            let released = a.relinquish_all(Duration::from_secs(5)).await;
+            gate.open();
+            Some(released)
+        }
+        Part::LetGo => {
+            while a.is_owned("0") {
+                pause(Duration::from_millis(2)).await;
+            }
+            gate.open();
+            None
+        }
     }
-    while served.loopback.requests().len() < 2 {
-        pause(Duration::from_millis(2)).await;
-    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_stop_after_answers_that_were_lost_for_good() {
+    let served = Served::new();
+    let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
+    let _ = a.round(&partitions(2)).await.unwrap();
+    let lose = |request: &Recorded| match request.method.as_str() {
+        "PUT" => Fault::DropAfterProcessing,
+        _ => Fault::None,
+    };
+    served.service.inject(lose);
+    let round = a.round(&partitions(3)).await.unwrap();
+    assert_eq!(round.failed.len(), 3);
+    served.service.clear_faults();
     let released = a.relinquish_all(Duration::from_secs(5)).await;
-    assert!(released.all_claimed(), "{released:?}");
-    released.len()
+    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    let round = b.round(&partitions(3)).await.unwrap();
+    assert_eq!(round.won.len(), 3);
+
+    // The stop itself: the list shows that it was done all the same.
+    served.service.inject(lose);
+    let released = b.relinquish_all(Duration::from_secs(5)).await;
+    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
 }

@@ -1,5 +1,6 @@
 //! One round after the other: claims, renewals, losses, failures.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventhub_checkpointstore::ErrorKind;
@@ -8,7 +9,7 @@ use eventhub_checkpointstore::balance::{
 };
 use eventhub_checkpointstore::ownership::StartingPositions;
 
-use super::super::subject::OwnershipManager;
+use super::super::subject::{BlobCheckpointStore, CheckpointStore, OwnershipManager};
 use super::super::{group, maybe_async, test};
 use super::{Act, Call, Model, partitions, revoked, won};
 
@@ -217,6 +218,148 @@ async fn a_list_that_lags_behind_does_not_undo_what_is_known() {
         let round = a.round(&partitions(4)).await.unwrap();
         assert_eq!((round.owned.len(), round.revoked.len(), round.lost.len()), (2, 0, 0));
     }
+}
+
+/// The records that a consumer has just written are missing there, and those of others look free.
+#[maybe_async]
+#[test]
+async fn a_list_that_lags_behind_is_only_good_for_renewals() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    a.script.set(|call| if *call == Call::ListOwnership { Act::Keep } else { Act::Pass });
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let _ = b.round(&partitions(4)).await.unwrap();
+    a.script.clear();
+    let owned = a.round(&partitions(4)).await.unwrap().owned;
+    assert_eq!(owned.len(), 2);
+    a.script.set(|call| if *call == Call::ListOwnership { Act::Stale } else { Act::Pass });
+    for _ in 0..3 {
+        model.advance(15);
+        a.script.take_calls();
+        let round = a.round(&partitions(4)).await.unwrap();
+        assert_eq!((&round.owned, round.revoked.len(), round.lost.len()), (&owned, 0, 0));
+        let renewals: Vec<_> = owned.iter().cloned().map(Call::Claim).collect();
+        assert_eq!(a.script.take_calls(), [vec![Call::ListOwnership], renewals].concat());
+    }
+}
+
+/// The known version is tried, and whoever has taken the partition since then has replaced it.
+#[maybe_async]
+#[test]
+async fn a_list_that_lags_behind_does_not_hide_a_lost_renewal() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| if *call == Call::ListOwnership { Act::Keep } else { Act::Pass });
+    let _ = a.round(&partitions(1)).await.unwrap();
+    a.script.set(|call| match call {
+        Call::ListOwnership => Act::Stale,
+        _ => Act::Rival("b"),
+    });
+    let round = a.round(&partitions(1)).await.unwrap();
+    assert_eq!((revoked(&round.revoked), round.lost.len()), (vec![("0", TAKEN)], 1));
+}
+
+/// A renewal whose answer was lost has perhaps made a version that only the primary shows: with the old one it would
+/// count as lost.
+#[maybe_async]
+#[test]
+async fn a_list_that_lags_behind_settles_no_doubt() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(1)).await.unwrap();
+    model.advance(15);
+    a.script.set(|call| match call {
+        Call::ListOwnership => Act::Keep,
+        _ => Act::LoseAnswer,
+    });
+    let _ = a.round(&partitions(1)).await.unwrap();
+    a.script.set(|call| if *call == Call::ListOwnership { Act::Stale } else { Act::Pass });
+    model.advance(15);
+    let round = a.round(&partitions(1)).await.unwrap();
+    assert_eq!((round.owned.len(), round.lost.len(), round.failed.len()), (1, 0, 0));
+    a.script.clear();
+    model.advance(15);
+    let round = a.round(&partitions(1)).await.unwrap();
+    assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (1, 0, 0));
+}
+
+#[maybe_async]
+#[test]
+async fn partitions_are_added_while_consumers_run() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let _ = b.round(&partitions(4)).await.unwrap();
+    let _ = a.round(&partitions(4)).await.unwrap();
+    model.advance(15);
+    let round = a.round(&partitions(8)).await.unwrap();
+    assert_eq!((round.share, round.won.len(), round.owned.len()), (4, 2, 4));
+    let round = b.round(&partitions(8)).await.unwrap();
+    assert_eq!((round.share, round.won.len(), round.owned.len()), (4, 2, 4));
+}
+
+/// The other one's list of partitions is old, and it would never take those that are left for it.
+#[maybe_async]
+#[test]
+async fn added_partitions_that_another_does_not_know_of_do_not_stay_unread() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(4)).await.unwrap();
+    let _ = b.round(&partitions(4)).await.unwrap();
+    for _ in 0..10 {
+        let round = a.round(&partitions(8)).await.unwrap();
+        assert_eq!(round.owned.len(), 4, "its share; the others are for b to take");
+        let _ = b.round(&partitions(4)).await.unwrap();
+        model.advance(15);
+    }
+    let round = a.round(&partitions(8)).await.unwrap();
+    assert_eq!((round.won.len(), round.owned.len(), b.owned().len()), (2, 6, 2));
+}
+
+#[maybe_async]
+#[test]
+async fn a_partition_that_is_no_longer_named_ends_with_its_lease() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(3)).await.unwrap();
+    for _ in 0..3 {
+        model.advance(15);
+        let round = a.round(&partitions(2)).await.unwrap();
+        assert_eq!((round.owned.len(), round.revoked.len(), round.share), (3, 0, 2));
+    }
+    model.advance(15);
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!(revoked(&round.revoked), [("2", RevocationCause::Lapsed)]);
+    assert_eq!(round.owned, ["0", "1"]);
+    let released = a.relinquish_all(Duration::from_secs(5)).await;
+    assert_eq!((released.all_claimed(), released.len()), (true, 3), "the records are ours still");
+}
+
+/// A caller whose list of partitions failed would lose everything without a word.
+#[maybe_async]
+#[test]
+async fn a_round_without_partitions_is_refused_and_sends_nothing() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    let _ = a.round(&partitions(2)).await.unwrap();
+    a.script.take_calls();
+    let error = a.round(&[]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!((a.script.take_calls(), a.owned().len()), (vec![], 2));
+}
+
+#[maybe_async]
+#[test]
+async fn a_boxed_or_shared_store_will_do() {
+    let store = BlobCheckpointStore::in_memory();
+    let shared: Arc<dyn CheckpointStore> = Arc::new(store.clone());
+    let boxed: Box<dyn CheckpointStore> = Box::new(store);
+    let options = OwnershipOptions::default();
+    let a = OwnershipManager::new(shared, &group(), "a", options).unwrap();
+    let b = OwnershipManager::new(boxed, &group(), "b", options).unwrap();
+    let _ = a.round(&partitions(2)).await.unwrap();
+    let round = b.round(&partitions(2)).await.unwrap();
+    assert_eq!((round.won.len(), round.active_owners), (1, 2));
 }
 
 #[maybe_async]

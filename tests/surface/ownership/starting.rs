@@ -105,13 +105,13 @@ async fn a_checkpoint_of_the_former_owner_is_stale_behind_the_new_owners_fence()
     let _ = a.round(&all).await.unwrap();
     for id in &all {
         let update = of_a.update_checkpoint(&checkpoint(id, "5", 5)).await.unwrap();
-        assert_eq!(update, UpdateOutcome::Written);
+        assert_eq!(update.outcome, UpdateOutcome::Written);
     }
     let round = b.round(&all).await.unwrap();
     let id = round.won[0].partition_id.as_str();
     assert!(a.is_owned(id), "it has not learned of the steal yet");
     let update = of_b.update_checkpoint(&checkpoint(id, "9", 9)).await.unwrap();
-    assert_eq!(update, UpdateOutcome::Written);
+    assert_eq!(update.outcome, UpdateOutcome::Written);
     let update = of_a.update_checkpoint(&checkpoint(id, "7", 7)).await.unwrap();
-    assert_eq!(update, UpdateOutcome::Stale);
+    assert_eq!(update.outcome, UpdateOutcome::Stale);
 }

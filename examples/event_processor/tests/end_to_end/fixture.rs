@@ -9,7 +9,7 @@ use azure_core::time::OffsetDateTime;
 use azure_messaging_eventhubs::models::StartPositions;
 use azure_messaging_eventhubs::{ConsumerClient, EventProcessor, StartLocation, StartPosition};
 use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, NameCase, PartitionOwnership};
 use eventhubs_double::{Config, EventHubsDouble, OffsetStyle};
 
 use crate::support::azurite::Azurite;
@@ -57,13 +57,15 @@ impl Fixture {
         // The service's own name; the consumers' may differ in case.
         let config = Config::new("telemetry", PARTITIONS).offset_style(offsets);
         let double = EventHubsDouble::start(config).await.unwrap();
-        let azurite = Azurite::shared();
-        let container = azurite.new_container_name();
-        let store =
-            BlobCheckpointStore::from_connection_string(&azurite.connection_string(), &container)
-                .unwrap();
+        let container = Azurite::shared().new_container_name();
+        let store = open(&container, NameCase::default());
         store.create_container_if_not_exists().await.unwrap();
         Self { names, double, store, container }
+    }
+
+    /// Another store over the same container.
+    pub fn store_with(&self, name_case: NameCase) -> BlobCheckpointStore {
+        open(&self.container, name_case)
     }
 
     /// Appends events to a partition until it has that many.
@@ -107,9 +109,28 @@ impl Fixture {
 
     /// How many partitions an owner has, by the records.
     pub async fn owned(&self, owner_id: &str) -> usize {
-        let listing = self.store.list_ownership(&self.group()).await.unwrap();
-        listing.iter().filter(|ownership| ownership.owner_id() == Some(owner_id)).count()
+        self.records(owner_id).await.len()
     }
+
+    /// Renews all that an owner has, as its processor would.
+    pub async fn renew(&self, owner_id: &str) {
+        let renewed = self.store.claim_ownership(&self.records(owner_id).await).await;
+        assert!(renewed.all_claimed(), "{renewed:?}");
+    }
+
+    async fn records(&self, owner_id: &str) -> Vec<PartitionOwnership> {
+        let listing = self.store.list_ownership(&self.group()).await.unwrap();
+        let owned = listing.iter().filter(|ownership| ownership.owner_id() == Some(owner_id));
+        owned.cloned().collect()
+    }
+}
+
+fn open(container: &str, name_case: NameCase) -> BlobCheckpointStore {
+    let account = Azurite::shared().connection_string();
+    BlobCheckpointStore::builder_from_connection_string(&account, container)
+        .name_case(name_case)
+        .build()
+        .unwrap()
 }
 
 /// Waits until the condition holds.

@@ -27,6 +27,8 @@ pub struct Ledger {
     events: RefCell<BTreeMap<String, Vec<i64>>>,
     pub disconnected: RefCell<usize>,
     pub starts: RefCell<Vec<Start>>,
+    /// What the tasks of partitions panicked with.
+    failures: RefCell<Vec<String>>,
 }
 
 impl Ledger {
@@ -54,6 +56,10 @@ impl Ledger {
 
     pub fn duplicates(&self) -> usize {
         self.total() - self.distinct()
+    }
+
+    pub fn assert_no_failures(&self) {
+        assert_eq!(*self.failures.borrow(), Vec::<String>::new());
     }
 
     /// Everybody begins behind the checkpoint, and events after the first one of a partition follow without a gap.
@@ -86,7 +92,13 @@ pub fn spawn(
         let dispatch = async {
             while let Ok(partition) = processor.next_partition_client().await {
                 let (fixture, ledger) = (Rc::clone(&fixture), Rc::clone(&ledger));
-                partitions.spawn_local(process(name, partition, fixture, ledger));
+                let task = process(name, partition, fixture, Rc::clone(&ledger));
+                let task = partitions.spawn_local(task);
+                partitions.spawn_local(async move {
+                    if let Err(failure) = task.await {
+                        ledger.failures.borrow_mut().push(failure.to_string());
+                    }
+                });
             }
         };
         let running = async { futures::join!(processor.run(), dispatch).0 };
@@ -129,7 +141,7 @@ async fn process(
         }
     }
     drop(events);
-    // Only `close` makes room in the processor for the partition to come back. It complains about the stolen link.
+    // As the example does. It complains that the link is gone.
     if let Some(partition) = Arc::into_inner(partition) {
         let _ = partition.close().await;
     }

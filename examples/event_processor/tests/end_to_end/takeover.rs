@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::NameCase;
+use eventhub_checkpointstore::{ConsumerGroup, NameCase};
 use eventhubs_double::OffsetStyle;
 use serde_json::json;
 use tokio::task::LocalSet;
@@ -14,6 +14,7 @@ use crate::fixture::{
 use crate::ledger::{Ledger, spawn};
 use crate::support::azurite::Azurite;
 use crate::support::counterpart::{Counterpart, Kind};
+use crate::support::report;
 
 const UPPER: Names =
     Names { namespace: "DOUBLE.servicebus.windows.net", hub: "TELEMETRY", group: "$Default" };
@@ -26,20 +27,21 @@ fn alone(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, test);
 }
 
-fn report(what: &str, fixture: &Fixture, ledger: &Ledger, losses: usize) {
+fn show_figures(what: &str, fixture: &Fixture, ledger: &Ledger, losses: usize) {
     let stolen = fixture.double.counters().stolen_links as usize;
     let takeovers = ledger.starts.borrow().len() - PARTITIONS;
-    println!(
+    report::show(&format!(
         "{what}: {} events, {takeovers} takeovers in the middle of a partition, {stolen} links stolen, {} duplicates, {losses} losses",
         ledger.distinct(),
         ledger.duplicates(),
-    );
+    ));
 }
 
 /// One of two dies in the middle; `before` tells the sequence number that a partition begins at.
 async fn one_of_two_dies(what: &str, fixture: Fixture, before: &dyn Fn(&str) -> i64) {
     let (fixture, ledger) = (Rc::new(fixture), Rc::new(Ledger::default()));
-    let expiry = Duration::from_secs(8);
+    // Long enough for all that happens while both are alive.
+    let expiry = Duration::from_secs(15);
     let rhythm = Rhythm { interval: Duration::from_millis(500), expiry };
     let dying = spawn("dying", fixture.processor("dying", ONCE).await, &fixture, &ledger);
     eventually("the first one has all", || fixture.double.receivers().len() == PARTITIONS).await;
@@ -51,18 +53,27 @@ async fn one_of_two_dies(what: &str, fixture: Fixture, before: &dyn Fn(&str) -> 
 
     fixture.fill();
     eventually("some events are received", || ledger.total() > 1_000).await;
+    // Its own next look is far away.
+    fixture.renew("dying").await;
+    let counters = || fixture.double.counters();
+    assert_eq!(counters().opened_links as usize, PARTITIONS + half);
+    assert_eq!(counters().stolen_links as usize, half);
+    assert!(!dying.is_finished());
     dying.abort();
     let died = Instant::now();
-    eventually("the rest is owned", || fixture.double.receivers().len() == PARTITIONS).await;
+    eventually("the rest is owned", || counters().opened_links as usize == 2 * PARTITIONS).await;
     let took = died.elapsed();
-    assert!(took < expiry + 4 * rhythm.interval, "{took:?}");
+    // The records' times are whole seconds, rounded down.
+    assert!(took > expiry - Duration::from_secs(2), "{took:?}");
+    assert!(took < expiry + 10 * rhythm.interval, "{took:?}");
     eventually("the rest is received", || ledger.is_complete()).await;
     assert_eq!(fixture.owned("living").await, PARTITIONS);
     assert!(!living.is_finished());
     living.abort();
 
     let losses = ledger.losses(before);
-    report(what, &fixture, &ledger, losses);
+    show_figures(&format!("{what} after {took:.1?}"), &fixture, &ledger, losses);
+    ledger.assert_no_failures();
     assert_eq!(losses, 0);
     // At most 9 events after the checkpoint of each partition that was left behind.
     assert!(ledger.duplicates() <= 9 * PARTITIONS, "{} duplicates", ledger.duplicates());
@@ -84,9 +95,12 @@ fn the_other_processor_takes_over_when_one_dies() {
 fn names_in_upper_case_and_opaque_offsets_are_the_same_group() {
     alone(async {
         let fixture = Fixture::start(UPPER, OffsetStyle::GeoReplicated).await;
-        // Every SDK but ours and Python's would see what stands under the names in their own case, which is lower.
-        assert_eq!(NameCase::default(), NameCase::Lower);
+        // What Python, .NET, JavaScript and C++ would look under.
+        let lower = ConsumerGroup::new(LOWER.namespace, LOWER.hub, "$default").unwrap();
+        let lower_only = fixture.store_with(NameCase::AsGiven);
         one_of_two_dies("upper case", fixture, &|_| 0).await;
+        assert_eq!(lower_only.list_ownership(&lower).await.unwrap().len(), PARTITIONS);
+        assert_eq!(lower_only.list_checkpoints(&lower).await.unwrap().len(), PARTITIONS);
     });
 }
 
@@ -147,7 +161,8 @@ fn a_late_third_processor_steals_and_the_losers_are_disconnected() {
         }
 
         let losses = ledger.losses(&|_| 0);
-        report("late third", &fixture, &ledger, losses);
+        show_figures("late third", &fixture, &ledger, losses);
+        ledger.assert_no_failures();
         assert_eq!(losses, 0);
         assert_eq!(ledger.distinct(), PARTITIONS * EVENTS_EACH as usize);
         // A loser may still have written checkpoints of what it had received: the third one skips nothing by that.

@@ -1,0 +1,150 @@
+//! How the blocking client connects: as ureq does, but what a connection needs is looked up and set up for
+//! connections, not for requests.
+
+use std::time::Instant;
+
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration;
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
+use ureq::{Error, Proxy};
+
+/// An error of connecting: no byte of the request was sent.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct NotConnected(pub(super) Error);
+
+/// Looks a name up when there is no connection yet to the host, within the limit of connecting.
+#[derive(Debug)]
+pub(super) struct LazyConnector<R> {
+    inner: DefaultConnector,
+    resolver: R,
+}
+
+impl<R: Resolver> LazyConnector<R> {
+    pub(super) fn new(resolver: R) -> Self {
+        Self { inner: DefaultConnector::default(), resolver }
+    }
+
+    fn look_up(&self, details: &ConnectionDetails<'_>) -> Result<ResolvedSocketAddrs, Error> {
+        let is_proxys_work =
+            |proxy: &Proxy| !proxy.resolve_target() && !proxy.is_no_proxy(details.uri);
+        if !details.addrs.is_empty() || details.config.proxy().is_some_and(is_proxys_work) {
+            return Ok(details.addrs.clone());
+        }
+        self.resolver.resolve(details.uri, details.config, details.timeout)
+    }
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+    ) -> Result<Option<Box<dyn Transport>>, Error> {
+        let began = Instant::now();
+        let addrs = self.look_up(details)?;
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs,
+            config: details.config,
+            // Settings of a request never concern TLS here. Else ureq would set TLS up anew for each connection: read
+            // the platform's roots from disk, and know of no session to resume.
+            request_level: false,
+            resolver: &self.resolver,
+            now: (details.current_time)(),
+            timeout: after(began.elapsed(), details.timeout),
+            current_time: details.current_time.clone(),
+            run_connector: details.run_connector.clone(),
+            register_shutdown: details.register_shutdown.clone(),
+        };
+        self.inner.connect(&details, None)
+    }
+}
+
+impl<R: Resolver> Connector for LazyConnector<R> {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _chained: Option<()>,
+    ) -> Result<Option<Self::Out>, Error> {
+        self.connect(details).map_err(|error| Error::Other(Box::new(NotConnected(error))))
+    }
+}
+
+/// What is left of a limit.
+fn after(elapsed: std::time::Duration, limit: NextTimeout) -> NextTimeout {
+    match limit.after {
+        Duration::Exact(after) => {
+            NextTimeout { after: after.saturating_sub(elapsed).into(), ..limit }
+        }
+        Duration::NotHappening => limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::Uri;
+    use ureq::Agent;
+    use ureq::config::Config;
+
+    use super::super::resolver::NoLookup;
+    use super::*;
+
+    #[derive(Debug)]
+    struct CountingLookup {
+        found: SocketAddr,
+        count: Arc<AtomicUsize>,
+    }
+
+    impl Resolver for CountingLookup {
+        fn resolve(
+            &self,
+            _: &Uri,
+            _: &Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, Error> {
+            self.count.fetch_add(1, Ordering::SeqCst);
+            let mut addresses = self.empty();
+            addresses.push(self.found);
+            Ok(addresses)
+        }
+    }
+
+    /// Takes as many connections as there are numbers, and answers so many requests on each.
+    fn serve(requests: &'static [usize]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for &count in requests {
+                let mut stream = BufReader::new(listener.accept().unwrap().0);
+                for _ in 0..count {
+                    let mut line = String::new();
+                    while stream.read_line(&mut line).unwrap() > 2 {
+                        line.clear();
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                    stream.get_mut().write_all(answer).unwrap();
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_name_is_looked_up_for_a_new_connection_only() {
+        let found = serve(&[3, 1]);
+        let count = Arc::new(AtomicUsize::new(0));
+        let connector = LazyConnector::new(CountingLookup { found, count: Arc::clone(&count) });
+        let agent = Agent::with_parts(Config::builder().proxy(None).build(), connector, NoLookup);
+        for lookups in [1, 1, 1, 2] {
+            agent.get("http://contoso.example/").call().unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), lookups);
+        }
+    }
+}

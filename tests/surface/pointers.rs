@@ -1,0 +1,116 @@
+//! What points to a container or to a transport is one, with all that it does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eventhub_checkpointstore::container::{
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CallContext, CreateContainer,
+    DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+};
+use eventhub_checkpointstore::{MemoryContainer, RequestOptions, Result};
+
+use super::script::{Script, Step, start};
+use super::subject::{BlobCheckpointStore, BlobContainer, Transport};
+use super::support::blob_service::{BlobService, error_reply};
+use super::{checkpoint, group, maybe_async, ownership, test};
+
+/// A container that does all there is, by a clock of its own.
+struct Whole {
+    blobs: MemoryContainer,
+    now: Instant,
+}
+
+#[maybe_async]
+impl BlobContainer for Whole {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        BlobContainer::put_blob(&self.blobs, request).await
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        BlobContainer::set_blob_metadata(&self.blobs, request).await
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        BlobContainer::get_blob_properties(&self.blobs, request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visit: &mut BlobVisitor<'_>,
+    ) -> Result<PageEnd> {
+        BlobContainer::list_blobs(&self.blobs, request, visit).await
+    }
+
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        BlobContainer::get_blob(&self.blobs, request).await
+    }
+
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        BlobContainer::delete_blob(&self.blobs, request).await
+    }
+
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        BlobContainer::create_container(&self.blobs, request).await
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+#[maybe_async]
+async fn does_all<C: BlobContainer + 'static>(point: impl FnOnce(Whole) -> C) {
+    let blobs = MemoryContainer::not_created();
+    let now = Instant::now() + Duration::from_secs(3600);
+    let container = point(Whole { blobs: blobs.clone(), now });
+    assert_eq!(container.now(), now);
+
+    let options = RequestOptions::new();
+    let context = CallContext::new(&options);
+    container.create_container(CreateContainer::new(context)).await.unwrap();
+    blobs.put_content("legacy", "content").unwrap();
+    let read = container.get_blob(GetBlob::new("legacy", context)).await.unwrap();
+    assert_eq!(read.content, "content");
+
+    let store = BlobCheckpointStore::from_container(container);
+    store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    let claims = store.claim_ownership(&[ownership("0", "a")]).await;
+    let renewed = store.claim_ownership(&claims.into_claimed()).await;
+    assert!(renewed.all_claimed(), "{renewed:?}");
+    let read = store.get_checkpoint(&group(), "0").await.unwrap();
+    assert!(read.is_some());
+    let deleted = store.delete_checkpoint(&group(), "0").await.unwrap();
+    assert!(deleted);
+    let left = store.list_checkpoints(&group()).await.unwrap();
+    assert!(left.is_empty());
+}
+
+#[maybe_async]
+#[test]
+async fn containers() {
+    does_all::<Arc<dyn BlobContainer>>(|container| Arc::new(container)).await;
+    does_all::<Box<dyn BlobContainer>>(|container| Box::new(container)).await;
+}
+
+#[maybe_async]
+#[test]
+async fn transports() {
+    let script = Script::new({
+        let service = BlobService::new("checkpoints");
+        move |sent| match sent.request.index {
+            0 | 2 => Step::reply_now(error_reply(503, "ServerBusy", "busy")),
+            _ => Step::reply(sent, service.handle(&sent.request)),
+        }
+    });
+    script.advance(Duration::from_secs(3600));
+    let shared: Arc<dyn Transport> = Arc::new(script.clone());
+    let boxed: Box<dyn Transport> = Box::new(script.clone());
+    for store in [script.builder().transport(shared), script.builder().transport(boxed)] {
+        store.build().unwrap().list_ownership(&group()).await.unwrap();
+    }
+    let sent = script.sent();
+    assert_eq!((sent.len(), script.slept().len()), (4, 2), "the pauses are the transport's");
+    let date = httpdate::fmt_http_date(start() + Duration::from_secs(3600));
+    assert_eq!(sent[0].header("x-ms-date"), date, "the clock is the transport's");
+}
