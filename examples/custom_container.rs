@@ -99,8 +99,8 @@ impl Folder {
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let file = entry.map_err(failed)?.file_name();
             if file != UNFINISHED {
-                let name = percent_decode_str(&file.to_string_lossy()).decode_utf8_lossy();
-                names.push(name.into_owned());
+                let file = file.to_string_lossy();
+                names.push(percent_decode_str(&file).decode_utf8_lossy().into_owned());
             }
         }
         names.retain(|name| name.starts_with(prefix));

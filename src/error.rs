@@ -215,7 +215,7 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without any change: network, time limit, throttling,
-    /// a failing service.
+    /// a failing service, or a token credential that failed.
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind(),

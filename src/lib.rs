@@ -158,9 +158,7 @@ pub use model::{
 };
 pub use naming::NameCase;
 pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};
-pub use transport::{
-    ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind, TransportOptions,
-};
+pub use transport::{ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind};
 
 /// Pages beside the reference.
 #[cfg(any(doc, doctest))]

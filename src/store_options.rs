@@ -65,7 +65,8 @@ impl StoreOptions {
 impl RestOptions {
     pub(crate) fn check(&self) -> Result<()> {
         check_duration("attempt timeout", self.transport.attempt_timeout)?;
-        check_duration("connect timeout", self.transport.connect_timeout)
+        check_duration("connect timeout", self.transport.connect_timeout)?;
+        check_duration("idle timeout", self.transport.idle_timeout)
     }
 
     /// `{prefix} eventhub-checkpointstore/{version} ({os}; {architecture})`

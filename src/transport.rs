@@ -13,4 +13,5 @@ mod rustls_config;
 pub(crate) mod ureq;
 
 pub use error::{TransportError, TransportErrorKind};
-pub use options::{ProxyOptions, SendOptions, TlsBackend, TransportOptions};
+pub(crate) use options::TransportOptions;
+pub use options::{ProxyOptions, SendOptions, TlsBackend};

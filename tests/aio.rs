@@ -15,13 +15,18 @@
 mod cancellation;
 #[path = "aio/connections.rs"]
 mod connections;
+#[path = "aio/credentials.rs"]
+mod credentials;
 #[path = "aio/ownership.rs"]
 mod ownership;
 mod support;
 mod surface;
 
+use std::sync::LazyLock;
+
 use eventhub_checkpointstore::checkpointstoreblob_aio as subject;
 use maybe_async::must_be_async as maybe_async;
+use tokio::runtime::{Builder, Runtime};
 use tokio::test;
 
 const IS_BLOCKING: bool = false;
@@ -29,6 +34,21 @@ const IS_BLOCKING: bool = false;
 /// Does all the work at once, in one task.
 async fn at_once<T, R, W: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R> {
     futures_util::future::join_all(items.into_iter().map(work)).await
+}
+
+/// Does all the work in parallel, each piece in a task of its own of a runtime with several threads.
+async fn in_parallel<T, R, W>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R>
+where
+    R: Send + 'static,
+    W: Future<Output = R> + Send + 'static,
+{
+    // It outlives its tasks, because the connections that they make are driven by it.
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
+    });
+    let running = items.into_iter().map(|item| RUNTIME.spawn(work(item)));
+    let done = futures_util::future::join_all(running).await;
+    done.into_iter().map(Result::unwrap).collect()
 }
 
 async fn pause(duration: std::time::Duration) {
@@ -51,17 +71,22 @@ where
 
 /// A client as a user would bring it.
 fn own_client() -> subject::ReqwestTransport {
-    // This crate's reqwest brings no provider of its own.
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .user_agent("own client");
+    #[cfg(feature = "_rustls")]
+    let client = client.tls_backend_preconfigured(without_roots());
     subject::ReqwestTransport::new(client.build().unwrap())
+}
+
+/// With `rustls-ring` reqwest has no provider of its own.
+#[cfg(feature = "_rustls")]
+fn without_roots() -> rustls::ClientConfig {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
 }

@@ -36,6 +36,8 @@ fn at_once<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec
     })
 }
 
+use at_once as in_parallel;
+
 fn pause(duration: std::time::Duration) {
     std::thread::sleep(duration);
 }

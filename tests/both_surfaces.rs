@@ -26,6 +26,7 @@ const AIO_ONLY: &[&str] = &[
     "cancellation::dropped_while_a_token_is_renewed_early",
     "cancellation::the_pool_of_a_real_client_stays_usable",
     "connections::a_task_that_reads_long_lists_needs_one_connection",
+    "credentials::an_early_renewal_that_never_ends_keeps_the_old_token",
     "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
     "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
     "ownership::futures_can_be_sent_to_other_threads",

@@ -162,6 +162,13 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
+    /// How long a connection without a request is kept. Default: 60 s, longer than the rounds of a load balancer. Set it
+    /// below the limit of a firewall or proxy that drops such connections without a word.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.rest.transport.idle_timeout = timeout;
+        self
+    }
+
     /// How many claims of a batch are under way at a time, and how many idle connections are kept. Default: 16, at
     /// most 256.
     pub fn claim_concurrency(mut self, limit: usize) -> Self {

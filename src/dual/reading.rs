@@ -59,6 +59,10 @@ impl BlobCheckpointStore {
 
     /// Reads the checkpoint of one partition, in one request; `None` if there is none.
     ///
+    /// After a failure of the primary the secondary may answer, if the store knows one, with a position that may lag by
+    /// minutes: events are repeated then, none is left out. [`list_checkpoints`](Self::list_checkpoints) never asks it
+    /// unless it was allowed.
+    ///
     #[doc = example_start!()]
     #[doc = concat!(" let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?;")]
     /// assert!(checkpoint.is_none(), "nothing was processed yet");

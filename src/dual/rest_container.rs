@@ -136,7 +136,8 @@ impl RestContainer {
                 Decision::GiveUp => return Err(failure.into_error()),
                 Decision::RetryAfter(after) => {
                     let (name, attempt) = (operation.name(), progress.attempt);
-                    debug!(target: super::LOG, "{name}: attempt {attempt} failed, next in {after:?}: {failure}");
+                    let blob = operation.blob().unwrap_or_default();
+                    debug!(target: super::LOG, "{name} {blob}: attempt {attempt} failed, next in {after:?}: {failure}");
                     if !after.is_zero() {
                         self.transport.sleep(after).await;
                     }

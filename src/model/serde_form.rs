@@ -129,3 +129,80 @@ fn from_seconds(seconds: u64) -> Result<SystemTime> {
         Error::invalid_input(format!("last_modified_time {seconds}: out of the clock's range"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn group() -> ConsumerGroup {
+        ConsumerGroup::new("ns.servicebus.windows.net", "hub", "$Default").unwrap()
+    }
+
+    /// What is written is this, and it is read as what was written.
+    fn assert_form<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        value: &T,
+        form: &Value,
+    ) {
+        assert_eq!(&serde_json::to_value(value).unwrap(), form);
+        assert_eq!(&serde_json::from_value::<T>(form.clone()).unwrap(), value);
+    }
+
+    #[test]
+    fn a_consumer_group() {
+        let form = json!({
+            "fully_qualified_namespace": "ns.servicebus.windows.net",
+            "eventhub_name": "hub",
+            "consumer_group": "$Default",
+        });
+        assert_form(&group(), &form);
+    }
+
+    #[test]
+    fn ownerships() {
+        let written = from_seconds(1_790_000_000).unwrap();
+        let first = PartitionOwnership::new(&group(), "0", "me").unwrap();
+        let mut form = json!({
+            "fully_qualified_namespace": "ns.servicebus.windows.net",
+            "eventhub_name": "hub",
+            "consumer_group": "$Default",
+            "partition_id": "0",
+            "owner_id": "me",
+            "etag": null,
+            "last_modified_time": null,
+        });
+        assert_form(&first, &form);
+
+        form["etag"] = json!("\"0x8DC\"");
+        form["last_modified_time"] = json!(1_790_000_000);
+        let stored = first.with_etag(ETag::new("\"0x8DC\"").unwrap()).with_last_modified(written);
+        assert_form(&stored, &form);
+
+        form["owner_id"] = Value::Null;
+        assert_form(&stored.released(), &form);
+    }
+
+    #[test]
+    fn checkpoints() {
+        let written = from_seconds(1_790_000_000).unwrap();
+        let own = Checkpoint::new(&group(), "0", "8589934592", 960_180).unwrap();
+        let mut form = json!({
+            "fully_qualified_namespace": "ns.servicebus.windows.net",
+            "eventhub_name": "hub",
+            "consumer_group": "$Default",
+            "partition_id": "0",
+            "offset": "8589934592",
+            "sequence_number": 960_180,
+            "etag": null,
+            "last_modified_time": null,
+        });
+        assert_form(&own, &form);
+
+        form["etag"] = json!("\"0x8DC\"");
+        form["last_modified_time"] = json!(1_790_000_000);
+        let stored = own.with_etag(ETag::new("\"0x8DC\"").unwrap()).with_last_modified(written);
+        assert_form(&stored, &form);
+    }
+}

@@ -153,6 +153,8 @@ fn refused(fault: impl AsRef<str>) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use hmac::Mac;
     use proptest::prelude::*;
 
     use super::*;
@@ -235,17 +237,96 @@ mod tests {
             let _ = ConnectionString::parse(&text);
         }
 
+        /// Order, the case of keys, duplicates, foreign keys, blanks and a trailing ';' do not matter.
         #[test]
-        fn order_and_case_do_not_matter(swap: bool, upper: bool) {
-            let mut pairs = ["AccountName=acct", "EndpointSuffix=x.example"];
-            if swap {
-                pairs.swap(0, 1);
+        fn what_is_written_is_what_is_read(
+            account in "[a-z0-9]{3,24}",
+            key in prop::option::of(prop::collection::vec(any::<u8>(), 1..70)),
+            sas in prop::option::of("[a-zA-Z0-9]{1,8}=[a-zA-Z0-9%=]{0,20}&sig=[a-zA-Z0-9%=]{1,20}"),
+            endpoint in prop::option::of("[a-z]{1,8}\\.example(:[1-9][0-9]{0,3})?(/[a-z0-9]{3,10})?"),
+            suffix in prop::option::of("[a-z]{1,8}\\.example"),
+            insecure: bool,
+            secondary in prop::option::of("[a-z]{1,8}\\.example"),
+            style in styles(),
+        ) {
+            let key = key.map(|key| base64::engine::general_purpose::STANDARD.encode(key));
+            let scheme = if insecure { "http" } else { "https" };
+            let mut fields = vec![
+                ("AccountName", account.clone()),
+                ("DefaultEndpointsProtocol", scheme.to_owned()),
+                ("QueueEndpoint", "https://queue.example/".to_owned()),
+            ];
+            fields.extend(key.clone().map(|key| ("AccountKey", key)));
+            fields.extend(sas.clone().map(|sas| ("SharedAccessSignature", sas)));
+            fields.extend(endpoint.clone().map(|url| ("BlobEndpoint", format!("http://{url}/"))));
+            fields.extend(suffix.clone().map(|suffix| ("EndpointSuffix", suffix)));
+            fields.extend(
+                secondary.clone().map(|host| ("BlobSecondaryEndpoint", format!("https://{host}"))),
+            );
+
+            let parsed = parse(&style.write(&fields));
+
+            let suffix = suffix.as_deref().unwrap_or("core.windows.net");
+            let expected = endpoint.map_or_else(
+                || format!("{scheme}://{account}.blob.{suffix}"),
+                |url| format!("http://{url}"),
+            );
+            prop_assert_eq!(parsed.endpoint.to_string(), expected);
+            prop_assert_eq!(
+                parsed.secondary.map(|endpoint| endpoint.to_string()),
+                secondary.map(|host| format!("https://{host}"))
+            );
+            match parsed.credential {
+                StringCredential::AccountKey(read) => {
+                    let given = AccountKey::new(&account, &key.unwrap()).unwrap();
+                    let told = |key: &AccountKey| {
+                        (key.account_name().to_owned(), key.mac().finalize().into_bytes())
+                    };
+                    prop_assert_eq!(told(&read), told(&given));
+                }
+                StringCredential::Sas(read) => {
+                    prop_assert_eq!((Some(read.as_query()), key), (sas.as_deref(), None));
+                }
+                StringCredential::Anonymous => prop_assert_eq!((sas, key), (None, None)),
             }
-            let mut text = pairs.join(";");
-            if upper {
-                text = text.replace("AccountName", "ACCOUNTNAME");
+        }
+    }
+
+    /// How a connection string is written, beside what it says.
+    #[derive(Debug)]
+    struct Style {
+        order: Vec<usize>,
+        /// Bits: a key in upper case.
+        upper: u16,
+        /// Bits: a key that stands there once before, with another value.
+        twice: u16,
+        blanks: bool,
+        ends: &'static str,
+    }
+
+    fn styles() -> impl Strategy<Value = Style> {
+        let order = Just((0..8).collect::<Vec<_>>()).prop_shuffle();
+        let ends = prop_oneof![Just(""), Just(";"), Just(";;")];
+        (order, any::<u16>(), any::<u16>(), any::<bool>(), ends).prop_map(
+            |(order, upper, twice, blanks, ends)| Style { order, upper, twice, blanks, ends },
+        )
+    }
+
+    impl Style {
+        fn write(&self, fields: &[(&str, String)]) -> String {
+            let order = self.order.iter().filter(|index| **index < fields.len());
+            let (mut before, mut pairs) = (Vec::new(), Vec::new());
+            for &index in order {
+                let (key, value) = &fields[index];
+                if self.twice >> index & 1 == 1 {
+                    before.push(format!("{key}=overwritten"));
+                }
+                let is_upper = self.upper >> index & 1 == 1;
+                let key = if is_upper { key.to_ascii_uppercase() } else { (*key).to_owned() };
+                pairs.push(format!("{key}={value}"));
             }
-            prop_assert_eq!(parse(&text).endpoint.to_string(), "https://acct.blob.x.example");
+            before.extend(pairs);
+            before.join(if self.blanks { " ; " } else { ";" }) + self.ends
         }
     }
 }

@@ -65,23 +65,22 @@ pub enum TlsBackend {
 
 /// How the client of a surface connects. Both clients are set to behave alike.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct TransportOptions {
+pub(crate) struct TransportOptions {
     /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// The limit of a request for which no other is set, from connecting to the end of the answer. Default: 8 s.
-    pub attempt_timeout: Duration,
+    pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
-    pub idle_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
     /// How many unused connections are kept; reqwest keeps up to twice as many, since it opens some too many. Default: as
     /// many as there are concurrent claims, 16.
-    pub max_idle_connections: usize,
+    pub(crate) max_idle_connections: usize,
     /// Which proxy is used.
-    pub proxy: ProxyOptions,
+    pub(crate) proxy: ProxyOptions,
     /// The only trusted roots, in PEM; empty means those of the platform.
-    pub root_certificates: Vec<Vec<u8>>,
+    pub(crate) root_certificates: Vec<Vec<u8>>,
     /// Which TLS is used.
-    pub tls_backend: TlsBackend,
+    pub(crate) tls_backend: TlsBackend,
 }
 
 impl Default for TransportOptions {

@@ -35,6 +35,11 @@ impl UreqTransport {
     /// `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
     ///
     /// Keep as many idle connections per host as there are concurrent claims.
+    ///
+    /// For https give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots, such
+    /// as `RootCerts::PlatformVerifier`. Without them it panics at the first connection, because this crate switches on
+    /// neither of ureq's own; ureq's default features would bring ring beside aws-lc-rs into the build, with what
+    /// [features.md](crate::_documentation::features) says about two providers.
     pub fn new(agent: Agent) -> Self {
         Self { agent }
     }

@@ -112,13 +112,6 @@ impl BlobService {
         Loopback::start(self.handler())
     }
 
-    /// The URL of the container on `server`, with the account path if there is one.
-    pub fn container_url(&self, server: &Loopback) -> String {
-        let account = lock(&self.inner.account_path).clone();
-        let account = account.map_or_else(String::new, |account| format!("/{account}"));
-        format!("{}{account}/{}", server.url(), self.inner.container)
-    }
-
     /// Answers one request, with its fault if there is one.
     pub fn handle(&self, request: &Recorded) -> Reply {
         let fault = self.inner.faults.next(request);

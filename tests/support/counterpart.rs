@@ -51,7 +51,6 @@ pub struct Counterpart {
     process: LineProcess,
     kind: Kind,
     calls: u64,
-    timeout: Duration,
 }
 
 impl Counterpart {
@@ -64,7 +63,7 @@ impl Counterpart {
         if ready != json!({ "ready": true }) {
             process.fail(&format!("did not get ready: {ready}"));
         }
-        Self { process, kind, calls: 0, timeout: CALL_TIMEOUT }
+        Self { process, kind, calls: 0 }
     }
 
     pub fn kind(&self) -> Kind {
@@ -74,11 +73,6 @@ impl Counterpart {
     /// The process id of the driver.
     pub fn id(&self) -> u32 {
         self.process.id()
-    }
-
-    /// Sets how long a call may take before it panics.
-    pub fn set_timeout(&mut self, timeout: Duration) {
-        self.timeout = timeout;
     }
 
     /// Creates the container, with the storage client that the store works on.
@@ -128,7 +122,7 @@ impl Counterpart {
     fn call(&mut self, name: &str, arguments: Value) -> Result<Value, String> {
         self.calls += 1;
         self.process.send(&json!({ "id": self.calls, "call": name, "arguments": arguments }));
-        let mut answer = self.process.receive(self.timeout);
+        let mut answer = self.process.receive(CALL_TIMEOUT);
         if answer["id"] != self.calls {
             self.process.fail(&format!("answered another call than {name}: {answer}"));
         }

@@ -155,11 +155,6 @@ impl Loopback {
         self.shared.state().resumed_handshakes
     }
 
-    /// TLS handshakes that failed, for instance because the client does not trust the certificate.
-    pub fn failed_handshakes(&self) -> usize {
-        self.shared.state().failed_handshakes
-    }
-
     /// Closes every connection that is open now, as a service does that restarts; the server goes on.
     pub fn close_connections(&self) {
         self.shared.shut_down_connections();

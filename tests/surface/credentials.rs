@@ -9,7 +9,7 @@ use eventhub_checkpointstore::{AccessToken, ErrorKind, RequestOptions, SasToken,
 use super::script::{HOST, SECONDARY, Script, Step};
 use super::subject::{BlobCheckpointStore, Credential, TokenCredential};
 use super::support::blob_service::{BlobService, error_reply};
-use super::{IS_BLOCKING, at_once, checkpoint, group, maybe_async, ownership, pause, test};
+use super::{at_once, checkpoint, group, maybe_async, ownership, pause, test};
 
 const SAS: &str = "sv=2019-07-07&sp=rwcl&se=2030-01-01T00%3A00%3A00Z&sig=a%2Bb%2Fc%3D";
 
@@ -226,37 +226,6 @@ async fn an_early_renewal_that_fails_keeps_the_old_token() {
     assert_eq!((cause.as_str(), script.sent().len()), ("the identity service is down", sent));
     *issuer.fails.lock().unwrap() = false;
     store.list_ownership(&group()).await.unwrap();
-}
-
-#[maybe_async]
-#[test]
-async fn an_early_renewal_that_never_ends_keeps_the_old_token() {
-    if IS_BLOCKING {
-        // A blocking credential limits itself; the trait says so.
-        return;
-    }
-    let script = Script::over(&BlobService::new("checkpoints"));
-    let calls = Arc::new(AtomicUsize::new(0));
-    let (count, clock) = (Arc::clone(&calls), script.clone());
-    let store =
-        store(&script, credential_of(move || first_then_never(count.clone(), clock.clone())));
-    store.list_ownership(&group()).await.unwrap();
-    script.advance(HOUR - Duration::from_secs(200));
-    store.list_ownership(&group()).await.unwrap();
-    store.list_ownership(&group()).await.unwrap();
-    assert_eq!((calls.load(Ordering::SeqCst), tokens(&script)), (2, vec!["Bearer t1".into(); 3]));
-    assert_eq!(script.slept(), [Duration::from_secs(5)]);
-}
-
-#[maybe_async]
-async fn first_then_never(
-    calls: Arc<AtomicUsize>,
-    clock: Script,
-) -> Result<AccessToken, &'static str> {
-    if calls.fetch_add(1, Ordering::SeqCst) > 0 {
-        pause(Duration::from_secs(600)).await;
-    }
-    Ok(AccessToken::new("t1", super::script::start() + clock.passed() + HOUR))
 }
 
 #[maybe_async]

@@ -22,22 +22,27 @@ mod late_writes;
 mod legacy;
 mod leniency;
 mod listings;
+mod logging;
 mod model_check;
 mod options;
 mod own_retries;
 pub mod ownership;
 mod paging;
 mod pointers;
+mod proxies;
 mod races;
 mod read_fallback;
 mod requests;
 mod reset;
 mod retry;
+mod round_trip;
 pub mod script;
 mod secondary;
 mod secrets;
 mod shared_key;
 mod threads;
+#[cfg(any(feature = "_rustls", feature = "native-tls"))]
+mod tls;
 mod validation;
 mod world;
 
@@ -49,7 +54,8 @@ use crate::support::azurite::Azurite;
 use crate::support::loopback::Loopback;
 
 use super::{
-    IS_BLOCKING, at_once, block_on, credential_of, maybe_async, own_client, pause, subject, test,
+    IS_BLOCKING, at_once, block_on, credential_of, in_parallel, maybe_async, own_client, pause,
+    subject, test,
 };
 use crate::support;
 

@@ -4,16 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use eventhub_checkpointstore::{
-    ApiVersion, ErrorKind, MemoryContainer, NameCase, ProxyOptions, RequestOptions, TlsBackend,
-};
+use eventhub_checkpointstore::{ApiVersion, ErrorKind, MemoryContainer, NameCase, RequestOptions};
 
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential};
 use super::support::blob_service::BlobService;
-use super::support::loopback::{Loopback, Reply, TlsIdentity};
-use super::{checkpoint, group, maybe_async, own_client, ownership, test};
+use super::support::loopback::Loopback;
+use super::{checkpoint, group, maybe_async, own_client, ownership, pause, test};
 
-fn builder(loopback: &Loopback) -> BlobCheckpointStoreBuilder {
+pub fn builder(loopback: &Loopback) -> BlobCheckpointStoreBuilder {
     BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
         .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
 }
@@ -140,6 +138,7 @@ async fn time_limits_out_of_range_are_refused() {
             builder(&loopback).call_timeout(limit).build(),
             builder(&loopback).attempt_timeout(limit).build(),
             builder(&loopback).connect_timeout(limit).build(),
+            builder(&loopback).idle_timeout(limit).build(),
             builder(&loopback).call_timeout(limit).build_over(MemoryContainer::new()),
         ] {
             assert_eq!(build.unwrap_err().kind(), ErrorKind::InvalidInput, "{limit:?}");
@@ -149,46 +148,32 @@ async fn time_limits_out_of_range_are_refused() {
 
 #[maybe_async]
 #[test]
-async fn a_proxy_is_used_or_bypassed_as_told() {
-    // It refuses every request: all that counts is who was asked.
-    let proxy = Loopback::start(|_| Reply::new(403).announce_close());
-    let service = BlobService::new("checkpoints");
-    let target = service.serve();
-    let once = RequestOptions::new().max_retries(0);
-
-    let through = builder(&target).proxy(ProxyOptions::Url(proxy.url())).build().unwrap();
-    through.with_options(once.clone()).list_ownership(&group()).await.unwrap_err();
-    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 0));
-    let asked = &proxy.requests()[0];
-    assert!(asked.target.contains(&target.address().to_string()), "{}", asked.target);
-
-    let past = builder(&target).proxy(ProxyOptions::Disabled).build().unwrap();
-    past.with_options(once).list_ownership(&group()).await.unwrap();
-    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 1));
-
-    for url in ["", "no url", "http://u:secret@", "socks5://u:secret@127.0.0.1:1", "ftp://p"] {
-        let error = builder(&target).proxy(ProxyOptions::Url(url.into())).build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
-        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
+    let loopback = BlobService::new("checkpoints").serve();
+    let default = builder(&loopback).build().unwrap();
+    let impatient = builder(&loopback).idle_timeout(Duration::from_millis(50)).build().unwrap();
+    for (store, connections) in [(default, 1), (impatient, 3)] {
+        store.list_ownership(&group()).await.unwrap();
+        pause(Duration::from_millis(100)).await;
+        store.list_ownership(&group()).await.unwrap();
+        assert_eq!(loopback.connections(), connections);
     }
 }
 
 #[maybe_async]
 #[test]
-async fn a_proxy_with_tls_is_trusted_as_the_endpoint_is() {
-    let proxy = Loopback::start_tls(|_| Reply::new(403).announce_close());
-    let target = BlobService::new("checkpoints").serve();
-    let through = builder(&target).proxy(ProxyOptions::Url(proxy.url()));
-    let once = RequestOptions::new().max_retries(0);
-
-    let store = through.root_certificates(proxy.ca_pem()).build().unwrap();
-    store.with_options(once.clone()).list_ownership(&group()).await.unwrap_err();
-    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 0));
-
-    let distrusting = builder(&target).proxy(ProxyOptions::Url(proxy.url())).build().unwrap();
-    let error = distrusting.with_options(once).list_ownership(&group()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
-    assert_eq!(proxy.requests().len(), 1);
+async fn the_account_may_stand_in_the_path() {
+    let service = BlobService::new("checkpoints").with_account_path("acct");
+    let loopback = service.serve();
+    for url in [format!("{}/acct", loopback.url()), format!("{}/acct/", loopback.url())] {
+        let credential = Credential::account_key("acct", "c2VjcmV0").unwrap();
+        let store = BlobCheckpointStore::new(&url, "checkpoints", credential).unwrap();
+        store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+        let found = store.get_checkpoint(&group(), "0").await.unwrap();
+        assert!(found.is_some());
+        let listing = store.list_checkpoints(&group()).await.unwrap();
+        assert_eq!(listing.len(), 1);
+    }
 }
 
 #[maybe_async]
@@ -247,61 +232,4 @@ async fn options_of_a_call_count_for_that_call() {
     store.list_ownership(&group()).await.unwrap();
     assert_eq!(loopback.requests()[0].header("x-correlation"), None);
     assert_eq!(loopback.connections(), 1, "the pool is shared");
-}
-
-#[maybe_async]
-#[test]
-async fn a_root_certificate_of_ones_own_is_the_only_one_trusted() {
-    let service = BlobService::new("checkpoints");
-    let loopback = Loopback::start_tls(service.handler());
-    let other = TlsIdentity::new(&["127.0.0.1"]);
-    let wrong_name =
-        Loopback::start_tls_as(&TlsIdentity::new(&["other.example"]), service.handler());
-
-    let trusting = builder(&loopback)
-        .root_certificates(other.ca_pem())
-        .root_certificates(loopback.ca_pem())
-        .tls_backend(TlsBackend::Rustls)
-        .build()
-        .unwrap();
-    trusting.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
-    trusting.list_ownership(&group()).await.unwrap();
-    assert_eq!((loopback.handshakes(), loopback.requests().len()), (1, 3));
-
-    let once = RequestOptions::new().max_retries(0);
-    let distrusting = [
-        ("the platform's roots", builder(&loopback).build()),
-        ("another authority", builder(&loopback).root_certificates(other.ca_pem()).build()),
-        ("a wrong name", builder(&wrong_name).root_certificates(wrong_name.ca_pem()).build()),
-    ];
-    for (why, store) in distrusting {
-        let store = store.unwrap().with_options(once.clone());
-        let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Network, "{why}: {error:?}");
-        assert!(!error.is_outcome_unknown(), "{why}: nothing was sent: {error:?}");
-    }
-    assert_eq!((loopback.requests().len(), wrong_name.requests().len()), (3, 0));
-
-    let target = service.serve();
-    let key_only = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    for pem in ["", "no pem", key_only] {
-        let error = builder(&loopback).root_certificates(pem).build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration, "{pem}");
-        let error = builder(&target).root_certificates(pem).build().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Configuration, "without TLS, too: {pem}");
-    }
-}
-
-#[maybe_async]
-#[test]
-async fn a_rustls_config_without_a_provider_does_not_panic_beside_us() {
-    let service = BlobService::new("checkpoints");
-    let loopback = Loopback::start_tls(service.handler());
-    let store = builder(&loopback).root_certificates(loopback.ca_pem()).build().unwrap();
-    store.list_ownership(&group()).await.unwrap();
-    // As azure_core_amqp makes one.
-    let config = rustls::ClientConfig::builder()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    assert!(!config.crypto_provider().cipher_suites.is_empty());
 }

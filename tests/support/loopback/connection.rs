@@ -58,15 +58,12 @@ fn shake_hands(
     config: &Arc<ServerConfig>,
     socket: TcpStream,
 ) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
-    let result = tls::handshake(config, socket);
-    shared.update(|state| match &result {
-        Ok((_, resumed)) => {
-            state.handshakes += 1;
-            state.resumed_handshakes += usize::from(*resumed);
-        }
-        Err(_) => state.failed_handshakes += 1,
+    let (stream, resumed) = tls::handshake(config, socket)?;
+    shared.update(|state| {
+        state.handshakes += 1;
+        state.resumed_handshakes += usize::from(resumed);
     });
-    result.map(|(stream, _)| stream)
+    Ok(stream)
 }
 
 /// A byte stream that can say goodbye.

@@ -33,7 +33,6 @@ pub(super) struct State {
     pub(super) protocol_errors: Vec<String>,
     pub(super) handshakes: usize,
     pub(super) resumed_handshakes: usize,
-    pub(super) failed_handshakes: usize,
     pub(super) idle_close: Option<Duration>,
     pub(super) stopping: bool,
     pub(super) acceptor_stopped: bool,

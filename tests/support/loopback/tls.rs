@@ -3,6 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::crypto::aws_lc_rs;
@@ -45,7 +46,10 @@ fn authority() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.distinguished_name.push(DnType::CommonName, "authority of one test");
+    // OpenSSL looks for an authority by its name.
+    static AUTHORITIES: AtomicUsize = AtomicUsize::new(0);
+    let number = AUTHORITIES.fetch_add(1, Ordering::Relaxed);
+    params.distinguished_name.push(DnType::CommonName, format!("authority {number} of a test"));
     params
 }
 
