@@ -17,6 +17,8 @@ mod in_a_runtime;
 mod ownership;
 mod support;
 mod surface;
+#[path = "blocking/threads.rs"]
+mod threads;
 
 use core::prelude::v1::test;
 use eventhub_checkpointstore::checkpointstoreblob as subject;

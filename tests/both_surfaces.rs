@@ -19,10 +19,12 @@ const BLOCKING_ONLY: &[&str] = &[
     "in_a_runtime::calls_in_a_worker_thread_of_tokio",
     "in_a_runtime::failures_and_waits_in_a_worker_thread",
     "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
+    "threads::a_thread_that_cannot_be_spawned_costs_only_concurrency",
 ];
 const AIO_ONLY: &[&str] = &[
     "cancellation::a_fenced_update_that_was_dropped_makes_nobody_stale",
     "cancellation::dropped_at_every_poll",
+    "cancellation::dropped_while_a_token_is_renewed_early",
     "cancellation::the_pool_of_a_real_client_stays_usable",
     "connections::a_task_that_reads_long_lists_needs_one_connection",
     "credentials::an_early_renewal_that_never_ends_keeps_the_old_token",

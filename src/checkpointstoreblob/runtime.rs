@@ -38,6 +38,11 @@ impl<T> Lock<T> {
             std::thread::sleep(LOCK_POLL);
         }
     }
+
+    /// Whoever holds the lock goes on, so this waits, too.
+    pub(super) fn lock_after_interrupt(&self, limit: Duration) -> Option<MutexGuard<'_, T>> {
+        self.lock_within(limit)
+    }
 }
 
 /// Ends work that waits elsewhere: no thread can be ended from outside, so here it goes on.

@@ -23,9 +23,14 @@ impl<T> Lock<T> {
         self.0.try_lock()
     }
 
-    /// Does not wait, for which there is no timer here: whoever holds the lock is to be interrupted before.
-    #[allow(clippy::unused_async, reason = "the blocking surface waits")]
+    /// Waits without a limit, for which there is no timer here: whoever waits is dropped in time, as by `within`.
     pub(super) async fn lock_within(&self, _limit: Duration) -> Option<MutexGuard<'_, T>> {
+        Some(self.lock().await)
+    }
+
+    /// Does not wait: whoever held the lock was interrupted before.
+    #[allow(clippy::unused_async, reason = "the blocking surface waits")]
+    pub(super) async fn lock_after_interrupt(&self, _limit: Duration) -> Option<MutexGuard<'_, T>> {
         self.try_lock()
     }
 }

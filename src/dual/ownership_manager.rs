@@ -369,7 +369,7 @@ impl OwnershipManager {
         if was_in_doubt || self.state().has_doubts() {
             // The rest is for finding out what nobody learned.
             let patience = deadline.saturating_duration_since(self.now()) / 2;
-            let _turn = self.inner.round.lock_within(patience).await;
+            let _turn = self.inner.round.lock_after_interrupt(patience).await;
             self.give_up(deadline, &mut released).await;
             let mut looks = 0;
             while looks < MAX_LOOKS && self.look(deadline, &mut released).await {

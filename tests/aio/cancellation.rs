@@ -9,16 +9,21 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{
-    BlobCheckpointStore, Credential, Transport, async_trait,
+    BlobCheckpointStore, Credential, FencedCheckpointStore, Transport, async_trait,
 };
 use eventhub_checkpointstore::{
-    AccessToken, Checkpoint, ETag, PartitionOwnership, SendOptions, TransportError,
+    AccessToken, Checkpoint, ETag, PartitionOwnership, Partitions, RunMode, SendOptions,
+    TransportError,
 };
 
+#[cfg(feature = "legacy")]
+use crate::support::blob_service::ForeignBlob;
 use crate::support::blob_service::{BlobService, Fault};
 use crate::support::loopback::Loopback;
 use crate::surface::script::{HOST, Script};
-use crate::surface::{checkpoint, group, ownership};
+use crate::surface::{assert_all_closed, checkpoint, group, ownership};
+
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
 /// Is pending so many times.
 struct Pending(usize);
@@ -90,32 +95,125 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     panic!("it never ends: something is locked for ever")
 }
 
-const OPERATIONS: [&str; 8] = [
-    "list ownership",
-    "list checkpoints",
-    "get checkpoint",
-    "first claims",
-    "renewal",
-    "relinquish",
-    "checkpoint",
-    "delete",
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    ListOwnership,
+    ListCheckpoints,
+    GetCheckpoint,
+    FirstClaims,
+    Renewal,
+    Takeover,
+    Relinquish,
+    Checkpoint,
+    FencedCheckpoint,
+    FencedGet,
+    FencedList,
+    Reset,
+    Delete,
+    DeleteAll,
+    CreateContainer,
+    #[cfg(feature = "legacy")]
+    ListLegacy,
+    #[cfg(feature = "legacy")]
+    MigrateLegacy,
+}
+
+use Operation::*;
+
+const OPERATIONS: &[Operation] = &[
+    ListOwnership,
+    ListCheckpoints,
+    GetCheckpoint,
+    FirstClaims,
+    Renewal,
+    Takeover,
+    Relinquish,
+    Checkpoint,
+    FencedCheckpoint,
+    FencedGet,
+    FencedList,
+    Reset,
+    Delete,
+    DeleteAll,
+    CreateContainer,
+    #[cfg(feature = "legacy")]
+    ListLegacy,
+    #[cfg(feature = "legacy")]
+    MigrateLegacy,
 ];
 
-async fn carry_out(store: &BlobCheckpointStore, operation: &str, held: &PartitionOwnership) {
+impl Operation {
+    /// What it makes of the position 1 of partition 0.
+    fn position_after(self) -> Option<i64> {
+        match self {
+            Checkpoint | FencedCheckpoint | Reset => Some(2),
+            Delete | DeleteAll => None,
+            _ => Some(1),
+        }
+    }
+
+    fn owner_after(self) -> Option<&'static str> {
+        match self {
+            Takeover => Some("c"),
+            Relinquish => None,
+            _ => Some("a"),
+        }
+    }
+
+    /// One for each blob, and one that settles or repeats it if an answer is lost.
+    fn most_writes(self) -> usize {
+        if self == FirstClaims { 6 } else { 2 }
+    }
+}
+
+async fn carry_out(
+    store: &BlobCheckpointStore,
+    fenced: &FencedCheckpointStore,
+    held: &PartitionOwnership,
+    operation: Operation,
+) {
+    let held = std::slice::from_ref(held);
     // What comes of it does not matter: the next reads show it.
     match operation {
-        "list ownership" => drop(store.list_ownership(&group()).await),
-        "list checkpoints" => drop(store.list_checkpoints(&group()).await),
-        "get checkpoint" => drop(store.get_checkpoint(&group(), "0").await),
-        "first claims" => {
+        ListOwnership => drop(store.list_ownership(&group()).await),
+        ListCheckpoints => drop(store.list_checkpoints(&group()).await),
+        GetCheckpoint => drop(store.get_checkpoint(&group(), "0").await),
+        FirstClaims => {
             let claims: Vec<_> = (1..6).map(|id| ownership(&id.to_string(), "a")).collect();
             drop(store.claim_ownership(&claims).await);
         }
-        "renewal" => drop(store.claim_ownership(std::slice::from_ref(held)).await),
-        "relinquish" => drop(store.relinquish_ownership(std::slice::from_ref(held)).await),
-        "checkpoint" => drop(store.update_checkpoint(&checkpoint("0", "2", 2)).await),
-        _ => drop(store.delete_checkpoint(&group(), "0").await),
+        Renewal => drop(store.claim_ownership(held).await),
+        Takeover => drop(store.claim_ownership(&[held[0].claimed_by("c").unwrap()]).await),
+        Relinquish => drop(store.relinquish_ownership(held).await),
+        Checkpoint => drop(store.update_checkpoint(&checkpoint("0", "2", 2)).await),
+        FencedCheckpoint => drop(fenced.update_checkpoint(&checkpoint("0", "2", 2)).await),
+        FencedGet => drop(fenced.get_checkpoint(&group(), "0").await),
+        FencedList => drop(fenced.list_checkpoints(&group()).await),
+        Reset => {
+            drop(store.reset_checkpoints(&[checkpoint("0", "2", 2)], RunMode::Apply).await);
+        }
+        Delete => drop(store.delete_checkpoint(&group(), "0").await),
+        DeleteAll => {
+            drop(store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await);
+        }
+        CreateContainer => drop(store.create_container_if_not_exists().await),
+        #[cfg(feature = "legacy")]
+        ListLegacy => drop(store.list_legacy_checkpoints(&group(), &layout()).await),
+        #[cfg(feature = "legacy")]
+        MigrateLegacy => {
+            drop(store.migrate_legacy_checkpoints(&group(), &layout(), RunMode::Apply).await)
+        }
     }
+}
+
+/// A service and a store for one point at which an operation is dropped.
+struct Place {
+    service: BlobService,
+    script: Script,
+    store: BlobCheckpointStore,
+    fenced: FencedCheckpointStore,
+    held: PartitionOwnership,
+    tokens: Arc<AtomicUsize>,
 }
 
 const ROOT: &str = "ns.servicebus.windows.net/hub/$default";
@@ -124,77 +222,139 @@ fn service() -> (BlobService, PartitionOwnership) {
     let service = BlobService::new("checkpoints");
     let etag = service.put(&format!("{ROOT}/ownership/0"), &[("ownerid", "a")]);
     service.put(&format!("{ROOT}/checkpoint/0"), &[("offset", "1"), ("sequencenumber", "1")]);
+    #[cfg(feature = "legacy")]
+    service.put_with(ForeignBlob::new("NS.servicebus.windows.net/Hub/$Default/3").content(
+        r#"{"PartitionId":"3","Owner":"","Token":"","Epoch":1,"Offset":"5","SequenceNumber":5}"#,
+    ));
     let held = ownership("0", "a").with_etag(ETag::new(etag).unwrap());
     (service, held)
 }
 
-/// Whatever was dropped: reads work and show a whole record, and the partition can be taken over.
-fn check(store: &BlobCheckpointStore, service: &BlobService, operation: &str) {
-    let listing = run(store.list_ownership(&group())).unwrap();
-    assert!(listing.skipped().is_empty());
-    for owned in &listing {
-        assert!(owned.owner_id() == Some("a") || operation == "relinquish");
-        let taken = run(store.claim_ownership(&[owned.claimed_by("b").unwrap()]));
-        assert!(taken.all_claimed(), "{operation}: {taken:?}");
+impl Place {
+    fn new(operation: Operation) -> Self {
+        let (mut service, held) = service();
+        if operation == CreateContainer {
+            service = BlobService::without_container("checkpoints");
+        }
+        let script = Script::over(&service);
+        let tokens = Arc::new(AtomicUsize::new(0));
+        let (count, clock) = (Arc::clone(&tokens), script.clone());
+        let credential = Credential::token(move || {
+            let (count, expiry) = (Arc::clone(&count), Transport::system_time(&clock) + TOKEN_LIFE);
+            async move {
+                Pending(2).await;
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, String>(AccessToken::new(format!("t{number}"), expiry))
+            }
+        });
+        let store = BlobCheckpointStore::builder(&format!("https://{HOST}"), "checkpoints")
+            .credential(credential)
+            .transport(Hesitant(script.clone()))
+            .build()
+            .unwrap();
+        Self { fenced: store.fenced(), service, script, store, held, tokens }
     }
-    let found = run(store.get_checkpoint(&group(), "0")).unwrap();
-    let position = found.and_then(|found| found.sequence_number());
-    match operation {
-        "checkpoint" => assert!(position == Some(1) || position == Some(2)),
-        "delete" => assert!(position.is_none() || position == Some(1)),
-        _ => assert_eq!(position, Some(1)),
+
+    async fn carry_out(&self, operation: Operation) {
+        carry_out(&self.store, &self.fenced, &self.held, operation).await;
     }
-    run(store.update_checkpoint(&checkpoint("0", "9", 9))).unwrap();
-    assert_eq!(service.blob(&format!("{ROOT}/checkpoint/0")).unwrap().metadata[0].1, "9");
+
+    /// Whatever was dropped: reads work and show a whole record, and everything can be written.
+    fn check(&self, operation: Operation, is_done: bool) {
+        let Self { service, store, fenced, .. } = self;
+        if operation == CreateContainer {
+            run(store.create_container_if_not_exists()).unwrap();
+        } else {
+            self.check_records(operation, is_done);
+        }
+        let name = format!("{ROOT}/checkpoint/0");
+        let stored = |service: &BlobService| service.blob(&name).unwrap().metadata[0].1.clone();
+        let update = run(fenced.update_checkpoint(&checkpoint("0", "8", 8))).unwrap();
+        assert!(update.is_written(), "{update:?}");
+        assert_eq!(stored(service), "8", "{operation:?}");
+        run(store.update_checkpoint(&checkpoint("0", "9", 9))).unwrap();
+        assert_eq!(stored(service), "9", "{operation:?}");
+    }
+
+    fn check_records(&self, operation: Operation, is_done: bool) {
+        let listing = run(self.store.list_ownership(&group())).unwrap();
+        assert!(listing.skipped().is_empty());
+        for owned in &listing {
+            let owner = owned.owner_id();
+            let may_be_untouched = !is_done && owner == Some("a");
+            assert!(owner == operation.owner_after() || may_be_untouched, "{operation:?}");
+            let taken = run(self.store.claim_ownership(&[owned.claimed_by("b").unwrap()]));
+            assert!(taken.all_claimed(), "{operation:?}: {taken:?}");
+        }
+        let found = run(self.store.get_checkpoint(&group(), "0")).unwrap();
+        let position = found.and_then(|found| found.sequence_number());
+        let may_be_untouched = !is_done && position == Some(1);
+        assert!(position == operation.position_after() || may_be_untouched, "{operation:?}");
+    }
+
+    fn assert_few_writes(&self, operation: Operation) {
+        let history = self.service.history();
+        let writes = history.iter().filter(|write| write.request.is_some());
+        assert!(writes.count() <= operation.most_writes(), "{operation:?}");
+    }
 }
+
+#[cfg(feature = "legacy")]
+fn layout() -> eventhub_checkpointstore::LegacyLayout {
+    eventhub_checkpointstore::LegacyLayout::event_processor_host(&group())
+}
+
+/// The request whose answer is lost, if any.
+const FAULTS: [Option<usize>; 4] = [None, Some(0), Some(1), Some(2)];
 
 #[test]
 fn dropped_at_every_poll() {
     let mut points = 0;
     for operation in OPERATIONS {
-        for faulty in [false, true] {
+        for fault in FAULTS {
             let mut polls = 0;
             loop {
-                let (service, held) = service();
-                if faulty {
-                    service.queue_faults([Fault::DropAfterProcessing]);
+                let place = Place::new(*operation);
+                if let Some(request) = fault {
+                    let before = (0..request).map(|_| Fault::None);
+                    place.service.queue_faults(before.chain([Fault::DropAfterProcessing]));
                 }
-                let script = Script::over(&service);
-                let issued = Arc::new(AtomicUsize::new(0));
-                let (count, clock) = (Arc::clone(&issued), script.clone());
-                let credential = Credential::token(move || {
-                    let (count, expiry) = (Arc::clone(&count), Transport::system_time(&clock));
-                    async move {
-                        Pending(2).await;
-                        let number = count.fetch_add(1, Ordering::SeqCst);
-                        let expiry = expiry + Duration::from_secs(3600);
-                        Ok::<_, String>(AccessToken::new(format!("t{number}"), expiry))
-                    }
-                });
-                let store = BlobCheckpointStore::builder(&format!("https://{HOST}"), "checkpoints")
-                    .credential(credential)
-                    .transport(Hesitant(script.clone()))
-                    .build()
-                    .unwrap();
-                let ended = poll_and_drop(carry_out(&store, operation, &held), polls);
-                let history = service.history();
-                let writes = history.iter().filter(|write| write.request.is_some());
-                // Of a batch, and one that settles a lost answer.
-                let most = if operation == "first claims" { 6 } else { 2 };
-                assert!(writes.count() <= most, "{operation} dropped after {polls} polls");
-                service.clear_faults();
-                check(&store, &service, operation);
+                let ended = poll_and_drop(place.carry_out(*operation), polls);
+                place.assert_few_writes(*operation);
+                place.service.clear_faults();
+                place.check(*operation, ended && fault.is_none());
                 points += 1;
                 if ended {
                     break;
                 }
                 polls += 1;
             }
-            assert!(polls >= 5, "{operation} was only dropped at {polls} points");
+            assert!(polls >= 5, "{operation:?} was only dropped at {polls} points");
         }
     }
     println!("dropped at {points} points");
-    assert!(points > 150, "{points}");
+    assert!(points > 600, "{points}");
+}
+
+/// Whoever is dropped while it renews a token early leaves the renewal to the next one.
+#[test]
+fn dropped_while_a_token_is_renewed_early() {
+    let mut renewals = Vec::new();
+    for polls in 0.. {
+        let place = Place::new(ListOwnership);
+        run(place.carry_out(ListOwnership));
+        place.script.advance(TOKEN_LIFE - Duration::from_secs(60));
+        let ended = poll_and_drop(place.carry_out(ListOwnership), polls);
+        renewals.push(place.tokens.load(Ordering::SeqCst) - 1);
+        place.check(ListOwnership, ended);
+        assert_eq!(place.tokens.load(Ordering::SeqCst), 2, "dropped after {polls} polls");
+        if ended {
+            break;
+        }
+    }
+    // It was dropped before, in and after the renewal.
+    let before = renewals.iter().filter(|count| **count == 0).count();
+    assert!(before >= 3 && renewals.len() > before + 3, "{renewals:?}");
 }
 
 /// What comes next is no other writer's, whatever was done of what was dropped.
@@ -226,10 +386,12 @@ async fn the_pool_of_a_real_client_stays_usable() {
     let loopback: Loopback = service.serve();
     let key = Credential::account_key("acct", "c2VjcmV0").unwrap();
     let store = BlobCheckpointStore::new(&loopback.url(), "checkpoints", key).unwrap();
+    let fenced = store.fenced();
     for microseconds in (0..4000).step_by(100) {
-        for operation in ["list ownership", "first claims", "checkpoint", "get checkpoint"] {
+        for operation in [ListOwnership, FirstClaims, Checkpoint, GetCheckpoint] {
             let limit = Duration::from_micros(microseconds);
-            let _ = tokio::time::timeout(limit, carry_out(&store, operation, &held)).await;
+            let operation = carry_out(&store, &fenced, &held, operation);
+            let _ = tokio::time::timeout(limit, operation).await;
         }
     }
     let renewed = store.claim_ownership(&[held]).await;
@@ -237,12 +399,6 @@ async fn the_pool_of_a_real_client_stays_usable() {
     let listing = store.list_ownership(&group()).await.unwrap();
     assert!(listing.iter().all(|owned| owned.owner_id() == Some("a")));
     assert_eq!(loopback.protocol_errors(), [""; 0]);
-    drop(store);
-    for _ in 0..500 {
-        if loopback.open_connections() == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(loopback.open_connections(), 0);
+    drop((store, fenced));
+    assert_all_closed(&loopback).await;
 }

@@ -2,16 +2,14 @@
 
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::balance::OwnershipOptions;
 use serde_json::{Value, json};
 
-use super::support::process::Killed;
-
-const VARIABLE: &str = "CHECKPOINTSTORE_DYING_CONSUMER";
+use super::support::process::{self, Killed};
 
 pub const PARTITIONS: usize = 12;
 /// As short as the service's clock with its whole seconds allows.
@@ -50,8 +48,7 @@ pub fn ownership_options() -> OwnershipOptions {
 impl Orders {
     /// Those of this process, if it is a consumer.
     pub fn received() -> Option<Self> {
-        let text = std::env::var(VARIABLE).ok()?;
-        let orders: Value = serde_json::from_str(&text).unwrap();
+        let orders: Value = serde_json::from_str(&process::argument()?).unwrap();
         let field = |name: &str| orders[name].as_str().unwrap().to_owned();
         Some(Self {
             surface: if orders["blocking"] == true { Surface::Blocking } else { Surface::Aio },
@@ -71,13 +68,9 @@ impl Orders {
             "owner_id": self.owner_id,
             "acknowledged": self.acknowledged,
         });
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "consumers_die_and_nothing_is_lost"])
-            .env(VARIABLE, orders.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn();
-        Killed(child.unwrap())
+        let test = "consumers_die_and_nothing_is_lost";
+        let mut command = process::in_a_process_of_its_own(test, &orders.to_string());
+        Killed(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
 }
 

@@ -135,6 +135,20 @@ impl Drop for LineProcess {
     }
 }
 
+const ARGUMENT: &str = "CHECKPOINTSTORE_TEST_ARGUMENT";
+
+/// The command that runs one test of this binary in a process of its own, which is given an argument.
+pub fn in_a_process_of_its_own(test: &str, argument: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a path to this binary"));
+    command.args(["--exact", test, "--nocapture"]).env(ARGUMENT, argument);
+    command
+}
+
+/// The argument, in such a process.
+pub fn argument() -> Option<String> {
+    std::env::var(ARGUMENT).ok()
+}
+
 /// Dropping it kills the process (SIGKILL on Unix), also when an assertion fails first.
 pub struct Killed(pub Child);
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::balance::OwnershipOptions;
-use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, SkipReason};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, ErrorKind, SkipReason};
 use log::Level;
 
 use super::subject::OwnershipManager;
@@ -181,24 +181,58 @@ async fn the_last_warning_says_that_it_is_the_last() {
     assert_eq!(warnings("more than 1000 blobs are not read as they are"), 1);
 }
 
+/// A proxy may drop or garble the clock; no record may look expired by that.
 #[maybe_async]
 #[test]
-async fn without_a_date_ages_are_judged_by_the_local_clock_with_one_warning() {
+async fn without_a_readable_date_ages_are_judged_by_the_local_clock_with_one_warning() {
     capture_log::start();
-    let world = World::service();
+    let edits: [fn(Reply) -> Reply; 4] = [
+        Reply::without_date,
+        |reply| reply.header("Date", ""),
+        |reply| reply.header("Date", "yesterday"),
+        |reply| reply.header("Date", "Sun, 99 Nov 2026 10:05:07 GMT"),
+    ];
     let group = own_group("no-date");
-    world.put(&format!("{}0", prefix(&group, "ownership")), &[("ownerid", "a")]).await;
-    // Whatever it says is not heard.
-    world.double().inject(|_| Fault::edit(Reply::without_date));
-    let store = world.store();
-    for _ in 0..2 {
-        let before = SystemTime::now();
-        let listing = store.list_ownership(&group).await.unwrap();
-        assert!((before..=SystemTime::now()).contains(&listing.server_time()));
-        let age = listing.items()[0].age(listing.server_time()).unwrap();
-        assert!(age < Duration::from_secs(30), "{age:?}");
+    for edit in edits {
+        let world = World::service();
+        world.put(&format!("{}0", prefix(&group, "ownership")), &[("ownerid", "a")]).await;
+        // Whatever it says is not heard.
+        world.double().inject(move |_| Fault::edit(edit));
+        let store = world.store();
+        for _ in 0..2 {
+            let before = SystemTime::now();
+            let listing = store.list_ownership(&group).await.unwrap();
+            assert!((before..=SystemTime::now()).contains(&listing.server_time()));
+            let age = listing.items()[0].age(listing.server_time()).unwrap();
+            assert!(age < Duration::from_secs(30), "{age:?}");
+            let claims =
+                store.claim_ownership(&[listing.items()[0].claimed_by("b").unwrap()]).await;
+            assert!(claims.all_claimed(), "{claims:?}");
+        }
+        store.update_checkpoint(&Checkpoint::new(&group, "0", "1", 1).unwrap()).await.unwrap();
+        let found = store.get_checkpoint(&group, "0").await.unwrap();
+        assert_eq!(found.unwrap().sequence_number(), Some(1));
     }
-    assert_eq!(warnings("the list has no Date"), 1);
+    assert_eq!(warnings("the list has no Date"), edits.len(), "one by each store");
+}
+
+/// However wrong the server's clock is: nothing panics, and what is younger than the clock has no age.
+#[maybe_async]
+#[test]
+async fn a_server_clock_that_is_centuries_off_is_taken_as_it_is() {
+    let group = own_group("centuries");
+    for (date, seconds) in
+        [("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 253_402_300_799)]
+    {
+        let world = World::service();
+        world.put(&format!("{}0", prefix(&group, "ownership")), &[("ownerid", "a")]).await;
+        world.double().inject(move |_| Fault::edit(move |reply| reply.header("Date", date)));
+        let listing = world.store().list_ownership(&group).await.unwrap();
+        let server_time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(listing.server_time(), server_time);
+        let age = listing.items()[0].age(server_time).unwrap();
+        assert_eq!(age.is_zero(), seconds == 0, "{date}: {age:?}");
+    }
 }
 
 #[maybe_async]

@@ -9,6 +9,7 @@ mod cost_at_scale;
 mod counterparts;
 mod credentials;
 mod deadlines;
+mod delayed_requests;
 mod direct;
 mod fault_operations;
 mod fault_rows;
@@ -39,14 +40,18 @@ pub mod script;
 mod secondary;
 mod secrets;
 mod shared_key;
+mod threads;
 #[cfg(any(feature = "_rustls", feature = "native-tls"))]
 mod tls;
 mod validation;
 mod world;
 
+use std::time::Duration;
+
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, PartitionOwnership};
 
 use crate::support::azurite::Azurite;
+use crate::support::loopback::Loopback;
 
 use super::{
     IS_BLOCKING, at_once, block_on, credential_of, in_parallel, maybe_async, own_client, pause,
@@ -77,4 +82,16 @@ pub fn azurite() -> subject::BlobCheckpointStore {
 pub fn stores() -> Vec<subject::BlobCheckpointStore> {
     let memory = subject::BlobCheckpointStore::from_container(MemoryContainer::not_created());
     vec![memory, azurite()]
+}
+
+/// Waits for the end of every connection. A runtime closes those of its clients as soon as it has a turn.
+#[maybe_async]
+pub async fn assert_all_closed(loopback: &Loopback) {
+    for _ in 0..1000 {
+        if loopback.open_connections() == 0 {
+            return;
+        }
+        pause(Duration::from_millis(10)).await;
+    }
+    panic!("{} connections are still open", loopback.open_connections());
 }

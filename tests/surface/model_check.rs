@@ -3,8 +3,7 @@
 //!
 //! Held over every sequence:
 //! - a reported win was written by that call and names its owner, and no two owners win the same ETag;
-//! - after a reported loss another version of the record than the claimed one, and not written by that call, was in
-//!   storage at some moment of the call;
+//! - before a reported loss the record was not the claimed version, or others wrote or deleted it during the call;
 //! - a failure whose outcome is not said to be unknown has written nothing, then or later;
 //! - the last acknowledged checkpoint is what is read and listed, unless an attempt of unknown outcome may have come
 //!   later; behind a fence, late attempts change nothing and positions never go back.

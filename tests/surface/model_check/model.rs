@@ -118,8 +118,9 @@ impl Model {
         let blob = ownership_blob(claimed.partition_id());
         let claimed = claimed.etag().map(|etag| unquoted(etag.as_str()));
         let versions = self.versions_since(&blob, call.moment);
-        let others = versions.iter().filter(|it| it.request.is_none_or(|index| index < call.first));
-        if others.into_iter().any(|version| version.etag != claimed) {
+        let is_by_others = |it: &Version| it.request.is_none_or(|index| index < call.first);
+        let was_changed = versions[1..].iter().any(is_by_others);
+        if was_changed || (is_by_others(&versions[0]) && versions[0].etag != claimed) {
             return Ok(());
         }
         Err(format!("lost against nobody but itself: {versions:?}"))
