@@ -153,10 +153,10 @@ impl Consumer<'_> {
                 }
             }
             if let Some(checkpoint) = reader.due_checkpoint(self.group)? {
-                let outcome = self.store.update_checkpoint(&checkpoint)?;
+                let update = self.store.update_checkpoint(&checkpoint)?;
                 reader.mark_stored();
                 let (name, last) = (self.name, checkpoint.sequence_number().unwrap_or_default());
-                match outcome {
+                match update.outcome {
                     UpdateOutcome::Stale => println!("{name}: another is ahead in partition {id}"),
                     _ => println!("{name}: checkpoint of partition {id} at sequence number {last}"),
                 }

@@ -152,10 +152,10 @@ impl Consumer {
                 }
             }
             if let Some(checkpoint) = reader.due_checkpoint(&self.group)? {
-                let outcome = self.store.update_checkpoint(&checkpoint).await?;
+                let update = self.store.update_checkpoint(&checkpoint).await?;
                 reader.mark_stored();
                 let (name, last) = (self.name, checkpoint.sequence_number().unwrap_or_default());
-                match outcome {
+                match update.outcome {
                     UpdateOutcome::Stale => println!("{name}: another is ahead in partition {id}"),
                     _ => println!("{name}: checkpoint of partition {id} at sequence number {last}"),
                 }
