@@ -237,6 +237,29 @@ mod tests {
             let _ = ConnectionString::parse(&text);
         }
 
+        #[test]
+        fn no_refusal_shows_a_secret(
+            at in any::<prop::sample::Index>(),
+            fault in prop::sample::select(vec!["", ";", "=", "\"", "#", "?", "@", "/", " ", "\n", "é"]),
+            cut: bool,
+            key_first: bool,
+        ) {
+            const KEY: &str = "AccountKey=S0VZc2VjcmV0S0VZ";
+            const SAS: &str = "SharedAccessSignature=sv=1&sig=SIGsecretSIG";
+            const REST: &str = "AccountName=acct;BlobEndpoint=https://a.example/?sig=SIGsecretSIG";
+            let mut text =
+                if key_first { format!("{KEY};{SAS};{REST}") } else { format!("{REST};{SAS};{KEY}") };
+            let at = at.index(text.len());
+            text.replace_range(at..=at, fault);
+            if cut {
+                text.truncate(at);
+            }
+            if let Err(error) = ConnectionString::parse(&text) {
+                let shown = format!("{error} {error:?}");
+                prop_assert!(!shown.contains("c2VjcmV0") && !shown.contains("secret"), "{}", shown);
+            }
+        }
+
         /// Order, the case of keys, duplicates, foreign keys, blanks and a trailing ';' do not matter.
         #[test]
         fn what_is_written_is_what_is_read(
