@@ -18,13 +18,15 @@ use std::process::{Command, Stdio};
 const BLOCKING_ONLY: &[&str] = &[
     "in_a_runtime::calls_in_a_worker_thread_of_tokio",
     "in_a_runtime::failures_and_waits_in_a_worker_thread",
-    "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
+    "ownership::a_stop_does_not_wait_for_claims_until_its_limit_is_used_up",
 ];
 const AIO_ONLY: &[&str] = &[
     "cancellation::dropped_at_every_poll",
     "cancellation::the_pool_of_a_real_client_stays_usable",
+    "ownership::a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind",
     "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
     "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
+    "ownership::a_stop_does_not_wait_for_a_round_in_another_task",
     "ownership::futures_can_be_sent_to_other_threads",
 ];
 
