@@ -18,8 +18,12 @@ pub(super) fn configure(
             let config = super::rustls_tls::config(options, secure)?;
             Ok(builder.tls_backend_preconfigured(config))
         }
+        #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
+        ChosenTls::None => certificates(options).map(|_| builder),
+        #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]
+        ChosenTls::None => Ok(builder),
         #[cfg(not(feature = "_rustls"))]
-        ChosenTls::None | ChosenTls::Rustls => Ok(builder),
+        ChosenTls::Rustls => Ok(builder),
         #[cfg(feature = "native-tls")]
         ChosenTls::NativeTls => {
             let certificates = certificates(options)?;
