@@ -19,10 +19,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use cap::Cap;
+use eventhub_checkpointstore::{Checkpoint, Listing};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use support::answers::Answers;
-use support::server::{SERVE, Server};
-use support::target::{LONG, SHORT, group};
+use support::server::{Mode, SERVE, Server};
+use support::target::{Endpoint, List, Work};
 use support::{aio, blocking};
 use tokio::runtime::Runtime;
 
@@ -36,17 +37,17 @@ fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some(SERVE) => return support::server::serve().expect("the server ends well"),
-        Some(PEAK) => return print_peak(&arguments[1], &arguments[2]),
+        Some(PEAK) => return print_peak(&arguments[1], &arguments[2..]),
         _ => {}
     }
     let mut server = Server::start();
-    let port = server.listen(Duration::ZERO);
-    allocations(port);
-    peaks(port);
+    let endpoint = server.listen(Mode::Plain, Duration::ZERO);
+    allocations(&endpoint);
+    peaks(&endpoint);
 }
 
 /// Allocations, reallocations included, and bytes per call, once connections stand.
-fn allocations(port: u16) {
+fn allocations(endpoint: &Endpoint) {
     const CALLS: u32 = 100;
     let count = |work: &dyn Fn(u32)| {
         work(10);
@@ -57,18 +58,19 @@ fn allocations(port: u16) {
         ((made.allocations + made.reallocations) / calls, made.bytes_allocated / calls)
     };
     let runtime = runtime();
-    let (ureq, reqwest) = (blocking::Bare::new(port), aio::Bare::new(port));
-    let stores = (blocking::store(port, SHORT), aio::store(port, SHORT));
+    let work = Work::Checkpoint;
+    let (ureq, reqwest) = (blocking::Bare::new(endpoint), aio::Bare::new(endpoint));
+    let stores = (blocking::Store::new(endpoint), aio::Store::new(endpoint));
     let rows = [
         (
             "blocking",
-            count(&|calls| ureq.checkpoints(calls)),
-            count(&|calls| blocking::checkpoints(&stores.0, calls)),
+            count(&|calls| ureq.repeat(work, calls)),
+            count(&|calls| stores.0.repeat(work, calls)),
         ),
         (
             "aio",
-            count(&|calls| runtime.block_on(reqwest.checkpoints(calls))),
-            count(&|calls| runtime.block_on(aio::checkpoints(&stores.1, calls))),
+            count(&|calls| runtime.block_on(reqwest.repeat(work, calls))),
+            count(&|calls| runtime.block_on(stores.1.repeat(work, calls))),
         ),
     ];
     for (surface, bare, store) in rows {
@@ -85,51 +87,86 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
+/// What the clients have beside a page: ureq two buffers of 128 KiB for a connection, hyper pieces of up to 408 KiB,
+/// of which some are on their way from the connection to the body, and both the request and the answer's head.
+const UREQ_BUFFERS: usize = (2 * 128 + 16) * 1024;
+const HYPER_BUFFERS: usize = (4 * 408 + 16) * 1024;
+
 /// What a list of 10,000 holds at most beyond its results, in processes of their own.
-fn peaks(port: u16) {
+fn peaks(endpoint: &Endpoint) {
     let page =
         Answers::prepare().page_bodies().map(<[u8]>::len).into_iter().max().unwrap_or_default();
-    for surface in ["blocking", "aio"] {
+    for (who, buffers) in [
+        ("ureq", None),
+        ("blocking", Some(UREQ_BUFFERS)),
+        ("reqwest", None),
+        ("aio", Some(HYPER_BUFFERS)),
+    ] {
         let this = std::env::current_exe().expect("the path of the bench");
-        let output = Command::new(this).args([PEAK, surface, &port.to_string()]).output();
+        let output = Command::new(this).args([PEAK, who]).args(endpoint.arguments()).output();
         let output = output.expect("a process");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
         let numbers: Vec<usize> =
             text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
-        let (results, beyond) = (numbers[0], numbers[1]);
+        let [results, beyond, resident] = numbers[..] else { panic!("three numbers: {text}") };
         println!(
-            "{surface}: a list of 10,000 holds {} KiB of results and at most {} KiB beside them; a page has {} KiB",
+            "{who}: a list of 10,000 holds {} KiB of results and at most {} KiB beside them; a page has {} KiB; the whole \
+             process {} KiB at most",
             results / 1024,
             beyond / 1024,
-            page / 1024
+            page / 1024,
+            resident / 1024
         );
-        // The clients have buffers, too, and the vector of results doubles.
-        assert!(beyond <= page + page / 4, "{surface}: more than a page beside the results");
+        if let Some(buffers) = buffers {
+            assert!(beyond <= page + buffers, "{who}: more than a page beside the results");
+        }
     }
 }
 
-/// Prints the bytes of the results of a list, and how many more there were at the peak.
-fn print_peak(surface: &str, port: &str) {
-    let port = port.parse().expect("a port");
-    let before = COUNTED.allocated();
-    let (results, after) = match surface {
-        "blocking" => {
-            let store = blocking::store(port, LONG);
-            let listing = store.list_checkpoints(&group()).expect("a list");
-            let with = COUNTED.allocated();
-            assert_eq!(listing.into_items().len(), 10_000);
-            (with, COUNTED.allocated())
+/// Prints the bytes of the results of a list, how many more there were at the peak, and the process's resident memory
+/// at its own.
+fn print_peak(who: &str, endpoint: &[String]) {
+    let endpoint = Endpoint::from_arguments(endpoint);
+    let work = Work::List(List::Long);
+    let (before, results) = match who {
+        "ureq" => {
+            let (bare, before) = (blocking::Bare::new(&endpoint), COUNTED.allocated());
+            bare.repeat(work, 1);
+            (before, 0)
         }
-        "aio" => runtime().block_on(async {
-            let store = aio::store(port, LONG);
-            let listing = store.list_checkpoints(&group()).await.expect("a list");
-            let with = COUNTED.allocated();
-            assert_eq!(listing.into_items().len(), 10_000);
-            (with, COUNTED.allocated())
+        "blocking" => {
+            let (store, before) = (blocking::Store::new(&endpoint), COUNTED.allocated());
+            (before, size_of_results(store.long_list()))
+        }
+        "reqwest" => runtime().block_on(async {
+            let (bare, before) = (aio::Bare::new(&endpoint), COUNTED.allocated());
+            bare.repeat(work, 1).await;
+            (before, 0)
         }),
-        _ => panic!("what is {surface}?"),
+        "aio" => runtime().block_on(async {
+            let (store, before) = (aio::Store::new(&endpoint), COUNTED.allocated());
+            (before, size_of_results(store.long_list().await))
+        }),
+        _ => panic!("who is {who}?"),
     };
-    let results = results - after;
-    println!("{results} {}", COUNTED.max_allocated() - before - results);
+    println!("{results} {} {}", COUNTED.max_allocated() - before - results, resident_peak());
+}
+
+/// Without the room that the vector has for more: that is not a result.
+fn size_of_results(listing: Listing<Checkpoint>) -> usize {
+    let mut items = listing.into_items();
+    items.shrink_to_fit();
+    let with = COUNTED.allocated();
+    assert_eq!(items.len(), 10_000);
+    drop(items);
+    with - COUNTED.allocated()
+}
+
+/// As Linux counts it; elsewhere 0.
+fn resident_peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+    kilobytes.unwrap_or(0) * 1024
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the store adds to a program that makes one checkpoint: crates, time of a cold release build on two cores, size
-# of the stripped program; per surface, beside the same request by the bare client.
+# of the stripped program; per surface, beside the same request by the bare client. All four have TLS by rustls with
+# aws-lc-rs, and the platform's roots.
 #
 #     benches/size.sh [FOLDER]
 #
@@ -62,11 +63,19 @@ strip = true
 END
 }
 
-program bare-ureq "ureq = { version = \"3\", default-features = false, features = [\"rustls\", \"platform-verifier\"] }
+# ureq's own choice is ring; the store and reqwest have aws-lc-rs.
+program bare-ureq "ureq = { version = \"3\", default-features = false, features = [\"rustls-no-provider\", \"platform-verifier\"] }
+rustls = { version = \"0.23\", default-features = false, features = [\"aws_lc_rs\", \"std\", \"tls12\"] }
 $signing" <<'END'
 mod sign;
 fn main() {
-    let mut request = ureq::put(sign::URL);
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ureq::tls::TlsConfig::builder()
+        .root_certs(ureq::tls::RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(provider)
+        .build();
+    let agent = ureq::Agent::config_builder().tls_config(tls).build().new_agent();
+    let mut request = agent.put(sign::URL);
     for (name, value) in sign::headers() {
         request = request.header(name, value);
     }
@@ -113,7 +122,7 @@ for name in bare-ureq store-blocking bare-reqwest store-aio; do
     cd "$folder/$name"
     cargo fetch -q
     rm -rf target
-    crates=$(cargo tree -q -e normal --prefix none | sed 's/ (\*)$//' | sort -u | wc -l)
+    crates=$(cargo tree -q -e normal,build --prefix none | sed 's/ (\*)$//' | sort -u | wc -l)
     # The second line of `times` is what the children of a shell took; in a pipe it would be another shell.
     begin=$(date +%s)
     (

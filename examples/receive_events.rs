@@ -22,8 +22,10 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, OwnershipManager};
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
+use eventhub_checkpointstore::checkpointstoreblob::{
+    BlobCheckpointStore, FencedCheckpointStore, OwnershipManager,
+};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, UpdateOutcome};
 
 use support::event_log::{EventLog, PartitionReader};
 use support::ledger::Ledger;
@@ -41,10 +43,12 @@ fn main() -> Result<(), Failure> {
     let mut consumers = Vec::new();
     for name in CONSUMERS {
         let (owner_id, options) = (settings::owner_id(name), settings::ownership_options()?);
+        // A fence for each: after a steal the former owner cannot take a checkpoint back.
+        let store = store.fenced();
         consumers.push(Consumer {
             name,
-            store: &store,
             manager: OwnershipManager::new(store.clone(), &group, owner_id, options)?,
+            store,
             group: &group,
             log: &log,
             ledger: &ledger,
@@ -76,7 +80,7 @@ fn open_store() -> Result<BlobCheckpointStore, Failure> {
 
 struct Consumer<'a> {
     name: &'static str,
-    store: &'a BlobCheckpointStore,
+    store: FencedCheckpointStore,
     manager: OwnershipManager,
     group: &'a ConsumerGroup,
     log: &'a EventLog,
@@ -124,12 +128,11 @@ impl Consumer<'_> {
         self.readers.retain(|id, _| round.owned.contains(id));
         for won in round.won {
             let (name, id) = (self.name, won.partition_id);
-            let checkpoint = won.checkpoint.as_ref();
-            match checkpoint.and_then(Checkpoint::sequence_number) {
+            match won.checkpoint.as_ref().and_then(Checkpoint::sequence_number) {
                 Some(last) => println!("{name}: resumed partition {id} at sequence number {last}"),
                 None => println!("{name}: started partition {id}"),
             }
-            let reader = PartitionReader::new(self.log, &id, checkpoint);
+            let reader = PartitionReader::new(self.log, &id, &won.start);
             self.readers.insert(id, reader);
         }
         Ok(round.next_round_in)
@@ -150,26 +153,25 @@ impl Consumer<'_> {
                 }
             }
             if let Some(checkpoint) = reader.due_checkpoint(self.group)? {
-                self.store.update_checkpoint(&checkpoint)?;
+                let update = self.store.update_checkpoint(&checkpoint)?;
                 reader.mark_stored();
-                let last = checkpoint.sequence_number().unwrap_or_default();
-                println!("{}: checkpoint of partition {id} at sequence number {last}", self.name);
+                let (name, last) = (self.name, checkpoint.sequence_number().unwrap_or_default());
+                match update.outcome {
+                    UpdateOutcome::Stale => println!("{name}: another is ahead in partition {id}"),
+                    _ => println!("{name}: checkpoint of partition {id} at sequence number {last}"),
+                }
             }
         }
         Ok(true)
     }
 
     /// Whether this consumer has nothing left to do, and the others neither.
-    fn is_all_processed(&mut self) -> Result<bool, Failure> {
+    fn is_all_processed(&self) -> Result<bool, Failure> {
         if !self.readers.values().all(PartitionReader::is_at_end) {
             return Ok(false);
         }
-        let stored = self.store.list_checkpoints(self.group)?;
-        for checkpoint in &stored {
-            if let Some(reader) = self.readers.get_mut(checkpoint.partition_id()) {
-                reader.compare(checkpoint);
-            }
-        }
+        // Not through the fence: it would take what a later owner has stored for our own.
+        let stored = self.store.store().list_checkpoints(self.group)?;
         Ok(self.log.is_processed(&stored))
     }
 }

@@ -85,7 +85,7 @@ impl fmt::Display for LegacyLayout {
     }
 }
 
-/// As `EventHubOptions.GetBlobPrefix` of the WebJobs extension does, in UTF-16 code units.
+/// As `EventHubOptions.GetBlobPrefix` of the `WebJobs` extension does, in UTF-16 code units.
 fn escape_as_functions(name: &str) -> String {
     name.encode_utf16()
         .map(|unit| match u8::try_from(unit) {

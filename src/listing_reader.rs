@@ -42,12 +42,7 @@ impl Record for PartitionOwnership {
         let etag = found.etag.ok_or(SkipReason::Unreadable)?;
         let owner_id = read_owner(found.metadata).map(str::to_owned);
         let ownership = Self::from_storage(found.group, found.partition_id.to_owned(), owner_id);
-        let ownership = ownership.with_etag(etag);
-        let ownership = match found.last_modified {
-            Some(last_modified) => ownership.with_last_modified(last_modified),
-            None => ownership,
-        };
-        Ok((ownership, None))
+        Ok((ownership.with_version(etag, found.last_modified), None))
     }
 
     fn partition_id(&self) -> &str {
@@ -196,7 +191,12 @@ impl<'a, T: Record> ListingReader<'a, T> {
             Some(marker) if !self.markers.insert(marker.as_str().to_owned()) => {
                 Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
             }
-            _ => Ok(()),
+            Some(_) => {
+                // Now, between two bodies, the copy takes less memory than while the next one is read.
+                self.items.reserve_exact(self.items.len());
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

@@ -19,19 +19,24 @@ use std::time::{Duration, Instant};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::time::OffsetDateTime;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
 use eventhub_checkpointstore::{
-    ConsumerGroup, ErrorKind, RequestOptions, checkpointstoreblob as blocking,
-    checkpointstoreblob_aio as aio,
+    Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership, RequestOptions,
+    checkpointstoreblob as blocking, checkpointstoreblob_aio as aio,
 };
 
+use support::azurite::Azurite;
 use support::blob_service::BlobService;
-use support::loopback::Loopback;
+use support::loopback::{Loopback, TlsIdentity};
 
 /// What a credential does when it is asked.
 #[derive(Debug)]
 enum Behaviour {
     Deliver,
+    /// A token that no authority has signed, which is enough for Azurite.
+    DeliverUnsigned,
     Refuse,
     Panic,
     Hang,
@@ -60,6 +65,11 @@ impl TokenCredential for Fake {
                 let expires_on = OffsetDateTime::now_utc() + Duration::from_secs(3600);
                 Ok(AccessToken::new(format!("token-{asked}"), expires_on))
             }
+            Behaviour::DeliverUnsigned => {
+                let now = OffsetDateTime::now_utc();
+                let expires_on = now + Duration::from_secs(3600);
+                Ok(AccessToken::new(unsigned_token(now, expires_on), expires_on))
+            }
             Behaviour::Refuse => Err(azure_core::Error::with_message(
                 azure_core::error::ErrorKind::Credential,
                 "signed out",
@@ -76,6 +86,19 @@ impl TokenCredential for Fake {
 
 fn fake(behaviour: Behaviour) -> Arc<Fake> {
     Arc::new(Fake { behaviour, asked: AtomicUsize::new(0) })
+}
+
+fn unsigned_token(now: OffsetDateTime, expires_on: OffsetDateTime) -> String {
+    let claims = serde_json::json!({
+        "aud": "https://storage.azure.com",
+        "iss": "https://sts.windows.net/tenant/",
+        "iat": now.unix_timestamp(),
+        "nbf": now.unix_timestamp(),
+        "exp": expires_on.unix_timestamp(),
+    });
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let header = r#"{"alg":"RS256","typ":"JWT"}"#;
+    format!("{}.{}.{}", encode(header), encode(&claims.to_string()), encode("unsigned"))
 }
 
 fn group() -> ConsumerGroup {
@@ -158,6 +181,38 @@ fn the_blocking_surface_gets_tokens_from_a_thread_that_ends() {
         assert!(Instant::now() < deadline, "the thread goes on");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn both_surfaces_work_with_tokens_on_azurite() {
+    let identity = TlsIdentity::new(&["127.0.0.1"]);
+    let azurite = Azurite::start_with_tokens(&identity);
+    let (url, container) = (azurite.blob_endpoint(), azurite.new_container_name());
+    let claim = PartitionOwnership::new(&group(), "0", "a").unwrap();
+
+    let credential = RuntimeThreadCredential::start(fake(Behaviour::DeliverUnsigned)).unwrap();
+    let store = blocking::BlobCheckpointStore::builder(&url, &container)
+        .credential(blocking::Credential::token(credential))
+        .root_certificates(identity.ca_pem())
+        .build()
+        .unwrap();
+    assert!(store.create_container_if_not_exists().unwrap());
+    assert!(store.claim_ownership(std::slice::from_ref(&claim)).all_claimed());
+    store.update_checkpoint(&Checkpoint::new(&group(), "0", "8590", 41).unwrap()).unwrap();
+
+    let store = aio::BlobCheckpointStore::builder(&url, &container)
+        .credential(fake(Behaviour::DeliverUnsigned))
+        .root_certificates(identity.ca_pem())
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listed = store.list_ownership(&group()).await.unwrap();
+        assert!(store.claim_ownership(listed.items()).await.all_claimed());
+        assert_eq!(store.claim_ownership(&[claim]).await.lost().count(), 1);
+        let checkpoint = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
+        assert_eq!(checkpoint.sequence_number(), Some(41));
+    });
 }
 
 /// A runtime may not be blocked on from within another one, which is why it has a thread.

@@ -22,6 +22,7 @@ const BLOCKING_ONLY: &[&str] = &[
     "threads::a_thread_that_cannot_be_spawned_costs_only_concurrency",
 ];
 const AIO_ONLY: &[&str] = &[
+    "cancellation::a_fenced_update_that_was_dropped_makes_nobody_stale",
     "cancellation::dropped_at_every_poll",
     "cancellation::dropped_while_a_token_is_renewed_early",
     "cancellation::the_pool_of_a_real_client_stays_usable",

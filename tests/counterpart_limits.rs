@@ -136,6 +136,13 @@ const LIMITS: &[(&str, &str, &str, &str, &str)] = &[
     ("no number", "checkpoint", "1 / -", "fails: ValueError: invalid literal fo", "1 / 12"),
     ("a fraction", "checkpoint", "1 / -", "fails: ValueError: invalid literal fo", "1 / 5"),
     (
+        "a sequence number of an offset",
+        "checkpoint",
+        "1 / -",
+        "fails: ValueError: invalid literal fo",
+        "fails: Error: Failed to parse metadat",
+    ),
+    (
         "no number and no offset",
         "checkpoint",
         "none",

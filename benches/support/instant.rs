@@ -4,43 +4,57 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
-use eventhub_checkpointstore::{SendOptions, TransportError};
-
-use crate::measure::{Effort, in_turns, middle_of};
-use crate::support::answers::Answers;
-use crate::support::bare::{Signer, checkpoint_text, look_at};
-use crate::support::blocking;
-use crate::support::target::{
-    ACCOUNT, ENCODED_CHECKPOINTS, ETAG, KEY, SHORT, account_url, checkpoint, group,
+use eventhub_checkpointstore::checkpointstoreblob_aio::async_trait;
+use eventhub_checkpointstore::{
+    SendOptions, TransportError, checkpointstoreblob, checkpointstoreblob_aio,
 };
 
-type Sent = http::request::Parts;
+use crate::measure::{in_turns, middle_of, miss};
+use crate::run::Run;
+use crate::support::answers::{Answers, MARKER};
+use crate::support::bare::{Request, Signer, look_at};
+use crate::support::target::{ACCOUNT, CONTAINER, ETAG, KEY, List, OFFSET, Work};
+use crate::support::{aio, blocking};
+use crate::surface::Aio;
 
-/// Answers every request at once, and keeps the last one if it is told to.
+const URL: &str = "http://127.0.0.1:1/devstoreaccount1";
+
+/// Answers every request at once, and keeps the requests if it is told to.
 #[derive(Clone, Default)]
 struct Instant {
     pages: Vec<Bytes>,
-    last: Option<Arc<Mutex<Option<Sent>>>>,
+    sent: Option<Arc<Mutex<Vec<http::request::Parts>>>>,
 }
 
-impl Transport for Instant {
+impl Instant {
+    fn with_pages(answers: &Answers) -> Self {
+        let pages = answers.page_bodies().map(Bytes::copy_from_slice).to_vec();
+        Self { pages, ..Self::default() }
+    }
+
+    fn answer(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let is_second = request.uri().query().is_some_and(|query| query.contains("&marker="));
+        if let Some(sent) = &self.sent {
+            sent.lock().expect("no panic before").push(request.into_parts().0);
+        }
+        let body = self.pages.get(usize::from(is_second)).cloned().unwrap_or_default();
+        let answer = http::Response::builder()
+            .header("x-ms-version", "2019-07-07")
+            .header("x-ms-meta-offset", OFFSET)
+            .header("etag", ETAG)
+            .header("date", "Sun, 22 Nov 2026 10:05:07 GMT")
+            .body(body);
+        answer.expect("a valid answer")
+    }
+}
+
+impl checkpointstoreblob::Transport for Instant {
     fn send(
         &self,
         request: http::Request<Bytes>,
         _options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let is_second = request.uri().query().is_some_and(|query| query.contains("&marker="));
-        if let Some(last) = &self.last {
-            *last.lock().expect("no panic before") = Some(request.into_parts().0);
-        }
-        let body = self.pages.get(usize::from(is_second)).cloned().unwrap_or_default();
-        let answer = http::Response::builder()
-            .header("x-ms-version", "2019-07-07")
-            .header("etag", ETAG)
-            .header("date", "Sun, 22 Nov 2026 10:05:07 GMT")
-            .body(body);
-        Ok(answer.expect("a valid answer"))
+        Ok(self.answer(request))
     }
 
     fn sleep(&self, duration: Duration) {
@@ -48,70 +62,111 @@ impl Transport for Instant {
     }
 }
 
-fn store(credential: Credential, transport: Instant) -> BlobCheckpointStore {
-    BlobCheckpointStore::builder(&account_url(1), SHORT)
-        .credential(credential)
-        .transport(transport)
-        .build()
-        .expect("a store")
+#[async_trait]
+impl checkpointstoreblob_aio::Transport for Instant {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _options: &SendOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        Ok(self.answer(request))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }
 
-fn account_key() -> Credential {
-    Credential::account_key(ACCOUNT, KEY).expect("a key")
+fn signing_store(transport: Instant) -> blocking::Store {
+    use checkpointstoreblob::{BlobCheckpointStore, Credential};
+    let credential = Credential::account_key(ACCOUNT, KEY).expect("a key");
+    let builder = BlobCheckpointStore::builder(URL, CONTAINER).credential(credential);
+    blocking::Store::over(builder.transport(transport).build().expect("a store"))
 }
 
-/// The last request of a store.
-fn sent() -> Sent {
-    let transport = Instant { last: Some(Arc::default()), ..Instant::default() };
-    store(account_key(), transport.clone())
-        .update_checkpoint(&checkpoint(960_180))
-        .expect("a checkpoint");
-    let last = transport.last.expect("it keeps it");
-    last.lock().expect("no panic before").take().expect("a request")
+fn anonymous_store(transport: Instant) -> blocking::Store {
+    use checkpointstoreblob::BlobCheckpointStore;
+    let builder = BlobCheckpointStore::builder(URL, CONTAINER);
+    blocking::Store::over(builder.transport(transport).build().expect("a store"))
 }
 
-/// The text that the store signed for a checkpoint.
-fn signed_text(sent: &Sent) -> String {
+fn signing_aio_store(transport: Instant) -> aio::Store {
+    use checkpointstoreblob_aio::{BlobCheckpointStore, Credential};
+    let credential = Credential::account_key(ACCOUNT, KEY).expect("a key");
+    let builder = BlobCheckpointStore::builder(URL, CONTAINER).credential(credential);
+    aio::Store::over(builder.transport(transport).build().expect("a store"))
+}
+
+/// The bare clients do the same work only if they send the same requests and sign the same bytes.
+pub fn check_that_requests_are_equal() {
+    let runtime = Aio::one_thread().runtime;
+    for work in [
+        Work::Checkpoint,
+        Work::ReadCheckpoint,
+        Work::DeleteCheckpoint,
+        Work::FirstClaim,
+        Work::Renew(1),
+        Work::Relinquish,
+        Work::CreateContainer,
+        Work::List(List::Long),
+    ] {
+        let expected = match work {
+            Work::List(list) => {
+                [None, Some(MARKER)].map(|marker| Request::page(list, marker)).to_vec()
+            }
+            _ => Request::of(work).into_iter().map(|(request, _)| request).collect(),
+        };
+        let blocking = sent(|transport| signing_store(transport).repeat(work, 1));
+        let aio = sent(|transport| {
+            runtime.block_on(signing_aio_store(transport).repeat(work, 1));
+        });
+        for sent in [blocking, aio] {
+            assert_eq!(sent.len(), expected.len(), "{work:?}");
+            sent.iter().zip(&expected).for_each(|(sent, expected)| compare(work, sent, expected));
+        }
+    }
+}
+
+fn sent(call: impl FnOnce(Instant)) -> Vec<http::request::Parts> {
+    let requests = Arc::default();
+    call(Instant { sent: Some(Arc::clone(&requests)), ..Instant::with_pages(&Answers::prepare()) });
+    std::mem::take(&mut *requests.lock().expect("no panic before"))
+}
+
+fn compare(work: Work, sent: &http::request::Parts, expected: &Request) {
     let header = |name| sent.headers[name].to_str().expect("a text");
-    let path = format!("/{ACCOUNT}/{SHORT}/{ENCODED_CHECKPOINTS}0");
-    assert_eq!(sent.uri.path(), path);
-    checkpoint_text(&path, header("x-ms-date"), header("x-ms-client-request-id"), "960180")
-}
-
-/// The bare clients do the same work only if they sign the same bytes.
-pub fn check_that_signatures_are_equal() {
-    let sent = sent();
-    let expected = Signer::new().authorization(&signed_text(&sent));
-    assert_eq!(sent.headers["authorization"].to_str().expect("a text"), expected);
+    let target = sent.uri.path_and_query().expect("a target").as_str();
+    assert_eq!(sent.method.as_str(), expected.method, "{work:?}");
+    assert_eq!(target, format!("{}{}", expected.path, expected.query), "{work:?}");
+    let text = expected.text(header("x-ms-date"), header("x-ms-client-request-id"));
+    assert_eq!(header("authorization"), Signer::new().authorization(&text), "{work:?}");
 }
 
 /// What signing adds to a call, beside the bare HMAC of the same bytes.
 ///
 /// Signing is private, so it is what a call with a key costs more than an anonymous one.
-pub fn signing(effort: Effort, wants: &dyn Fn(&str) -> bool) -> Vec<String> {
+pub fn signing(run: &mut Run) {
     const NAME: &str = "signing";
     const BOUND: f64 = 3.0;
-    if !wants(NAME) {
-        return Vec::new();
+    if !run.wants(NAME) {
+        return;
     }
-    let text = signed_text(&sent());
+    let date = "Sun, 22 Nov 2026 10:05:07 GMT";
+    let text = Request::checkpoint().text(date, "7a7a0a68-e01e-4012-9d0e-5c1a2b000000");
     let signer = Signer::new();
-    let signed = store(account_key(), Instant::default());
-    let anonymous = store(Credential::anonymous(), Instant::default());
-    let checkpoint = checkpoint(960_180);
-    let call = |store: &BlobCheckpointStore, count: u32| {
-        (0..count).for_each(|_| drop(store.update_checkpoint(&checkpoint).expect("an answer")));
-    };
+    let signed = signing_store(Instant::default());
+    let anonymous = anonymous_store(Instant::default());
+    let work = Work::Checkpoint;
     let costs = in_turns(
-        effort,
+        run.effort(),
         &mut [
             &mut |count| {
                 for _ in 0..count {
                     std::hint::black_box(signer.mac(text.as_bytes()));
                 }
             },
-            &mut |count| call(&anonymous, count),
-            &mut |count| call(&signed, count),
+            &mut |count| anonymous.repeat(work, count),
+            &mut |count| signed.repeat(work, count),
         ],
     );
     let [hmac, anonymous, signed] =
@@ -123,30 +178,28 @@ pub fn signing(effort: Effort, wants: &dyn Fn(&str) -> bool) -> Vec<String> {
          signing {signing:.2} µs, ratio {ratio:.2}, bound {BOUND:.2}",
         text.len()
     );
-    (ratio > BOUND).then(|| format!("{NAME}: {ratio:.2} > {BOUND:.2}")).into_iter().collect()
+    run.judge(miss(NAME, ratio, Some(BOUND)));
 }
 
 /// Reading a list of 10,000 without I/O, beside looking at its names.
-pub fn reading(effort: Effort, wants: &dyn Fn(&str) -> bool) {
+pub fn reading(run: &mut Run) {
     const NAME: &str = "reading a list of 10,000";
-    if !wants(NAME) {
+    if !run.wants(NAME) {
         return;
     }
     let answers = Answers::prepare();
     let pages = answers.page_bodies();
-    let transport =
-        Instant { pages: pages.map(Bytes::copy_from_slice).to_vec(), ..Instant::default() };
-    let store = store(account_key(), transport);
-    let group = group();
+    let store = signing_store(Instant::with_pages(&answers));
+    let prefix = List::Long.prefix();
     let costs = in_turns(
-        effort,
+        run.effort(),
         &mut [
             &mut |count| {
                 for _ in 0..count {
-                    assert_eq!(pages.map(|page| look_at(page).0), [5000, 5000]);
+                    assert_eq!(pages.map(|page| look_at(page, &prefix).0), [5000, 5000]);
                 }
             },
-            &mut |count| (0..count).for_each(|_| blocking::list(&store, &group, 10_000)),
+            &mut |count| store.repeat(Work::List(List::Long), count),
         ],
     );
     println!(
@@ -154,4 +207,5 @@ pub fn reading(effort: Effort, wants: &dyn Fn(&str) -> bool) {
         middle_of(&costs, |costs| costs[0].cpu),
         middle_of(&costs, |costs| costs[1].cpu),
     );
+    run.judge(None);
 }

@@ -1,5 +1,6 @@
 //! An event hub in a file: what visitors of a web shop did on one morning.
 
+use eventhub_checkpointstore::ownership::StartingPosition;
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, Result};
 
 use super::settings::{BATCH, CHECKPOINT_EVERY};
@@ -60,7 +61,8 @@ impl EventLog {
         checkpoints: impl IntoIterator<Item = &'a Checkpoint>,
     ) -> bool {
         let at_end = checkpoints.into_iter().filter(|checkpoint| {
-            PartitionReader::new(self, checkpoint.partition_id(), Some(checkpoint)).is_at_end()
+            let start = StartingPosition::after(checkpoint).unwrap_or_default();
+            PartitionReader::new(self, checkpoint.partition_id(), &start).is_at_end()
         });
         at_end.count() == PARTITIONS
     }
@@ -83,16 +85,16 @@ pub(crate) struct PartitionReader<'a> {
 }
 
 impl<'a> PartitionReader<'a> {
-    /// Begins behind the checkpoint, or with the first event if there is none.
-    pub(crate) fn new(
-        log: &'a EventLog,
-        partition_id: &str,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Self {
+    /// Begins where the manager says. These consumers configure no start, so it is behind a checkpoint or at the first
+    /// event.
+    pub(crate) fn new(log: &'a EventLog, partition_id: &str, start: &StartingPosition) -> Self {
         let events = log.partition(partition_id);
-        let last = checkpoint.and_then(Checkpoint::sequence_number);
-        let read =
-            last.map_or(0, |last| events.partition_point(|event| event.sequence_number <= last));
+        let read = match start {
+            StartingPosition::Offset { offset, .. } => {
+                events.iter().position(|event| event.offset == *offset).map_or(0, |last| last + 1)
+            }
+            _ => 0,
+        };
         Self { events, read, stored: read }
     }
 
@@ -117,15 +119,6 @@ impl<'a> PartitionReader<'a> {
 
     pub(crate) fn mark_stored(&mut self) {
         self.stored = self.read;
-    }
-
-    /// Makes the checkpoint due again if what is stored is older than what was processed: a former owner that did not
-    /// know yet that it had lost the partition wrote last.
-    pub(crate) fn compare(&mut self, stored: &Checkpoint) {
-        let last = self.events[..self.read].last().map(|event| event.sequence_number);
-        if stored.sequence_number() < last {
-            self.stored = 0;
-        }
     }
 
     pub(crate) fn is_at_end(&self) -> bool {

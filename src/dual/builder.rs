@@ -107,9 +107,10 @@ impl BlobCheckpointStoreBuilder {
     ///
     /// - A partition's record under the store's own naming wins. From the first claim or checkpoint on, only that one
     ///   counts.
-    /// - An ownership that is only found under the other naming is listed with its owner and its time, so that a
-    ///   balancer leaves a live owner alone, but without an ETag: claiming it makes a new record under the own naming,
-    ///   which succeeds for one consumer only.
+    /// - An ownership that is only found under the other naming is listed with its owner and its time, so that an
+    ///   [`OwnershipManager`](super::OwnershipManager) leaves a live owner alone, but without an ETag: claiming it makes
+    ///   a new record under the own naming, which succeeds for one consumer only. Another balancer must know that: a
+    ///   live owner would not see that it was robbed.
     /// - A checkpoint that is only found under the other naming is where processing goes on.
     /// - Nothing is ever written or deleted under the other naming. So a checkpoint that is deleted under the own
     ///   naming lets an older one of the other naming show again.

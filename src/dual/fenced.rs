@@ -36,6 +36,8 @@ const MAX_RACES: u32 = 100;
 /// | one has no sequence number: offsets are opaque and never compared | `Stale` if another writer was first, until the checkpoint is read through this store again; else written |
 /// | nothing readable is stored | written |
 ///
+/// A write of its own whose answer was lost counts as its own.
+///
 /// Read the checkpoint through this store when a partition is taken over, with [`get_checkpoint`](Self::get_checkpoint)
 /// or [`list_checkpoints`](Self::list_checkpoints): it is tied to what it read. A position can still be moved
 /// backwards on purpose with [`BlobCheckpointStore::reset_checkpoints`]; updates after that go on from there.
@@ -302,7 +304,7 @@ impl FencedCheckpointStore {
                 Verdict::Ahead => UpdateOutcome::Stale,
             };
             let mut update = CheckpointUpdate::new(outcome);
-            if let (true, Ok(found)) = (is_own, &stored.read) {
+            if let Some(found) = stored.checkpoint().filter(|_| is_own) {
                 update.etag = found.etag().cloned();
                 update.last_modified = found.last_modified();
                 // Without numbers only the ETag keeps a former owner out: it must not learn the new one here.

@@ -48,7 +48,8 @@ impl BlobCheckpointStore {
     /// number only, which Python, JavaScript, Go and C++ cannot read.
     ///
     /// Two lists, then two requests for each partition that has no checkpoint yet, one in a dry run. There is one
-    /// report per blob under the prefix.
+    /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::strict)
+    /// store does not take one over in part.
     ///
     #[doc = by_surface!(
         blocking: r##"

@@ -1,5 +1,6 @@
 //! Moving checkpoints on purpose: to another position, or away.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
@@ -152,27 +153,40 @@ assert_eq!(changes.len(), 2);
             }
         }
         let mut found = Vec::new();
-        for (index, prefix) in self.prefixes(group, BlobKind::Checkpoint).iter().enumerate() {
-            let listing =
-                self.list_under(group, std::slice::from_ref(prefix), false, deadline).await?;
-            let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
-            let unreadable: Vec<_> = unreadable
-                .filter_map(|blob| Some((blob.name.strip_prefix(prefix)?.to_owned(), blob.reason)))
-                .map(|(partition_id, reason)| Found::Unreadable(partition_id, reason))
-                .collect();
-            let is_own = index == 0;
-            let stored = listing
-                .into_iter()
-                .map(|it| if is_own { Found::Stored(it) } else { Found::Foreign(it) });
-            found.extend(stored.chain(unreadable));
+        let own_and_other: [fn(StoredCheckpoint) -> Found; 2] = [Found::Stored, Found::Foreign];
+        for (prefix, found_there) in
+            self.prefixes(group, BlobKind::Checkpoint).into_iter().zip(own_and_other)
+        {
+            found.extend(self.find_under(group, prefix, found_there, deadline).await?);
         }
         if let Partitions::Only(ids) = partitions {
-            found.retain(|found| ids.contains(&found.partition_id()));
-            let missing = ids.iter().filter(|id| !found.iter().any(|f| f.partition_id() == **id));
+            let wanted: HashSet<_> = ids.iter().copied().collect();
+            found.retain(|found| wanted.contains(found.partition_id()));
+            let there: HashSet<_> = found.iter().map(Found::partition_id).collect();
+            let missing = ids.iter().filter(|id| !there.contains(*id));
             let missing: Vec<_> = missing.map(|id| Found::Missing((*id).to_owned())).collect();
             found.extend(missing);
         }
         Ok(found)
+    }
+
+    async fn find_under(
+        &self,
+        group: &ConsumerGroup,
+        prefix: String,
+        found_there: fn(StoredCheckpoint) -> Found,
+        deadline: Instant,
+    ) -> Result<Vec<Found>> {
+        let prefixes = [prefix];
+        let listing = self.list_under(group, &prefixes, false, deadline).await?;
+        let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
+        let unreadable: Vec<_> = unreadable
+            .filter_map(|blob| {
+                let partition_id = blob.name.strip_prefix(&prefixes[0])?;
+                Some(Found::Unreadable(partition_id.to_owned(), blob.reason))
+            })
+            .collect();
+        Ok(listing.into_iter().map(found_there).chain(unreadable).collect())
     }
 
     /// Writes a position over just the version that was seen, or where there was no blob, and finds out whether it
@@ -184,7 +198,10 @@ assert_eq!(changes.len(), 2);
         deadline: Instant,
     ) -> Result<Checkpoint> {
         let conflict = match self.write_over(checkpoint, seen, deadline).await {
-            Ok(written) => return Ok(stored_as(checkpoint, written)),
+            Ok(written) => {
+                let checkpoint = checkpoint.clone();
+                return Ok(checkpoint.with_version(Some(written.etag), written.last_modified));
+            }
             Err(error) => error,
         };
         if conflict.kind() != ErrorKind::ConditionNotMet || !conflict.is_outcome_unknown() {
@@ -276,10 +293,6 @@ async fn reset_one(
         Ok(after) => changed(ChangeOutcome::Applied).with_before(before).with_after(Some(after)),
         Err(error) => failed(error).with_before(before),
     }
-}
-
-fn stored_as(checkpoint: &Checkpoint, written: BlobWritten) -> Checkpoint {
-    checkpoint.clone().with_version(Some(written.etag), written.last_modified)
 }
 
 #[maybe_async]

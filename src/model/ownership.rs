@@ -110,6 +110,13 @@ impl PartitionOwnership {
         self
     }
 
+    /// The stored version, as far as the service told it.
+    pub(crate) fn with_version(mut self, etag: ETag, last_modified: Option<SystemTime>) -> Self {
+        self.etag = Some(etag);
+        self.last_modified = last_modified;
+        self
+    }
+
     /// The consumer group that the partition is read for.
     pub fn group(&self) -> &ConsumerGroup {
         &self.group

@@ -25,8 +25,8 @@ impl Operation for CreateContainer<'_> {
         self.context
     }
 
-    fn query(&self, query: &mut Query<'_>) {
-        query.push(("restype", "container".into()));
+    fn query<'a>(&'a self, query: &mut Query<'a>) {
+        query.push(("restype", "container"));
     }
 
     fn headers(&self, headers: &mut HeaderMap) -> Result<()> {

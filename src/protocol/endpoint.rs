@@ -25,7 +25,7 @@ pub(super) fn encode_query(text: &str) -> percent_encoding::PercentEncode<'_> {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     secure: bool,
-    authority: String,
+    authority: Authority,
     /// Begins with `/` unless it is empty, and never ends with one.
     base_path: String,
 }
@@ -48,6 +48,9 @@ impl Endpoint {
             _ => return Err(refused("it must begin with https:// or http://")),
         };
         let authority = uri.authority().ok_or_else(|| refused("it has no host"))?;
+        // A copy: this one would keep the whole URL, with the SAS.
+        let authority: Authority =
+            authority.as_str().parse().map_err(|_| refused("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(refused("a user name in front of the host is not allowed"));
         }
@@ -57,7 +60,7 @@ impl Endpoint {
         if !authority.as_str().chars().all(is_plain) {
             return Err(refused("a host only has letters, digits, '-' and '.'"));
         }
-        if !has_valid_port(authority) {
+        if !has_valid_port(&authority) {
             return Err(refused("what follows the host is not a port from 0 to 65535"));
         }
         let base_path = uri.path().trim_end_matches('/');
@@ -72,11 +75,7 @@ impl Endpoint {
                 Some(SasToken::new(query).map_err(|_| refused("the query is not a SAS (sig=…)"))?)
             }
         };
-        let endpoint = Self {
-            secure,
-            authority: authority.as_str().to_owned(),
-            base_path: base_path.to_owned(),
-        };
+        let endpoint = Self { secure, authority, base_path: base_path.to_owned() };
         Ok((endpoint, sas))
     }
 
@@ -95,7 +94,7 @@ impl Endpoint {
                     && hostname.chars().all(is_plain)
                     && has_valid_port(authority) =>
             {
-                Ok(Self { authority: hostname.to_owned(), ..self.clone() })
+                Ok(Self { authority: authority.clone(), ..self.clone() })
             }
             _ => Err(refused()),
         }
@@ -122,17 +121,14 @@ impl Endpoint {
 
     /// The host without its port, for the choice of a proxy.
     pub(crate) fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => &self.authority,
-        }
+        self.authority.host()
     }
 
     pub(super) fn scheme(&self) -> &'static str {
         if self.secure { "https" } else { "http" }
     }
 
-    pub(super) fn authority(&self) -> &str {
+    pub(super) fn authority(&self) -> &Authority {
         &self.authority
     }
 }

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -49,13 +48,13 @@ impl Operation for ListBlobs<'_> {
         self.marker.is_some_and(PageMarker::is_from_secondary)
     }
 
-    fn query(&self, query: &mut Query<'_>) {
-        query.push(("restype", "container".into()));
-        query.push(("comp", "list".into()));
-        query.push(("prefix", Cow::Owned(self.prefix.to_owned())));
-        query.push(("include", "metadata".into()));
+    fn query<'a>(&'a self, query: &mut Query<'a>) {
+        query.push(("restype", "container"));
+        query.push(("comp", "list"));
+        query.push(("prefix", self.prefix));
+        query.push(("include", "metadata"));
         if let Some(marker) = self.marker {
-            query.push(("marker", Cow::Owned(marker.as_str().to_owned())));
+            query.push(("marker", marker.as_str()));
         }
     }
 

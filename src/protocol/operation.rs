@@ -1,6 +1,5 @@
 //! What every operation has in common, and how one becomes a request.
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use crate::container::{CallContext, Condition};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Names, lower case and unique, and values, not encoded.
-pub(super) type Query<'a> = Vec<(&'static str, Cow<'a, str>)>;
+pub(super) type Query<'a> = Vec<(&'static str, &'a str)>;
 
 const VERSION: HeaderName = HeaderName::from_static("x-ms-version");
 const DATE: HeaderName = HeaderName::from_static("x-ms-date");
@@ -49,7 +48,7 @@ pub(crate) trait Operation {
         false
     }
 
-    fn query(&self, _query: &mut Query<'_>) {}
+    fn query<'a>(&'a self, _query: &mut Query<'a>) {}
 
     /// The headers of this operation alone.
     ///
@@ -154,7 +153,7 @@ fn uri(
     // The target may hold a SAS, so the cause is not passed on.
     Uri::builder()
         .scheme(endpoint.scheme())
-        .authority(endpoint.authority())
+        .authority(endpoint.authority().clone())
         .path_and_query(target)
         .build()
         .map_err(|_| Error::new(ErrorKind::InvalidInput, "the request has no valid URL"))

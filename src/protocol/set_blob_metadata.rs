@@ -25,8 +25,8 @@ impl Operation for SetBlobMetadata<'_> {
         self.context
     }
 
-    fn query(&self, query: &mut Query<'_>) {
-        query.push(("comp", "metadata".into()));
+    fn query<'a>(&'a self, query: &mut Query<'a>) {
+        query.push(("comp", "metadata"));
     }
 
     fn headers(&self, headers: &mut HeaderMap) -> Result<()> {

@@ -41,8 +41,8 @@ pub(super) fn authorization(
 ) -> Result<HeaderValue> {
     let mut mac = key.mac();
     string_to_sign(key.account_name(), method, path, query, headers, |piece| mac.update(piece));
-    let signature = STANDARD.encode(mac.finalize().into_bytes());
-    let value = format!("SharedKey {}:{signature}", key.account_name());
+    let mut value = format!("SharedKey {}:", key.account_name());
+    STANDARD.encode_string(mac.finalize().into_bytes(), &mut value);
     let mut value = HeaderValue::try_from(value).map_err(|error| {
         Error::new(ErrorKind::Other, "the signature is no header value").with_source(error)
     })?;
@@ -96,7 +96,6 @@ fn string_to_sign(
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
     use std::collections::BTreeMap;
 
     use serde_json::Value;
@@ -134,7 +133,7 @@ mod tests {
                 .map(|(name, value)| (&*name.to_owned().leak(), decode(value)))
                 .collect();
             let query: Query<'_> =
-                pairs.iter().map(|(name, value)| (*name, Cow::Borrowed(value.as_str()))).collect();
+                pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let mut headers = HeaderMap::new();
             for (name, value) in vector["headers"].as_object().unwrap() {
                 let name: HeaderName = name.parse().unwrap();

@@ -194,6 +194,11 @@ impl TransportOptions {
     }
 }
 
+#[allow(dead_code, reason = "without a client or TLS nothing reads certificates")]
+pub(super) fn no_certificate() -> Error {
+    Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
+}
+
 /// Whether a comma-separated `NO_PROXY` names the host: `*`, the host itself, or a domain that it is in.
 ///
 /// The clients read the variable in different ways, so neither is asked.

@@ -1,13 +1,19 @@
 //! The async client: reqwest, set to behave as the blocking one does.
 
+#[cfg(feature = "_rustls")]
+mod platform_roots;
+#[cfg(feature = "_rustls")]
+mod rustls_tls;
+mod tls;
+
 use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Proxy};
+use reqwest::{Client, Proxy};
 
-use super::options::{ChosenTls, unusable_proxy};
+use super::options::unusable_proxy;
 use super::{SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -58,7 +64,7 @@ impl ReqwestTransport {
         if let Some(proxy) = proxy {
             builder = builder.proxy(Proxy::all(proxy.url).map_err(|_| unusable_proxy())?);
         }
-        let client = with_tls(builder, options, secure)?.build().map_err(|error| {
+        let client = tls::configure(builder, options, secure)?.build().map_err(|error| {
             Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
                 .with_source(error)
         })?;
@@ -128,88 +134,6 @@ fn within_limit(body: Bytes, limit: u64) -> Result<Bytes, TransportError> {
 
 fn too_large(limit: u64) -> TransportError {
     TransportError::invalid_response(format!("the body is longer than {limit} bytes"))
-}
-
-fn with_tls(
-    builder: ClientBuilder,
-    options: &TransportOptions,
-    secure: bool,
-) -> Result<ClientBuilder> {
-    match options.choose_tls(secure)? {
-        #[cfg(feature = "_rustls")]
-        // Without https nothing is loaded, but reqwest would still look for the process's provider.
-        ChosenTls::None | ChosenTls::Rustls => {
-            let config = rustls_client_config(options, secure)?;
-            Ok(builder.tls_backend_preconfigured(config))
-        }
-        #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
-        ChosenTls::None => certificates(options).map(|_| builder),
-        #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]
-        ChosenTls::None => Ok(builder),
-        #[cfg(not(feature = "_rustls"))]
-        ChosenTls::Rustls => Ok(builder),
-        #[cfg(feature = "native-tls")]
-        ChosenTls::NativeTls => {
-            let certificates = certificates(options)?;
-            let builder = builder.tls_backend_native();
-            Ok(if certificates.is_empty() { builder } else { builder.tls_certs_only(certificates) })
-        }
-        #[cfg(not(feature = "native-tls"))]
-        ChosenTls::NativeTls => Ok(builder),
-    }
-}
-
-#[cfg(feature = "_rustls")]
-fn rustls_client_config(options: &TransportOptions, secure: bool) -> Result<rustls::ClientConfig> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-    use std::sync::Arc;
-
-    let failed = |error: rustls::Error| {
-        Error::new(ErrorKind::Configuration, "TLS cannot be set up").with_source(error)
-    };
-    let provider = super::rustls_config::provider();
-    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(rustls::ALL_VERSIONS)
-        .map_err(failed)?;
-    if secure && options.root_certificates.is_empty() {
-        let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(failed)?;
-        return Ok(builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth());
-    }
-    let mut roots = rustls::RootCertStore::empty();
-    for pem in &options.root_certificates {
-        let before = roots.len();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| no_certificate().with_source(error))?;
-            roots.add(certificate).map_err(|error| no_certificate().with_source(error))?;
-        }
-        if roots.len() == before {
-            return Err(no_certificate());
-        }
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[cfg(feature = "native-tls")]
-fn certificates(options: &TransportOptions) -> Result<Vec<reqwest::Certificate>> {
-    let mut certificates = Vec::new();
-    for pem in &options.root_certificates {
-        let bundle = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|error| no_certificate().with_source(error))?;
-        if bundle.is_empty() {
-            return Err(no_certificate());
-        }
-        certificates.extend(bundle);
-    }
-    Ok(certificates)
-}
-
-#[cfg(any(feature = "_rustls", feature = "native-tls"))]
-fn no_certificate() -> Error {
-    Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
 }
 
 /// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts

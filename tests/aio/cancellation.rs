@@ -12,7 +12,8 @@ use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, Credential, FencedCheckpointStore, Transport, async_trait,
 };
 use eventhub_checkpointstore::{
-    AccessToken, ETag, PartitionOwnership, Partitions, RunMode, SendOptions, TransportError,
+    AccessToken, Checkpoint, ETag, PartitionOwnership, Partitions, RunMode, SendOptions,
+    TransportError,
 };
 
 #[cfg(feature = "legacy")]
@@ -354,6 +355,29 @@ fn dropped_while_a_token_is_renewed_early() {
     // It was dropped before, in and after the renewal.
     let before = renewals.iter().filter(|count| **count == 0).count();
     assert!(before >= 3 && renewals.len() > before + 3, "{renewals:?}");
+}
+
+/// What comes next is no other writer's, whatever was done of what was dropped.
+#[test]
+fn a_fenced_update_that_was_dropped_makes_nobody_stale() {
+    let at = |offset: &str| {
+        Checkpoint::with_position(&group(), "0", Some(offset.to_owned()), None).unwrap()
+    };
+    let mut polls = 0;
+    loop {
+        let service = BlobService::new("checkpoints");
+        let store = Script::over(&service).builder().transport(Hesitant(Script::over(&service)));
+        let fenced = store.build().unwrap().fenced();
+        let first = run(fenced.update_checkpoint(&at("10"))).unwrap();
+        let ended = poll_and_drop(fenced.update_checkpoint(&at("20")), polls);
+        let next = run(fenced.update_checkpoint(&at("30"))).unwrap();
+        assert!(first.is_written() && next.is_written(), "after {polls} polls");
+        if ended {
+            break;
+        }
+        polls += 1;
+    }
+    assert!(polls >= 5, "only dropped at {polls} points");
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ pub(crate) struct Consumer {
     pub(crate) last_fault: Option<Duration>,
 }
 
+#[derive(Default)]
 pub(crate) struct Round {
     pub(crate) outstanding: usize,
     pub(crate) needed: usize,
@@ -95,6 +96,11 @@ impl Consumer {
             rounds: Vec::new(),
             last_fault: None,
         }
+    }
+
+    /// How many of its rounds have ended since then.
+    pub(crate) fn rounds_since(&self, since: Duration) -> usize {
+        self.rounds.len() - self.rounds.partition_point(|ended| *ended < since)
     }
 
     /// The interval in true time.

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::world::World;
 
+/// An even fleet in which nothing moves for so many rounds of each member is at rest: former owners have learned of it.
+const ROUNDS_AT_REST: usize = 3;
+
 /// The worst of what was seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settling {
@@ -43,6 +46,11 @@ fn least_moves(world: &World) -> usize {
     sorted.iter().zip(shares).map(|(count, share)| share.saturating_sub(*count)).sum()
 }
 
+fn unevenness(world: &World) -> usize {
+    let counts = counts(world);
+    counts.iter().max().unwrap() - counts.iter().min().unwrap()
+}
+
 /// The unexpired records of each running consumer.
 fn counts(world: &World) -> Vec<usize> {
     let options = world.running().next().unwrap().options;
@@ -50,16 +58,18 @@ fn counts(world: &World) -> Vec<usize> {
     world.running().map(|it| counts.get(it.owner_id.as_str()).copied().unwrap_or(0)).collect()
 }
 
-/// Runs so many rounds of each member after the last join, and counts those that something still happened in.
+/// Runs so many rounds of each member after the last join, or fewer if the fleet comes to rest, and counts those that
+/// something still happened in.
 pub(crate) fn settle(world: &mut World, rounds: usize) -> Settling {
     let (from, least, moves, lost) =
         (world.now, least_moves(world), world.moves, world.requests_lost);
-    let done = |world: &World, end: Duration, count: usize| {
-        world
-            .running()
-            .all(|it| it.rounds.iter().filter(|at| **at >= it.joined.max(end)).count() >= count)
+    let all_did = |world: &World, since: Duration, count: usize| {
+        world.running().all(|it| it.rounds_since(it.joined.max(since)) >= count)
     };
-    while !done(world, from, rounds) {
+    let is_at_rest = |world: &World| {
+        all_did(world, from.max(world.last_move), ROUNDS_AT_REST) && unevenness(world) <= 1
+    };
+    while !all_did(world, from, rounds) && !is_at_rest(world) {
         world.run_for(Duration::from_secs(1));
     }
     let before_last_move = |since: Duration| {
@@ -78,9 +88,7 @@ pub(crate) fn settle(world: &mut World, rounds: usize) -> Settling {
 /// Every partition has exactly one owner, and the counts differ by at most one.
 pub(crate) fn expect_settled(world: &mut World, when: &str) {
     world.check_all();
-    let counts = counts(world);
-    let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-    assert!(most - least <= 1, "seed {} {when}: uneven: {counts:?}", world.seed);
+    assert!(unevenness(world) <= 1, "seed {} {when}: uneven: {:?}", world.seed, counts(world));
     for partition in 0..world.store.partition_ids.len() {
         let holders = world.ledger.holders(partition);
         assert_eq!(

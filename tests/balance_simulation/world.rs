@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use eventhub_checkpointstore::PartitionOwnership;
 use eventhub_checkpointstore::balance::{
     BalanceInput, BalanceStrategy, ClaimReason, OwnershipOptions, PlannedClaim, balance,
 };
@@ -13,11 +14,15 @@ use crate::consumer::{Consumer, Faults, LocalClock, Round};
 use crate::ledger::Ledger;
 use crate::store::Store;
 
-/// One request, and how many a store has under way.
+/// One claim, and how many a store has under way.
 const LATENCY: Duration = Duration::from_millis(20);
 const CONCURRENCY: u32 = 32;
-/// A round with all its requests may take this long; stamps and listings have whole seconds.
-pub(crate) const SLACK: Duration = Duration::from_secs(4);
+/// From the start of a list to what it shows, and from there to its answer.
+const LIST_LATENCY: Duration = Duration::from_millis(30);
+/// What chance makes of a latency, at most.
+const LATEST: f64 = 1.5;
+/// Stamps and listings have whole seconds.
+const CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
 
 pub(crate) struct World {
     pub(crate) seed: u64,
@@ -25,8 +30,10 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) consumers: Vec<Consumer>,
     pub(crate) ledger: Ledger,
-    /// When the fleet was last disturbed: a join, a stop, a crash, a fault.
-    pub(crate) disturbed: Duration,
+    /// When the fleet was last disturbed: a join, a stop, a crash, a failed round, the begin or the end of faults.
+    disturbed: Duration,
+    /// When a claim of each partition failed last.
+    failed: Vec<Duration>,
     /// Records that changed their owner.
     pub(crate) moves: usize,
     pub(crate) last_move: Duration,
@@ -40,7 +47,18 @@ pub(crate) struct World {
 
 enum Event {
     Round(usize),
-    Write { consumer: usize, claim: PlannedClaim, sent: Duration },
+    /// The service looks at its records for a list.
+    List(usize),
+    Listed {
+        consumer: usize,
+        records: Vec<PartitionOwnership>,
+        server_time: SystemTime,
+    },
+    Write {
+        consumer: usize,
+        claim: PlannedClaim,
+        sent: Duration,
+    },
 }
 
 impl World {
@@ -52,6 +70,7 @@ impl World {
             consumers: Vec::new(),
             ledger: Ledger::new(partitions),
             disturbed: Duration::ZERO,
+            failed: vec![Duration::ZERO; partitions],
             moves: 0,
             last_move: Duration::ZERO,
             requests_lost: 0,
@@ -132,6 +151,10 @@ impl World {
             self.now = time;
             match self.events.remove(&id) {
                 Some(Event::Round(index)) => self.round(index),
+                Some(Event::List(index)) => self.list(index),
+                Some(Event::Listed { consumer, records, server_time }) => {
+                    self.listed(consumer, &records, server_time);
+                }
                 Some(Event::Write { consumer, claim, sent }) => self.write(consumer, &claim, sent),
                 None => {}
             }
@@ -152,23 +175,38 @@ impl World {
             consumer.options.jittered_interval(self.rng.u64(..)).div_f64(consumer.clock.rate);
         // A round that is still under way is not overtaken.
         if consumer.round.is_none() {
-            self.list_and_claim(index);
+            consumer.round = Some(Round::default());
+            let shown = self.now + self.by_chance(LIST_LATENCY);
+            self.schedule(shown, Event::List(index));
         }
         self.schedule(self.now + pause, Event::Round(index));
     }
 
-    fn list_and_claim(&mut self, index: usize) {
+    fn by_chance(&mut self, latency: Duration) -> Duration {
+        latency.mul_f64(0.5 + (LATEST - 0.5) * self.rng.f64())
+    }
+
+    fn list(&mut self, consumer: usize) {
+        let (records, server_time) = (self.store.records.clone(), Store::server_time(self.now));
+        let answered = self.now + self.by_chance(LIST_LATENCY);
+        self.schedule(answered, Event::Listed { consumer, records, server_time });
+    }
+
+    fn listed(&mut self, index: usize, records: &[PartitionOwnership], server_time: SystemTime) {
+        if !self.consumers[index].is_running {
+            return;
+        }
         self.take_revoked(index);
         let consumer = &mut self.consumers[index];
         if self.rng.f64() < consumer.faults.list {
-            self.fault(index);
+            consumer.round = None;
+            self.failed_round(index);
             return;
         }
-        consumer.leases.observe(&consumer.owner_id, &self.store.records);
+        consumer.leases.observe(&consumer.owner_id, records);
         self.take_revoked(index);
         let consumer = &mut self.consumers[index];
-        let server_time = Store::server_time(self.now);
-        let Store { group, partition_ids, records, .. } = &self.store;
+        let Store { group, partition_ids, .. } = &self.store;
         let mut input =
             BalanceInput::new(group, &consumer.owner_id, partition_ids, records, server_time);
         input.options = consumer.options;
@@ -193,7 +231,7 @@ impl World {
         }
         for (position, claim) in (0u32..).zip(wave) {
             let sent = self.now + LATENCY * (position / CONCURRENCY);
-            let lands = sent + LATENCY.mul_f64(0.5 + self.rng.f64());
+            let lands = sent + self.by_chance(LATENCY);
             self.schedule(lands, Event::Write { consumer: index, claim, sent });
         }
     }
@@ -209,7 +247,8 @@ impl World {
         }
         let is_lost = reached && answered && written.is_none();
         if !(reached && answered) {
-            self.fault(index);
+            self.consumers[index].last_fault = Some(self.now);
+            self.failed[number(claim)] = self.now;
         } else if is_lost {
             self.requests_lost += 1;
             self.consumers[index].leases.lose(claim.partition_id());
@@ -264,7 +303,7 @@ impl World {
         }
     }
 
-    fn fault(&mut self, index: usize) {
+    fn failed_round(&mut self, index: usize) {
         let consumer = &mut self.consumers[index];
         consumer.last_fault = Some(self.now);
         // An outage disturbs the fleet when it begins and ends, not in each of its rounds.
@@ -305,7 +344,7 @@ impl World {
     fn end(&mut self, partition: usize, index: usize, now: Duration) {
         let Some(overlap) = self.ledger.end(partition, index, now) else { return };
         let consumer = &self.consumers[index];
-        let learns = consumer.interval() + Duration::from_millis(1);
+        let learns = consumer.interval() + list_time() + Duration::from_millis(1);
         let had_fault = consumer.last_fault.is_some_and(|fault| fault + overlap + learns >= now);
         let lease = consumer.options.lease_duration().div_f64(consumer.clock.rate);
         let bound = if had_fault { lease } else { learns };
@@ -316,6 +355,10 @@ impl World {
         );
     }
 
+    pub(crate) fn longest_expiration(&self) -> Duration {
+        self.running().map(|it| it.options.expiration()).max().unwrap_or_default()
+    }
+
     /// Expiration and two intervals, after the last thing that happened to the fleet.
     ///
     /// Only a greedy consumer takes many at once, so a fleet without one has no such bound.
@@ -324,15 +367,21 @@ impl World {
         let expiration = healthy().map(|it| it.options.expiration()).max().unwrap_or_default();
         let interval = healthy().map(Consumer::interval).max().unwrap_or_default();
         if healthy().any(|it| it.options.strategy() == BalanceStrategy::Greedy) {
-            expiration + interval * 2 + SLACK
+            expiration + interval * 2 + self.round_time() + CLOCK_RESOLUTION
         } else {
             Duration::MAX
         }
     }
 
+    /// How long a round with one claim of each partition may take.
+    fn round_time(&self) -> Duration {
+        let partitions = u32::try_from(self.store.partition_ids.len()).unwrap();
+        list_time() + (LATENCY * partitions.div_ceil(CONCURRENCY)).mul_f64(LATEST)
+    }
+
     fn check_unowned(&self, partition: usize, since: Duration) {
-        let (unowned, bound) =
-            (self.now.saturating_sub(since.max(self.disturbed)), self.unowned_bound());
+        let since = since.max(self.disturbed).max(self.failed[partition]);
+        let (unowned, bound) = (self.now.saturating_sub(since), self.unowned_bound());
         assert!(
             unowned <= bound,
             "seed {}: partition {partition} had no owner for {unowned:?}, more than {bound:?}",
@@ -354,6 +403,11 @@ impl World {
             self.seed
         );
     }
+}
+
+/// How long a list may take.
+fn list_time() -> Duration {
+    (LIST_LATENCY * 2).mul_f64(LATEST)
 }
 
 fn number(claim: &PlannedClaim) -> usize {

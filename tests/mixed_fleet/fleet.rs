@@ -19,6 +19,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const EXPIRATION: Duration = Duration::from_secs(5);
 /// How long a change may take to settle. On an idle machine it takes about 7 s.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long consumers come and go.
+const AT_LEAST: Duration = Duration::from_secs(60);
 /// How many rounds of every consumer must change nothing.
 const STABLE_ROUNDS: usize = 2;
 
@@ -34,6 +36,9 @@ struct Python {
     belief: Belief,
 }
 
+/// The last sequence number that each consumer reported to have stored, by consumer and partition.
+type Written = BTreeMap<(String, String), i64>;
+
 struct Fleet {
     surface: &'static str,
     connection_string: String,
@@ -43,8 +48,9 @@ struct Fleet {
     start_ours: fn(ConsumerOptions) -> Box<dyn Running>,
     python: BTreeMap<String, Python>,
     ours: BTreeMap<String, Box<dyn Running>>,
-    /// The highest sequence number that anybody reported to have stored, by partition.
-    highest: BTreeMap<String, i64>,
+    started: usize,
+    written: Written,
+    overlaps: Overlaps,
     began: Instant,
 }
 
@@ -57,39 +63,35 @@ pub fn lives_through_kills(
     let mut fleet = Fleet::new(surface, start_ours);
     let watcher = Watcher::start(fleet.store.clone(), fleet.group.clone());
 
-    fleet.start_python("python-a", Strategy::Greedy);
-    fleet.start_python("python-b", Strategy::Balanced);
-    fleet.start_one_of_ours("ours-a");
-    fleet.start_one_of_ours("ours-b");
+    let mut present = [fleet.start_one_of_each(), fleet.start_one_of_each()];
     fleet.settle("four consumers");
-
-    fleet.kill("python-a");
-    fleet.kill("ours-a");
-    fleet.settle("one of each side killed");
-
-    fleet.start_python("python-c", Strategy::Greedy);
-    fleet.start_one_of_ours("ours-c");
-    fleet.settle("one of each side joined");
-
-    fleet.stop("python-b");
-    fleet.stop("ours-b");
-    fleet.settle("one of each side stopped");
-
+    let ends = [(Fleet::kill as fn(&mut Fleet, &str), "killed"), (Fleet::stop, "stopped")];
+    for (end, how) in ends.into_iter().cycle() {
+        present[0].iter().for_each(|owner_id| end(&mut fleet, owner_id));
+        fleet.settle(&format!("one of each side {how}"));
+        present = [present[1].clone(), fleet.start_one_of_each()];
+        fleet.settle("one of each side joined");
+        if fleet.began.elapsed() >= AT_LEAST {
+            break;
+        }
+    }
     // Nobody is left to renew anything: every record expires.
-    fleet.kill("python-c");
-    fleet.kill("ours-c");
-    fleet.start_one_of_ours("ours-d");
-    fleet.start_python("python-d", Strategy::Balanced);
+    present.iter().flatten().for_each(|owner_id| fleet.kill(owner_id));
+    fleet.start_one_of_each();
     fleet.settle("all killed and replaced");
 
-    let took = fleet.began.elapsed();
-    let highest = fleet.end();
+    let (took, overlap) = (fleet.began.elapsed(), fleet.overlaps.longest);
+    let written = fleet.end();
     let seen = watcher.finish();
     println!("{surface}: {took:.0?}, {} looks, {:?}", seen.looks, seen.last);
+    println!("{surface}: two believed in the same partition for {overlap:.1?} at most");
     assert_eq!(seen.backwards, [], "checkpoints went back: partition, from, to");
     assert_eq!(seen.last.len(), PARTITIONS as usize);
-    for (partition_id, highest) in highest {
-        assert!(seen.last[&partition_id] >= highest, "{partition_id} lost {highest}: {seen:?}");
+    for ((owner_id, partition_id), at) in written {
+        assert!(
+            seen.last[&partition_id] >= at,
+            "{partition_id}: {at} of {owner_id} is lost: {seen:?}"
+        );
     }
 }
 
@@ -109,9 +111,21 @@ impl Fleet {
             start_ours,
             python: BTreeMap::new(),
             ours: BTreeMap::new(),
-            highest: BTreeMap::new(),
+            started: 0,
+            written: BTreeMap::new(),
+            overlaps: Overlaps::default(),
             began: Instant::now(),
         }
+    }
+
+    fn start_one_of_each(&mut self) -> [String; 2] {
+        self.started += 1;
+        let names = ["python", "ours"].map(|side| format!("{side}-{}", self.started));
+        let is_even = self.started.is_multiple_of(2);
+        let strategy = if is_even { Strategy::Balanced } else { Strategy::Greedy };
+        self.start_python(&names[0], strategy);
+        self.start_one_of_ours(&names[1]);
+        names
     }
 
     fn start_python(&mut self, owner_id: &str, strategy: Strategy) {
@@ -156,20 +170,20 @@ impl Fleet {
         self.collect();
         if let Some(python) = self.python.remove(owner_id) {
             let rounds = python.member.stop(PATIENCE);
-            rounds.iter().for_each(|round| note_written(&mut self.highest, round));
+            rounds.iter().for_each(|round| note_round(&mut self.written, owner_id, round));
         } else {
             self.ours.remove(owner_id).unwrap().stop();
         }
     }
 
-    /// Stops everybody and returns the highest sequence numbers that were reported.
-    fn end(mut self) -> BTreeMap<String, i64> {
+    /// Stops everybody and returns the last sequence numbers that were reported.
+    fn end(mut self) -> Written {
         let python: Vec<_> = self.python.keys().cloned().collect();
         let ours: Vec<_> = self.ours.keys().cloned().collect();
         python.iter().chain(&ours).for_each(|owner_id| self.stop(owner_id));
         let listing = self.store.list_ownership(&self.group).unwrap();
         assert!(listing.iter().all(|record| !record.is_owned()), "all relinquished: {listing:?}");
-        self.highest
+        self.written
     }
 
     /// Takes in what the consumers have reported.
@@ -180,14 +194,15 @@ impl Fleet {
                 let owned = round["owned"].as_array().unwrap().iter();
                 let owned = owned.map(|id| id.as_str().unwrap().to_owned()).collect();
                 python.belief = Belief { rounds: python.belief.rounds + 1, owned };
-                note_written(&mut self.highest, &round);
+                note_round(&mut self.written, owner_id, &round);
             }
         }
-        for running in self.ours.values() {
+        for (owner_id, running) in &self.ours {
             for (partition_id, at) in &running.desk().report().written {
-                note(&mut self.highest, partition_id, *at);
+                note(&mut self.written, owner_id, partition_id, *at);
             }
         }
+        self.overlaps.look(&self.beliefs());
     }
 
     fn beliefs(&self) -> BTreeMap<String, Belief> {
@@ -252,6 +267,28 @@ impl Fleet {
     }
 }
 
+/// For how long two consumers believed in the same partition, as after a steal until the former owner's next round.
+#[derive(Default)]
+struct Overlaps {
+    since: BTreeMap<String, Instant>,
+    longest: Duration,
+}
+
+impl Overlaps {
+    fn look(&mut self, beliefs: &BTreeMap<String, Belief>) {
+        let now = Instant::now();
+        for partition_id in partition_ids() {
+            let believers = beliefs.values().filter(|belief| belief.owned.contains(&partition_id));
+            if believers.count() > 1 {
+                let since = *self.since.entry(partition_id).or_insert(now);
+                self.longest = self.longest.max(now - since);
+            } else {
+                self.since.remove(&partition_id);
+            }
+        }
+    }
+}
+
 fn partition_ids() -> BTreeSet<String> {
     (0..PARTITIONS).map(|id| id.to_string()).collect()
 }
@@ -270,13 +307,15 @@ fn has_gone_on(first: &BTreeMap<String, Belief>, now: &BTreeMap<String, Belief>)
     first.iter().all(|(owner_id, belief)| now[owner_id].rounds >= belief.rounds + STABLE_ROUNDS)
 }
 
-fn note_written(highest: &mut BTreeMap<String, i64>, round: &serde_json::Value) {
+fn note_round(written: &mut Written, owner_id: &str, round: &serde_json::Value) {
     for (partition_id, at) in round["checkpoints"].as_object().unwrap() {
-        note(highest, partition_id, at.as_i64().unwrap());
+        note(written, owner_id, partition_id, at.as_i64().unwrap());
     }
 }
 
-fn note(highest: &mut BTreeMap<String, i64>, partition_id: &str, at: i64) {
-    let entry = highest.entry(partition_id.to_owned()).or_insert(at);
-    *entry = at.max(*entry);
+/// No consumer goes back, however often it loses a partition and wins it again.
+fn note(written: &mut Written, owner_id: &str, partition_id: &str, at: i64) {
+    let key = (owner_id.to_owned(), partition_id.to_owned());
+    let before = written.insert(key, at);
+    assert!(before <= Some(at), "{owner_id} went back in {partition_id}: {before:?}, {at}");
 }

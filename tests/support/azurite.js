@@ -1,4 +1,4 @@
-// Runs Azurite's blob service: node azurite.js FOLDER_OF_THE_INSTALL PORT
+// Runs Azurite's blob service: node azurite.js FOLDER_OF_THE_INSTALL PORT [FURTHER OPTIONS OF AZURITE…]
 //
 // The first line on stdout is {"port": …}. The process ends with its stdin, so that a killed test leaves nothing behind.
 "use strict";
@@ -6,7 +6,7 @@
 const { createRequire } = require("node:module");
 const path = require("node:path");
 
-const [folder, port] = process.argv.slice(2);
+const [folder, port, ...options] = process.argv.slice(2);
 const requireInstalled = createRequire(path.join(folder, "index.js"));
 
 process.stdin.resume();
@@ -19,6 +19,7 @@ process.argv.splice(
   Infinity,
   ...["--blobHost", "127.0.0.1", "--blobPort", port],
   ...["--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry"],
+  ...options,
 );
 
 async function main() {

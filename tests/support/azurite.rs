@@ -1,12 +1,15 @@
 //! Azurite, the Blob Storage emulator, as a child process.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::loopback::TlsIdentity;
 use super::process::LineProcess;
 use super::tools;
 
@@ -23,6 +26,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Azurite {
     process: LineProcess,
     port: u16,
+    scheme: &'static str,
 }
 
 impl Azurite {
@@ -34,18 +38,39 @@ impl Azurite {
 
     /// Starts an instance on a given port: the same service, empty, after [`stop`](Self::stop).
     pub fn start_on(port: u16) -> Self {
+        let mut azurite = Self::launch(port, &[]);
+        azurite.wait_until_it_answers();
+        azurite
+    }
+
+    /// Starts an instance that speaks TLS only and takes tokens of Microsoft Entra ID, whoever signed them.
+    pub fn start_with_tokens(identity: &TlsIdentity) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(std::process::id().to_string());
+        fs::create_dir_all(&folder).expect("the target folder is writable");
+        let file = |name: &str, pem: &str| {
+            let path = folder.join(name);
+            fs::write(&path, pem).expect("the target folder is writable");
+            path.into_os_string().into_string().expect("a path in UTF-8")
+        };
+        let cert = file("certificate.pem", identity.certificate_pem());
+        let key = file("key.pem", identity.key_pem());
+        let options = ["--oauth", "basic", "--cert", &cert, "--key", &key];
+        let azurite = Self { scheme: "https", ..Self::launch(0, &options) };
+        fs::remove_dir_all(folder).expect("Azurite has read the files");
+        azurite
+    }
+
+    fn launch(port: u16, options: &[&str]) -> Self {
         let (name, version) = tools::AZURITE;
         let script = tools::repository_file("tests/support/azurite.js");
         let mut command = Command::new(tools::NODE);
         command.arg(script).arg(tools::npm_package(name, version)).arg(port.to_string());
-        let mut process = LineProcess::start("Azurite", &mut command);
+        let mut process = LineProcess::start("Azurite", command.args(options));
         let ready = process.receive(START_TIMEOUT);
         let Some(port) = ready["port"].as_u64().and_then(|port| port.try_into().ok()) else {
             process.fail(&format!("reported no port: {ready}"))
         };
-        let mut azurite = Self { process, port };
-        azurite.wait_until_it_answers();
-        azurite
+        Self { process, port, scheme: "http" }
     }
 
     /// The instance that all tests of this process share.
@@ -62,7 +87,8 @@ impl Azurite {
     /// The full connection string, in the order in which the Azure portal shows one.
     pub fn connection_string(&self) -> String {
         format!(
-            "DefaultEndpointsProtocol=http;AccountName={ACCOUNT_NAME};AccountKey={ACCOUNT_KEY};BlobEndpoint={}",
+            "DefaultEndpointsProtocol={};AccountName={ACCOUNT_NAME};AccountKey={ACCOUNT_KEY};BlobEndpoint={}",
+            self.scheme,
             self.blob_endpoint()
         )
     }
@@ -75,7 +101,7 @@ impl Azurite {
 
     /// The path-style endpoint, without a slash at its end.
     pub fn blob_endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}/{ACCOUNT_NAME}", self.port)
+        format!("{}://127.0.0.1:{}/{ACCOUNT_NAME}", self.scheme, self.port)
     }
 
     pub fn account_name(&self) -> &'static str {

@@ -200,10 +200,8 @@ async fn new_connections_resume_the_tls_session() {
             .unwrap();
         for before in 0..3 {
             store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
-            assert_eq!(
-                (loopback.handshakes(), loopback.resumed_handshakes()),
-                (before + 1, before)
-            );
+            let made = (loopback.connections(), loopback.handshakes());
+            assert_eq!((made, loopback.resumed_handshakes()), ((before + 1, before + 1), before));
             close_connections(&loopback).await;
         }
         let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{limit:?}{id}"), "a")).collect();
@@ -212,7 +210,6 @@ async fn new_connections_resume_the_tls_session() {
         let resumed = loopback.resumed_handshakes();
         claims = store.claim_ownership(&claims.into_claimed()).await;
         assert!(claims.all_claimed(), "{claims:?}");
-        assert_eq!(loopback.handshakes(), loopback.connections());
         // A session resumes a few connections only.
         assert!(loopback.resumed_handshakes() > resumed, "{resumed}");
     }

@@ -1,7 +1,7 @@
 //! Every operation under every fault: a failed read is never "nothing there", a failed write is never "done", and what
 //! is said to be done is what is stored.
 //!
-//! Each row is printed; see it with `--nocapture`.
+//! Each row is printed.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use super::fault_rows::{LIST_ROWS, ROWS, Row};
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::Fault;
 use super::support::loopback::{Loopback, Recorded};
+use super::support::report;
 use super::{IS_BLOCKING, at_once, group, maybe_async, test};
 
 /// No call may take longer, whatever happens: its deadline.
@@ -141,7 +142,7 @@ async fn fill_table(tls: bool) {
             wrong.push(line);
         }
     }
-    println!("{table}{} rows", table.lines().count());
+    report::show(&format!("{table}{} rows", table.lines().count()));
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 

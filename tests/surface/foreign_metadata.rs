@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use eventhub_checkpointstore::{
-    Checkpoint, Claims, ConsumerGroup, Error, Listing, PartitionOwnership, Result,
+    ChangeOutcome, Checkpoint, CheckpointChanges, Claims, ConsumerGroup, Error, Listing,
+    PartitionOwnership, Partitions, Result, RunMode, SkipReason,
 };
 
 use super::subject::{BlobCheckpointStore, Credential};
@@ -11,7 +12,7 @@ use super::support::blob_service::BlobService;
 use super::support::foreign_rows::{Owner, Position, ROWS, Row};
 use super::{maybe_async, test};
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 18] = [
     "metadata",
     "list_ownership",
     "first claim",
@@ -19,41 +20,66 @@ const COLUMNS: [&str; 9] = [
     "relinquish",
     "list_checkpoints",
     "get_checkpoint",
-    "strict list",
-    "strict get",
+    "strict list_ownership",
+    "strict list_checkpoints",
+    "strict get_checkpoint",
+    "fallback list_ownership",
+    "fallback list_checkpoints",
+    "fallback get_checkpoint",
+    "fenced list_checkpoints",
+    "fenced get_checkpoint",
+    "reset_checkpoints",
+    "delete_checkpoints",
+    "fenced update_checkpoint",
 ];
+
+type Cells = [String; COLUMNS.len()];
 
 /// The partition with the foreign blob stands between two with faultless ones.
 const PARTITION: &str = "1";
 const NEIGHBOURS: [&str; 2] = ["0", "2"];
+/// A sequence number that is later than all but the largest.
+const LATER: i64 = 1000;
 
 /// A group of its own for each row.
 fn group(row: usize) -> ConsumerGroup {
     ConsumerGroup::new("ns.servicebus.windows.net", format!("row-{row}"), "$Default").unwrap()
 }
 
+/// One more, where the row stands under the other naming.
+fn other_group(row: usize) -> ConsumerGroup {
+    ConsumerGroup::new("ns.servicebus.windows.net", format!("other-{row}"), "$Default").unwrap()
+}
+
 fn blob_name(group: &ConsumerGroup, kind: &str, partition_id: &str) -> String {
     format!("{group}/{kind}/{partition_id}").to_lowercase()
 }
 
-fn put_row(service: &BlobService, group: &ConsumerGroup, row: &Row) {
+fn other_name(group: &ConsumerGroup, kind: &str, partition_id: &str) -> String {
+    format!("{group}/{kind}/{partition_id}")
+}
+
+fn put_row(service: &BlobService, row: &Row, name: impl Fn(&str, &str) -> String) {
     for kind in ["ownership", "checkpoint"] {
-        service.put(&blob_name(group, kind, PARTITION), row.metadata);
+        service.put(&name(kind, PARTITION), row.metadata);
     }
     for partition_id in NEIGHBOURS {
-        service.put(&blob_name(group, "ownership", partition_id), &[("ownerid", "neighbour")]);
+        service.put(&name("ownership", partition_id), &[("ownerid", "neighbour")]);
         let position = [("offset", "10"), ("sequencenumber", "11")];
-        service.put(&blob_name(group, "checkpoint", partition_id), &position);
+        service.put(&name("checkpoint", partition_id), &position);
     }
 }
 
 /// What must stand in the table.
-fn expected(row: &Row) -> [String; 9] {
-    let owner = match row.owner {
-        Owner::Nobody => "nobody".to_owned(),
-        Owner::Is(owner) => owner.to_owned(),
-        Owner::Skipped(reason) => format!("skipped: {reason:?}"),
+fn expected(row: &Row) -> Cells {
+    let (owner, strict_owner) = match row.owner {
+        Owner::Nobody => ("nobody".to_owned(), None),
+        Owner::Is(owner) => (owner.to_owned(), None),
+        Owner::Skipped(reason) => {
+            (format!("skipped: {reason:?}"), reason.is_surprising().then_some("InvalidData"))
+        }
     };
+    let strict_owner = strict_owner.unwrap_or(&owner).to_owned();
     let is_listed = !matches!(row.owner, Owner::Skipped(_));
     let claimed = if is_listed { "claimed" } else { "not listed" };
     let (list, get, strict) = match row.position {
@@ -78,7 +104,36 @@ fn expected(row: &Row) -> [String; 9] {
     let first = "lost".to_owned();
     let claims = [first, claimed.to_owned(), claimed.to_owned()];
     let [first, takeover, relinquish] = claims;
-    [what, owner, first, takeover, relinquish, list, get, strict_list, strict_get]
+    let is_directory = row.position == Position::Skipped(SkipReason::Directory);
+    let delete = if is_directory { "Missing".to_owned() } else { get.clone() };
+    [
+        what,
+        owner.clone(),
+        first,
+        takeover,
+        relinquish,
+        list.clone(),
+        get.clone(),
+        strict_owner,
+        strict_list,
+        strict_get,
+        // What stands under the other naming reads alike.
+        owner,
+        list.clone(),
+        get.clone(),
+        list,
+        get.clone(),
+        get,
+        delete,
+        expected_update(row).to_owned(),
+    ]
+}
+
+fn expected_update(row: &Row) -> &'static str {
+    match row.position {
+        Position::At(_, Some(number)) if number > LATER => "Stale",
+        _ => "Written",
+    }
 }
 
 fn position(offset: Option<&str>, number: Option<i64>) -> String {
@@ -132,6 +187,17 @@ fn failed(error: &Error) -> String {
     format!("{:?}", error.kind())
 }
 
+/// What one dry run found of the partition.
+fn found_before(changes: &CheckpointChanges) -> String {
+    let change = changes.iter().next().unwrap();
+    assert_eq!((changes.len(), change.partition_id.as_str()), (1, PARTITION));
+    match &change.outcome {
+        ChangeOutcome::Planned => read_position(Ok(change.before.clone())),
+        ChangeOutcome::Kept(reason) => format!("{reason:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
 fn outcome(claims: &Claims) -> String {
     let counts = (claims.claimed().count(), claims.lost().count(), claims.len());
     match counts {
@@ -146,6 +212,7 @@ struct Stores {
     service: BlobService,
     lenient: BlobCheckpointStore,
     strict: BlobCheckpointStore,
+    fallback: BlobCheckpointStore,
 }
 
 impl Stores {
@@ -155,8 +222,10 @@ impl Stores {
 }
 
 #[maybe_async]
-async fn actual(stores: &Stores, group: &ConsumerGroup, row: &Row) -> [String; 9] {
+async fn actual(stores: &Stores, number: usize, row: &Row) -> Cells {
+    let (group, other) = (&group(number), &other_group(number));
     let store = &stores.lenient;
+    let strict_owner = stores.strict.list_ownership(group).await;
     let listing = store.list_ownership(group).await;
     let found: Vec<_> = listing.iter().flatten().cloned().collect();
     let found = found.into_iter().filter(|item| item.partition_id() == PARTITION);
@@ -165,7 +234,9 @@ async fn actual(stores: &Stores, group: &ConsumerGroup, row: &Row) -> [String; 9
     let first = PartitionOwnership::new(group, PARTITION, "me").unwrap();
     let first = store.claim_ownership(&[first]).await;
     let before = stores.metadata(group);
-    assert_eq!(before.len(), row.metadata.len(), "a lost claim writes nothing");
+    let unchanged: Vec<_> =
+        row.metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(before, unchanged, "a lost claim writes nothing");
 
     let taken = store.claim_ownership(&takeover).await;
     let takeover = outcome(&taken);
@@ -182,6 +253,18 @@ async fn actual(stores: &Stores, group: &ConsumerGroup, row: &Row) -> [String; 9
     let checkpoint = store.get_checkpoint(group, PARTITION).await;
     let strict_checkpoints = stores.strict.list_checkpoints(group).await;
     let strict_checkpoint = stores.strict.get_checkpoint(group, PARTITION).await;
+
+    let other_owner = stores.fallback.list_ownership(other).await;
+    let other_checkpoints = stores.fallback.list_checkpoints(other).await;
+    let other_checkpoint = stores.fallback.get_checkpoint(other, PARTITION).await;
+
+    let fenced_checkpoints = store.fenced().list_checkpoints(group).await;
+    let fenced_checkpoint = store.fenced().get_checkpoint(group, PARTITION).await;
+    let later = Checkpoint::new(group, PARTITION, "later", LATER).unwrap();
+    let reset = store.reset_checkpoints(std::slice::from_ref(&later), RunMode::DryRun).await;
+    let only = Partitions::Only(&[PARTITION]);
+    let deleted = store.delete_checkpoints(group, only, RunMode::DryRun).await.unwrap();
+    let updated = store.fenced().update_checkpoint(&later).await.unwrap();
     [
         row.what.to_owned(),
         listed_owner(listing),
@@ -190,19 +273,29 @@ async fn actual(stores: &Stores, group: &ConsumerGroup, row: &Row) -> [String; 9
         outcome(&relinquished),
         listed_position(checkpoints),
         read_position(checkpoint),
+        listed_owner(strict_owner),
         listed_position(strict_checkpoints),
         read_position(strict_checkpoint),
+        listed_owner(other_owner),
+        listed_position(other_checkpoints),
+        read_position(other_checkpoint),
+        listed_position(fenced_checkpoints),
+        read_position(fenced_checkpoint),
+        found_before(&reset),
+        found_before(&deleted),
+        format!("{:?}", updated.outcome),
     ]
 }
 
 #[expect(clippy::print_stdout, reason = "the table is for readers of the test's output")]
-fn print(rows: &[[String; 9]]) {
+fn print(rows: &[Cells]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([COLUMNS[column].len()]).max().unwrap_or_default()
     };
-    let line = |cells: [&str; 9]| {
-        let padded = (0..9).map(|column| format!("{:1$}", cells[column], width(column)));
+    let line = |cells: [&str; COLUMNS.len()]| {
+        let padded = cells.iter().enumerate();
+        let padded = padded.map(|(column, cell)| format!("{cell:0$}", width(column)));
         println!("| {} |", padded.collect::<Vec<_>>().join(" | "));
     };
     line(COLUMNS);
@@ -218,14 +311,19 @@ async fn all_foreign_metadata_reads_as_documented() {
         BlobCheckpointStore::builder(&server.url(), "checkpoints")
             .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
     };
-    let (lenient, strict) = (builder().build().unwrap(), builder().strict(true).build().unwrap());
-    let stores = Stores { service, lenient, strict };
+    let stores = Stores {
+        service,
+        lenient: builder().build().unwrap(),
+        strict: builder().strict(true).build().unwrap(),
+        fallback: builder().read_fallback(true).build().unwrap(),
+    };
 
     let mut table = Vec::new();
     for (number, row) in ROWS.iter().enumerate() {
-        let group = group(number);
-        put_row(&stores.service, &group, row);
-        table.push(actual(&stores, &group, row).await);
+        let (group, other) = (group(number), other_group(number));
+        put_row(&stores.service, row, |kind, id| blob_name(&group, kind, id));
+        put_row(&stores.service, row, |kind, id| other_name(&other, kind, id));
+        table.push(actual(&stores, number, row).await);
     }
     print(&table);
     let expected: Vec<_> = ROWS.iter().map(expected).collect();

@@ -8,7 +8,7 @@ use super::subject::BlobCheckpointStore;
 use super::support::blob_service::{Fault, ForeignBlob, error_reply};
 use super::support::loopback::Reply;
 use super::world::{World, position};
-use super::{checkpoint, group, maybe_async, test};
+use super::{azurite, checkpoint, group, maybe_async, test};
 
 const LEGACY: &str = "NS.servicebus.windows.net/Hub/$Default/";
 const NEW: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/";
@@ -329,4 +329,18 @@ async fn a_dry_run_sees_what_is_in_the_way() {
         let report = migrate(&store, &layout, mode).await;
         assert_eq!(report, pairs(&[("0", "Kept(Exists)"), ("1", "Kept(Exists)"), ("2", change)]));
     }
+}
+
+/// The emulator refuses the range of an empty blob, as the service does.
+#[maybe_async]
+#[test]
+async fn an_empty_blob_of_the_emulator_is_no_checkpoint() {
+    let store = azurite();
+    store.create_container_if_not_exists().await.unwrap();
+    store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
+    let layout = LegacyLayout::with_prefix(NEW);
+    let listing = store.list_legacy_checkpoints(&group(), &layout).await.unwrap();
+    assert!(listing.is_empty());
+    let skipped: Vec<_> = listing.skipped().iter().map(|blob| blob.reason).collect();
+    assert_eq!(skipped, [SkipReason::InvalidContent]);
 }

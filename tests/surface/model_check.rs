@@ -37,7 +37,7 @@ fn what_is_reported_is_what_was_in_storage() {
         count.set(count.get() + steps.len());
         block_on(Model::new().run(&steps)).map_err(TestCaseError::fail)
     });
-    println!("{cases} sequences, {} steps", count.get());
+    support::report::show(&format!("{cases} sequences, {} steps", count.get()));
     if let Err(failure) = result {
         panic!("{failure}");
     }

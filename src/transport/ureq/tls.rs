@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-use super::super::TransportOptions;
-use super::super::options::ChosenTls;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::transport::TransportOptions;
+use crate::transport::options::{ChosenTls, no_certificate};
 
 pub(super) fn config(options: &TransportOptions, secure: bool) -> Result<TlsConfig> {
     let builder = TlsConfig::builder();
@@ -17,7 +17,7 @@ pub(super) fn config(options: &TransportOptions, secure: bool) -> Result<TlsConf
         #[cfg(feature = "_rustls")]
         ChosenTls::Rustls => builder
             .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(super::super::rustls_config::provider()),
+            .unversioned_rustls_crypto_provider(crate::transport::rustls_config::provider()),
         #[cfg(not(feature = "_rustls"))]
         ChosenTls::Rustls => builder.provider(TlsProvider::Rustls),
         ChosenTls::NativeTls => builder.provider(TlsProvider::NativeTls),
@@ -44,8 +44,4 @@ fn root_certs(pems: &[Vec<u8>]) -> Result<RootCerts> {
         }
     }
     Ok(RootCerts::Specific(Arc::new(certificates)))
-}
-
-fn no_certificate() -> Error {
-    Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
 }

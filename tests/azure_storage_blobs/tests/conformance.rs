@@ -6,12 +6,14 @@ mod conformance;
 mod support;
 
 use std::error::Error as _;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use azure_core::RetryOptions;
 use azure_storage::StorageCredentials;
 use azure_storage_blobs_container::container;
-use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, BlobContainer};
+use eventhub_checkpointstore::container::{CallContext, GetBlob};
 use eventhub_checkpointstore::{
     Checkpoint, ConsumerGroup, Error, ErrorKind, PartitionOwnership, RequestOptions,
 };
@@ -149,6 +151,24 @@ async fn a_call_ends_at_its_limit() {
     let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::Timeout, true));
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+async fn content_is_read_as_far_as_it_is_wanted() {
+    let service = BlobService::new("checkpoints");
+    let loopback = service.serve();
+    let client = container("acct", "c2VjcmV0", &loopback.url(), "checkpoints");
+    service.put_with(ForeignBlob::new("0").content("0123456789"));
+    service.put("empty", &[]);
+    let options = RequestOptions::new();
+    for (name, max_length, expected) in
+        [("0", 4, "0123"), ("0", 10, "0123456789"), ("0", 99, "0123456789"), ("empty", 4, "")]
+    {
+        let mut request = GetBlob::new(name, CallContext::new(&options));
+        request.max_length = NonZeroU64::new(max_length);
+        let found = client.get_blob(request).await.unwrap();
+        assert_eq!(found.content, expected, "{name}, {max_length}");
+    }
 }
 
 /// The SDK's parser is all or nothing; ours leaves such a blob out.

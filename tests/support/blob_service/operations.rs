@@ -153,8 +153,7 @@ fn written(status: u16, blob: &Blob) -> Reply {
 fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal> {
     let blob = current.ok_or(Refusal::BLOB_NOT_FOUND)?;
     conditions::check(request, &blob)?;
-    let (status, content) = ranged(request, blob.content)?;
-    let reply = Reply::new(status)
+    let reply = content(request, blob.content)?
         .header("Content-Type", blob.content_type)
         .header("ETag", quoted(&blob.etag))
         .header("Last-Modified", http_date(blob.last_modified))
@@ -162,8 +161,7 @@ fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal
         .header("x-ms-blob-type", "BlockBlob")
         .header("x-ms-lease-status", "unlocked")
         .header("x-ms-lease-state", "available")
-        .header("x-ms-server-encrypted", "true")
-        .body(content);
+        .header("x-ms-server-encrypted", "true");
     let sendable = |(key, value): &&(String, String)| is_sendable(key) && is_sendable(value);
     let metadata = blob.metadata.iter().filter(sendable);
     Ok(metadata.fold(reply, |reply, (key, value)| {
@@ -171,10 +169,10 @@ fn read_blob(request: &Recorded, current: Option<Blob>) -> Result<Reply, Refusal
     }))
 }
 
-/// What `x-ms-range` asks for; only ranges from the first byte on are known.
-fn ranged(request: &Recorded, mut content: Vec<u8>) -> Result<(u16, Vec<u8>), Refusal> {
+/// All of it, or what `x-ms-range` asks for; only ranges from the first byte on are known.
+fn content(request: &Recorded, mut content: Vec<u8>) -> Result<Reply, Refusal> {
     let Some(range) = request.header("x-ms-range") else {
-        return Ok((200, content));
+        return Ok(Reply::new(200).body(content));
     };
     let last: usize = range
         .strip_prefix("bytes=0-")
@@ -183,8 +181,10 @@ fn ranged(request: &Recorded, mut content: Vec<u8>) -> Result<(u16, Vec<u8>), Re
     if content.is_empty() {
         return Err(Refusal::INVALID_RANGE);
     }
+    let length = content.len();
     content.truncate(last.saturating_add(1));
-    Ok((206, content))
+    let range = format!("bytes 0-{}/{length}", content.len() - 1);
+    Ok(Reply::new(206).header("Content-Range", range).body(content))
 }
 
 /// Foreign metadata that a header cannot hold would break the answer, not test the client.

@@ -14,6 +14,8 @@ use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 #[derive(Clone)]
 pub struct TlsIdentity {
     ca_pem: String,
+    certificate_pem: String,
+    key_pem: String,
     config: Arc<ServerConfig>,
 }
 
@@ -30,11 +32,24 @@ impl TlsIdentity {
             .signed_by(&leaf_key, &Issuer::new(ca_params, ca_key))
             .expect("a signed certificate");
         let key = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
-        Self { ca_pem: ca.pem(), config: server_config(leaf.der().clone(), key) }
+        Self {
+            ca_pem: ca.pem(),
+            certificate_pem: leaf.pem(),
+            key_pem: leaf_key.serialize_pem(),
+            config: server_config(leaf.der().clone(), key),
+        }
     }
 
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     pub(super) fn server_config(&self) -> Arc<ServerConfig> {
