@@ -186,6 +186,8 @@ async fn without_a_connection_nothing_was_sent() {
     }
 }
 
+// OpenSSL's sessions are not kept by the crate native-tls.
+#[cfg(feature = "_rustls")]
 #[maybe_async]
 #[test]
 async fn new_connections_resume_the_tls_session() {

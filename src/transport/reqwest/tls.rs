@@ -18,6 +18,7 @@ pub(super) fn configure(
             let config = super::rustls_tls::config(options, secure)?;
             Ok(builder.tls_backend_preconfigured(config))
         }
+        // Nothing is loaded here, either, but what is no certificate is refused as by the other client.
         #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
         ChosenTls::None => certificates(options).map(|_| builder),
         #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]
