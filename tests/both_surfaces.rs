@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 const BLOCKING_ONLY: &[&str] = &[
     "in_a_runtime::calls_in_a_worker_thread_of_tokio",
     "in_a_runtime::failures_and_waits_in_a_worker_thread",
-    "ownership::a_stop_does_not_wait_for_a_round_beyond_its_limit",
+    "ownership::a_stop_does_not_wait_for_claims_until_its_limit_is_used_up",
     "threads::a_thread_that_cannot_be_spawned_costs_only_concurrency",
 ];
 const AIO_ONLY: &[&str] = &[
@@ -28,8 +28,10 @@ const AIO_ONLY: &[&str] = &[
     "cancellation::the_pool_of_a_real_client_stays_usable",
     "connections::a_task_that_reads_long_lists_needs_one_connection",
     "credentials::an_early_renewal_that_never_ends_keeps_the_old_token",
+    "ownership::a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind",
     "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
     "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
+    "ownership::a_stop_does_not_wait_for_a_round_in_another_task",
     "ownership::futures_can_be_sent_to_other_threads",
 ];
 

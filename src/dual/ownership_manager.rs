@@ -288,7 +288,8 @@ impl OwnershipManager {
     /// The partitions are all those of the event hub, as its own client lists them. One that is new there may be named
     /// from any round on; one that is not named any more is not renewed, so its lease ends.
     ///
-    /// It ends in time for the next one to renew the leases. Clones that call it at once take turns.
+    /// It ends in time for the next one to renew the leases. Clones that call it at once take turns. A list that a
+    /// secondary answered is only good for renewals: it may not show yet what others have claimed.
     ///
     /// # Errors
     ///
@@ -359,7 +360,7 @@ impl OwnershipManager {
     /// Only versions of the records that this consumer wrote are touched; for those, claimed means relinquished, and
     /// lost that another consumer has the partition. What failed may be tried again, or expires. One request per
     /// partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
-    /// is stored.
+    /// is stored. What reaches the service later than the last of them expires.
     pub async fn relinquish_all(&self, limit: Duration) -> Claims {
         let deadline = self.now() + limit.min(LONGEST_LIMIT);
         let _stopping = Stopping::begin(self);

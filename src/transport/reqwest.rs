@@ -21,6 +21,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// opens another one: hyper gives the answer out first, and a task of its own returns the connection. A caller that runs
 /// on another thread than that task can be faster. A pool of exactly so many connections as there are callers would then
 /// close one for each that is opened, for ever.
+///
+/// Where connecting takes microseconds, as on loopback, there can be more: a connection that comes back while the next
+/// request has one of its own by then is closed (hyper-util 0.1.21, `Checkout` and its waiter).
 const RETURNING: usize = 2;
 
 /// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.

@@ -26,7 +26,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Every consumer owns its share, and every second partition is the next one's.
+    /// The partitions are dealt out in turn, and each has a checkpoint.
     pub fn new(count: usize, consumers: usize) -> Self {
         let service = BlobService::new("checkpoints");
         let partitions = partitions(count);

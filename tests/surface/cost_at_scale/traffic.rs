@@ -6,7 +6,7 @@ use super::super::script::Sent;
 use super::super::support::loopback::Delivered;
 
 /// Requests by their kind on the bill, and bytes as HTTP/1.1 puts them on a connection, without TLS.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Traffic {
     pub write: f64,
     pub list: f64,

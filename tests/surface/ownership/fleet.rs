@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use eventhub_checkpointstore::PartitionOwnership;
 use eventhub_checkpointstore::balance::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPositions;
 use fastrand::Rng;
@@ -35,19 +36,23 @@ struct Fleet {
     robbed: BTreeMap<(String, String), Duration>,
     takeovers: usize,
     overlaps: usize,
+    /// In which nothing failed.
+    clean_stops: usize,
 }
 
 #[maybe_async]
 #[test]
 async fn nobody_believes_in_what_expired_and_calm_fleets_settle() {
-    let (mut takeovers, mut overlaps) = (0, 0);
+    let (mut takeovers, mut overlaps, mut clean_stops) = (0, 0, 0);
     for seed in 0..40 {
         let fleet = live_through(seed).await;
         takeovers += fleet.takeovers;
         overlaps += fleet.overlaps;
+        clean_stops += fleet.clean_stops;
     }
     assert!(takeovers > 50, "{takeovers} partitions were taken after they had expired");
     assert!(overlaps > 50, "{overlaps} seconds of two owners after a steal");
+    assert!(clean_stops > 20, "{clean_stops} stops in which nothing failed");
 }
 
 #[maybe_async]
@@ -65,11 +70,12 @@ async fn live_through(seed: u64) -> Fleet {
         robbed: BTreeMap::new(),
         takeovers: 0,
         overlaps: 0,
+        clean_stops: 0,
     };
     fleet.join();
     for second in 0..TROUBLE + CALM {
         if second < TROUBLE {
-            fleet.trouble().await;
+            fleet.trouble(seed).await;
         } else if second == TROUBLE {
             fleet.members.iter().for_each(|member| member.consumer.script.clear());
         }
@@ -100,14 +106,14 @@ impl Fleet {
         let often = [0.0, 0.1, 0.5, 1.0][rng.usize(..4)];
         self.members[index].consumer.script.set(move |_| match rng.f64() {
             chance if chance >= often => Act::Pass,
-            _ => [Act::Fail, Act::LoseAnswer, Act::Late(2)][rng.usize(..3)].clone(),
+            _ => [Act::Fail, Act::LoseAnswer, Act::Vanish, Act::Late(2)][rng.usize(..4)].clone(),
         });
     }
 }
 
 #[maybe_async]
 impl Fleet {
-    async fn trouble(&mut self) {
+    async fn trouble(&mut self, seed: u64) {
         if self.rng.u8(..30) != 0 {
             return;
         }
@@ -118,11 +124,22 @@ impl Fleet {
             2 if self.members.len() > 1 => _ = self.members.remove(index),
             3 if self.members.len() > 1 => {
                 let stopped = self.members.remove(index);
-                let _ = stopped.consumer.relinquish_all(Duration::from_secs(5)).await;
-                assert!(stopped.consumer.owned().is_empty());
+                self.stop(&stopped, seed).await;
             }
             _ => self.set_faults(index),
         }
+    }
+
+    /// Whatever went wrong in the rounds before: what a stop does not call failed is free.
+    async fn stop(&mut self, stopped: &Member, seed: u64) {
+        let released = stopped.consumer.relinquish_all(Duration::from_secs(5)).await;
+        assert!(stopped.consumer.owned().is_empty());
+        let listing = self.model.store.list_ownership(&group()).await.unwrap();
+        let left = listing.iter().filter(|it| it.owner_id() == Some(&stopped.owner_id));
+        let left: Vec<_> = left.map(PartitionOwnership::partition_id).collect();
+        let failed: Vec<_> = released.failed().map(|(record, _)| record.partition_id()).collect();
+        assert!(left.iter().all(|id| failed.contains(id)), "seed {seed}: {left:?}, {failed:?}");
+        self.clean_stops += usize::from(failed.is_empty() && !released.is_empty());
     }
 
     async fn rounds(&mut self, seed: u64) {

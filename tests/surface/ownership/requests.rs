@@ -18,7 +18,7 @@ use super::{partitions, revoked, won};
 
 /// Real requests; the clock that leases are judged by is the test's, and so is the service's.
 struct Clocked {
-    store: BlobCheckpointStore,
+    store: Box<dyn CheckpointStore>,
     clock: Arc<Clock>,
 }
 
@@ -63,7 +63,7 @@ impl CheckpointStore for Clocked {
 
     fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         self.clock.limits.lock().unwrap().push(limit);
-        CheckpointStore::limited(&self.store, limit / *self.clock.haste.lock().unwrap())
+        self.store.limited(limit / *self.clock.haste.lock().unwrap())
     }
 
     fn now(&self) -> Instant {
@@ -96,13 +96,20 @@ impl Served {
         self.service.set_clock_offset(elapsed.as_secs().try_into().unwrap());
     }
 
-    pub fn consumer(&self, owner_id: &str, retries: u32) -> OwnershipManager {
+    fn store(&self, retries: u32) -> BlobCheckpointStore {
         let quick = RetryOptions::default().with_base_delay(Duration::from_millis(1)).unwrap();
-        let store = BlobCheckpointStore::builder(&self.loopback.url(), "checkpoints")
+        BlobCheckpointStore::builder(&self.loopback.url(), "checkpoints")
             .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
             .retry(quick.with_max_retries(retries))
             .build()
-            .unwrap();
+            .unwrap()
+    }
+
+    pub fn consumer(&self, owner_id: &str, retries: u32) -> OwnershipManager {
+        self.consumer_over(Box::new(self.store(retries)), owner_id)
+    }
+
+    fn consumer_over(&self, store: Box<dyn CheckpointStore>, owner_id: &str) -> OwnershipManager {
         let store = Clocked { store, clock: Arc::clone(&self.clock) };
         OwnershipManager::new(store, &group(), owner_id, OwnershipOptions::default()).unwrap()
     }
@@ -263,17 +270,14 @@ async fn a_round_ends_although_the_service_hangs_and_its_limit_is_below_the_expi
 #[test]
 async fn a_round_over_a_fenced_store_ends_although_the_service_hangs() {
     let served = Served::new();
-    let credential = Credential::account_key("acct", "c2VjcmV0").unwrap();
-    let store = BlobCheckpointStore::new(&served.loopback.url(), "checkpoints", credential);
-    let seconds = Duration::from_secs;
-    // Lease 2 s, so a round may take 1 s; a call of the store may take 20 s.
-    let options = OwnershipOptions::new(seconds(1), seconds(3)).unwrap();
-    let a = OwnershipManager::new(store.unwrap().fenced(), &group(), "a", options).unwrap();
+    let a = served.consumer_over(Box::new(served.store(3).fenced()), "a");
+    served.set_haste(40);
     served.service.queue_faults([Fault::HangBefore]);
     let begun = Instant::now();
     let error = a.round(&partitions(2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(begun.elapsed() < seconds(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    served.set_haste(1);
     let round = a.round(&partitions(2)).await.unwrap();
     assert_eq!(won(&round), ["0", "1"]);
 }
