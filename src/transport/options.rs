@@ -199,12 +199,16 @@ pub(super) fn no_certificate() -> Error {
     Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
 }
 
+/// Around an IPv6 address in a URL, but not always in `NO_PROXY`.
+const BRACKETS: [char; 2] = ['[', ']'];
+
 /// Whether a comma-separated `NO_PROXY` names the host: `*`, the host itself, or a domain that it is in.
 ///
 /// The clients read the variable in different ways, so neither is asked.
 fn is_exempt(host: &str, list: &str) -> bool {
-    let host = host.to_ascii_lowercase();
+    let host = host.trim_matches(BRACKETS).to_ascii_lowercase();
     list.split(',').map(str::trim).any(|entry| {
+        let entry = entry.trim_matches(BRACKETS);
         let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
         match entry.as_str() {
             "" => false,
@@ -250,6 +254,9 @@ mod tests {
         for list in ["", "lob.example", "other.example", ","] {
             let variables = [("ALL_PROXY", "x"), ("NO_PROXY", list)];
             assert!(from_environment(true, &variables).is_some(), "{list}");
+        }
+        for list in ["::1", "[::1]"] {
+            assert!(is_exempt("[::1]", list) && !is_exempt("[::2]", list), "{list}");
         }
     }
 
