@@ -133,6 +133,7 @@ mod model;
 mod naming;
 pub mod ownership;
 mod protocol;
+mod request_options;
 mod store_options;
 mod stored_checkpoint;
 mod transport;
@@ -145,7 +146,6 @@ pub mod checkpointstoreblob_aio;
 pub mod checkpointstoreblob;
 
 pub use access_token::{AccessToken, TokenRequest};
-pub use container::RequestOptions;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "legacy")]
 #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
@@ -158,6 +158,7 @@ pub use model::{
 };
 pub use naming::NameCase;
 pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};
+pub use request_options::RequestOptions;
 pub use transport::{ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind};
 
 /// Pages beside the reference.
