@@ -89,7 +89,8 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //!   store, a blob that is not readable (1,000 at most, and that there are more), and a list without a `Date`; once in a
 //!   round of the official `EventProcessor`, its failed claims.
 //! - `debug`: every request that was done, with its time and attempts; each repetition; expected outcomes, such as a lost
-//!   claim or a blob that is not there; blobs beside the records that a list leaves out.
+//!   claim, a blob that is not there, or content that the service does not give; blobs beside the records that a list
+//!   leaves out.
 //!
 //! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: at `trace`, `ureq`
 //! prints whole URLs, of which a SAS is a part, and `ureq_proto` the bytes of every request, `Authorization` included.
