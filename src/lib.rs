@@ -94,8 +94,8 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //!
 //! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: at `trace`, `ureq`
 //! prints whole URLs, of which a SAS is a part, and `ureq_proto` the bytes of every request, `Authorization` included.
-//! Keep these two targets at `debug` or above, and below the feature `azure_storage_blobs` `azure_core` at `info`: at
-//! `debug` that SDK prints both.
+//! Keep these two targets at `debug` or above. With the feature `azure_storage_blobs` keep `azure_core` at `info` or
+//! above: at `debug` that SDK prints both.
 //!
 //! # Features
 //!

@@ -72,8 +72,8 @@ pub(crate) struct TransportOptions {
     pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub(crate) idle_timeout: Duration,
-    /// How many unused connections are kept; reqwest keeps up to twice as many, since it opens some too many. Default: as
-    /// many as there are concurrent claims, 16.
+    /// How many unused connections are kept; reqwest is told twice as many, see `RETURNING` there. Default: as many as
+    /// there are concurrent claims, 16.
     pub(crate) max_idle_connections: usize,
     /// Which proxy is used.
     pub(crate) proxy: ProxyOptions,
@@ -137,7 +137,7 @@ impl ChosenProxy {
 pub(super) fn unusable_proxy() -> Error {
     Error::new(
         ErrorKind::Configuration,
-        "the proxy is not a URL as in http://proxy.example:3128 or https://proxy.example",
+        "the proxy, which was given or stands in the environment, is not a URL as in http://proxy.example:3128 or https://proxy.example",
     )
 }
 
