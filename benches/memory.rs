@@ -90,7 +90,7 @@ fn runtime() -> Runtime {
 /// What the clients have beside a page: ureq two buffers of 128 KiB for a connection, hyper pieces of up to 408 KiB,
 /// of which some are on their way from the connection to the body, and both the request and the answer's head.
 const UREQ_BUFFERS: usize = (2 * 128 + 16) * 1024;
-const HYPER_BUFFERS: usize = (4 * 408 + 16) * 1024;
+const HYPER_BUFFERS: usize = (3 * 408 + 16) * 1024;
 
 /// What a list of 10,000 holds at most beyond its results, in processes of their own.
 fn peaks(endpoint: &Endpoint) {

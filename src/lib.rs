@@ -89,12 +89,13 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //!   store, a blob that is not readable (1,000 at most, and that there are more), and a list without a `Date`; once in a
 //!   round of the official `EventProcessor`, its failed claims.
 //! - `debug`: every request that was done, with its time and attempts; each repetition; expected outcomes, such as a lost
-//!   claim or a blob that is not there; blobs beside the records that a list leaves out.
+//!   claim, a blob that is not there, or content that the service does not give; blobs beside the records that a list
+//!   leaves out.
 //!
 //! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: at `trace`, `ureq`
 //! prints whole URLs, of which a SAS is a part, and `ureq_proto` the bytes of every request, `Authorization` included.
-//! Keep these two targets at `debug` or above, and below the feature `azure_storage_blobs` `azure_core` at `info`: at
-//! `debug` that SDK prints both.
+//! Keep these two targets at `debug` or above. With the feature `azure_storage_blobs` keep `azure_core` at `info` or
+//! above: at `debug` that SDK prints both.
 //!
 //! # Features
 //!
@@ -133,6 +134,7 @@ mod model;
 mod naming;
 pub mod ownership;
 mod protocol;
+mod request_options;
 mod store_options;
 mod stored_checkpoint;
 mod transport;
@@ -145,7 +147,6 @@ pub mod checkpointstoreblob_aio;
 pub mod checkpointstoreblob;
 
 pub use access_token::{AccessToken, TokenRequest};
-pub use container::RequestOptions;
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "legacy")]
 #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
@@ -158,6 +159,7 @@ pub use model::{
 };
 pub use naming::NameCase;
 pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};
+pub use request_options::RequestOptions;
 pub use transport::{ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind};
 
 /// Pages beside the reference.

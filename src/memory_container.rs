@@ -247,7 +247,8 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::container::{CallContext, RequestOptions};
+    use crate::container::CallContext;
+    use crate::request_options::RequestOptions;
 
     #[test]
     fn a_list_can_be_read_while_its_container_is_used() {

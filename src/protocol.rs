@@ -31,6 +31,8 @@ pub use api_version::ApiVersion;
 pub(crate) use connection_string::{ConnectionString, StringCredential};
 pub(crate) use container_name::ContainerName;
 pub(crate) use endpoint::Endpoint;
+#[cfg(feature = "legacy")]
+pub(crate) use get_blob::is_refusal_of_content;
 pub(crate) use list_xml::read_page;
 pub(crate) use operation::{Authorization, Operation, RequestParts, build};
 pub use retry::RetryOptions;

@@ -69,8 +69,8 @@ impl BlobCheckpointStoreBuilder {
         }
     }
 
-    /// The credential; it wins over one in the URL or the connection string. Only a SAS in the URL counts where the
-    /// credential is anonymous.
+    /// The credential; it wins over one in the URL or the connection string. An anonymous one wins over that of a
+    /// connection string only: a SAS in the URL is sent all the same.
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
         self.credential = Some(credential.into());
         self

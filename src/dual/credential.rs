@@ -291,7 +291,8 @@ impl TokenCache {
             )),
             State::Missing => {
                 let answer = self.renew(transport, time_left(transport, deadline)?).await;
-                if answer.is_err() {
+                // What failed for want of this caller's time may succeed for one that has more.
+                if answer.is_err() && time_left(transport, deadline).is_ok() {
                     self.failures.fetch_add(1, Ordering::Release);
                 }
                 answer

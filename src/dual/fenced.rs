@@ -9,7 +9,6 @@ use log::debug;
 use super::{
     BlobCheckpointStore, CheckpointStore, by_surface, example_end, example_start, maybe_async,
 };
-use crate::container::RequestOptions;
 use crate::error::{ErrorKind, Result};
 use crate::fence::{Known, Memory, Moment, Occasion, Verdict, judge};
 use crate::model::{
@@ -17,6 +16,7 @@ use crate::model::{
     UpdateOutcome,
 };
 use crate::naming::BlobKind;
+use crate::request_options::RequestOptions;
 
 /// Each lost race means that another writer has moved on, so one update rarely loses two. Only a container that breaks
 /// its promises comes here.

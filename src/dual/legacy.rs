@@ -6,13 +6,14 @@ use std::time::Instant;
 use super::runtime::map_concurrently;
 use super::{BlobCheckpointStore, by_surface, maybe_async};
 use crate::container::GetBlob;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::legacy::{LegacyLayout, MAX_CONTENT, ReadContent, defect, read_content};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, KeepReason,
     Listing, RunMode, SkipReason, SkippedBlob,
 };
 use crate::naming::BlobKind;
+use crate::protocol::is_refusal_of_content;
 use crate::stored_checkpoint::StoredCheckpoint;
 
 /// An empty blob has no first byte.
@@ -149,7 +150,9 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
             let read = match content {
                 Ok(Some(read)) => read,
                 Ok(None) => continue,
-                Err(error) if is_refusal(&error) => Err(SkipReason::ContentRefused),
+                Err(error) if is_refusal_of_content(error.kind()) => {
+                    Err(SkipReason::ContentRefused)
+                }
                 Err(error) => return Err(error),
             };
             skipped.extend(defect(&read).map(|reason| SkippedBlob::new(name, reason)));
@@ -190,11 +193,6 @@ async fn read_one(
     let name = format!("{}{}", layout.prefix(), blob.partition_id);
     let content = store.read_legacy(group, &blob.partition_id, &name, deadline).await;
     (name, content)
-}
-
-/// Whether it says something of this one blob, and would say it again.
-fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Rejected | ErrorKind::InvalidResponse)
 }
 
 struct Migration<'a> {

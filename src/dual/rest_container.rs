@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use log::{debug, warn};
+use log::{Level, debug, log, warn};
 
 use super::credential::time_left;
 use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
@@ -13,7 +13,7 @@ use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::protocol::{
     Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
     RetryOptions, ServiceFailure, build, read_page,
@@ -252,14 +252,11 @@ impl RestContainer {
                 let took = self.transport.now().saturating_duration_since(started);
                 debug!(target: super::LOG, "{name} {blob}: done in {took:?}, {attempts} attempts");
             }
-            Some(error) => match error.kind() {
-                ErrorKind::ConditionNotMet
-                | ErrorKind::BlobNotFound
-                | ErrorKind::ContainerAlreadyExists => {
-                    debug!(target: super::LOG, "{name} {blob}: {}", error.kind());
-                }
-                _ => warn!(target: super::LOG, "{error}; {attempts} attempts"),
-            },
+            Some(error) => {
+                let is_expected = operation.is_expected(error.kind());
+                let level = if is_expected { Level::Debug } else { Level::Warn };
+                log!(target: super::LOG, level, "{error}; {attempts} attempts");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     example_end, example_start, maybe_async,
 };
 use crate::container::{
-    CallContext, Condition, CreateContainer, DeleteBlob, PutBlob, RequestOptions, SetBlobMetadata,
+    CallContext, Condition, CreateContainer, DeleteBlob, PutBlob, SetBlobMetadata,
 };
 use crate::error::{ErrorKind, Result};
 use crate::listing_reader::Warned;
@@ -19,6 +19,7 @@ use crate::model::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, UpdateOutcome,
 };
 use crate::naming::{BlobKind, blob_name};
+use crate::request_options::RequestOptions;
 use crate::store_options::{MAX_CALL_TIMEOUT, StoreOptions};
 
 /// Keeps ownerships and checkpoints of Event Hubs consumers in a blob container.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::Known;
 use crate::model::Checkpoint;
 
-/// Of a partition's writes without an answer no more are remembered: an outage must not fill the memory.
+/// How many writes of a partition are remembered that have no answer yet: an outage must not fill the memory.
 const MAX_IN_DOUBT: usize = 100;
 
 /// What was last known of each partition, by the names of their blobs.

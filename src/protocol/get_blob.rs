@@ -5,9 +5,14 @@ use super::get_blob_properties::properties;
 use super::operation::header_value;
 use super::{Answer, Operation};
 use crate::container::{BlobContent, CallContext, GetBlob};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 const RANGE: HeaderName = HeaderName::from_static("x-ms-range");
+
+/// Whether it says something of this one blob, such as that it is archived, and would say it again.
+pub(crate) fn is_refusal_of_content(failure: ErrorKind) -> bool {
+    matches!(failure, ErrorKind::Rejected | ErrorKind::InvalidResponse)
+}
 
 /// [Get Blob](https://learn.microsoft.com/rest/api/storageservices/get-blob)
 impl Operation for GetBlob<'_> {
@@ -31,6 +36,11 @@ impl Operation for GetBlob<'_> {
 
     fn is_write(&self) -> bool {
         false
+    }
+
+    /// Whoever reads the content of blobs says for each what became of it.
+    fn is_expected(&self, failure: ErrorKind) -> bool {
+        failure == ErrorKind::BlobNotFound || is_refusal_of_content(failure)
     }
 
     fn headers(&self, headers: &mut HeaderMap) -> Result<()> {

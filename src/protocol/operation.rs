@@ -48,6 +48,16 @@ pub(crate) trait Operation {
         false
     }
 
+    /// Whether a failure is an answer that the caller asked for, so that it deserves no warning.
+    fn is_expected(&self, failure: ErrorKind) -> bool {
+        matches!(
+            failure,
+            ErrorKind::ConditionNotMet
+                | ErrorKind::BlobNotFound
+                | ErrorKind::ContainerAlreadyExists
+        )
+    }
+
     fn query<'a>(&'a self, _query: &mut Query<'a>) {}
 
     /// The headers of this operation alone.

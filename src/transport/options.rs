@@ -72,8 +72,8 @@ pub(crate) struct TransportOptions {
     pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub(crate) idle_timeout: Duration,
-    /// How many unused connections are kept; reqwest keeps up to twice as many, since it opens some too many. Default: as
-    /// many as there are concurrent claims, 16.
+    /// How many unused connections are kept; reqwest is told twice as many, see `RETURNING` there. Default: as many as
+    /// there are concurrent claims, 16.
     pub(crate) max_idle_connections: usize,
     /// Which proxy is used.
     pub(crate) proxy: ProxyOptions,
@@ -137,7 +137,7 @@ impl ChosenProxy {
 pub(super) fn unusable_proxy() -> Error {
     Error::new(
         ErrorKind::Configuration,
-        "the proxy is not a URL as in http://proxy.example:3128 or https://proxy.example",
+        "the proxy, which was given or stands in the environment, is not a URL as in http://proxy.example:3128 or https://proxy.example",
     )
 }
 
@@ -199,12 +199,16 @@ pub(super) fn no_certificate() -> Error {
     Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
 }
 
+/// Around an IPv6 address in a URL, but not always in `NO_PROXY`.
+const BRACKETS: [char; 2] = ['[', ']'];
+
 /// Whether a comma-separated `NO_PROXY` names the host: `*`, the host itself, or a domain that it is in.
 ///
 /// The clients read the variable in different ways, so neither is asked.
 fn is_exempt(host: &str, list: &str) -> bool {
-    let host = host.to_ascii_lowercase();
+    let host = host.trim_matches(BRACKETS).to_ascii_lowercase();
     list.split(',').map(str::trim).any(|entry| {
+        let entry = entry.trim_matches(BRACKETS);
         let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
         match entry.as_str() {
             "" => false,
@@ -250,6 +254,9 @@ mod tests {
         for list in ["", "lob.example", "other.example", ","] {
             let variables = [("ALL_PROXY", "x"), ("NO_PROXY", list)];
             assert!(from_environment(true, &variables).is_some(), "{list}");
+        }
+        for list in ["::1", "[::1]"] {
+            assert!(is_exempt("[::1]", list) && !is_exempt("[::2]", list), "{list}");
         }
     }
 

@@ -120,6 +120,7 @@ async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, 
     let mut body = BytesMut::with_capacity(usize::try_from(declared).unwrap_or_default());
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
+    drop((first, second));
     while let Some(chunk) = answer.chunk().await.map_err(classify)? {
         if (body.len() + chunk.len()) as u64 > limit {
             return Err(too_large(limit));

@@ -314,6 +314,41 @@ async fn a_credential_is_told_how_long_the_call_can_wait() {
     }
 }
 
+/// Uses up a short limit in vain, and delivers under any other.
+struct Slow(Script);
+
+const SHORT: Duration = Duration::from_secs(2);
+
+#[maybe_async]
+impl TokenCredential for Slow {
+    async fn get_token(
+        &self,
+        request: TokenRequest,
+    ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>> {
+        // So that callers meet.
+        pause(Duration::from_millis(20)).await;
+        if request.limit <= SHORT {
+            self.0.advance(request.limit);
+            return Err("no answer".into());
+        }
+        Ok(AccessToken::new("t1", super::script::start() + self.0.passed() + HOUR))
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_caller_with_little_time_does_not_fail_those_who_have_more() {
+    let script = Script::over(&BlobService::new("checkpoints")).patient();
+    let store = store(&script, Credential::token(Slow(script.clone())));
+    let store = &store;
+    let listed = at_once(vec![SHORT, 10 * SHORT, 10 * SHORT], |limit| async move {
+        let store = store.with_options(RequestOptions::new().timeout(limit));
+        store.list_ownership(&group()).await.is_ok()
+    })
+    .await;
+    assert_eq!(listed[1..], [true; 2]);
+}
+
 #[maybe_async]
 #[test]
 async fn a_token_that_does_not_live_long_is_not_asked_for_with_every_request() {

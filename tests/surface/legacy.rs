@@ -4,8 +4,12 @@ use eventhub_checkpointstore::{
     ChangeOutcome, ConsumerGroup, ErrorKind, KeepReason, LegacyLayout, RunMode, SkipReason,
 };
 
+use log::Level;
+
+use super::logging::count;
 use super::subject::BlobCheckpointStore;
 use super::support::blob_service::{Fault, ForeignBlob, error_reply};
+use super::support::capture_log;
 use super::support::loopback::Reply;
 use super::world::{World, position};
 use super::{azurite, checkpoint, group, maybe_async, test};
@@ -276,6 +280,33 @@ async fn one_blob_never_fails_the_list() {
         let strict = world.store_with(|builder| builder.strict(true));
         let error = strict.list_legacy_checkpoints(&group(), &layout).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn content_that_a_list_leaves_out_is_no_failed_request() {
+    capture_log::start();
+    let world = World::service();
+    let layout = LegacyLayout::stand_alone_host(&group(), "");
+    world.put_content("$Default/empty", "");
+    world.put_content("$Default/archived", "");
+    world.double().inject(|request| {
+        if request.method == "GET" && request.path().ends_with("/archived") {
+            return Fault::Answer(error_reply(409, "BlobArchived", "Not on archived blobs."));
+        }
+        Fault::None
+    });
+    let store = world.store();
+    for lists in 1..=2 {
+        let listing = store.list_legacy_checkpoints(&group(), &layout).await.unwrap();
+        assert_eq!(listing.skipped().len(), 2);
+        for (name, status) in [("$Default/empty", 416), ("$Default/archived", 409)] {
+            let lines = capture_log::lines_with(name);
+            let tells = lines.iter().any(|(_, line)| line.contains(&format!("status {status}")));
+            assert!(tells, "{lines:?}");
+            assert_eq!((count(Level::Debug, name), count(Level::Warn, name)), (lists, 0));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::support::capture_log;
 use super::{IS_BLOCKING, checkpoint, group, maybe_async, ownership, test};
 
 /// How many lines of this surface there are with a text, by level; partitions of their own tell tests apart.
-fn count(level: Level, text: &str) -> usize {
+pub(super) fn count(level: Level, text: &str) -> usize {
     let lines = capture_log::lines_with(text);
     let surface = if IS_BLOCKING { "blocking" } else { "aio" };
     let target = format!(" eventhub_checkpointstore::{surface} ");

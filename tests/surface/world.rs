@@ -1,9 +1,7 @@
 //! A container in memory, or one behind the double of the service: the same test runs over both.
 
-use eventhub_checkpointstore::MemoryContainer;
-use eventhub_checkpointstore::container::{
-    CallContext, Condition, GetBlobProperties, PutBlob, RequestOptions,
-};
+use eventhub_checkpointstore::container::{CallContext, Condition, GetBlobProperties, PutBlob};
+use eventhub_checkpointstore::{MemoryContainer, RequestOptions};
 
 use super::maybe_async;
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, BlobContainer, Credential};

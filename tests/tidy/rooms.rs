@@ -9,7 +9,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("naming", &["error", "model"]),
     ("metadata", &["error", "model"]),
     ("balance", &["error", "model"]),
-    ("container", &["error", "model"]),
+    ("request_options", &["error", "model"]),
+    ("container", &["model", "request_options"]),
     ("transport", &["error"]),
     // A retry is decided from the kind of a transport's error.
     ("protocol", &["container", "error", "model", "transport"]),

@@ -11,7 +11,7 @@ use rustls_platform_verifier::Verifier;
 #[derive(Debug)]
 pub(super) struct PlatformRoots {
     provider: Arc<CryptoProvider>,
-    verifier: OnceLock<Result<Verifier, Error>>,
+    verifier: OnceLock<Verifier>,
 }
 
 impl PlatformRoots {
@@ -20,8 +20,19 @@ impl PlatformRoots {
     }
 
     fn verifier(&self) -> Result<&Verifier, Error> {
-        let verifier = self.verifier.get_or_init(|| Verifier::new(Arc::clone(&self.provider)));
-        verifier.as_ref().map_err(Error::clone)
+        self.verifier_from(Verifier::new)
+    }
+
+    /// A failure is not kept: as a lack of file handles it may be over at the next connection.
+    fn verifier_from(
+        &self,
+        read: impl FnOnce(Arc<CryptoProvider>) -> Result<Verifier, Error>,
+    ) -> Result<&Verifier, Error> {
+        if let Some(verifier) = self.verifier.get() {
+            return Ok(verifier);
+        }
+        let verifier = read(Arc::clone(&self.provider))?;
+        Ok(self.verifier.get_or_init(|| verifier))
     }
 }
 
@@ -71,5 +82,14 @@ mod tests {
         let roots = PlatformRoots::new(provider());
         assert!(!roots.supported_verify_schemes().is_empty());
         assert!(roots.verifier.get().is_none());
+    }
+
+    #[test]
+    fn roots_that_could_not_be_read_are_read_again() {
+        let roots = PlatformRoots::new(provider());
+        for fault in ["no handles", "no such file"] {
+            let error = roots.verifier_from(|_| Err(Error::General(fault.into()))).unwrap_err();
+            assert_eq!(error, Error::General(fault.into()));
+        }
     }
 }

@@ -116,20 +116,24 @@ mod tests {
         }
     }
 
-    /// Takes as many connections as there are numbers, and answers so many requests on each.
+    /// Takes as many connections as there are numbers, and answers so many requests on each. The last answer says so, or
+    /// the next request might still go out on a connection that is being closed.
     fn serve(requests: &'static [usize]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             for &count in requests {
                 let mut stream = BufReader::new(listener.accept().unwrap().0);
-                for _ in 0..count {
+                for number in 1..=count {
                     let mut line = String::new();
                     while stream.read_line(&mut line).unwrap() > 2 {
                         line.clear();
                     }
-                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-                    stream.get_mut().write_all(answer).unwrap();
+                    let connection = if number == count { "close" } else { "keep-alive" };
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: {connection}\r\n\r\n"
+                    );
+                    stream.get_mut().write_all(answer.as_bytes()).unwrap();
                 }
             }
         });
