@@ -150,7 +150,7 @@ pub(crate) fn read_content(
         (None, Some(0)) => return Err(SkipReason::NoPosition),
         _ => {}
     }
-    Ok((Checkpoint::from_storage(group, partition_id.to_owned(), offset, number), repaired))
+    Ok((Checkpoint::from_storage(group, partition_id, offset.map(Into::into), number), repaired))
 }
 
 /// The value under a key, in whichever of `SequenceNumber`, `sequenceNumber` and `sequence_number` it stands.

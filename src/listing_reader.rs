@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::SystemTime;
 
+use smol_str::SmolStr;
+
 use crate::container::{BlobEntry, BlobEntryKind, PageEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::{is_directory, read_owner, read_position};
@@ -39,9 +41,12 @@ impl Record for PartitionOwnership {
     const KIND: BlobKind = BlobKind::Ownership;
 
     fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
+        if is_directory(found.metadata) {
+            return Err(SkipReason::Directory);
+        }
         let etag = found.etag.ok_or(SkipReason::Unreadable)?;
-        let owner_id = read_owner(found.metadata).map(str::to_owned);
-        let ownership = Self::from_storage(found.group, found.partition_id.to_owned(), owner_id);
+        let owner_id = read_owner(found.metadata).map(SmolStr::from);
+        let ownership = Self::from_storage(found.group, found.partition_id, owner_id);
         Ok((ownership.with_version(etag, found.last_modified), None))
     }
 
@@ -88,8 +93,8 @@ pub(crate) fn checkpoint_of<K: AsRef<str>, V: AsRef<str>>(
     }
     let checkpoint = Checkpoint::from_storage(
         group,
-        partition_id.to_owned(),
-        position.offset.map(str::to_owned),
+        partition_id,
+        position.offset.map(SmolStr::from),
         position.sequence_number,
     );
     Ok((checkpoint, repaired))
@@ -166,9 +171,6 @@ impl<'a, T: Record> ListingReader<'a, T> {
             BlobEntryKind::Blob => {}
         }
         let partition_id = partition_id(&entry.name, self.prefix.unwrap_or_default())?;
-        if is_directory(entry.metadata) {
-            return Err(SkipReason::Directory);
-        }
         T::read(Found {
             group: self.group,
             partition_id,

@@ -1,5 +1,7 @@
 use std::time::SystemTime;
 
+use smol_str::SmolStr;
+
 use super::check::check_header_text;
 use super::ownership::checked_partition_id;
 use super::{ConsumerGroup, ETag};
@@ -29,8 +31,8 @@ use crate::error::{Error, Result};
 )]
 pub struct Checkpoint {
     group: ConsumerGroup,
-    partition_id: String,
-    offset: Option<String>,
+    partition_id: SmolStr,
+    offset: Option<SmolStr>,
     sequence_number: Option<i64>,
     etag: Option<ETag>,
     last_modified: Option<SystemTime>,
@@ -84,19 +86,19 @@ impl Checkpoint {
         if offset.is_none() && sequence_number.is_none() {
             return Err(Error::invalid_input("a checkpoint needs an offset or a sequence number"));
         }
-        Ok(Self::from_storage(group, partition_id, offset, sequence_number))
+        Ok(Self::from_storage(group, partition_id, offset.map(SmolStr::from), sequence_number))
     }
 
     /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
     pub(crate) fn from_storage(
         group: &ConsumerGroup,
-        partition_id: String,
-        offset: Option<String>,
+        partition_id: impl Into<SmolStr>,
+        offset: Option<SmolStr>,
         sequence_number: Option<i64>,
     ) -> Self {
         Self {
             group: group.clone(),
-            partition_id,
+            partition_id: partition_id.into(),
             offset,
             sequence_number,
             etag: None,
@@ -178,15 +180,13 @@ fn check_offset(offset: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a stored offset stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
+/// Whether a stored offset, without blanks around it, stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
 pub(crate) fn means_no_offset(text: &str) -> bool {
-    let text = text.trim();
     text.is_empty() || text == "None" || text.eq_ignore_ascii_case("no offset")
 }
 
-/// Whether a stored sequence number stands for "none": empty (.NET), `None` (Python).
+/// Whether a stored sequence number, without blanks around it, stands for "none": empty (.NET), `None` (Python).
 pub(crate) fn means_no_number(text: &str) -> bool {
-    let text = text.trim();
     text.is_empty() || text == "None"
 }
 

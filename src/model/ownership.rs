@@ -1,5 +1,7 @@
 use std::time::{Duration, SystemTime};
 
+use smol_str::SmolStr;
+
 use super::check::{check_header_text, check_partition_id};
 use super::{ConsumerGroup, ETag};
 use crate::error::{Error, Result};
@@ -29,8 +31,8 @@ use crate::error::{Error, Result};
 )]
 pub struct PartitionOwnership {
     group: ConsumerGroup,
-    partition_id: String,
-    owner_id: Option<String>,
+    partition_id: SmolStr,
+    owner_id: Option<SmolStr>,
     etag: Option<ETag>,
     last_modified: Option<SystemTime>,
 }
@@ -61,9 +63,10 @@ impl PartitionOwnership {
     /// What was read: an owner id is not checked, so that no foreign record is refused.
     pub(crate) fn from_storage(
         group: &ConsumerGroup,
-        partition_id: String,
-        owner_id: Option<String>,
+        partition_id: impl Into<SmolStr>,
+        owner_id: Option<SmolStr>,
     ) -> Self {
+        let partition_id = partition_id.into();
         Self { group: group.clone(), partition_id, owner_id, etag: None, last_modified: None }
     }
 
@@ -158,17 +161,17 @@ impl PartitionOwnership {
     }
 }
 
-pub(super) fn checked_partition_id(partition_id: String) -> Result<String> {
+pub(super) fn checked_partition_id(partition_id: String) -> Result<SmolStr> {
     check_partition_id(&partition_id)?;
-    Ok(partition_id)
+    Ok(partition_id.into())
 }
 
-fn checked_owner_id(owner_id: String) -> Result<String> {
+fn checked_owner_id(owner_id: String) -> Result<SmolStr> {
     check_header_text("owner id", &owner_id)?;
     if owner_id.is_empty() {
         return Err(Error::invalid_input(
             "owner id \"\": an empty owner means that nobody owns the partition; use `released`",
         ));
     }
-    Ok(owner_id)
+    Ok(owner_id.into())
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-const MONTHS: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-
 /// Reads a date of HTTP; in the form that all servers send, without the detours of a general parser.
 pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
     let text = text.trim();
@@ -46,21 +44,40 @@ fn usual_form(text: &[u8]) -> Option<SystemTime> {
     else {
         return None;
     };
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0, |number: u64, digit| {
-            digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
-        })
-    };
-    let index = MONTHS.chunks_exact(3).position(|month| month == [*m0, *m1, *m2])?;
-    let (day, year) = (number(&[*d1, *d0])?, number(&[*y3, *y2, *y1, *y0])?);
-    let (hour, minute, second) = (number(&[*h1, *h0])?, number(&[*n1, *n0])?, number(&[*s1, *s0])?);
+    let month = month([*m0, *m1, *m2])?;
+    let (day, year) = (number(*d1, *d0)?, number(*y3, *y2)? * 100 + number(*y1, *y0)?);
+    let (hour, minute, second) = (number(*h1, *h0)?, number(*n1, *n0)?, number(*s1, *s0)?);
     // Leap seconds, days that a month does not have, and times before the epoch are left to the general parser.
     if !(1..=28).contains(&day) || year < 1970 || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days_since_epoch(year, u64::try_from(index).ok()?, day);
+    let days = days_since_epoch(year, month, day);
     let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn number(tens: u8, ones: u8) -> Option<u64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| u64::from(tens * 10 + ones))
+}
+
+/// January is 0.
+fn month(name: [u8; 3]) -> Option<u64> {
+    Some(match &name {
+        b"Jan" => 0,
+        b"Feb" => 1,
+        b"Mar" => 2,
+        b"Apr" => 3,
+        b"May" => 4,
+        b"Jun" => 5,
+        b"Jul" => 6,
+        b"Aug" => 7,
+        b"Sep" => 8,
+        b"Oct" => 9,
+        b"Nov" => 10,
+        b"Dec" => 11,
+        _ => return None,
+    })
 }
 
 /// Years begin in March here, so that the leap day comes last

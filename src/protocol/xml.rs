@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 /// Why a body could not be read. A body that ends early is always a fault, never a shorter list.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,15 @@ impl<'b> Walker<'b> {
     /// What stands before the next tag, without its entities.
     #[inline]
     pub(super) fn value_before_tag(&mut self) -> XmlResult<Cow<'b, str>> {
-        unescape(self.text_before_tag()?)
+        let rest = self.rest();
+        match memchr2(b'<', b'&', rest) {
+            Some(length) if rest[length] == b'<' => {
+                let from = self.at;
+                self.at += length;
+                Ok(Cow::Borrowed(&self.text[from..self.at]))
+            }
+            _ => unescape(self.text_before_tag()?),
+        }
     }
 
     /// Goes on behind a text if it is what comes next.
@@ -376,7 +384,7 @@ impl<'b> Walker<'b> {
     }
 }
 
-#[inline]
+#[cold]
 fn unescape(raw: &str) -> XmlResult<Cow<'_, str>> {
     let Some(first) = memchr(b'&', raw.as_bytes()) else {
         return Ok(Cow::Borrowed(raw));
