@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::records::{Records, Released, conclusive};
-use super::round::{FailedClaim, Tally, WonPartition, unanswered};
+use super::round::{FailedClaim, Tally, WonPartition, unsent};
 use super::unclaimed::Unclaimed;
 use super::{StartingPosition, StartingPositions};
 use crate::balance::{
@@ -158,7 +158,7 @@ impl RoundState {
         let mut outcomes = outcomes.into_iter();
         for claim in claims {
             let renewal = claim.reason == ClaimReason::Renewal;
-            let outcome = outcomes.next().unwrap_or_else(|| unanswered(&claim));
+            let outcome = outcomes.next().unwrap_or_else(|| unsent(claim.ownership.clone()));
             self.records.answered(&outcome);
             match outcome {
                 ClaimOutcome::Claimed(_) => {
