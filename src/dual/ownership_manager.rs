@@ -367,9 +367,9 @@ impl OwnershipManager {
         }
         let outcomes = match self.until(deadline) {
             Ok(store) => store.relinquish_ownership(&records).await,
-            Err(_) => Claims::new(records.into_iter().map(unsent).collect()),
+            Err(_) => Claims::new(records.iter().cloned().map(unsent).collect()),
         };
-        self.state().settle_released(outcomes, released);
+        self.state().settle_released(&records, outcomes, released);
     }
 
     /// Finds out which versions are stored; `false` if there is nothing to find out, or no way.
