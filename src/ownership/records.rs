@@ -118,14 +118,17 @@ impl Released {
         outcomes: Claims,
     ) {
         for (sent, outcome) in sent.iter().zip(outcomes) {
-            let is_lost = matches!(outcome, ClaimOutcome::Lost(_));
-            if is_lost && self.contested.contains(sent.partition_id()) {
+            match outcome {
                 // To our own late request, perhaps, whose answer may be known by now; the next list tells.
-                records.sent(std::slice::from_ref(sent));
-            } else {
-                records.answered(sent, &outcome);
+                ClaimOutcome::Lost(record) if self.contested.contains(sent.partition_id()) => {
+                    records.sent(std::slice::from_ref(sent));
+                    self.note(ClaimOutcome::Failed(record, changed_again()));
+                }
+                outcome => {
+                    records.answered(sent, &outcome);
+                    self.note(outcome);
+                }
             }
-            self.note(outcome);
         }
     }
 
@@ -179,6 +182,12 @@ impl Released {
     pub(crate) fn into_claims(self) -> Claims {
         Claims::new(self.outcomes.into_values().collect())
     }
+}
+
+fn changed_again() -> Error {
+    let text =
+        "the record was changed after it was listed, perhaps by a late request of this consumer";
+    Error::new(ErrorKind::ConditionNotMet, text).with_outcome_unknown(true)
 }
 
 /// A secondary may lag behind, so what it shows settles no doubt.
