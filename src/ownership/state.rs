@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn wherever_a_round_waited_it_goes_no_further_after_a_stop() {
+        let mut stopped = Stopped::new(false);
+        let Stopped { state, permit, renewals, now, .. } = &mut stopped;
+        assert!(state.plan(*permit, &["0".into()], listing("0"), *now).is_err());
+        assert!(state.send(*permit, &[renewals[0].ownership.clone()]).is_err());
+        assert!(state.start(*permit, Vec::new(), *now).is_err());
+        assert!(state.begin_round(*now).is_err(), "nor does another one begin");
+        assert!(!state.has_doubts());
+        assert_eq!(stopped.give_up(), [ours("1")], "the list of the round may be an old one");
+        stopped.state.end_stop();
+        assert!(stopped.state.begin_round(stopped.now).is_ok());
+    }
+
+    #[test]
     fn a_round_that_sent_nothing_settles_no_doubt_of_a_stop() {
         let mut stopped = Stopped::new(false);
         assert_eq!(stopped.give_up(), [ours("1")]);
@@ -372,6 +386,7 @@ mod tests {
         let sent = stopped.give_up();
         assert_eq!(sent, [ours("2")]);
         stopped.end_round(Claims::new(vec![ClaimOutcome::Claimed(ours("2"))]));
+        assert!(!stopped.state.has_unstarted(stopped.now), "nothing is won any more");
         stopped.end_give_up(&sent, ClaimOutcome::Claimed(ours("3").released()));
         assert!(!stopped.state.has_doubts());
         stopped.released = Released::default();
