@@ -117,10 +117,7 @@ impl RoundState {
         let listed = self.records.take_in(&self.owner_id, listing);
         self.leases.observe(&self.owner_id, &listed);
         self.note_revoked(now);
-        if !lags {
-            self.unclaimed.observe(partition_ids, &listed, now);
-        }
-        let unclaimed_for = self.unclaimed.ages(now);
+        let unclaimed_for = self.unclaimed.observe(partition_ids, &listed, now);
         let mut input =
             BalanceInput::new(&self.group, &self.owner_id, partition_ids, &listed, server_time);
         input.options = self.options;
