@@ -14,6 +14,10 @@
 //! running consumers must never have the same one, and a restarted consumer that kept its id goes on with its
 //! records.
 //!
+//! Records without an [`ETag`](crate::ETag) are never stolen: the read fallback of a store lists those of the other
+//! naming so, and their owner would not learn of a claim under the own one. They count for their owner until they
+//! expire, so a fleet of two namings may stay uneven.
+//!
 //! A free partition is normally left to the consumer whose share it belongs to. One that nobody took for an
 //! interval beyond the expiration is taken by any consumer, above the share if need be (by a
 //! [`Balanced`](BalanceStrategy::Balanced) one as its one partition of the round): partitions without an owner are worse
@@ -205,9 +209,7 @@ pub fn balance(input: &BalanceInput<'_>) -> Result<Plan> {
     let missing = share.own.saturating_sub(fleet.mine.len());
     let needed = missing.min(limit);
     let (claim, free_left) = fleet.free.split_at(claims_now(&fleet.free, needed, limit));
-    let surplus = surplus(&fleet.others, share.floor, &mut rng);
-    // When no free one is left, what is missing here is exactly what others have above their shares: each steal is from
-    // one who has at least two more.
+    let surplus = surplus(&fleet.others, &share, &mut rng);
     let steals = needed.saturating_sub(claim.len()).min(surplus.len());
     let (steal, surplus_left) = surplus.split_at(steals);
 
@@ -216,7 +218,7 @@ pub fn balance(input: &BalanceInput<'_>) -> Result<Plan> {
         claim: claim.iter().map(|free| free.claim(input)).collect::<Result<_>>()?,
         steal: steal.iter().map(|one| one.claim(input)).collect::<Result<_>>()?,
         spare: if is_greedy && missing > 0 {
-            spare(input, free_left, surplus_left, share.own)?
+            spare(input, free_left, surplus_left)?
         } else {
             Vec::new()
         },
@@ -233,13 +235,12 @@ fn claims_now(free: &[FreePartition<'_>], needed: usize, limit: usize) -> usize 
     needed.max(overdue).min(limit).min(free.len())
 }
 
-/// Free ones first. What is stolen must still make the fleet more even if it is the last one to the share.
+/// Free ones first.
 fn spare(
     input: &BalanceInput<'_>,
     free: &[FreePartition<'_>],
     surplus: &[Surplus<'_>],
-    share: usize,
 ) -> Result<Vec<PlannedClaim>> {
-    let steals = surplus.iter().filter(|one| one.load > share);
-    free.iter().map(|one| one.claim(input)).chain(steals.map(|one| one.claim(input))).collect()
+    let steals = surplus.iter().map(|one| one.claim(input));
+    free.iter().map(|one| one.claim(input)).chain(steals).collect()
 }

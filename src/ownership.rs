@@ -21,6 +21,6 @@ mod unclaimed;
 
 pub(crate) use records::Released;
 pub use round::{FailedClaim, Round, WonPartition};
-pub(crate) use round::{Tally, out_of_time};
+pub(crate) use round::{Tally, out_of_time, unsent};
 pub use starting_position::{StartingPosition, StartingPositions};
 pub(crate) use state::{Permit, RoundState, stopped};

@@ -10,7 +10,7 @@ use crate::model::PartitionOwnership;
 /// What is fair, as one consumer sees it.
 pub(super) struct Share {
     /// What every owner is entitled to.
-    pub(super) floor: usize,
+    floor: usize,
     /// What this consumer should own: the floor, or one more if the remainder has one left for it.
     pub(super) own: usize,
 }
@@ -28,7 +28,7 @@ impl Share {
 pub(super) struct Surplus<'a> {
     record: &'a PartitionOwnership,
     /// How many its owner has when this one is taken, and the ones before it are gone.
-    pub(super) load: usize,
+    load: usize,
 }
 
 impl Surplus<'_> {
@@ -45,22 +45,24 @@ impl Surplus<'_> {
 /// steal from it at the same moment, all together they leave it its floor.
 ///
 /// A record without an ETag is one of the other naming: its owner would not learn of a claim under the own one, so it
-/// is left alone until it expires.
+/// is left alone until it expires. Where such ones are most of the surplus, what is left must still make the fleet more
+/// even when it is the last one to the share: else it would be stolen back, for ever.
 pub(super) fn surplus<'a>(
     others: &[Vec<&'a PartitionOwnership>],
-    floor: usize,
+    share: &Share,
     rng: &mut Rng,
 ) -> Vec<Surplus<'a>> {
     let mut surplus = Vec::new();
     for theirs in others {
-        let mut movable = theirs.get(floor..).unwrap_or_default().to_vec();
+        let mut movable = theirs.get(share.floor..).unwrap_or_default().to_vec();
         movable.retain(|record| record.etag().is_some());
         rng.shuffle(&mut movable);
-        let loads = (floor + 1..=theirs.len()).rev();
+        let loads = (share.floor + 1..=theirs.len()).rev();
         surplus
             .extend(movable.into_iter().zip(loads).map(|(record, load)| Surplus { record, load }));
     }
     rng.shuffle(&mut surplus);
+    surplus.retain(|one| one.load > share.own);
     surplus.sort_by_key(|one| Reverse(one.load));
     surplus
 }

@@ -244,6 +244,20 @@ fn what_was_renewed_least_recently_is_renewed_first() {
     assert_eq!(order, ["3", "1", "0", "2"]);
 }
 
+/// "away" has two above the floor that cannot be stolen, so "full" is the only one to steal from; it has one more, and
+/// would have one less then.
+#[test]
+fn a_steal_that_would_be_stolen_back_is_left() {
+    let mut listed = owned(&[("away", 7), ("full", 6), ("b", 5), ("me", 5)]);
+    assert_eq!(stolen_from(&greedy(23, &listed)), BTreeMap::from([("away", 1)]));
+    for record in &mut listed[..7] {
+        *record = record.clone().without_etag();
+    }
+    for plan in [greedy(23, &listed), balanced(23, &listed)] {
+        assert_eq!((plan.share, plan.steal), (6, vec![]));
+    }
+}
+
 #[test]
 fn what_cannot_be_stored_is_refused() {
     let (group, ids) = (group(), vec!["a/b".to_owned()]);

@@ -13,6 +13,7 @@ use crate::model::{
 ///
 /// Implement it to keep them elsewhere than in blobs. Claims must be atomic: of several claims of the same version
 /// of a record, or of several first claims of a partition, exactly one succeeds.
+/// A listed ownership has an [`ETag`](crate::ETag) that tells its version: one without is never stolen.
 ///
 /// Growth: new operations come as provided methods.
 ///

@@ -8,9 +8,9 @@ use super::runtime::{Interrupt, Lock};
 use super::{CheckpointStore, by_surface, maybe_async};
 use crate::balance::{OwnershipOptions, PlannedClaim, Revocation};
 use crate::error::{Error, Result};
-use crate::model::{Checkpoint, ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::model::{Checkpoint, Claims, ConsumerGroup, Listing, PartitionOwnership};
 use crate::ownership::{
-    Permit, Released, Round, RoundState, StartingPositions, Tally, out_of_time, stopped,
+    Permit, Released, Round, RoundState, StartingPositions, Tally, out_of_time, stopped, unsent,
 };
 
 /// What is added to a moment must not exceed what a moment can be.
@@ -142,7 +142,7 @@ pub struct OwnershipManager {
 }
 
 struct Inner {
-    store: Box<dyn CheckpointStore>,
+    store: Arc<dyn CheckpointStore>,
     /// One round at a time; held while it waits.
     round: Lock<()>,
     /// For the round that has its turn.
@@ -187,7 +187,7 @@ impl OwnershipManager {
     ) -> Result<Self> {
         let (group, owner_id) = (group.clone(), owner_id.into());
         let state = RoundState::new(group, owner_id, options, positions, fastrand::u64(..))?;
-        let store = Box::new(store);
+        let store = Arc::new(store);
         let (round, interrupt) = (Lock::default(), Interrupt::default());
         let inner = Inner { store, round, interrupt, state: Mutex::new(state) };
         Ok(Self { inner: Arc::new(inner) })
@@ -233,30 +233,13 @@ impl OwnershipManager {
     }
 
     /// A store whose calls end by a moment, if it can be limited.
-    fn until(&self, deadline: Instant) -> Result<Limited<'_>> {
+    fn until(&self, deadline: Instant) -> Result<Box<dyn CheckpointStore>> {
         let left = deadline.saturating_duration_since(self.now());
         if left.is_zero() {
             return Err(out_of_time());
         }
-        Ok(match self.inner.store.limited(left) {
-            Some(store) => Limited::Own(store),
-            None => Limited::Shared(&*self.inner.store),
-        })
-    }
-}
-
-/// A store for the rest of a round.
-enum Limited<'a> {
-    Own(Box<dyn CheckpointStore>),
-    Shared(&'a dyn CheckpointStore),
-}
-
-impl Limited<'_> {
-    fn store(&self) -> &dyn CheckpointStore {
-        match self {
-            Self::Own(store) => &**store,
-            Self::Shared(store) => *store,
-        }
+        let store = &self.inner.store;
+        Ok(store.limited(left).unwrap_or_else(|| Box::new(Arc::clone(store))))
     }
 }
 
@@ -275,10 +258,6 @@ impl Drop for Stopping<'_> {
     fn drop(&mut self) {
         self.0.state().end_stop();
     }
-}
-
-fn unsent(record: PartitionOwnership) -> ClaimOutcome {
-    ClaimOutcome::Failed(record, out_of_time())
 }
 
 #[maybe_async]
@@ -387,10 +366,10 @@ impl OwnershipManager {
             return;
         }
         let outcomes = match self.until(deadline) {
-            Ok(store) => store.store().relinquish_ownership(&records).await,
-            Err(_) => Claims::new(records.into_iter().map(unsent).collect()),
+            Ok(store) => store.relinquish_ownership(&records).await,
+            Err(_) => Claims::new(records.iter().cloned().map(unsent).collect()),
         };
-        self.state().settle_released(outcomes, released);
+        self.state().settle_released(&records, outcomes, released);
     }
 
     /// Finds out which versions are stored; `false` if there is nothing to find out, or no way.
@@ -405,7 +384,7 @@ impl OwnershipManager {
     async fn list(&self, deadline: Instant) -> Result<Listing<PartitionOwnership>> {
         let group = self.state().group().clone();
         let store = self.until(deadline)?;
-        store.store().list_ownership(&group).await
+        store.list_ownership(&group).await
     }
 
     async fn claim(
@@ -420,7 +399,7 @@ impl OwnershipManager {
         let outcomes = match self.until(deadline) {
             Ok(store) => {
                 self.state().send(permit, &ownerships)?;
-                store.store().claim_ownership(&ownerships).await
+                store.claim_ownership(&ownerships).await
             }
             Err(_) => Claims::default(),
         };
@@ -436,7 +415,7 @@ impl OwnershipManager {
         }
         let group = self.state().group().clone();
         let store = self.until(deadline)?;
-        Ok(store.store().list_checkpoints(&group).await?.into_items())
+        Ok(store.list_checkpoints(&group).await?.into_items())
     }
 }
 

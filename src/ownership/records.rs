@@ -63,13 +63,13 @@ impl Records {
         self.doubtful.extend(sent);
     }
 
-    pub(super) fn answered(&mut self, outcome: &ClaimOutcome) {
-        let partition_id = outcome.partition_id();
+    pub(super) fn answered(&mut self, sent: &PartitionOwnership, outcome: &ClaimOutcome) {
+        let partition_id = sent.partition_id();
         let is_unknown =
             matches!(outcome, ClaimOutcome::Failed(_, error) if error.is_outcome_unknown());
-        // A list was faster than an answer that is late.
-        let is_settled = !self.is_doubtful(partition_id);
-        if is_unknown || is_settled {
+        // A list was faster than an answer that is late, and a stop may have sent something else since then.
+        let is_late = self.doubtful.get(partition_id) != Some(sent);
+        if is_unknown || is_late {
             return;
         }
         self.doubtful.remove(partition_id);
@@ -111,14 +111,24 @@ impl Released {
         next
     }
 
-    pub(super) fn settle(&mut self, records: &mut Records, outcomes: Claims) {
-        for outcome in outcomes {
-            let is_lost = matches!(outcome, ClaimOutcome::Lost(_));
-            // To our own late request, perhaps; the next list tells.
-            if !(is_lost && self.contested.contains(outcome.partition_id())) {
-                records.answered(&outcome);
+    pub(super) fn settle(
+        &mut self,
+        records: &mut Records,
+        sent: &[PartitionOwnership],
+        outcomes: Claims,
+    ) {
+        for (sent, outcome) in sent.iter().zip(outcomes) {
+            match outcome {
+                // To our own late request, perhaps, whose answer may be known by now; the next list tells.
+                ClaimOutcome::Lost(record) if self.contested.contains(sent.partition_id()) => {
+                    records.sent(std::slice::from_ref(sent));
+                    self.note(ClaimOutcome::Failed(record, changed_again()));
+                }
+                outcome => {
+                    records.answered(sent, &outcome);
+                    self.note(outcome);
+                }
             }
-            self.note(outcome);
         }
     }
 
@@ -172,6 +182,12 @@ impl Released {
     pub(crate) fn into_claims(self) -> Claims {
         Claims::new(self.outcomes.into_values().collect())
     }
+}
+
+fn changed_again() -> Error {
+    let text =
+        "the record was changed after it was listed, perhaps by a late request of this consumer";
+    Error::new(ErrorKind::ConditionNotMet, text).with_outcome_unknown(true)
 }
 
 /// A secondary may lag behind, so what it shows settles no doubt.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::StartingPosition;
 use crate::balance::{PlannedClaim, Revocation};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Checkpoint, ClaimOutcome};
+use crate::model::{Checkpoint, ClaimOutcome, PartitionOwnership};
 
 /// A partition that is newly owned, and where its reading begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +63,9 @@ pub(crate) struct Tally {
     pub(crate) replaceable: usize,
 }
 
-/// A claim for which the round had no time left; nothing was sent.
-pub(super) fn unanswered(claim: &PlannedClaim) -> ClaimOutcome {
-    ClaimOutcome::Failed(claim.ownership.clone(), out_of_time())
+/// What becomes of a record for which there is no time left.
+pub(crate) fn unsent(record: PartitionOwnership) -> ClaimOutcome {
+    ClaimOutcome::Failed(record, out_of_time())
 }
 
 /// Nothing was sent, because there is no time left for an answer.

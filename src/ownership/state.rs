@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::records::{Records, Released, conclusive};
-use super::round::{FailedClaim, Tally, WonPartition, unanswered};
+use super::round::{FailedClaim, Tally, WonPartition, unsent};
 use super::unclaimed::Unclaimed;
 use super::{StartingPosition, StartingPositions};
 use crate::balance::{
@@ -117,10 +117,7 @@ impl RoundState {
         let listed = self.records.take_in(&self.owner_id, listing);
         self.leases.observe(&self.owner_id, &listed);
         self.note_revoked(now);
-        if !lags {
-            self.unclaimed.observe(partition_ids, &listed, now);
-        }
-        let unclaimed_for = self.unclaimed.ages(now);
+        let unclaimed_for = self.unclaimed.observe(partition_ids, &listed, now);
         let mut input =
             BalanceInput::new(&self.group, &self.owner_id, partition_ids, &listed, server_time);
         input.options = self.options;
@@ -158,9 +155,11 @@ impl RoundState {
         let mut outcomes = outcomes.into_iter();
         for claim in claims {
             let renewal = claim.reason == ClaimReason::Renewal;
-            let outcome = outcomes.next().unwrap_or_else(|| unanswered(&claim));
-            self.records.answered(&outcome);
-            match outcome {
+            let outcome = outcomes.next();
+            if let Some(outcome) = &outcome {
+                self.records.answered(&claim.ownership, outcome);
+            }
+            match outcome.unwrap_or_else(|| unsent(claim.ownership.clone())) {
                 ClaimOutcome::Claimed(_) => {
                     let partition_id = claim.partition_id();
                     if !is_over && self.leases.grant(partition_id, started) {
@@ -262,8 +261,13 @@ impl RoundState {
     }
 
     /// What failed can be tried again; everything else is forgotten.
-    pub(crate) fn settle_released(&mut self, outcomes: Claims, released: &mut Released) {
-        released.settle(&mut self.records, outcomes);
+    pub(crate) fn settle_released(
+        &mut self,
+        sent: &[PartitionOwnership],
+        outcomes: Claims,
+        released: &mut Released,
+    ) {
+        released.settle(&mut self.records, sent, outcomes);
     }
 
     /// Takes in a list that was asked for because of doubts. `false` if it settles none.
@@ -288,4 +292,114 @@ impl RoundState {
 /// Whoever gave everything up is not to be told that something was won, or lost.
 pub(crate) fn stopped() -> Error {
     Error::new(ErrorKind::Other, "the round was ended: this consumer has given everything up")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::model::ETag;
+
+    /// One partition, which a round is about to renew when a stop begins.
+    struct Stopped {
+        state: RoundState,
+        released: Released,
+        permit: Permit,
+        renewals: Vec<PlannedClaim>,
+        now: Instant,
+    }
+
+    fn ours(etag: &str) -> PartitionOwnership {
+        let group = ConsumerGroup::new("ns", "hub", "$Default").unwrap();
+        let record = PartitionOwnership::new(&group, "0", "me").unwrap();
+        record.with_etag(ETag::new(etag).unwrap()).with_last_modified(SystemTime::UNIX_EPOCH)
+    }
+
+    fn listing(etag: &str) -> Listing<PartitionOwnership> {
+        Listing::new(vec![ours(etag)], Vec::new(), SystemTime::UNIX_EPOCH)
+    }
+
+    impl Stopped {
+        fn new(was_sent: bool) -> Self {
+            let (group, positions) = (ours("1").group().clone(), StartingPositions::default());
+            let (options, now) = (OwnershipOptions::default(), Instant::now());
+            let mut state = RoundState::new(group, "me".into(), options, positions, 0).unwrap();
+            let permit = state.begin_round(now).unwrap();
+            let plan = state.plan(permit, &["0".into()], listing("1"), now).unwrap();
+            if was_sent {
+                state.send(permit, &plan.ownerships()).unwrap();
+            }
+            state.begin_stop();
+            Self { state, released: Released::default(), permit, renewals: plan.renew, now }
+        }
+
+        fn give_up(&mut self) -> Vec<PartitionOwnership> {
+            self.state.give_up(&self.released)
+        }
+
+        fn resolve(&mut self, etag: &str) {
+            assert!(self.state.resolve(Ok(listing(etag)), &mut self.released));
+        }
+
+        fn end_round(&mut self, outcomes: Claims) {
+            let (renewals, times) = (std::mem::take(&mut self.renewals), (self.now, self.now));
+            self.state.settle(self.permit, renewals, outcomes, times, &mut Tally::default());
+        }
+
+        fn end_give_up(&mut self, sent: &[PartitionOwnership], outcome: ClaimOutcome) {
+            let outcomes = Claims::new(vec![outcome]);
+            self.state.settle_released(sent, outcomes, &mut self.released);
+        }
+    }
+
+    #[test]
+    fn wherever_a_round_waited_it_goes_no_further_after_a_stop() {
+        let mut stopped = Stopped::new(false);
+        let Stopped { state, permit, renewals, now, .. } = &mut stopped;
+        assert!(state.plan(*permit, &["0".into()], listing("0"), *now).is_err());
+        assert!(state.send(*permit, &[renewals[0].ownership.clone()]).is_err());
+        assert!(state.start(*permit, Vec::new(), *now).is_err());
+        assert!(state.begin_round(*now).is_err(), "nor does another one begin");
+        assert!(!state.has_doubts());
+        assert_eq!(stopped.give_up(), [ours("1")], "the list of the round may be an old one");
+        stopped.state.end_stop();
+        assert!(stopped.state.begin_round(stopped.now).is_ok());
+    }
+
+    #[test]
+    fn a_round_that_sent_nothing_settles_no_doubt_of_a_stop() {
+        let mut stopped = Stopped::new(false);
+        assert_eq!(stopped.give_up(), [ours("1")]);
+        stopped.end_round(Claims::default());
+        assert!(stopped.state.has_doubts(), "nobody knows yet what became of the relinquish");
+    }
+
+    #[test]
+    fn a_late_answer_to_a_round_does_not_bring_back_what_a_stop_gives_up() {
+        let mut stopped = Stopped::new(true);
+        assert_eq!(stopped.give_up(), []);
+        stopped.resolve("2");
+        let sent = stopped.give_up();
+        assert_eq!(sent, [ours("2")]);
+        stopped.end_round(Claims::new(vec![ClaimOutcome::Claimed(ours("2"))]));
+        assert!(!stopped.state.has_unstarted(stopped.now), "nothing is won any more");
+        stopped.end_give_up(&sent, ClaimOutcome::Claimed(ours("3").released()));
+        assert!(!stopped.state.has_doubts());
+        stopped.released = Released::default();
+        assert_eq!(stopped.give_up(), [], "it is not ours any more");
+    }
+
+    /// The late renewal makes its version between the list and the relinquish, and is answered before that.
+    #[test]
+    fn what_a_stop_loses_to_a_late_renewal_is_looked_for_again() {
+        let mut stopped = Stopped::new(true);
+        stopped.resolve("1");
+        let sent = stopped.give_up();
+        stopped.end_round(Claims::new(vec![ClaimOutcome::Claimed(ours("2"))]));
+        stopped.end_give_up(&sent, ClaimOutcome::Lost(ours("1")));
+        assert!(stopped.state.has_doubts(), "the renewal was our own");
+        stopped.resolve("2");
+        assert_eq!(stopped.give_up(), [ours("2")]);
+    }
 }

@@ -154,7 +154,7 @@ fn a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind() {
     }
 }
 
-/// Nobody drops the round here, and nobody polls it: it goes no further all the same.
+/// Nobody drops the round here, and nobody polls it until the stop has ended: it goes no further all the same.
 #[test]
 fn a_stop_does_not_wait_for_a_round_in_another_task() {
     let ids = partitions(3);
@@ -170,10 +170,10 @@ fn a_stop_does_not_wait_for_a_round_in_another_task() {
         interrupted += 1;
         let released = finish(a.relinquish_all(Duration::from_secs(5)));
         assert!(released.all_claimed(), "after {polls} polls: {released:?}");
-        let b = manager(&container, "b");
-        assert_eq!(finish(b.round(&ids)).unwrap().won.len(), 3, "after {polls} polls");
         let ended = finish(round);
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::Other, "after {polls} polls");
+        let b = manager(&container, "b");
+        assert_eq!(finish(b.round(&ids)).unwrap().won.len(), 3, "after {polls} polls");
         assert!(a.owned().is_empty() && finish(a.relinquish_all(Duration::ZERO)).is_empty());
     }
     assert!(interrupted >= 6, "{interrupted}");

@@ -168,6 +168,23 @@ async fn a_doubt_about_a_claim_that_was_not_applied_leaves_nothing_to_tell() {
     assert!(released.is_empty(), "{released:?}");
 }
 
+#[maybe_async]
+#[test]
+async fn a_doubt_that_the_list_of_a_later_round_settled_costs_a_stop_nothing() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| match call {
+        Call::Claim(id) if id == "1" => Act::Vanish,
+        _ => Act::Pass,
+    });
+    let _ = a.round(&partitions(2)).await.unwrap();
+    let _ = a.round(&partitions(1)).await.unwrap();
+    a.script.take_calls();
+    let released = a.relinquish_all(LIMIT).await;
+    assert_eq!((released.all_claimed(), released.len()), (true, 1), "{released:?}");
+    assert_eq!(a.script.take_calls(), [Call::Relinquish("0".to_owned())]);
+}
+
 /// A list that fails does not keep back what is surely ours.
 #[maybe_async]
 #[test]
@@ -203,6 +220,26 @@ async fn a_late_renewal_of_our_own_is_not_taken_for_another_consumer() {
     assert_eq!((released.all_claimed(), released.len()), (true, 1), "{released:?}");
     let round = b.round(&partitions(1)).await.unwrap();
     assert_eq!(won(&round), ["0"]);
+}
+
+/// As if one were late after each list: at the end nobody knows, and no other consumer is to blame.
+#[maybe_async]
+#[test]
+async fn what_own_late_requests_keep_from_a_stop_stays_in_doubt() {
+    let model = Model::new();
+    let a = model.consumer("a");
+    a.script.set(|call| match call {
+        Call::Claim(_) => Act::LoseAnswer,
+        Call::Relinquish(_) => Act::Rival("a"),
+        _ => Act::Pass,
+    });
+    let _ = a.round(&partitions(1)).await.unwrap();
+    let released = a.relinquish_all(LIMIT).await;
+    let unknown = released.failed().filter(|(_, error)| error.is_outcome_unknown()).count();
+    assert_eq!((released.len(), unknown), (1, 1), "{released:?}");
+    a.script.clear();
+    let again = a.relinquish_all(LIMIT).await;
+    assert_eq!((again.all_claimed(), again.len()), (true, 1), "{again:?}");
 }
 
 #[maybe_async]
