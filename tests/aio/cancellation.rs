@@ -20,6 +20,7 @@ use eventhub_checkpointstore::{
 use crate::support::blob_service::ForeignBlob;
 use crate::support::blob_service::{BlobService, Fault};
 use crate::support::loopback::Loopback;
+use crate::support::report;
 use crate::surface::script::{HOST, Script};
 use crate::surface::{assert_all_closed, checkpoint, group, ownership};
 
@@ -332,7 +333,7 @@ fn dropped_at_every_poll() {
             assert!(polls >= 5, "{operation:?} was only dropped at {polls} points");
         }
     }
-    println!("dropped at {points} points");
+    report::show(&format!("dropped at {points} points"));
     assert!(points > 600, "{points}");
 }
 

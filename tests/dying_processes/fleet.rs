@@ -12,6 +12,7 @@ use fastrand::Rng;
 use super::orders::{EXPIRATION, INTERVAL, Orders, PARTITIONS, Surface, group};
 use super::support::azurite::Azurite;
 use super::support::process::Killed;
+use super::support::report;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONSUMERS: usize = 6;
@@ -168,9 +169,9 @@ impl Fleet {
         (0..CONSUMERS).for_each(|number| self.kill(number));
         self.look();
         let Seen { looks, kills, takeovers, oldest, stored, .. } = &self.seen;
-        println!(
+        report::show(&format!(
             "{kills} kills, {takeovers} takeovers, {looks} looks, {oldest:?} the longest time without a renewal, stored {stored:?}"
-        );
+        ));
         assert_eq!(stored.len(), PARTITIONS);
         assert!(
             *kills > CONSUMERS && *takeovers > PARTITIONS,
