@@ -49,16 +49,21 @@ fn drawn_sizes(rng: &mut Rng, count: usize) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The row of one size, over so many seeds.
-fn row(kind: Kind, (consumers, partitions): (usize, usize), seeds: u64) -> Row {
-    let mut row = Row::new(kind, consumers, partitions);
-    (0..seeds).for_each(|seed| row.live_through(seed));
-    row.expect_bounds();
-    row
+/// Lives through fleets of one kind, small ones with several seeds.
+fn fleets(kind: Kind, sizes: impl IntoIterator<Item = (usize, usize)>) {
+    let mut table = vec![table::HEADER.to_owned()];
+    for (consumers, partitions) in sizes {
+        let mut row = Row::new(kind, consumers, partitions);
+        let seeds = if consumers * partitions < 1_000 { 6 } else { 1 };
+        (0..seeds).for_each(|seed| row.live_through(seed));
+        row.expect_bounds();
+        table.push(row.to_string());
+    }
+    report::show(&table.join("\n"));
 }
 
 #[test]
-fn fleets_of_all_sizes() {
+fn greedy_fleets_of_all_sizes() {
     let corners = [
         (1, 1),
         (1, MOST_PARTITIONS),
@@ -71,27 +76,23 @@ fn fleets_of_all_sizes() {
         (3, 1_000),
         (MOST_CONSUMERS, MOST_PARTITIONS),
     ];
-    let mut table = vec![table::HEADER.to_owned()];
-    let mut add = |kind, size, seeds| {
-        let row = row(kind, size, seeds);
-        table.push(row.to_string());
-    };
-    for size in corners {
-        add(Kind::Greedy, size, if size.0 * size.1 < 1_000 { 6 } else { 1 });
-    }
-    for size in drawn_sizes(&mut Rng::with_seed(1), 10) {
-        add(Kind::Greedy, size, 1);
-    }
-    for size in [(3, 8), (16, 100), (16, 1_000), (MOST_CONSUMERS, 300)] {
-        add(Kind::GreedyOfAllNumbers, size, 1);
-    }
-    for size in [(3, 8), (8, 5), (3, 100), (16, 100), (MOST_CONSUMERS, 300)] {
-        add(Kind::Balanced, size, 1);
-    }
-    for size in [(3, 8), (16, 100), (MOST_CONSUMERS, 300), (8, 1_000)] {
-        add(Kind::Mixed, size, 1);
-    }
-    report::show(&table.join("\n"));
+    let drawn = drawn_sizes(&mut Rng::with_seed(1), 10);
+    fleets(Kind::Greedy, corners.into_iter().chain(drawn));
+}
+
+#[test]
+fn greedy_fleets_of_all_numbers() {
+    fleets(Kind::GreedyOfAllNumbers, [(3, 8), (16, 100), (16, 1_000), (MOST_CONSUMERS, 300)]);
+}
+
+#[test]
+fn balanced_fleets() {
+    fleets(Kind::Balanced, [(3, 8), (8, 5), (3, 100), (16, 100), (MOST_CONSUMERS, 300)]);
+}
+
+#[test]
+fn mixed_fleets() {
+    fleets(Kind::Mixed, [(3, 8), (16, 100), (MOST_CONSUMERS, 300), (8, 1_000)]);
 }
 
 #[test]
