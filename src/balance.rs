@@ -102,13 +102,17 @@ use share::{Share, Surplus, surplus};
 /// What [`balance`] decides on.
 ///
 /// ```
-/// # use std::time::SystemTime;
+/// # use std::collections::BTreeMap;
+/// # use std::time::{Duration, SystemTime};
 /// # use eventhub_checkpointstore::ConsumerGroup;
 /// # use eventhub_checkpointstore::balance::{BalanceInput, BalanceStrategy, OwnershipOptions};
 /// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 /// # let partition_ids = ["0".to_owned()];
 /// let mut input = BalanceInput::new(&group, "me", &partition_ids, &[], SystemTime::now());
 /// input.options = OwnershipOptions::default().with_strategy(BalanceStrategy::Balanced);
+/// // Noted by the caller, list by list.
+/// let unclaimed_for = BTreeMap::from([("0".to_owned(), Duration::from_secs(30))]);
+/// input.unclaimed_for = &unclaimed_for;
 /// input.seed = 42;
 /// # Ok::<(), eventhub_checkpointstore::Error>(())
 /// ```
@@ -128,7 +132,8 @@ pub struct BalanceInput<'a> {
     /// Strategy, interval and expiration; the default ones at first.
     pub options: OwnershipOptions,
     /// For how long the partitions without a record have been seen to have none, by any clock; empty at first. One that
-    /// is missing here was not seen before.
+    /// is missing here was not seen before. One that nobody took for an interval beyond the expiration is claimed
+    /// whatever the share is, as an expired one of that age.
     pub unclaimed_for: &'a BTreeMap<String, Duration>,
     /// Decides between equally good partitions; give another one in each round. Consumers with the same seed still
     /// choose differently, because their owner ids are mixed in. 0 at first.

@@ -1,8 +1,11 @@
 //! Fleets of consumers on a model clock and a model store: what `balance` and `Leases` promise, for any seed.
-//!
-//! `cargo test --test balance_simulation -- --nocapture` prints the table.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-#![allow(clippy::print_stdout, reason = "the table is for people")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "balance_simulation/consumer.rs"]
 mod consumer;
@@ -12,6 +15,8 @@ mod kind;
 mod ledger;
 #[path = "balance_simulation/measure.rs"]
 mod measure;
+#[path = "support/report.rs"]
+mod report;
 #[path = "balance_simulation/store.rs"]
 mod store;
 #[path = "balance_simulation/table.rs"]
@@ -44,17 +49,21 @@ fn drawn_sizes(rng: &mut Rng, count: usize) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The row of one size, over so many seeds.
-fn show(kind: Kind, (consumers, partitions): (usize, usize), seeds: u64) {
-    let mut row = Row::new(kind, consumers, partitions);
-    (0..seeds).for_each(|seed| row.live_through(seed));
-    println!("{row}");
-    row.expect_bounds();
+/// Lives through fleets of one kind, small ones with several seeds.
+fn fleets(kind: Kind, sizes: impl IntoIterator<Item = (usize, usize)>) {
+    let mut table = vec![table::HEADER.to_owned()];
+    for (consumers, partitions) in sizes {
+        let mut row = Row::new(kind, consumers, partitions);
+        let seeds = if consumers * partitions < 1_000 { 6 } else { 1 };
+        (0..seeds).for_each(|seed| row.live_through(seed));
+        row.expect_bounds();
+        table.push(row.to_string());
+    }
+    report::show(&table.join("\n"));
 }
 
 #[test]
-fn fleets_of_all_sizes() {
-    println!("{}", table::HEADER);
+fn greedy_fleets_of_all_sizes() {
     let corners = [
         (1, 1),
         (1, MOST_PARTITIONS),
@@ -67,26 +76,31 @@ fn fleets_of_all_sizes() {
         (3, 1_000),
         (MOST_CONSUMERS, MOST_PARTITIONS),
     ];
-    for size in corners {
-        show(Kind::Greedy, size, if size.0 * size.1 < 1_000 { 6 } else { 1 });
-    }
-    for size in drawn_sizes(&mut Rng::with_seed(1), 10) {
-        show(Kind::Greedy, size, 1);
-    }
-    for size in [(3, 8), (16, 100), (16, 1_000), (MOST_CONSUMERS, 300)] {
-        show(Kind::GreedyOfAllNumbers, size, 1);
-    }
-    for size in [(3, 8), (8, 5), (3, 100), (16, 100), (MOST_CONSUMERS, 300)] {
-        show(Kind::Balanced, size, 1);
-    }
-    for size in [(3, 8), (16, 100), (MOST_CONSUMERS, 300), (8, 1_000)] {
-        show(Kind::Mixed, size, 1);
-    }
+    let drawn = drawn_sizes(&mut Rng::with_seed(1), 10);
+    fleets(Kind::Greedy, corners.into_iter().chain(drawn));
+}
+
+#[test]
+fn greedy_fleets_of_all_numbers() {
+    fleets(Kind::GreedyOfAllNumbers, [(3, 8), (16, 100), (16, 1_000), (MOST_CONSUMERS, 300)]);
+}
+
+#[test]
+fn balanced_fleets() {
+    fleets(Kind::Balanced, [(3, 8), (8, 5), (3, 100), (16, 100), (MOST_CONSUMERS, 300)]);
+}
+
+#[test]
+fn mixed_fleets() {
+    fleets(Kind::Mixed, [(3, 8), (16, 100), (MOST_CONSUMERS, 300), (8, 1_000)]);
 }
 
 #[test]
 fn fleets_in_trouble_recover() {
-    println!("| in trouble          | fleets | moves | most rounds to settle | longest overlap |");
+    let mut table = vec![
+        "| in trouble          | fleets | moves | most rounds to settle | longest overlap |"
+            .to_owned(),
+    ];
     for kind in [Kind::GreedyOfAllNumbers, Kind::Mixed] {
         let (mut moves, mut rounds, mut overlap) = (0, 0, Duration::ZERO);
         let mut sizes = drawn_sizes(&mut Rng::with_seed(2), 20);
@@ -103,6 +117,9 @@ fn fleets_in_trouble_recover() {
             overlap = overlap.max(world.ledger.longest_overlap);
         }
         let overlap = overlap.as_secs_f64();
-        println!("| {kind:<19} | {fleets:>6} | {moves:>5} | {rounds:>21} | {overlap:>13.1} s |");
+        table.push(format!(
+            "| {kind:<19} | {fleets:>6} | {moves:>5} | {rounds:>21} | {overlap:>13.1} s |"
+        ));
     }
+    report::show(&table.join("\n"));
 }

@@ -5,17 +5,17 @@
     clippy::pedantic,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and prints its figures"
+    reason = "a test fails by panicking"
 )]
 #![cfg(feature = "blocking")]
 
+#[path = "support/report.rs"]
+mod report;
 #[path = "../fuzz/targets/lib.rs"]
 mod targets;
 
 use std::path::Path;
 
-#[expect(clippy::print_stdout, reason = "the figures are for readers of the test's output")]
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut count = 0;
@@ -28,7 +28,7 @@ fn replay(target: &str, run: fn(&[u8])) {
         count += 1;
     }
     assert!(count >= 5, "{target}: only {count} inputs");
-    println!("{target}: {count} inputs");
+    report::show(&format!("{target}: {count} inputs"));
 }
 
 macro_rules! corpora {

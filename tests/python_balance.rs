@@ -1,7 +1,6 @@
 //! Decisions of Python's `OwnershipManager` (`azure-eventhub` 5.15.1) and of `balance` on the same listings.
 //!
-//! Where they differ the reason is named; a difference without a known reason fails. `cargo test --test python_balance --
-//! --nocapture` prints how often each occurs.
+//! Where they differ the reason is named; a difference without a known reason fails.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -9,8 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking, and the counts are for people"
+    reason = "a test fails by panicking"
 )]
 
 #[path = "python_balance/difference.rs"]
@@ -28,6 +26,7 @@ use difference::{Difference, compare};
 use question::{Decision, Question};
 use support::counterpart::python_script;
 use support::process::LineProcess;
+use support::report;
 
 const QUESTIONS: u64 = 5_000;
 const BATCH: usize = 1_000;
@@ -75,11 +74,14 @@ fn every_difference_to_python_has_a_reason() {
             }
         }
     }
-    println!("{QUESTIONS} listings, {with_foreign} with records of partitions that do not exist");
-    println!("{same:>6} the same decision, up to which of several equal partitions");
+    let mut text = format!(
+        "{QUESTIONS} listings, {with_foreign} with records of partitions that do not exist\n\
+         {same:>6} the same decision, up to which of several equal partitions\n"
+    );
     for (difference, count) in &counts {
-        println!("{count:>6} {}", difference.reason());
+        text += &format!("{count:>6} {}\n", difference.reason());
     }
+    report::show(&text);
     assert!(same > usize::try_from(QUESTIONS).unwrap() / 10, "{same}");
     for difference in Difference::ALL {
         assert!(counts.contains_key(&difference), "no listing shows {difference:?}");

@@ -37,12 +37,14 @@ use std::time::{Duration, SystemTime};
 use eventhub_checkpointstore::checkpointstoreblob::{Credential, TokenCredential};
 use eventhub_checkpointstore::{AccessToken, TokenRequest};
 
-fn ask_identity_service(scope: &str) -> std::io::Result<AccessToken> {
-    let secret = format!("a token for {scope}");
+fn ask_identity_service(scope: &str, limit: Duration) -> std::io::Result<AccessToken> {
+    let secret = format!("a token for {scope}, waited for {limit:?} at most");
     Ok(AccessToken::new(secret, SystemTime::now() + Duration::from_secs(3600)))
 }
 
-let closure = Credential::token(|| ask_identity_service("https://storage.azure.com/.default"));
+let closure = Credential::token(|| {
+    ask_identity_service("https://storage.azure.com/.default", Duration::from_secs(5))
+});
 
 struct Identity;
 
@@ -51,7 +53,7 @@ impl TokenCredential for Identity {
         &self,
         request: TokenRequest,
     ) -> Result<AccessToken, Box<dyn Error + Send + Sync>> {
-        Ok(ask_identity_service(request.scope)?)
+        Ok(ask_identity_service(request.scope, request.limit)?)
     }
 }
 

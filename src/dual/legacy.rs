@@ -111,7 +111,8 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
         self.migrate_legacy_checkpoints_from(self, group, layout, mode).await
     }
 
-    /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from another container.
+    /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from the container of another store into that of
+    /// this one. The source is only read.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How often and how long a request is repeated.
 ///
-/// The defaults stay well below the life of an ownership (60 s in the shortest-lived fleets): 4 attempts, about
-/// 20 s over all of them.
+/// By default 4 attempts with waits of less than 3 s in all. The limit of the whole call ends them earlier: nothing is
+/// repeated that could not be answered in time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,6 +47,8 @@ impl RetryOptions {
     }
 
     /// The wait before the first repetition, doubled for each further one; half of it is random. Default: 400 ms.
+    ///
+    /// A first connection that broke is most often an old one, and repeated after an eighth of it at most.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use eventhub_checkpointstore::ErrorKind;
 
 use crate::support::blob_service::{Fault, Gate};
 use crate::surface::ownership::partitions;
-use crate::surface::ownership::requests::Served;
+use crate::surface::ownership::served::Served;
 
 #[test]
 fn a_stop_does_not_wait_for_claims_until_its_limit_is_used_up() {

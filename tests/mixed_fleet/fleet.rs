@@ -11,6 +11,7 @@ use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 use super::member::{ConsumerOptions, Running};
 use super::support::azurite::Azurite;
 use super::support::fleet::{Member, MemberOptions, Strategy};
+use super::support::report;
 use super::watcher::Watcher;
 
 /// Divisible by every number of consumers there is, so that a settled fleet has equal shares.
@@ -55,7 +56,6 @@ struct Fleet {
 }
 
 /// Starts, kills and stops consumers of both languages, and waits each time until the fleet has settled.
-#[expect(clippy::print_stdout, reason = "the figures are for readers of the test's output")]
 pub fn lives_through_kills(
     surface: &'static str,
     start_ours: fn(ConsumerOptions) -> Box<dyn Running>,
@@ -83,8 +83,11 @@ pub fn lives_through_kills(
     let (took, overlap) = (fleet.began.elapsed(), fleet.overlaps.longest);
     let written = fleet.end();
     let seen = watcher.finish();
-    println!("{surface}: {took:.0?}, {} looks, {:?}", seen.looks, seen.last);
-    println!("{surface}: two believed in the same partition for {overlap:.1?} at most");
+    report::show(&format!(
+        "{surface}: {took:.0?}, {} looks, {:?}\n\
+         {surface}: two believed in the same partition for {overlap:.1?} at most",
+        seen.looks, seen.last
+    ));
     assert_eq!(seen.backwards, [], "checkpoints went back: partition, from, to");
     assert_eq!(seen.last.len(), PARTITIONS as usize);
     for ((owner_id, partition_id), at) in written {
@@ -217,7 +220,6 @@ impl Fleet {
     }
 
     /// Waits until every partition has one owner, all have equal shares, and nothing moves any more.
-    #[expect(clippy::print_stdout, reason = "the figures are for readers of the test's output")]
     fn settle(&mut self, what: &str) {
         let began = Instant::now();
         let mut first: Option<BTreeMap<String, Belief>> = None;
@@ -239,11 +241,11 @@ impl Fleet {
             thread::sleep(Duration::from_millis(50));
         }
         let errors = self.our_errors();
-        println!(
+        report::show(&format!(
             "{}: {what}: settled after {:.1?}, our errors {errors:?}",
             self.surface,
             began.elapsed()
-        );
+        ));
     }
 
     /// What is stored is what they believe: one live owner each.

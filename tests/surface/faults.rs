@@ -120,7 +120,7 @@ async fn fill_table(tls: bool) {
     let mut wrong = Vec::new();
     let (waiting, others): (Vec<_>, Vec<_>) = Case::all(tls).into_iter().partition(Case::waits);
     let mut results = Vec::new();
-    // Those that wait for nothing do so together.
+    // Those that wait for a limit do so together.
     for some in std::iter::once(&waiting[..]).chain(others.chunks(12)) {
         let done = at_once(some.to_vec(), |case| async move {
             let for_ever = told(&case, true).await;

@@ -10,6 +10,7 @@ use eventhub_checkpointstore::{
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::BlobService;
 use super::support::foreign_rows::{Owner, Position, ROWS, Row};
+use super::support::report;
 use super::{maybe_async, test};
 
 const COLUMNS: [&str; 18] = [
@@ -287,8 +288,7 @@ async fn actual(stores: &Stores, number: usize, row: &Row) -> Cells {
     ]
 }
 
-#[expect(clippy::print_stdout, reason = "the table is for readers of the test's output")]
-fn print(rows: &[Cells]) {
+fn show(rows: &[Cells]) {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([COLUMNS[column].len()]).max().unwrap_or_default()
@@ -296,10 +296,10 @@ fn print(rows: &[Cells]) {
     let line = |cells: [&str; COLUMNS.len()]| {
         let padded = cells.iter().enumerate();
         let padded = padded.map(|(column, cell)| format!("{cell:0$}", width(column)));
-        println!("| {} |", padded.collect::<Vec<_>>().join(" | "));
+        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
     };
-    line(COLUMNS);
-    rows.iter().for_each(|row| line(row.each_ref().map(String::as_str)));
+    let lines = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));
+    report::show(&[line(COLUMNS)].into_iter().chain(lines).collect::<String>());
 }
 
 #[maybe_async]
@@ -325,7 +325,7 @@ async fn all_foreign_metadata_reads_as_documented() {
         put_row(&stores.service, row, |kind, id| other_name(&other, kind, id));
         table.push(actual(&stores, number, row).await);
     }
-    print(&table);
+    show(&table);
     let expected: Vec<_> = ROWS.iter().map(expected).collect();
     for (actual, expected) in table.iter().zip(&expected) {
         assert_eq!(actual, expected);

@@ -7,8 +7,9 @@ mod fleet;
 mod leases;
 mod model;
 mod relinquish;
-pub mod requests;
+mod requests;
 mod rounds;
+pub mod served;
 mod starting;
 
 use eventhub_checkpointstore::balance::{Revocation, RevocationCause};

@@ -17,7 +17,7 @@ use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault, error_reply};
 use super::support::capture_log;
 use super::support::loopback::{Loopback, Reply};
-use super::{IS_BLOCKING, checkpoint, credential_of, group, maybe_async, ownership, test};
+use super::{IS_BLOCKING, at_once, checkpoint, credential_of, group, maybe_async, ownership, test};
 
 /// Unlike anything that another test sends: the log is shared by all of them.
 const KEY: &str = "S0VZLXRoYXQtbm9ib2R5LW1heS1zZWU=";
@@ -126,13 +126,15 @@ async fn no_key_and_no_sas_is_ever_shown() {
                 "checkpoints",
             ),
         ];
-        for builder in builders {
+        // Those that wait for a limit do so together.
+        at_once(builders.into(), |builder| async move {
             let builder = builder.attempt_timeout(Duration::from_millis(60)).retry(quick);
             check(&format!("{builder:?} {builder:#?}"));
             let store = builder.build().unwrap().with_options(options());
             let text = errors_of(&store).await;
             check(&text);
-        }
+        })
+        .await;
     }
     let logged = capture_log::text();
     let client = if IS_BLOCKING { "DEBUG ureq" } else { "DEBUG reqwest" };

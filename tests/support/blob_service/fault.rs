@@ -46,8 +46,6 @@ pub enum Fault {
     ApplyThenAnswer(Reply),
     /// Applied late, even if the client has given up by then.
     Delay(Duration),
-    /// Applied at once, answered late.
-    DelayAfter(Duration),
     /// Applied at once, answered when the gate opens.
     Gated(Gate),
     /// The connection is closed, and the request waits in the network until
@@ -76,7 +74,6 @@ impl Fault {
             Self::Answer(_) => "Answer",
             Self::ApplyThenAnswer(_) => "ApplyThenAnswer",
             Self::Delay(_) => "Delay",
-            Self::DelayAfter(_) => "DelayAfter",
             Self::Gated(_) => "Gated",
             Self::Hold => "Hold",
             Self::HangBefore => "HangBefore",
@@ -100,7 +97,6 @@ impl Fault {
                 thread::sleep(delay);
                 process()
             }
-            Self::DelayAfter(delay) => process().delay(delay),
             Self::Gated(gate) => {
                 let reply = process();
                 gate.wait();

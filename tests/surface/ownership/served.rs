@@ -1,0 +1,155 @@
+//! A consumer over HTTP whose clock is the test's.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::{
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Error, Listing, PartitionOwnership,
+    RetryOptions,
+};
+
+use super::super::subject::{BlobCheckpointStore, CheckpointStore, Credential, OwnershipManager};
+use super::super::support::blob_service::{BlobService, Fault};
+use super::super::support::loopback::{Loopback, Recorded};
+use super::super::{group, maybe_async};
+
+/// Real requests; the clock that leases are judged by is the test's, and so is the service's.
+struct Clocked {
+    store: Box<dyn CheckpointStore>,
+    clock: Arc<Clock>,
+}
+
+struct Clock {
+    origin: Instant,
+    elapsed: Mutex<Duration>,
+    /// The limits that rounds set, and what they are divided by, so that no test waits for real.
+    limits: Mutex<Vec<Duration>>,
+    haste: Mutex<u32>,
+}
+
+impl Clock {
+    fn now(&self) -> Instant {
+        self.origin + *self.elapsed.lock().unwrap()
+    }
+}
+
+#[maybe_async]
+impl CheckpointStore for Clocked {
+    async fn list_ownership(
+        &self,
+        group: &ConsumerGroup,
+    ) -> Result<Listing<PartitionOwnership>, Error> {
+        self.store.list_ownership(group).await
+    }
+
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        self.store.claim_ownership(ownerships).await
+    }
+
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+        self.store.relinquish_ownership(ownerships).await
+    }
+
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>, Error> {
+        self.store.list_checkpoints(group).await
+    }
+
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate, Error> {
+        self.store.update_checkpoint(checkpoint).await
+    }
+
+    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        self.clock.limits.lock().unwrap().push(limit);
+        self.store.limited(limit / *self.clock.haste.lock().unwrap())
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+pub struct Served {
+    pub service: BlobService,
+    pub loopback: Loopback,
+    clock: Arc<Clock>,
+}
+
+impl Served {
+    pub fn new() -> Self {
+        let service = BlobService::new("checkpoints");
+        let clock = Clock {
+            origin: Instant::now(),
+            elapsed: Mutex::default(),
+            limits: Mutex::default(),
+            haste: Mutex::new(1),
+        };
+        let loopback = service.serve();
+        Self { loopback, service, clock: Arc::new(clock) }
+    }
+
+    pub fn advance(&self, seconds: u64) {
+        let mut elapsed = self.clock.elapsed.lock().unwrap();
+        *elapsed += Duration::from_secs(seconds);
+        self.service.set_clock_offset(elapsed.as_secs().try_into().unwrap());
+    }
+
+    pub fn store(&self, retries: u32) -> BlobCheckpointStore {
+        let quick = RetryOptions::default().with_base_delay(Duration::from_millis(1)).unwrap();
+        BlobCheckpointStore::builder(&self.loopback.url(), "checkpoints")
+            .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
+            .retry(quick.with_max_retries(retries))
+            .build()
+            .unwrap()
+    }
+
+    pub fn consumer(&self, owner_id: &str, retries: u32) -> OwnershipManager {
+        self.consumer_over(Box::new(self.store(retries)), owner_id)
+    }
+
+    pub fn consumer_over(
+        &self,
+        store: Box<dyn CheckpointStore>,
+        owner_id: &str,
+    ) -> OwnershipManager {
+        let store = Clocked { store, clock: Arc::clone(&self.clock) };
+        OwnershipManager::new(store, &group(), owner_id, OwnershipOptions::default()).unwrap()
+    }
+
+    /// What was asked for since the last time, in order, as in `list 3 claims`.
+    pub fn take_requests(&self) -> Vec<&'static str> {
+        let kinds = self.loopback.requests().iter().map(kind).collect();
+        self.loopback.clear();
+        kinds
+    }
+
+    pub fn set_haste(&self, haste: u32) {
+        *self.clock.haste.lock().unwrap() = haste;
+    }
+
+    /// Until the faults are cleared.
+    pub fn delay_lists(&self, seconds: u64) {
+        let clock = Arc::clone(&self.clock);
+        self.service.inject(move |request| {
+            if request.method == "GET" {
+                *clock.elapsed.lock().unwrap() += Duration::from_secs(seconds);
+            }
+            Fault::None
+        });
+    }
+
+    pub fn limits(&self) -> Vec<Duration> {
+        std::mem::take(&mut *self.clock.limits.lock().unwrap())
+    }
+}
+
+/// What a request asks for.
+pub fn kind(request: &Recorded) -> &'static str {
+    match (request.method.as_str(), request.target.contains("checkpoint%2F")) {
+        ("GET", false) => "ownerships",
+        ("GET", true) => "checkpoints",
+        ("PUT", _) if request.target.contains("comp=metadata") => "renew",
+        ("PUT", _) => "create",
+        _ => "other",
+    }
+}
