@@ -157,7 +157,8 @@ async fn a_call_ends_at_its_limit() {
 async fn content_is_read_as_far_as_it_is_wanted() {
     let service = BlobService::new("checkpoints");
     let loopback = service.serve();
-    let client = container("acct", "c2VjcmV0", &loopback.url(), "checkpoints");
+    let client =
+        container("acct", &loopback.url(), "checkpoints", account_key(), RetryOptions::none());
     service.put_with(ForeignBlob::new("0").content("0123456789"));
     service.put("empty", &[]);
     let options = RequestOptions::new();
