@@ -41,9 +41,6 @@ impl Record for PartitionOwnership {
     const KIND: BlobKind = BlobKind::Ownership;
 
     fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
-        if is_directory(found.metadata) {
-            return Err(SkipReason::Directory);
-        }
         let etag = found.etag.ok_or(SkipReason::Unreadable)?;
         let owner_id = read_owner(found.metadata).map(SmolStr::from);
         let ownership = Self::from_storage(found.group, found.partition_id, owner_id);
@@ -171,6 +168,9 @@ impl<'a, T: Record> ListingReader<'a, T> {
             BlobEntryKind::Blob => {}
         }
         let partition_id = partition_id(&entry.name, self.prefix.unwrap_or_default())?;
+        if is_directory(entry.metadata) {
+            return Err(SkipReason::Directory);
+        }
         T::read(Found {
             group: self.group,
             partition_id,
