@@ -94,7 +94,7 @@ impl Folder {
     }
 
     /// All in one page.
-    fn list(&self, prefix: &str, visit: &mut BlobVisitor<'_>) -> Result<PageEnd> {
+    fn list(&self, prefix: &str, visitor: &mut dyn BlobVisitor) -> Result<PageEnd> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let file = entry.map_err(failed)?.file_name();
@@ -115,7 +115,7 @@ impl Folder {
             let mut entry = BlobEntry::new(&*name, &metadata);
             entry.etag = Some(found.etag.as_str().into());
             entry.last_modified = found.last_modified;
-            visit(entry);
+            visitor.visit(entry);
         }
         // Ages are judged by this clock, which is also the one of the files.
         let mut end = PageEnd::default();
@@ -145,8 +145,8 @@ impl blocking::BlobContainer for Folder {
         self.read(request.name)
     }
 
-    fn list_blobs(&self, request: ListBlobs<'_>, visit: &mut BlobVisitor<'_>) -> Result<PageEnd> {
-        self.list(request.prefix, visit)
+    fn list_blobs(&self, request: ListBlobs<'_>, visitor: &mut dyn BlobVisitor) -> Result<PageEnd> {
+        self.list(request.prefix, visitor)
     }
 }
 
@@ -168,9 +168,9 @@ impl aio::BlobContainer for Folder {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        self.list(request.prefix, visit)
+        self.list(request.prefix, visitor)
     }
 }
 

@@ -248,8 +248,17 @@ impl<'a> BlobEntry<'a> {
     }
 }
 
-/// What a list is shown to, blob by blob.
-pub type BlobVisitor<'v> = dyn for<'a> FnMut(BlobEntry<'a>) + Send + 'v;
+/// What a page of a list is shown to.
+pub trait BlobVisitor: Send {
+    /// Takes in a blob.
+    fn visit(&mut self, blob: BlobEntry<'_>);
+
+    /// Forgets all blobs of this page: the page is shown again from its beginning.
+    ///
+    /// A container that shows blobs while they arrive calls it when the connection broke on the way and it asks for the
+    /// page once more.
+    fn start_over(&mut self);
+}
 
 /// Where a page of a list ended, opaque.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -150,7 +150,8 @@ pub(crate) fn read_content(
         (None, Some(0)) => return Err(SkipReason::NoPosition),
         _ => {}
     }
-    Ok((Checkpoint::from_storage(group, partition_id, offset.map(Into::into), number), repaired))
+    let (partition_id, offset) = (partition_id.into(), offset.map(Into::into));
+    Ok((Checkpoint::from_storage(group, partition_id, offset, number, None, None), repaired))
 }
 
 /// The value under a key, in whichever of `SequenceNumber`, `sequenceNumber` and `sequence_number` it stands.

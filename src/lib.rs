@@ -133,6 +133,7 @@ mod metadata;
 mod model;
 mod naming;
 pub mod ownership;
+mod page_body;
 mod protocol;
 mod request_options;
 mod store_options;
@@ -160,7 +161,9 @@ pub use model::{
 pub use naming::NameCase;
 pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};
 pub use request_options::RequestOptions;
-pub use transport::{ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind};
+pub use transport::{
+    BodyReader, ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind,
+};
 
 /// Pages beside the reference.
 #[cfg(any(doc, doctest))]

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use smol_str::SmolStr;
 
-use crate::container::{BlobEntry, BlobEntryKind, PageEnd};
+use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor, PageEnd};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metadata::{is_directory, read_owner, read_position};
+use crate::metadata::{Position, is_directory, read_owner, read_position};
 use crate::model::{
     Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, SkipReason, SkippedBlob,
 };
@@ -19,82 +19,86 @@ use crate::naming::{BlobKind, partition_id};
 pub(crate) trait Record: Sized {
     const KIND: BlobKind;
 
-    /// A record, and what was wrong with it if it is only read in part.
-    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason>;
+    /// Adds the record to the others, and says what is wrong with it if it is only read in part.
+    ///
+    /// # Errors
+    ///
+    /// Why it is left out.
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason>;
 
     fn partition_id(&self) -> &str;
-
-    /// The record as one of the other naming: without an ETag it can only be written anew, under the own name.
-    fn into_foreign(self) -> Self;
 }
 
 /// A blob whose name is one of a partition.
 pub(crate) struct Found<'a> {
     pub(crate) group: &'a ConsumerGroup,
     pub(crate) partition_id: &'a str,
-    pub(crate) etag: Option<ETag>,
+    pub(crate) etag: Option<&'a str>,
     pub(crate) last_modified: Option<SystemTime>,
     pub(crate) metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    /// It has the other naming's name: its record can only be written anew, under the own name.
+    pub(crate) is_foreign: bool,
+}
+
+impl Found<'_> {
+    pub(crate) fn etag(&self) -> Option<ETag> {
+        self.etag.and_then(|etag| ETag::new(etag).ok())
+    }
 }
 
 impl Record for PartitionOwnership {
     const KIND: BlobKind = BlobKind::Ownership;
 
-    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
-        let etag = found.etag.ok_or(SkipReason::Unreadable)?;
-        let owner_id = read_owner(found.metadata).map(SmolStr::from);
-        let ownership = Self::from_storage(found.group, found.partition_id, owner_id);
-        Ok((ownership.with_version(etag, found.last_modified), None))
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
+        let etag = found.etag().ok_or(SkipReason::Unreadable)?;
+        records.push(Self::from_storage(
+            found.group,
+            found.partition_id.into(),
+            read_owner(found.metadata).map(SmolStr::from),
+            (!found.is_foreign).then_some(etag),
+            found.last_modified,
+        ));
+        Ok(None)
     }
 
     fn partition_id(&self) -> &str {
         self.partition_id()
-    }
-
-    fn into_foreign(self) -> Self {
-        self.without_etag()
     }
 }
 
 impl Record for Checkpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 
-    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
-        let (checkpoint, repaired) =
-            checkpoint_of(found.group, found.partition_id, found.metadata)?;
-        Ok((checkpoint.with_version(found.etag, found.last_modified), repaired))
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
+        let position = stored_position(found.metadata)?;
+        records.push(Self::from_storage(
+            found.group,
+            found.partition_id.into(),
+            position.offset.map(SmolStr::from),
+            position.sequence_number,
+            if found.is_foreign { None } else { found.etag() },
+            found.last_modified,
+        ));
+        Ok(position.defect())
     }
 
     fn partition_id(&self) -> &str {
         self.partition_id()
     }
-
-    fn into_foreign(self) -> Self {
-        self.without_etag()
-    }
 }
 
-/// A checkpoint from metadata.
-pub(crate) fn checkpoint_of<K: AsRef<str>, V: AsRef<str>>(
-    group: &ConsumerGroup,
-    partition_id: &str,
+/// The position that a checkpoint's blob has.
+pub(crate) fn stored_position<K: AsRef<str>, V: AsRef<str>>(
     metadata: &[(K, V)],
-) -> Result<(Checkpoint, Option<SkipReason>), SkipReason> {
+) -> Result<Position<'_>, SkipReason> {
     if is_directory(metadata) {
         return Err(SkipReason::Directory);
     }
     let position = read_position(metadata);
-    let repaired = position.invalid_sequence_number.then_some(SkipReason::InvalidSequenceNumber);
     if position.is_empty() {
-        return Err(repaired.unwrap_or(SkipReason::NoPosition));
+        return Err(position.defect().unwrap_or(SkipReason::NoPosition));
     }
-    let checkpoint = Checkpoint::from_storage(
-        group,
-        partition_id,
-        position.offset.map(SmolStr::from),
-        position.sequence_number,
-    );
-    Ok((checkpoint, repaired))
+    Ok(position)
 }
 
 /// Collects the records of a list, page by page.
@@ -105,6 +109,8 @@ pub(crate) struct ListingReader<'a, T> {
     own: Option<HashSet<String>>,
     items: Vec<T>,
     skipped: Vec<SkippedBlob>,
+    /// How many of both the pages before this one had.
+    before_page: (usize, usize),
     server_time: Option<SystemTime>,
     from_secondary: bool,
     markers: HashSet<String>,
@@ -118,6 +124,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
             own: None,
             items: Vec::new(),
             skipped: Vec::new(),
+            before_page: (0, 0),
             server_time: None,
             from_secondary: false,
             markers: HashSet::new(),
@@ -134,21 +141,6 @@ impl<'a, T: Record> ListingReader<'a, T> {
         self.markers.clear();
     }
 
-    pub(crate) fn visit(&mut self, entry: &BlobEntry<'_>) {
-        if self.is_shadowed(entry) {
-            return;
-        }
-        match self.read(entry) {
-            Ok((item, repaired)) => {
-                self.items.push(if self.own.is_some() { item.into_foreign() } else { item });
-                if let Some(reason) = repaired {
-                    self.skip(entry, reason);
-                }
-            }
-            Err(reason) => self.skip(entry, reason),
-        }
-    }
-
     /// Whether the own prefix has the partition, so that this blob does not count, whatever is in it.
     fn is_shadowed(&self, entry: &BlobEntry<'_>) -> bool {
         self.own.as_ref().is_some_and(|own| {
@@ -157,11 +149,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
         })
     }
 
-    fn skip(&mut self, entry: &BlobEntry<'_>, reason: SkipReason) {
-        self.skipped.push(SkippedBlob::new(entry.name.as_ref(), reason));
-    }
-
-    fn read(&self, entry: &BlobEntry<'_>) -> Result<(T, Option<SkipReason>), SkipReason> {
+    fn read(&mut self, entry: &BlobEntry<'_>) -> Result<Option<SkipReason>, SkipReason> {
         match entry.kind {
             BlobEntryKind::Directory => return Err(SkipReason::Directory),
             BlobEntryKind::NotCurrent => return Err(SkipReason::NotCurrent),
@@ -171,13 +159,15 @@ impl<'a, T: Record> ListingReader<'a, T> {
         if is_directory(entry.metadata) {
             return Err(SkipReason::Directory);
         }
-        T::read(Found {
+        let found = Found {
             group: self.group,
             partition_id,
-            etag: entry.etag.as_deref().and_then(|etag| ETag::new(etag).ok()),
+            etag: entry.etag.as_deref(),
             last_modified: entry.last_modified,
             metadata: entry.metadata,
-        })
+            is_foreign: self.own.is_some(),
+        };
+        T::read(&found, &mut self.items)
     }
 
     /// Takes in the end of a page.
@@ -189,6 +179,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
         // The first page's clock makes no record look older than it is.
         self.server_time = self.server_time.or(end.server_time);
         self.from_secondary |= end.from_secondary;
+        self.before_page = (self.items.len(), self.skipped.len());
         match &end.next_marker {
             Some(marker) if !self.markers.insert(marker.as_str().to_owned()) => {
                 Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
@@ -208,6 +199,24 @@ impl<'a, T: Record> ListingReader<'a, T> {
             SystemTime::now()
         });
         Listing::new(self.items, self.skipped, server_time).from_secondary(self.from_secondary)
+    }
+}
+
+impl<T: Record + Send> BlobVisitor for ListingReader<'_, T> {
+    fn visit(&mut self, entry: BlobEntry<'_>) {
+        if self.is_shadowed(&entry) {
+            return;
+        }
+        let defect = self.read(&entry).unwrap_or_else(Some);
+        if let Some(reason) = defect {
+            self.skipped.push(SkippedBlob::new(entry.name, reason));
+        }
+    }
+
+    fn start_over(&mut self) {
+        let (items, skipped) = self.before_page;
+        self.items.truncate(items);
+        self.skipped.truncate(skipped);
     }
 }
 

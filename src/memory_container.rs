@@ -136,7 +136,7 @@ impl MemoryContainer {
     pub(crate) fn list(
         &self,
         request: &ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
         let after = match request.marker {
             Some(marker) => Bound::Excluded(marker.as_str()),
@@ -152,7 +152,7 @@ impl MemoryContainer {
             let mut entry = BlobEntry::new(&**name, &metadata);
             entry.etag = Some(Cow::Borrowed(blob.etag.as_str()));
             entry.last_modified = Some(blob.last_modified);
-            visit(entry);
+            visitor.visit(entry);
         }
         let marker = page.last().filter(|_| !is_last).map(|(name, _)| name.to_string());
         Ok(PageEnd::new(marker, Some(now()), false))
@@ -250,20 +250,34 @@ mod tests {
     use crate::container::CallContext;
     use crate::request_options::RequestOptions;
 
+    /// Writes into the container that it is shown.
+    struct Writer {
+        container: MemoryContainer,
+        seen: Vec<String>,
+    }
+
+    impl BlobVisitor for Writer {
+        fn visit(&mut self, blob: BlobEntry<'_>) {
+            self.container.put_content("b", "").unwrap();
+            self.seen.push(blob.name.into_owned());
+        }
+
+        fn start_over(&mut self) {
+            self.seen.clear();
+        }
+    }
+
     #[test]
     fn a_list_can_be_read_while_its_container_is_used() {
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
-            let container = MemoryContainer::new();
+            let mut writer = Writer { container: MemoryContainer::new(), seen: Vec::new() };
+            let container = writer.container.clone();
             container.put_content("a", "").unwrap();
-            let mut seen = Vec::new();
             let options = RequestOptions::new();
             let request = ListBlobs::new("", None, CallContext::new(&options));
-            let listed = container.list(&request, &mut |entry| {
-                container.put_content("b", "").unwrap();
-                seen.push(entry.name.into_owned());
-            });
-            sender.send((listed.is_ok(), seen)).unwrap();
+            let listed = container.list(&request, &mut writer);
+            sender.send((listed.is_ok(), writer.seen)).unwrap();
         });
         let read = receiver.recv_timeout(Duration::from_secs(10));
         assert_eq!(read, Ok((true, vec!["a".to_owned()])));

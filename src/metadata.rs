@@ -2,7 +2,7 @@
 //!
 //! Every row of what other writers have left in the field is a test here or in the suite.
 
-use crate::model::{means_no_number, means_no_offset};
+use crate::model::{SkipReason, means_no_number, means_no_offset};
 
 /// Keys as they are written. Reading compares without regard to ASCII case: the service may keep or
 /// change the case, and C++ writes `ownerId`.
@@ -24,6 +24,15 @@ where
         .map(|(_, value)| value.as_ref())
 }
 
+/// As [`str::trim`], which decodes characters at both ends, but at once where there is nothing to trim.
+#[inline]
+fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 /// Whether the blob is the marker of a directory in an account with a hierarchical namespace.
 pub(crate) fn is_directory<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> bool {
     value(metadata, IS_FOLDER).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
@@ -31,7 +40,7 @@ pub(crate) fn is_directory<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) ->
 
 /// The owner of a record; missing or empty is nobody, in one representation.
 pub(crate) fn read_owner<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Option<&str> {
-    value(metadata, OWNER_ID).map(str::trim).filter(|owner_id| !owner_id.is_empty())
+    value(metadata, OWNER_ID).map(trim).filter(|owner_id| !owner_id.is_empty())
 }
 
 /// A stored position, as far as it could be read.
@@ -44,15 +53,19 @@ pub(crate) struct Position<'a> {
 }
 
 impl Position<'_> {
+    /// What is wrong with it if it is only read in part.
+    pub(crate) fn defect(&self) -> Option<SkipReason> {
+        self.invalid_sequence_number.then_some(SkipReason::InvalidSequenceNumber)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.offset.is_none() && self.sequence_number.is_none()
     }
 }
 
 pub(crate) fn read_position<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Position<'_> {
-    let offset = value(metadata, OFFSET).map(str::trim).filter(|text| !means_no_offset(text));
-    let text =
-        value(metadata, SEQUENCE_NUMBER).map(str::trim).filter(|text| !means_no_number(text));
+    let offset = value(metadata, OFFSET).map(trim).filter(|text| !means_no_offset(text));
+    let text = value(metadata, SEQUENCE_NUMBER).map(trim).filter(|text| !means_no_number(text));
     let parsed = text.map(str::parse::<i64>);
     Position {
         offset,

@@ -15,7 +15,8 @@ mod endpoint;
 mod get_blob;
 mod get_blob_properties;
 mod list_blobs;
-mod list_xml;
+mod list_page;
+mod listed_blob;
 mod operation;
 mod put_blob;
 mod retry;
@@ -33,7 +34,7 @@ pub(crate) use container_name::ContainerName;
 pub(crate) use endpoint::Endpoint;
 #[cfg(feature = "legacy")]
 pub(crate) use get_blob::is_refusal_of_content;
-pub(crate) use list_xml::read_page;
+pub(crate) use list_page::PageReader;
 pub(crate) use operation::{Authorization, Operation, RequestParts, build};
 pub use retry::RetryOptions;
 pub(crate) use retry::{Decision, Failure};

@@ -1,8 +1,13 @@
 //! A checkpoint's blob as it was found, readable or not: what a conditional write starts from.
 
+use std::time::SystemTime;
+
+use smol_str::SmolStr;
+
 use crate::container::BlobProperties;
 use crate::error::Result;
-use crate::listing_reader::{Found, Record, checkpoint_of};
+use crate::listing_reader::{Found, Record, stored_position};
+use crate::metadata::Position;
 use crate::model::{Checkpoint, ConsumerGroup, ETag, SkipReason};
 use crate::naming::BlobKind;
 
@@ -20,9 +25,29 @@ impl StoredCheckpoint {
         partition_id: &str,
         properties: BlobProperties,
     ) -> Self {
-        let (read, repaired) = split(checkpoint_of(group, partition_id, &properties.metadata));
-        let BlobProperties { etag, last_modified, .. } = properties;
-        let read = read.map(|found| found.with_version(Some(etag.clone()), last_modified));
+        let BlobProperties { etag, last_modified, metadata, .. } = properties;
+        Self::new(group, partition_id, etag, last_modified, &metadata)
+    }
+
+    fn new<K: AsRef<str>, V: AsRef<str>>(
+        group: &ConsumerGroup,
+        partition_id: &str,
+        etag: ETag,
+        last_modified: Option<SystemTime>,
+        metadata: &[(K, V)],
+    ) -> Self {
+        let position = stored_position(metadata);
+        let repaired = position.as_ref().ok().and_then(Position::defect);
+        let read = position.map(|position| {
+            Checkpoint::from_storage(
+                group,
+                partition_id.into(),
+                position.offset.map(SmolStr::from),
+                position.sequence_number,
+                Some(etag.clone()),
+                last_modified,
+            )
+        });
         Self { partition_id: partition_id.to_owned(), etag, read, repaired }
     }
 
@@ -40,29 +65,14 @@ impl StoredCheckpoint {
 impl Record for StoredCheckpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 
-    fn read(found: Found<'_>) -> Result<(Self, Option<SkipReason>), SkipReason> {
-        let etag = found.etag.ok_or(SkipReason::Unreadable)?;
-        let (read, repaired) =
-            split(checkpoint_of(found.group, found.partition_id, found.metadata));
-        let read = read.map(|read| read.with_version(Some(etag.clone()), found.last_modified));
-        let partition_id = found.partition_id.to_owned();
-        Ok((Self { partition_id, etag, read, repaired }, None))
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
+        let etag = found.etag().ok_or(SkipReason::Unreadable)?;
+        let Found { group, partition_id, last_modified, metadata, .. } = *found;
+        records.push(Self::new(group, partition_id, etag, last_modified, metadata));
+        Ok(None)
     }
 
     fn partition_id(&self) -> &str {
         &self.partition_id
-    }
-
-    fn into_foreign(self) -> Self {
-        self
-    }
-}
-
-type Read = (Result<Checkpoint, SkipReason>, Option<SkipReason>);
-
-fn split(read: Result<(Checkpoint, Option<SkipReason>), SkipReason>) -> Read {
-    match read {
-        Ok((checkpoint, repaired)) => (Ok(checkpoint), repaired),
-        Err(reason) => (Err(reason), None),
     }
 }

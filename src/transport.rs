@@ -3,6 +3,7 @@
 //! The trait `Transport` of each surface stands in that surface. A transport knows nothing of retrying, signing
 //! or statuses.
 
+mod body;
 mod error;
 mod options;
 #[cfg(feature = "reqwest")]
@@ -12,6 +13,7 @@ mod rustls_config;
 #[cfg(feature = "ureq")]
 pub(crate) mod ureq;
 
+pub use body::BodyReader;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use options::TransportOptions;
 pub use options::{ProxyOptions, SendOptions, TlsBackend};

@@ -105,7 +105,7 @@ impl BlobContainer for ContainerClient {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
         let mut list = self
             .list_blobs()
@@ -121,7 +121,7 @@ impl BlobContainer for ContainerClient {
         let page = page.ok_or_else(|| timed_out(false))?;
         let page = page.ok_or_else(no_page)?.map_err(|error| failure(&error, false))?;
         for blob in page.blobs.blobs() {
-            show(blob, visit);
+            show(blob, visitor);
         }
         let next_marker = page.next_marker.map(|marker| marker.as_str().to_owned());
         Ok(PageEnd::new(next_marker, Some(page.date.into()), false))

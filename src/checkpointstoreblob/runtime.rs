@@ -131,6 +131,15 @@ impl Transport for super::UreqTransport {
         Self::send(self, request, options)
     }
 
+    fn send_streamed(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        options: &crate::transport::SendOptions,
+        reader: &mut dyn crate::transport::BodyReader,
+    ) -> Result<http::Response<()>, crate::transport::TransportError> {
+        Self::send_streamed(self, request, options, reader)
+    }
+
     fn sleep(&self, duration: Duration) {
         std::thread::sleep(duration);
     }

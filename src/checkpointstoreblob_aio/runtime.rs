@@ -117,6 +117,15 @@ impl Transport for super::ReqwestTransport {
         Self::send(self, request, options).await
     }
 
+    async fn send_streamed(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        options: &crate::transport::SendOptions,
+        reader: &mut dyn crate::transport::BodyReader,
+    ) -> Result<http::Response<()>, crate::transport::TransportError> {
+        Self::send_streamed(self, request, options, reader).await
+    }
+
     async fn sleep(&self, duration: Duration) {
         Self::sleep(duration).await;
     }

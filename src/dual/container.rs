@@ -64,9 +64,9 @@ impl BlobContainer for CallCounter {
     fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        self.blobs.list_blobs(request, visit)
+        self.blobs.list_blobs(request, visitor)
     }
 }
 
@@ -112,9 +112,9 @@ impl BlobContainer for CallCounter {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        self.blobs.list_blobs(request, visit).await
+        self.blobs.list_blobs(request, visitor).await
     }
 }
 
@@ -149,7 +149,7 @@ pub trait BlobContainer: Send + Sync {
     /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
     async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties>;
 
-    /// Shows each blob of one page to `visit`, in the order of their names, and returns where the page ended.
+    /// Shows each blob of one page to `visitor`, in the order of their names, and returns where the page ended.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ pub trait BlobContainer: Send + Sync {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd>;
 
     /// Reads a blob with its content. Only needed for the checkpoints of legacy processors.
@@ -218,9 +218,9 @@ macro_rules! container_behind {
             async fn list_blobs(
                 &self,
                 request: ListBlobs<'_>,
-                visit: &mut BlobVisitor<'_>,
+                visitor: &mut dyn BlobVisitor,
             ) -> Result<PageEnd> {
-                T::list_blobs(self, request, visit).await
+                T::list_blobs(self, request, visitor).await
             }
 
             async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {

@@ -25,9 +25,9 @@ impl BlobContainer for MemoryContainer {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        self.list(&request, visit)
+        self.list(&request, visitor)
     }
 
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {

@@ -158,8 +158,7 @@ impl BlobCheckpointStore {
                 }
                 let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));
                 request.allow_secondary = allow_secondary;
-                let end =
-                    self.container().list_blobs(request, &mut |entry| reader.visit(&entry)).await?;
+                let end = self.container().list_blobs(request, &mut reader).await?;
                 reader.end_page(&end)?;
                 marker = end.next_marker;
                 if marker.is_none() {

@@ -14,9 +14,10 @@ use crate::container::{
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
 use crate::error::{Error, Result};
+use crate::page_body::PageBody;
 use crate::protocol::{
     Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
-    RetryOptions, ServiceFailure, build, read_page,
+    RetryOptions, ServiceFailure, build,
 };
 use crate::transport::SendOptions;
 
@@ -92,6 +93,15 @@ impl Progress {
 #[maybe_async]
 impl RestContainer {
     async fn run<O: Operation + Sync>(&self, operation: &O) -> Result<O::Output> {
+        self.run_into(operation, None).await
+    }
+
+    /// The body of a success goes into the page, if there is one, while it comes.
+    async fn run_into<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        page: Option<&mut PageBody<'_>>,
+    ) -> Result<O::Output> {
         let context = operation.context();
         let started = self.transport.now();
         let mut progress = Progress {
@@ -103,7 +113,7 @@ impl RestContainer {
             pauses: [None; 2],
             token_replaced: false,
         };
-        let result = self.attempts(operation, &mut progress).await;
+        let result = self.attempts(operation, page, &mut progress).await;
         let result = result.map_err(|error| {
             let error = error
                 .with_action(operation.name())
@@ -120,11 +130,12 @@ impl RestContainer {
     async fn attempts<O: Operation + Sync>(
         &self,
         operation: &O,
+        mut page: Option<&mut PageBody<'_>>,
         progress: &mut Progress,
     ) -> Result<O::Output> {
         loop {
             progress.attempt += 1;
-            let failure = match self.attempt(operation, progress).await? {
+            let failure = match self.attempt(operation, page.as_deref_mut(), progress).await? {
                 Ok(answer) => {
                     // The write was done; if its answer is unreadable, that is all that is known.
                     progress.unknown = true;
@@ -150,6 +161,7 @@ impl RestContainer {
     async fn attempt<O: Operation + Sync>(
         &self,
         operation: &O,
+        page: Option<&mut PageBody<'_>>,
         progress: &mut Progress,
     ) -> Result<Result<Answer, Failure>> {
         let (endpoint, from_secondary) = self.host(operation, progress);
@@ -171,7 +183,16 @@ impl RestContainer {
         let remaining = time_left(&*self.transport, progress.deadline)?;
         let options = SendOptions::new(remaining.min(self.attempt_timeout));
         // Past the implementation for `Arc`, which would box the future once more.
-        let answer = match Transport::send(&*self.transport, request, &options).await {
+        let transport = &*self.transport;
+        let answer = match page {
+            None => Transport::send(transport, request, &options).await,
+            Some(page) => {
+                page.start_over();
+                let head = Transport::send_streamed(transport, request, &options, page).await;
+                head.map(|head| head.map(|()| page.take_failure()))
+            }
+        };
+        let answer = match answer {
             Ok(response) => Answer::new(response, from_secondary),
             Err(error) => return Ok(Err(Failure::Transport(error))),
         };
@@ -278,15 +299,16 @@ impl BlobContainer for RestContainer {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        let page = self.run(&request).await?;
-        let marker = read_page(&page.body, visit).map_err(|error| {
+        let mut page = PageBody::new(visitor);
+        let head = self.run_into(&request, Some(&mut page)).await?;
+        let marker = page.finish().map_err(|error| {
             let error = error.with_action("list blobs");
             warn!(target: super::LOG, "{error}");
             error
         })?;
-        Ok(PageEnd::new(marker, page.server_time, page.from_secondary))
+        Ok(PageEnd::new(marker, head.server_time, head.from_secondary))
     }
 
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {

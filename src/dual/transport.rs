@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 
 use super::maybe_async;
-use crate::transport::{SendOptions, TransportError};
+use crate::transport::{BodyReader, SendOptions, TransportError};
 
 /// An HTTP client: sends one request and waits for its whole answer.
 ///
@@ -111,6 +111,25 @@ pub trait Transport: Send + Sync {
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError>;
 
+    /// Sends a request and hands the body of the answer over piece by piece, as it comes, whatever the status.
+    ///
+    /// The pages of a list, of up to five megabytes each, are asked for in this way, so that they need not be held. By
+    /// default the whole body of [`send`](Self::send) is one piece.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); what was handed over before is discarded.
+    async fn send_streamed(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+        reader: &mut dyn BodyReader,
+    ) -> Result<http::Response<()>, TransportError> {
+        let (head, body) = self.send(request, options).await?.into_parts();
+        reader.take_in(head.status, &body);
+        Ok(http::Response::from_parts(head, ()))
+    }
+
     /// Waits before a repetition.
     async fn sleep(&self, duration: Duration);
 
@@ -136,6 +155,15 @@ macro_rules! transport_behind {
                 options: &SendOptions,
             ) -> Result<http::Response<Bytes>, TransportError> {
                 T::send(self, request, options).await
+            }
+
+            async fn send_streamed(
+                &self,
+                request: http::Request<Bytes>,
+                options: &SendOptions,
+                reader: &mut dyn BodyReader,
+            ) -> Result<http::Response<()>, TransportError> {
+                T::send_streamed(self, request, options, reader).await
             }
 
             async fn sleep(&self, duration: Duration) {

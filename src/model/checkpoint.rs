@@ -86,24 +86,21 @@ impl Checkpoint {
         if offset.is_none() && sequence_number.is_none() {
             return Err(Error::invalid_input("a checkpoint needs an offset or a sequence number"));
         }
-        Ok(Self::from_storage(group, partition_id, offset.map(SmolStr::from), sequence_number))
+        let offset = offset.map(SmolStr::from);
+        Ok(Self::from_storage(group, partition_id, offset, sequence_number, None, None))
     }
 
     /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
+    #[inline]
     pub(crate) fn from_storage(
         group: &ConsumerGroup,
-        partition_id: impl Into<SmolStr>,
+        partition_id: SmolStr,
         offset: Option<SmolStr>,
         sequence_number: Option<i64>,
+        etag: Option<ETag>,
+        last_modified: Option<SystemTime>,
     ) -> Self {
-        Self {
-            group: group.clone(),
-            partition_id: partition_id.into(),
-            offset,
-            sequence_number,
-            etag: None,
-            last_modified: None,
-        }
+        Self { group: group.clone(), partition_id, offset, sequence_number, etag, last_modified }
     }
 
     /// Sets the version of the stored record; for implementers of stores.

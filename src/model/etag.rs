@@ -28,10 +28,14 @@ impl ETag {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, `*`, or cannot stand in an
     /// `If-Match` header.
     pub fn new(value: impl AsRef<str>) -> Result<Self> {
-        let value = value.as_ref().trim();
+        let value = value.as_ref();
         if is_bare(value) {
             return Ok(Self::quoted(value));
         }
+        Self::checked(value.trim())
+    }
+
+    fn checked(value: &str) -> Result<Self> {
         check_header_text("ETag", value)?;
         // `*` would match every version, so a conditional write would lose its condition.
         if matches!(value, "" | "\"\"" | "*") {

@@ -51,23 +51,26 @@ impl PartitionOwnership {
         owner_id: impl Into<String>,
     ) -> Result<Self> {
         let partition_id = checked_partition_id(partition_id.into())?;
-        Ok(Self::from_storage(group, partition_id, Some(checked_owner_id(owner_id.into())?)))
+        let owner_id = checked_owner_id(owner_id.into())?;
+        Ok(Self::from_storage(group, partition_id, Some(owner_id), None, None))
     }
 
     /// A first claim for nobody, which only adapters of other interfaces are asked for.
     #[cfg(feature = "aio")]
     pub(crate) fn unowned(group: &ConsumerGroup, partition_id: String) -> Result<Self> {
-        Ok(Self::from_storage(group, checked_partition_id(partition_id)?, None))
+        Ok(Self::from_storage(group, checked_partition_id(partition_id)?, None, None, None))
     }
 
     /// What was read: an owner id is not checked, so that no foreign record is refused.
+    #[inline]
     pub(crate) fn from_storage(
         group: &ConsumerGroup,
-        partition_id: impl Into<SmolStr>,
+        partition_id: SmolStr,
         owner_id: Option<SmolStr>,
+        etag: Option<ETag>,
+        last_modified: Option<SystemTime>,
     ) -> Self {
-        let partition_id = partition_id.into();
-        Self { group: group.clone(), partition_id, owner_id, etag: None, last_modified: None }
+        Self { group: group.clone(), partition_id, owner_id, etag, last_modified }
     }
 
     /// The same record claimed by another owner; the ETag stays, so only this version can be taken.
@@ -110,13 +113,6 @@ impl PartitionOwnership {
     /// Sets when the record was last written, by the server's clock; for implementers of stores.
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
-        self
-    }
-
-    /// The stored version, as far as the service told it.
-    pub(crate) fn with_version(mut self, etag: ETag, last_modified: Option<SystemTime>) -> Self {
-        self.etag = Some(etag);
-        self.last_modified = last_modified;
         self
     }
 

@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime};
 
 /// Reads a date of HTTP; in the form that all servers send, without the detours of a general parser.
 pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
-    let text = text.trim();
+    usual_form(text.as_bytes()).or_else(|| other_form(text.trim()))
+}
+
+#[cold]
+fn other_form(text: &str) -> Option<SystemTime> {
     usual_form(text.as_bytes()).or_else(|| httpdate::parse_http_date(text).ok())
 }
 

@@ -1,6 +1,5 @@
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::Method;
 
 use super::operation::Query;
@@ -8,17 +7,16 @@ use super::{Answer, Operation};
 use crate::container::{CallContext, ListBlobs, PageMarker};
 use crate::error::Result;
 
-/// A page as it came; [`read_page`](super::read_page) borrows from it.
+/// What the head of an answer says of a page, whose body [`PageReader`](super::PageReader) reads.
 #[derive(Debug)]
-pub(crate) struct PageBody {
-    pub(crate) body: Bytes,
+pub(crate) struct PageHead {
     pub(crate) server_time: Option<SystemTime>,
     pub(crate) from_secondary: bool,
 }
 
 /// [List Blobs](https://learn.microsoft.com/rest/api/storageservices/list-blobs)
 impl Operation for ListBlobs<'_> {
-    type Output = PageBody;
+    type Output = PageHead;
 
     fn name(&self) -> &'static str {
         "list blobs"
@@ -58,11 +56,10 @@ impl Operation for ListBlobs<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<PageBody> {
-        Ok(PageBody {
+    fn read(&self, answer: Answer) -> Result<PageHead> {
+        Ok(PageHead {
             server_time: answer.server_time(),
             from_secondary: answer.is_from_secondary(),
-            body: answer.into_body(),
         })
     }
 }

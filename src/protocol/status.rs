@@ -112,8 +112,10 @@ fn kind(status: u16, code: Option<&str>) -> ErrorKind {
 }
 
 fn code_in_body(body: &[u8]) -> Option<String> {
-    let (mut walker, root) = Walker::new(body, "Error").ok()?;
-    while let Ok(Some(element)) = walker.next_child(&root) {
+    const ROOT: &str = "Error";
+    let mut walker = Walker::over(std::str::from_utf8(body).ok()?);
+    walker.enter(ROOT).ok()?;
+    while let Ok(Some(element)) = walker.next_child(ROOT) {
         if element.name() == "Code" {
             let code = walker.text(&element).ok()?;
             let plain = code.len() <= 128 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());

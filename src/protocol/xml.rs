@@ -40,6 +40,16 @@ impl<'b> Element<'b> {
         self.name
     }
 
+    /// Whether it has no content, not even an empty one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// Whether the tag is its name in angle brackets and nothing else.
+    pub(super) fn is_bare(&self) -> bool {
+        !self.empty && self.attributes.is_empty()
+    }
+
     pub(super) fn has_attribute(&self, name: &str, value: &str) -> bool {
         let mut rest = self.attributes;
         while let Some((key, after)) = rest.split_once('=') {
@@ -78,21 +88,26 @@ pub(super) struct Walker<'b> {
 }
 
 impl<'b> Walker<'b> {
-    /// Stands inside the root element of the body, which is returned, too.
-    pub(super) fn new(body: &'b [u8], root: &'static str) -> XmlResult<(Self, Element<'b>)> {
-        let text = std::str::from_utf8(body)?;
-        let mut walker = Self { text, at: 0, plain: None };
+    /// Stands before all that is there.
+    pub(super) fn over(text: &'b str) -> Self {
+        Self { text, at: 0, plain: None }
+    }
+
+    /// Goes into the root element of the body.
+    pub(super) fn enter(&mut self, root: &'static str) -> XmlResult<Element<'b>> {
         loop {
-            walker.text_before_tag()?;
-            match walker.tag()? {
-                Tag::Start(start) if start.name == root && !start.empty => {
-                    return Ok((walker, start));
-                }
+            self.text_before_tag()?;
+            match self.tag()? {
+                Tag::Start(start) if start.name == root && !start.empty => return Ok(start),
                 Tag::Start(_) => return Err(XmlFault::WrongRoot(root)),
                 Tag::Other => {}
-                Tag::End | Tag::CData(_) => return Err(XmlFault::Malformed(walker.at)),
+                Tag::End | Tag::CData(_) => return Err(XmlFault::Malformed(self.at)),
             }
         }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
     }
 
     /// How far the body was read.
@@ -118,35 +133,40 @@ impl<'b> Walker<'b> {
     /// What stands before the next tag, without its entities.
     #[inline]
     pub(super) fn value_before_tag(&mut self) -> XmlResult<Cow<'b, str>> {
-        let rest = self.rest();
-        match memchr2(b'<', b'&', rest) {
-            Some(length) if rest[length] == b'<' => {
-                let from = self.at;
-                self.at += length;
-                Ok(Cow::Borrowed(&self.text[from..self.at]))
-            }
-            _ => unescape(self.text_before_tag()?),
+        match self.plain_before_tag() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => unescape(self.text_before_tag()?),
         }
+    }
+
+    /// What stands before the next tag if it has no entities.
+    #[inline]
+    pub(super) fn plain_before_tag(&mut self) -> Option<&'b str> {
+        let rest = self.rest();
+        let length = memchr2(b'<', b'&', rest).filter(|length| rest[*length] == b'<')?;
+        let from = self.at;
+        self.at += length;
+        Some(&self.text[from..self.at])
     }
 
     /// Goes on behind a text if it is what comes next.
     #[inline]
-    pub(super) fn pass(&mut self, text: &str) -> bool {
-        let comes = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
+    pub(super) fn pass(&mut self, text: &[u8]) -> bool {
+        let comes = self.rest().starts_with(text);
         if comes {
             self.at += text.len();
         }
         comes
     }
 
-    /// The next child of an element that was entered; `None` at its end.
+    /// The next child of an element of that name that was entered; `None` at its end.
     #[inline]
-    pub(super) fn next_child(&mut self, parent: &Element<'_>) -> XmlResult<Option<Element<'b>>> {
+    pub(super) fn next_child(&mut self, parent: &str) -> XmlResult<Option<Element<'b>>> {
         loop {
             self.text_before_tag()?;
             match self.tag()? {
                 Tag::Start(start) => return Ok(Some(start)),
-                Tag::End => return self.end(parent.name).map(|()| None),
+                Tag::End => return self.end(parent).map(|()| None),
                 Tag::Other | Tag::CData(_) => {}
             }
         }
@@ -161,7 +181,7 @@ impl<'b> Walker<'b> {
         if parent.empty {
             return Ok(());
         }
-        while let Some(element) = self.next_child(parent)? {
+        while let Some(element) = self.next_child(parent.name)? {
             child(self, element)?;
         }
         Ok(())
@@ -343,7 +363,7 @@ impl<'b> Walker<'b> {
 
     /// The rest of an end tag behind its `</`.
     fn end(&mut self, name: &str) -> XmlResult<()> {
-        if !self.pass(name) {
+        if !self.pass(name.as_bytes()) {
             // Whether it is another name or the beginning of this one.
             let is_truncated = name.as_bytes().starts_with(self.rest());
             return Err(if is_truncated { XmlFault::Truncated } else { self.malformed() });
@@ -361,10 +381,15 @@ impl<'b> Walker<'b> {
 
     /// No document type: the service sends none, and entities that a body defines are a danger.
     fn declaration(&mut self) -> XmlResult<Tag<'b>> {
-        if self.rest().starts_with(b"<!--") {
-            self.behind("<!--", "-->").map(|_| Tag::Other)
-        } else if self.rest().starts_with(b"<![CDATA[") {
-            self.behind("<![CDATA[", "]]>").map(Tag::CData)
+        const COMMENT: &str = "<!--";
+        const CDATA: &str = "<![CDATA[";
+        let rest = self.rest();
+        if rest.starts_with(COMMENT.as_bytes()) {
+            self.behind(COMMENT, "-->").map(|_| Tag::Other)
+        } else if rest.starts_with(CDATA.as_bytes()) {
+            self.behind(CDATA, "]]>").map(Tag::CData)
+        } else if [COMMENT, CDATA].iter().any(|begin| begin.as_bytes().starts_with(rest)) {
+            Err(XmlFault::Truncated)
         } else {
             Err(self.malformed())
         }
@@ -449,7 +474,8 @@ mod tests {
                 descend(walker, &element, found)
             })
         }
-        let (mut walker, root) = Walker::new(body.as_bytes(), "root")?;
+        let mut walker = Walker::over(body);
+        let root = walker.enter("root")?;
         let mut found = Vec::new();
         descend(&mut walker, &root, &mut found)?;
         Ok(found)
@@ -565,8 +591,9 @@ mod tests {
     fn attributes_are_found_by_their_whole_name() {
         let has = |tag: &str| {
             let body = format!("<root>{tag}</root>");
-            let (mut walker, root) = Walker::new(body.as_bytes(), "root").unwrap();
-            walker.next_child(&root).unwrap().unwrap().has_attribute("Encoded", "true")
+            let mut walker = Walker::over(&body);
+            walker.enter("root").unwrap();
+            walker.next_child("root").unwrap().unwrap().has_attribute("Encoded", "true")
         };
         for tag in
             ["<a Encoded=\"true\"/>", "<a x='>' Encoded = 'True' />", "<a\nEncoded='true'></a>"]

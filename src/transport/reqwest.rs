@@ -14,7 +14,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy};
 
 use super::options::unusable_proxy;
-use super::{SendOptions, TransportError, TransportOptions};
+use super::{BodyReader, SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 /// An answer may be in its caller's hands a moment before its connection is back in the pool, so that the next request
@@ -79,22 +79,50 @@ impl ReqwestTransport {
         request: http::Request<Bytes>,
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        let mut answer = self.execute(request, options).await?;
+        let content = read_body(&mut answer, options.max_response_body).await?;
+        Ok(head(answer).map(|()| content))
+    }
+
+    pub(crate) async fn send_streamed(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+        reader: &mut dyn BodyReader,
+    ) -> Result<http::Response<()>, TransportError> {
+        let mut answer = self.execute(request, options).await?;
+        let (status, limit) = (answer.status(), options.max_response_body);
+        let (mut pieces, mut length) = (0, 0);
+        while let Some(piece) = answer.chunk().await.map_err(classify)? {
+            pieces += 1;
+            length += piece.len() as u64;
+            if length > limit {
+                return Err(too_large(limit));
+            }
+            reader.take_in(status, &piece);
+        }
+        if pieces > 1 {
+            return_connection().await;
+        }
+        Ok(head(answer))
+    }
+
+    async fn execute(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+    ) -> Result<reqwest::Response, TransportError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::refused(error.without_url()))?;
         if self.timeout != Some(options.timeout) {
             *request.timeout_mut() = Some(options.timeout);
         }
         let asked = request.url().clone();
-        let mut answer = self.client.execute(request).await.map_err(classify)?;
+        let answer = self.client.execute(request).await.map_err(classify)?;
         if *answer.url() != asked {
             return Err(TransportError::invalid_response("the client followed a redirect"));
         }
-        let content = read_body(&mut answer, options.max_response_body).await?;
-        let mut response = http::Response::new(content);
-        *response.status_mut() = answer.status();
-        *response.version_mut() = answer.version();
-        std::mem::swap(response.headers_mut(), answer.headers_mut());
-        Ok(response)
+        Ok(answer)
     }
 
     pub(crate) async fn sleep(duration: Duration) {
@@ -106,6 +134,20 @@ impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ReqwestTransport")
     }
+}
+
+/// What stands before the body.
+fn head(mut answer: reqwest::Response) -> http::Response<()> {
+    let mut head = http::Response::new(());
+    *head.status_mut() = answer.status();
+    *head.version_mut() = answer.version();
+    std::mem::swap(head.headers_mut(), answer.headers_mut());
+    head
+}
+
+/// A task that went on at once would be faster than the one that returns the connection, even on the same thread.
+async fn return_connection() {
+    tokio::task::yield_now().await;
 }
 
 async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, TransportError> {
@@ -127,8 +169,7 @@ async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, 
         }
         body.extend_from_slice(&chunk);
     }
-    // A task that went on at once would be faster than the one that returns the connection, even on the same thread.
-    tokio::task::yield_now().await;
+    return_connection().await;
     within_limit(body.freeze(), limit)
 }
 

@@ -15,7 +15,7 @@ use ureq::{Agent, Proxy, Timeout};
 use self::connector::{LazyConnector, NotConnected};
 use self::resolver::{NoLookup, SystemLookup};
 use super::options::unusable_proxy;
-use super::{SendOptions, TransportError, TransportOptions};
+use super::{BodyReader, SendOptions, TransportError, TransportOptions};
 use crate::error::Result;
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
@@ -78,16 +78,35 @@ impl UreqTransport {
         request: http::Request<Bytes>,
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        let (parts, body) = self.answer(request, options)?.into_parts();
+        let content = read_body(body, options.max_response_body).map_err(classify)?;
+        Ok(http::Response::from_parts(parts, content.into()))
+    }
+
+    pub(crate) fn send_streamed(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+        reader: &mut dyn BodyReader,
+    ) -> Result<http::Response<()>, TransportError> {
+        let (parts, body) = self.answer(request, options)?.into_parts();
+        let take = |piece: &[u8]| reader.take_in(parts.status, piece);
+        read_pieces(body, options.max_response_body, take).map_err(classify)?;
+        Ok(http::Response::from_parts(parts, ()))
+    }
+
+    fn answer(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+    ) -> Result<http::Response<ureq::Body>, TransportError> {
         let (parts, body) = request.into_parts();
-        let response = if body.is_empty() {
+        let answer = if body.is_empty() {
             self.run(http::Request::from_parts(parts, ()), options)
         } else {
             self.run(http::Request::from_parts(parts, body.to_vec()), options)
-        }
-        .map_err(classify)?;
-        let (parts, body) = response.into_parts();
-        let content = read_body(body, options.max_response_body).map_err(classify)?;
-        Ok(http::Response::from_parts(parts, content.into()))
+        };
+        answer.map_err(classify)
     }
 
     fn run(
@@ -123,6 +142,27 @@ fn read_body(mut body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     let mut content = Vec::with_capacity(usize::try_from(declared).unwrap_or_default());
     body.with_config().limit(limit).reader().read_to_end(&mut content)?;
     Ok(content)
+}
+
+/// As much as ureq itself holds of a body.
+const PIECE: u64 = 128 * 1024;
+
+fn read_pieces(
+    mut body: ureq::Body,
+    limit: u64,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), ureq::Error> {
+    let length = body.content_length().unwrap_or(PIECE).clamp(1, PIECE);
+    let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
+    let mut reader = body.with_config().limit(limit).reader();
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(length) => take(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 impl fmt::Debug for UreqTransport {

@@ -56,9 +56,9 @@ impl BlobContainer for Hesitant {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        hesitantly!(BlobContainer::list_blobs(&self.0, request, visit))
+        hesitantly!(BlobContainer::list_blobs(&self.0, request, visitor))
     }
 
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {

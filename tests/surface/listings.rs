@@ -356,6 +356,38 @@ async fn a_broken_answer_is_an_error() {
     assert_eq!(listing.len(), 40);
 }
 
+/// Blobs are read while their page arrives. What a page showed before its connection broke is not in the list, neither
+/// records nor what is none, and the pages before it stay.
+#[maybe_async]
+#[test]
+async fn what_came_of_a_broken_page_is_forgotten() {
+    let served = serve();
+    served.put_ownerships(40);
+    served.service.put(&format!("{OWNERSHIPS}0/x"), &[]);
+    served.service.put(&format!("{OWNERSHIPS}39/x"), &[]);
+    served.service.set_page_size(21);
+    let store = served.store.with_options(RequestOptions::new());
+    let whole = store.list_ownership(&group()).await.unwrap();
+    assert_eq!((whole.len(), whole.skipped().len()), (40, 2));
+
+    let recorded = recorded!("ownership.xml");
+    let foreign = String::from_utf8(recorded.to_vec()).unwrap();
+    let foreign = foreign.replace("ownership/10<", "ownership/10/y<");
+    for page in 0..2 {
+        for chunked in [false, true] {
+            let reply = Reply::new(200).body(foreign.clone());
+            let reply = if chunked { reply.chunked() } else { reply.with_length() };
+            let broken = Fault::Answer(reply.truncate_body_at(foreign.len() - 10));
+            served.service.queue_faults((0..page).map(|_| Fault::None).chain([broken]));
+            served.loopback.clear();
+            let listing = store.list_ownership(&group()).await.unwrap();
+            assert_eq!(served.loopback.requests().len(), 3, "two pages and a repetition");
+            assert_eq!(listing.items(), whole.items(), "page {page}, chunked: {chunked}");
+            assert_eq!(listing.skipped(), whole.skipped(), "page {page}, chunked: {chunked}");
+        }
+    }
+}
+
 /// A failure on a later page is no shorter list.
 #[maybe_async]
 #[test]

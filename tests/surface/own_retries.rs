@@ -90,9 +90,9 @@ impl BlobContainer for Repeating {
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
-        visit: &mut BlobVisitor<'_>,
+        visitor: &mut dyn BlobVisitor,
     ) -> Result<PageEnd> {
-        BlobContainer::list_blobs(&self.blobs, request, visit).await
+        BlobContainer::list_blobs(&self.blobs, request, visitor).await
     }
 }
 

@@ -6,7 +6,7 @@ use azure_storage_blobs::blob::Blob;
 
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor};
 
-pub(super) fn show(blob: &Blob, visit: &mut BlobVisitor<'_>) {
+pub(super) fn show(blob: &Blob, visitor: &mut dyn BlobVisitor) {
     let metadata: Vec<(Cow<'_, str>, Cow<'_, str>)> = blob
         .metadata
         .iter()
@@ -17,7 +17,7 @@ pub(super) fn show(blob: &Blob, visit: &mut BlobVisitor<'_>) {
     entry.etag = Some(blob.properties.etag.as_ref().into());
     entry.last_modified = Some(blob.properties.last_modified.into());
     entry.kind = kind(blob);
-    visit(entry);
+    visitor.visit(entry);
 }
 
 fn kind(blob: &Blob) -> BlobEntryKind {
