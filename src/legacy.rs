@@ -150,7 +150,7 @@ pub(crate) fn read_content(
         (None, Some(0)) => return Err(SkipReason::NoPosition),
         _ => {}
     }
-    let (partition_id, offset) = (partition_id.into(), offset.map(Into::into));
+    let offset = offset.as_deref();
     Ok((Checkpoint::from_storage(group, partition_id, offset, number, None, None), repaired))
 }
 

@@ -5,8 +5,6 @@ use std::collections::HashSet;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::SystemTime;
 
-use smol_str::SmolStr;
-
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor, PageEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::{Position, is_directory, read_owner, read_position};
@@ -42,7 +40,7 @@ pub(crate) struct Found<'a> {
 
 impl Found<'_> {
     pub(crate) fn etag(&self) -> Option<ETag> {
-        self.etag.and_then(|etag| ETag::new(etag).ok())
+        self.etag.and_then(ETag::listed)
     }
 }
 
@@ -53,8 +51,8 @@ impl Record for PartitionOwnership {
         let etag = found.etag().ok_or(SkipReason::Unreadable)?;
         records.push(Self::from_storage(
             found.group,
-            found.partition_id.into(),
-            read_owner(found.metadata).map(SmolStr::from),
+            found.partition_id,
+            read_owner(found.metadata),
             (!found.is_foreign).then_some(etag),
             found.last_modified,
         ));
@@ -73,8 +71,8 @@ impl Record for Checkpoint {
         let position = stored_position(found.metadata)?;
         records.push(Self::from_storage(
             found.group,
-            found.partition_id.into(),
-            position.offset.map(SmolStr::from),
+            found.partition_id,
+            position.offset,
             position.sequence_number,
             if found.is_foreign { None } else { found.etag() },
             found.last_modified,
@@ -185,7 +183,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
                 Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
             }
             Some(_) => {
-                // Now, between two bodies, the copy takes less memory than while the next one is read.
+                // A page is mostly as long as the one before; to double the room as it is filled takes more at its peak.
                 self.items.reserve_exact(self.items.len());
                 Ok(())
             }

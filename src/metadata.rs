@@ -11,7 +11,8 @@ pub(crate) const OFFSET: &str = "offset";
 pub(crate) const SEQUENCE_NUMBER: &str = "sequencenumber";
 const IS_FOLDER: &str = "hdi_isfolder";
 
-/// The value under a key. Of keys that differ only in case the last one counts.
+/// The value under a key, most often in the case that is written. Of keys that differ only in case the last one counts.
+#[inline]
 fn value<'a, K, V>(metadata: &'a [(K, V)], key: &str) -> Option<&'a str>
 where
     K: AsRef<str>,
@@ -20,7 +21,7 @@ where
     metadata
         .iter()
         .rev()
-        .find(|(name, _)| name.as_ref().eq_ignore_ascii_case(key))
+        .find(|(name, _)| name.as_ref() == key || name.as_ref().eq_ignore_ascii_case(key))
         .map(|(_, value)| value.as_ref())
 }
 
@@ -89,6 +90,8 @@ pub(crate) fn write_position<'a>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn position(offset: Option<&'static str>, sequence_number: Option<i64>) -> Position<'static> {
@@ -137,6 +140,13 @@ mod tests {
         assert_eq!(read_owner(&write_owner(None)), None);
         assert_eq!(read_position(&write_position(Some("5"), "6")), position(Some("5"), Some(6)));
         assert_eq!(read_position(&write_position(None, "6")), position(None, Some(6)));
+    }
+
+    proptest! {
+        #[test]
+        fn trimming_is_that_of_the_standard_library(text in "[ a\u{a0}\t]{0,4}") {
+            prop_assert_eq!(trim(&text), text.trim());
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod listing;
 mod ownership;
 #[cfg(feature = "serde")]
 mod serde_form;
+mod text;
 
 pub use changes::{
     ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,

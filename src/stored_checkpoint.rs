@@ -2,8 +2,6 @@
 
 use std::time::SystemTime;
 
-use smol_str::SmolStr;
-
 use crate::container::BlobProperties;
 use crate::error::Result;
 use crate::listing_reader::{Found, Record, stored_position};
@@ -41,8 +39,8 @@ impl StoredCheckpoint {
         let read = position.map(|position| {
             Checkpoint::from_storage(
                 group,
-                partition_id.into(),
-                position.offset.map(SmolStr::from),
+                partition_id,
+                position.offset,
                 position.sequence_number,
                 Some(etag.clone()),
                 last_modified,

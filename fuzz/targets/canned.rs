@@ -5,19 +5,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
-use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
+use eventhub_checkpointstore::{BodyReader, ConsumerGroup, SendOptions, TransportError};
 use http::{Request, Response};
 
 /// Answers each request alike, and remembers their targets.
 #[derive(Clone)]
 pub struct Canned {
     answer: Response<Bytes>,
+    /// As many bytes of a body come at once; all of them by default.
+    piece: usize,
     pub targets: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
     pub fn new(answer: Response<Bytes>) -> Self {
-        Self { answer, targets: Arc::default() }
+        Self { answer, piece: usize::MAX, targets: Arc::default() }
+    }
+
+    pub fn in_pieces_of(self, piece: usize) -> Self {
+        Self { piece, ..self }
     }
 
     pub fn store(&self) -> BlobCheckpointStore {
@@ -37,6 +43,17 @@ impl Transport for Canned {
         *answer.status_mut() = self.answer.status();
         *answer.headers_mut() = self.answer.headers().clone();
         Ok(answer)
+    }
+
+    fn send_streamed(
+        &self,
+        request: Request<Bytes>,
+        options: &SendOptions,
+        reader: &mut dyn BodyReader,
+    ) -> Result<Response<()>, TransportError> {
+        let (head, body) = self.send(request, options)?.into_parts();
+        body.chunks(self.piece).for_each(|piece| reader.take_in(head.status, piece));
+        Ok(Response::from_parts(head, ()))
     }
 
     fn sleep(&self, _duration: Duration) {}

@@ -1,4 +1,5 @@
-//! The body of a list: whatever it is, it is read whole or refused, and a good one is never read shorter by a cut.
+//! The body of a list: whatever it is, it is read whole or refused, alike in whatever pieces it comes, and a good one is
+//! never read shorter by a cut.
 
 use eventhub_checkpointstore::{Checkpoint, Listing, Result};
 
@@ -10,15 +11,24 @@ pub fn run(data: &[u8]) {
     let Some((cut, body)) = data.split_first_chunk::<2>() else {
         return;
     };
-    let Ok(listing) = read(body) else {
-        return;
+    let cut = usize::from(u16::from_le_bytes(*cut));
+    let pieces = read(body, cut % 1024 + 1);
+    let listing = match read(body, usize::MAX) {
+        Ok(listing) => listing,
+        Err(error) => {
+            // Which fault is seen first depends on what came before it.
+            let of_pieces = pieces.expect_err("pieces of what is refused as a whole");
+            return assert_eq!(of_pieces.kind(), error.kind());
+        }
     };
+    let pieces = pieces.expect("pieces of what is read as a whole");
+    assert_eq!((pieces.items(), pieces.skipped()), (listing.items(), listing.skipped()));
     for item in &listing {
         assert!(!item.partition_id().is_empty() && !item.partition_id().contains('/'));
         assert!(item.offset().is_some() || item.sequence_number().is_some());
     }
-    let cut = &body[..usize::from(u16::from_le_bytes(*cut)) % body.len()];
-    if let Ok(rest) = read(cut) {
+    let cut = &body[..cut % body.len()];
+    if let Ok(rest) = read(cut, usize::MAX) {
         // Only blanks and comments behind its end were lost.
         assert!(cut.windows(END.len()).any(|window| window == END), "read without its end");
         assert_eq!(rest.items(), listing.items());
@@ -26,8 +36,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn read(body: &[u8]) -> Result<Listing<Checkpoint>> {
-    let canned = Canned::new(answer(200, body));
+fn read(body: &[u8], piece: usize) -> Result<Listing<Checkpoint>> {
+    let canned = Canned::new(answer(200, body)).in_pieces_of(piece);
     let store = canned.store();
     // The other kind of record is read from the same body; it cannot be claimed without a version.
     if let Ok(ownerships) = store.list_ownership(&group()) {

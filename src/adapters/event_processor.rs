@@ -187,7 +187,7 @@ impl Ownership {
         )?;
         let claim = match self.owner_id.filter(|owner_id| !owner_id.is_empty()) {
             Some(owner_id) => PartitionOwnership::new(&group, self.partition_id, owner_id)?,
-            None => PartitionOwnership::unowned(&group, self.partition_id)?,
+            None => PartitionOwnership::unowned(&group, &self.partition_id)?,
         };
         match self.etag {
             Some(etag) => Ok(claim.with_etag(ETag::new(etag)?)),

@@ -1,9 +1,7 @@
 use std::time::SystemTime;
 
-use smol_str::SmolStr;
-
-use super::check::check_header_text;
-use super::ownership::checked_partition_id;
+use super::check::{check_header_text, check_partition_id};
+use super::text::Text;
 use super::{ConsumerGroup, ETag};
 use crate::error::{Error, Result};
 
@@ -31,8 +29,8 @@ use crate::error::{Error, Result};
 )]
 pub struct Checkpoint {
     group: ConsumerGroup,
-    partition_id: SmolStr,
-    offset: Option<SmolStr>,
+    partition_id: Text,
+    offset: Option<Text>,
     sequence_number: Option<i64>,
     etag: Option<ETag>,
     last_modified: Option<SystemTime>,
@@ -73,7 +71,8 @@ impl Checkpoint {
         offset: Option<String>,
         sequence_number: Option<i64>,
     ) -> Result<Self> {
-        let partition_id = checked_partition_id(partition_id.into())?;
+        let partition_id = partition_id.into();
+        check_partition_id(&partition_id)?;
         if let Some(offset) = &offset {
             check_offset(offset)?;
         }
@@ -86,21 +85,34 @@ impl Checkpoint {
         if offset.is_none() && sequence_number.is_none() {
             return Err(Error::invalid_input("a checkpoint needs an offset or a sequence number"));
         }
-        let offset = offset.map(SmolStr::from);
-        Ok(Self::from_storage(group, partition_id, offset, sequence_number, None, None))
+        Ok(Self {
+            group: group.clone(),
+            partition_id: partition_id.into(),
+            offset: offset.map(Text::from),
+            sequence_number,
+            etag: None,
+            last_modified: None,
+        })
     }
 
     /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
     #[inline]
     pub(crate) fn from_storage(
         group: &ConsumerGroup,
-        partition_id: SmolStr,
-        offset: Option<SmolStr>,
+        partition_id: &str,
+        offset: Option<&str>,
         sequence_number: Option<i64>,
         etag: Option<ETag>,
         last_modified: Option<SystemTime>,
     ) -> Self {
-        Self { group: group.clone(), partition_id, offset, sequence_number, etag, last_modified }
+        Self {
+            group: group.clone(),
+            partition_id: partition_id.into(),
+            offset: offset.map(Text::from),
+            sequence_number,
+            etag,
+            last_modified,
+        }
     }
 
     /// Sets the version of the stored record; for implementers of stores.

@@ -1,8 +1,7 @@
 use std::fmt;
 
-use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
-
 use super::check::check_header_text;
+use super::text::Text;
 use crate::error::{Error, Result};
 
 /// The version of a blob, as the service names it; opaque.
@@ -18,7 +17,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
-pub struct ETag(SmolStr);
+pub struct ETag(Text);
 
 impl ETag {
     /// Takes an ETag in either form.
@@ -33,6 +32,12 @@ impl ETag {
             return Ok(Self::quoted(value));
         }
         Self::checked(value.trim())
+    }
+
+    /// What a list says; `None` if it is no ETag.
+    #[inline]
+    pub(crate) fn listed(text: &str) -> Option<Self> {
+        if is_bare(text) { Some(Self::quoted(text)) } else { Self::new(text).ok() }
     }
 
     fn checked(value: &str) -> Result<Self> {
@@ -54,17 +59,14 @@ impl ETag {
         Ok(Self::quoted(value))
     }
 
+    #[inline]
     fn quoted(bare: &str) -> Self {
-        let mut quoted = SmolStrBuilder::new();
-        quoted.push('"');
-        quoted.push_str(bare);
-        quoted.push('"');
-        Self(quoted.finish())
+        Self(Text::joined(["\"", bare, "\""]))
     }
 
     /// The version that a counter stands at, in the form of the service.
     pub(crate) fn numbered(number: u64) -> Self {
-        Self(format_smolstr!("\"0x{number:015X}\""))
+        Self(format!("\"0x{number:015X}\"").into())
     }
 
     /// The quoted form, as it stands in `ETag` and `If-Match` headers.
@@ -74,8 +76,10 @@ impl ETag {
 }
 
 /// The form in lists, which have one for each blob: what there is to check is seen in one pass.
+#[inline]
 fn is_bare(value: &str) -> bool {
-    (1..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    (1..=64).contains(&value.len())
+        && value.bytes().fold(true, |ok, byte| ok & byte.is_ascii_alphanumeric())
 }
 
 impl fmt::Display for ETag {

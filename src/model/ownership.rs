@@ -1,8 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use smol_str::SmolStr;
-
 use super::check::{check_header_text, check_partition_id};
+use super::text::Text;
 use super::{ConsumerGroup, ETag};
 use crate::error::{Error, Result};
 
@@ -31,8 +30,8 @@ use crate::error::{Error, Result};
 )]
 pub struct PartitionOwnership {
     group: ConsumerGroup,
-    partition_id: SmolStr,
-    owner_id: Option<SmolStr>,
+    partition_id: Text,
+    owner_id: Option<Text>,
     etag: Option<ETag>,
     last_modified: Option<SystemTime>,
 }
@@ -50,27 +49,35 @@ impl PartitionOwnership {
         partition_id: impl Into<String>,
         owner_id: impl Into<String>,
     ) -> Result<Self> {
-        let partition_id = checked_partition_id(partition_id.into())?;
-        let owner_id = checked_owner_id(owner_id.into())?;
-        Ok(Self::from_storage(group, partition_id, Some(owner_id), None, None))
+        let (partition_id, owner_id) = (partition_id.into(), owner_id.into());
+        check_partition_id(&partition_id)?;
+        check_owner_id(&owner_id)?;
+        Ok(Self::from_storage(group, &partition_id, Some(&owner_id), None, None))
     }
 
     /// A first claim for nobody, which only adapters of other interfaces are asked for.
     #[cfg(feature = "aio")]
-    pub(crate) fn unowned(group: &ConsumerGroup, partition_id: String) -> Result<Self> {
-        Ok(Self::from_storage(group, checked_partition_id(partition_id)?, None, None, None))
+    pub(crate) fn unowned(group: &ConsumerGroup, partition_id: &str) -> Result<Self> {
+        check_partition_id(partition_id)?;
+        Ok(Self::from_storage(group, partition_id, None, None, None))
     }
 
     /// What was read: an owner id is not checked, so that no foreign record is refused.
     #[inline]
     pub(crate) fn from_storage(
         group: &ConsumerGroup,
-        partition_id: SmolStr,
-        owner_id: Option<SmolStr>,
+        partition_id: &str,
+        owner_id: Option<&str>,
         etag: Option<ETag>,
         last_modified: Option<SystemTime>,
     ) -> Self {
-        Self { group: group.clone(), partition_id, owner_id, etag, last_modified }
+        Self {
+            group: group.clone(),
+            partition_id: partition_id.into(),
+            owner_id: owner_id.map(Text::from),
+            etag,
+            last_modified,
+        }
     }
 
     /// The same record claimed by another owner; the ETag stays, so only this version can be taken.
@@ -89,8 +96,9 @@ impl PartitionOwnership {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for an owner id that cannot be stored, as in
     /// [`new`](Self::new).
     pub fn claimed_by(&self, owner_id: impl Into<String>) -> Result<Self> {
-        let owner_id = checked_owner_id(owner_id.into())?;
-        Ok(Self { owner_id: Some(owner_id), ..self.clone() })
+        let owner_id = owner_id.into();
+        check_owner_id(&owner_id)?;
+        Ok(Self { owner_id: Some(owner_id.into()), ..self.clone() })
     }
 
     /// The same record without an owner.
@@ -157,17 +165,12 @@ impl PartitionOwnership {
     }
 }
 
-pub(super) fn checked_partition_id(partition_id: String) -> Result<SmolStr> {
-    check_partition_id(&partition_id)?;
-    Ok(partition_id.into())
-}
-
-fn checked_owner_id(owner_id: String) -> Result<SmolStr> {
-    check_header_text("owner id", &owner_id)?;
+fn check_owner_id(owner_id: &str) -> Result<()> {
+    check_header_text("owner id", owner_id)?;
     if owner_id.is_empty() {
         return Err(Error::invalid_input(
             "owner id \"\": an empty owner means that nobody owns the partition; use `released`",
         ));
     }
-    Ok(owner_id.into())
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! The body of a List Blobs answer, read piece by piece while it comes.
 
+use std::borrow::Cow;
 use std::str::{self, Utf8Error};
 
-use super::listed_blob::{BlobReader, Metadata};
+use super::listed_blob::{BlobReader, Metadata, Unlike};
 use super::xml::{Walker, XmlFault, XmlResult};
 use crate::container::BlobVisitor;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +27,8 @@ pub(crate) struct PageReader {
     /// How many bytes were read before `rest`.
     position: usize,
     blobs: BlobReader,
+    /// Room for the metadata of a blob.
+    metadata: Metadata<'static>,
     next_marker: Option<String>,
     fault: Option<XmlFault>,
 }
@@ -106,16 +109,17 @@ impl PageReader {
     /// Reads what is whole, and returns its length.
     fn read(&mut self, bytes: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<usize> {
         let mut walker = Walker::over(text(bytes)?);
-        let mut metadata = Vec::new();
+        let mut metadata = emptied(std::mem::take(&mut self.metadata));
         let read = loop {
             let begin = walker.position();
             let step = match self.stage {
                 Stage::Root => walker.enter(ROOT).map(|_| Stage::ListElement),
                 Stage::ListElement => self.list_element(&mut walker),
-                Stage::Blob if self.blobs.read_alike(&mut walker, &mut metadata, visitor) => {
-                    continue;
-                }
-                Stage::Blob => self.blob(&mut walker, &mut metadata, visitor),
+                Stage::Blob => match self.blobs.read_alike(&mut walker, &mut metadata, visitor) {
+                    Ok(()) => continue,
+                    Err(Unlike::Begun) => break begin,
+                    Err(Unlike::Other) => self.blob(&mut walker, &mut metadata, visitor),
+                },
                 Stage::End => walker.end_of_body().map(|()| Stage::End),
             };
             match step {
@@ -130,6 +134,7 @@ impl PageReader {
                 break walker.position();
             }
         };
+        self.metadata = emptied(metadata);
         self.position += read;
         Ok(read)
     }
@@ -166,6 +171,14 @@ impl PageReader {
         }
         Ok(Stage::ListElement)
     }
+}
+
+/// The room of metadata, for that of other texts.
+fn emptied<'b>(mut metadata: Metadata<'_>) -> Metadata<'b> {
+    metadata.clear();
+    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    // Nothing is left to convert: the vector only changes its type and keeps its memory.
+    metadata.into_iter().map(|(key, value)| (owned(key), owned(value))).collect()
 }
 
 /// The bytes as text, up to a character that is not whole yet.
@@ -228,7 +241,7 @@ mod tests {
         match outcome {
             Ok(read) => format!("{:?}, then {:?}", read.shown, read.marker),
             Err(error) => {
-                format!("{}: {:?}", error.kind(), error.source().map(|it| it.to_string()))
+                format!("{}: {:?}", error.kind(), error.source().map(ToString::to_string))
             }
         }
     }
@@ -344,7 +357,7 @@ mod tests {
             "\u{feff}",
             "<a><b></a></b>",
         ] {
-            let error = read(body.as_bytes()).err().expect(body);
+            let error = read(body.as_bytes()).expect_err(body);
             assert_eq!(error.kind(), ErrorKind::InvalidResponse);
         }
         assert!(read(b"<EnumerationResults>\xff</EnumerationResults>").is_err());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr2;
 use percent_encoding::percent_decode_str;
 
 use super::date::parse_date;
@@ -10,6 +11,13 @@ use super::xml::{Element, Walker, XmlFault, XmlResult};
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor};
 
 pub(super) type Metadata<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
+
+/// How a blob differs from the one before it.
+pub(super) enum Unlike {
+    /// Not as far as it came.
+    Begun,
+    Other,
+}
 
 /// Reads one blob after the other.
 #[derive(Default)]
@@ -25,13 +33,11 @@ impl BlobReader {
         walker: &mut Walker<'b>,
         metadata: &mut Metadata<'b>,
         visitor: &mut dyn BlobVisitor,
-    ) -> bool {
-        let begin = walker.position();
-        let is_alike = self.template.as_ref().is_some_and(|it| it.show(walker, metadata, visitor));
-        if !is_alike {
-            walker.go_back(begin);
-        }
-        is_alike
+    ) -> Result<(), Unlike> {
+        let template = self.template.as_ref().ok_or(Unlike::Other)?;
+        let rest = template.show(walker.rest(), metadata, visitor)?;
+        walker.leave(rest);
+        Ok(())
     }
 
     /// Shows a blob whose start tag was read; what belongs to it begins at `begin`. `metadata` is only room for it.
@@ -78,53 +84,51 @@ enum Field {
 /// read as a whole once.
 struct Template {
     /// All markup, in its order.
-    markup: Vec<u8>,
-    /// Where in the markup each text stands, and what it means.
+    markup: String,
+    /// How much of it stands before each text, and what the text means.
     fields: Vec<(usize, Field)>,
 }
 
 impl Template {
     fn new(walker: &Walker<'_>, begin: usize, texts: Vec<(Range<usize>, Field)>) -> Self {
-        let mut markup = Vec::new();
+        let mut markup = String::new();
         let mut from = begin;
         let fields = texts
             .into_iter()
             .map(|(text, field)| {
-                markup.extend_from_slice(walker.part(from..text.start).as_bytes());
+                let before = walker.part(from..text.start);
+                markup.push_str(before);
                 from = text.end;
-                (markup.len(), field)
+                (before.len(), field)
             })
             .collect();
-        markup.extend_from_slice(walker.part(from..walker.position()).as_bytes());
+        markup.push_str(walker.part(from..walker.position()));
         Self { markup, fields }
     }
 
-    /// Shows the blob; `false` if it has another form or a fault, which only reading tag by tag tells.
+    /// Shows the blob that a body goes on with if it is alike, and returns what is behind it.
     fn show<'b>(
         &self,
-        walker: &mut Walker<'b>,
+        body: &'b str,
         metadata: &mut Metadata<'b>,
         visitor: &mut dyn BlobVisitor,
-    ) -> bool {
+    ) -> Result<&'b str, Unlike> {
         // Texts as they stand there: a place in memory that is written by halves and read as a whole stalls.
         let (mut name, mut etag, mut last_modified) = ("", "", None);
-        let (mut from, mut pairs) = (0, 0);
-        for (to, field) in &self.fields {
-            if !walker.pass(&self.markup[from..*to]) {
-                return false;
-            }
-            from = *to;
-            let begin = walker.position();
-            let Some(text) = walker.plain_before_tag() else {
-                return false;
-            };
+        let (mut rest, mut pairs) = (body, 0);
+        let mut markup = self.markup.as_str();
+        for (length, field) in &self.fields {
+            let (before, behind) = markup.split_at(*length);
+            markup = behind;
+            let value = rest.strip_prefix(before).ok_or_else(|| unlike(rest, before))?;
+            let (text, behind) = split_at_tag(value)?;
             match *field {
                 Field::Name => name = text,
                 Field::LastModified => last_modified = parse_date(text),
                 Field::ETag => etag = text,
                 Field::Metadata(length) => {
-                    let key = key(walker, begin, length);
-                    let pair = (Cow::Borrowed(key), Cow::Borrowed(text));
+                    let key = Cow::Borrowed(key(&rest[..before.len()], length));
+                    let pair = (key, Cow::Borrowed(text));
                     match metadata.get_mut(pairs) {
                         Some(room) => *room = pair,
                         None => metadata.push(pair),
@@ -133,11 +137,10 @@ impl Template {
                 }
                 Field::Ignored => {}
             }
+            rest = behind;
         }
+        rest = rest.strip_prefix(markup).ok_or_else(|| unlike(rest, markup))?;
         metadata.truncate(pairs);
-        if !walker.pass(&self.markup[from..]) {
-            return false;
-        }
         visitor.visit(BlobEntry {
             name: Cow::Borrowed(name),
             etag: (!etag.is_empty()).then_some(Cow::Borrowed(etag)),
@@ -145,15 +148,30 @@ impl Template {
             kind: BlobEntryKind::Blob,
             metadata,
         });
-        true
+        Ok(rest)
     }
 }
 
-/// The key of metadata whose text begins there.
+/// A text without entities, and what is behind it.
 #[inline]
-fn key<'b>(walker: &Walker<'b>, begin: usize, length: usize) -> &'b str {
-    let end = begin - ">".len();
-    walker.part(end - length..end)
+fn split_at_tag(rest: &str) -> Result<(&str, &str), Unlike> {
+    match memchr2(b'<', b'&', rest.as_bytes()) {
+        Some(length) if rest.as_bytes()[length] == b'<' => Ok(rest.split_at(length)),
+        Some(_) => Err(Unlike::Other),
+        None => Err(Unlike::Begun),
+    }
+}
+
+#[cold]
+fn unlike(rest: &str, expected: &str) -> Unlike {
+    if expected.starts_with(rest) { Unlike::Begun } else { Unlike::Other }
+}
+
+/// The key of metadata at the end of its start tag.
+#[inline]
+fn key(tag: &str, length: usize) -> &str {
+    let end = tag.len() - ">".len();
+    &tag[end - length..end]
 }
 
 /// Reads a blob tag by tag.
@@ -236,7 +254,6 @@ impl<'s, 'b> Elements<'s, 'b> {
         element: &Element<'b>,
         field: Field,
     ) -> XmlResult<()> {
-        let begin = walker.position();
         let text = walker.text(element)?;
         match walker.plain_text() {
             Some(range) => self.fields.push((range, field)),
@@ -246,9 +263,7 @@ impl<'s, 'b> Elements<'s, 'b> {
             Field::Name => self.entry.name = text,
             Field::LastModified => self.entry.last_modified = parse_date(&text),
             Field::ETag => self.entry.etag = Some(text).filter(|etag| !etag.is_empty()),
-            Field::Metadata(length) => {
-                self.metadata.push((Cow::Borrowed(key(walker, begin, length)), text));
-            }
+            Field::Metadata(_) => self.metadata.push((Cow::Borrowed(element.name()), text)),
             Field::Ignored => {}
         }
         Ok(())

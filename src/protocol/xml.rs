@@ -115,9 +115,14 @@ impl<'b> Walker<'b> {
         self.at
     }
 
-    /// Goes back to where the walker stood before.
-    pub(super) fn go_back(&mut self, position: usize) {
-        self.at = position;
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'b str {
+        &self.text[self.at..]
+    }
+
+    /// Goes on until only that is left.
+    pub(super) fn leave(&mut self, rest: &str) {
+        self.at = self.text.len() - rest.len();
     }
 
     /// A part of the body.
@@ -133,30 +138,15 @@ impl<'b> Walker<'b> {
     /// What stands before the next tag, without its entities.
     #[inline]
     pub(super) fn value_before_tag(&mut self) -> XmlResult<Cow<'b, str>> {
-        match self.plain_before_tag() {
-            Some(text) => Ok(Cow::Borrowed(text)),
-            None => unescape(self.text_before_tag()?),
+        let rest = self.rest_bytes();
+        match memchr2(b'<', b'&', rest) {
+            Some(length) if rest[length] == b'<' => {
+                let from = self.at;
+                self.at += length;
+                Ok(Cow::Borrowed(&self.text[from..self.at]))
+            }
+            _ => unescape(self.text_before_tag()?),
         }
-    }
-
-    /// What stands before the next tag if it has no entities.
-    #[inline]
-    pub(super) fn plain_before_tag(&mut self) -> Option<&'b str> {
-        let rest = self.rest();
-        let length = memchr2(b'<', b'&', rest).filter(|length| rest[*length] == b'<')?;
-        let from = self.at;
-        self.at += length;
-        Some(&self.text[from..self.at])
-    }
-
-    /// Goes on behind a text if it is what comes next.
-    #[inline]
-    pub(super) fn pass(&mut self, text: &[u8]) -> bool {
-        let comes = self.rest().starts_with(text);
-        if comes {
-            self.at += text.len();
-        }
-        comes
     }
 
     /// The next child of an element of that name that was entered; `None` at its end.
@@ -227,7 +217,7 @@ impl<'b> Walker<'b> {
     pub(super) fn end_of_body(&mut self) -> XmlResult<()> {
         loop {
             self.pass_blanks();
-            match self.rest().first() {
+            match self.rest_bytes().first() {
                 None => return Ok(()),
                 Some(b'<') => {}
                 Some(_) => return Err(self.malformed()),
@@ -273,19 +263,19 @@ impl<'b> Walker<'b> {
     }
 
     #[inline]
-    fn rest(&self) -> &'b [u8] {
+    fn rest_bytes(&self) -> &'b [u8] {
         &self.text.as_bytes()[self.at..]
     }
 
     fn pass_blanks(&mut self) {
-        self.at += self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.at += self.rest_bytes().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     }
 
     /// Goes behind the end tag of an element if that comes next, in its usual form.
     #[inline]
     fn pass_end(&mut self, name: &str) -> bool {
         let behind = name.len() + 2;
-        let rest = self.rest();
+        let rest = self.rest_bytes();
         let comes = rest.get(behind) == Some(&b'>')
             && rest[1] == b'/'
             && rest[2..behind] == *name.as_bytes();
@@ -298,7 +288,7 @@ impl<'b> Walker<'b> {
     /// Goes to the next `<` and returns what stands before it.
     #[inline]
     fn text_before_tag(&mut self) -> XmlResult<&'b str> {
-        let rest = self.rest();
+        let rest = self.rest_bytes();
         let length = match rest.first() {
             Some(b'<') => 0,
             _ => memchr(b'<', rest).ok_or(XmlFault::Truncated)?,
@@ -311,7 +301,7 @@ impl<'b> Walker<'b> {
     /// Reads a tag at `<`; of an end tag only `</`, since whoever waits for it knows the name.
     #[inline]
     fn tag(&mut self) -> XmlResult<Tag<'b>> {
-        match self.rest().get(1) {
+        match self.rest_bytes().get(1) {
             Some(b'/') => {
                 self.at += 2;
                 Ok(Tag::End)
@@ -326,7 +316,7 @@ impl<'b> Walker<'b> {
     #[inline]
     fn start(&mut self) -> XmlResult<Element<'b>> {
         let from = self.at + 1;
-        let name_length = self.rest()[1..]
+        let name_length = self.rest_bytes()[1..]
             .iter()
             .position(|byte| matches!(byte, 0..=b' ' | b'/' | b'<' | b'>'))
             .ok_or(XmlFault::Truncated)?;
@@ -363,13 +353,14 @@ impl<'b> Walker<'b> {
 
     /// The rest of an end tag behind its `</`.
     fn end(&mut self, name: &str) -> XmlResult<()> {
-        if !self.pass(name.as_bytes()) {
+        if !self.rest_bytes().starts_with(name.as_bytes()) {
             // Whether it is another name or the beginning of this one.
-            let is_truncated = name.as_bytes().starts_with(self.rest());
+            let is_truncated = name.as_bytes().starts_with(self.rest_bytes());
             return Err(if is_truncated { XmlFault::Truncated } else { self.malformed() });
         }
+        self.at += name.len();
         self.pass_blanks();
-        match self.rest().first() {
+        match self.rest_bytes().first() {
             Some(b'>') => {
                 self.at += 1;
                 Ok(())
@@ -383,7 +374,7 @@ impl<'b> Walker<'b> {
     fn declaration(&mut self) -> XmlResult<Tag<'b>> {
         const COMMENT: &str = "<!--";
         const CDATA: &str = "<![CDATA[";
-        let rest = self.rest();
+        let rest = self.rest_bytes();
         if rest.starts_with(COMMENT.as_bytes()) {
             self.behind(COMMENT, "-->").map(|_| Tag::Other)
         } else if rest.starts_with(CDATA.as_bytes()) {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use eventhub_checkpointstore::{SendOptions, TransportError};
+use eventhub_checkpointstore::{BodyReader, SendOptions, TransportError};
 
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential, Transport};
 use super::support::blob_service::BlobService;
@@ -27,7 +27,12 @@ pub struct Sent {
     pub at: Duration,
     /// What the request was allowed to take.
     pub timeout: Duration,
+    /// Its answer was asked for in pieces.
+    pub is_streamed: bool,
 }
+
+/// As many bytes of a body come at once.
+const PIECE: usize = 777;
 
 impl Sent {
     pub fn header(&self, name: &str) -> &str {
@@ -182,6 +187,7 @@ impl Script {
         &self,
         request: http::Request<Bytes>,
         options: &SendOptions,
+        is_streamed: bool,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let sent = {
             let mut state = self.state();
@@ -189,6 +195,7 @@ impl Script {
                 host: request.uri().host().unwrap_or_default().to_owned(),
                 at: state.passed,
                 timeout: options.timeout,
+                is_streamed,
                 request: recorded(state.sent.len(), request),
             };
             state.sent.push(sent.clone());
@@ -207,7 +214,18 @@ impl Transport for Script {
         request: http::Request<Bytes>,
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        self.carry_out(request, options)
+        self.carry_out(request, options, false)
+    }
+
+    async fn send_streamed(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+        reader: &mut dyn BodyReader,
+    ) -> Result<http::Response<()>, TransportError> {
+        let (head, body) = self.carry_out(request, options, true)?.into_parts();
+        body.chunks(PIECE).for_each(|piece| reader.take_in(head.status, piece));
+        Ok(http::Response::from_parts(head, ()))
     }
 
     async fn sleep(&self, duration: Duration) {
