@@ -248,15 +248,32 @@ impl<'a> BlobEntry<'a> {
     }
 }
 
-/// What a page of a list is shown to.
+/// What a page of a list is shown to, blob by blob.
+///
+/// ```
+/// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
+///
+/// /// The names on one page.
+/// struct Names(Vec<String>);
+///
+/// impl BlobVisitor for Names {
+///     fn visit(&mut self, blob: BlobEntry<'_>) {
+///         self.0.push(blob.name.into_owned());
+///     }
+///
+///     fn start_over(&mut self) {
+///         self.0.clear();
+///     }
+/// }
+/// ```
 pub trait BlobVisitor: Send {
     /// Takes in a blob.
     fn visit(&mut self, blob: BlobEntry<'_>);
 
-    /// Forgets all blobs of this page: the page is shown again from its beginning.
+    /// Forgets the blobs of this page, but not those of the pages before: it is shown again from its beginning.
     ///
-    /// A container that shows blobs while they arrive calls it when the connection broke on the way and it asks for the
-    /// page once more.
+    /// A container that shows blobs while they arrive calls it when it asks for the page once more, after the connection
+    /// broke on the way.
     fn start_over(&mut self);
 }
 

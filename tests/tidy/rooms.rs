@@ -17,7 +17,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store_options", &["error", "model", "naming", "protocol", "transport"]),
     ("memory_container", &["container", "error", "model"]),
     ("listing_reader", &["container", "error", "metadata", "model", "naming"]),
-    ("stored_checkpoint", &["container", "error", "listing_reader", "model", "naming"]),
+    ("page_body", &["container", "error", "protocol", "transport"]),
+    ("stored_checkpoint", &["container", "error", "listing_reader", "metadata", "model", "naming"]),
     ("fence", &["model", "stored_checkpoint"]),
     ("legacy", &["model"]),
 ];
