@@ -34,7 +34,7 @@ impl ETag {
         Self::checked(value.trim())
     }
 
-    /// What a list says; `None` if it is no ETag.
+    /// As [`new`](Self::new), for lists, where it costs as much to move a result as to make what it holds.
     #[inline]
     pub(crate) fn listed(text: &str) -> Option<Self> {
         if is_bare(text) { Some(Self::quoted(text)) } else { Self::new(text).ok() }
@@ -75,7 +75,7 @@ impl ETag {
     }
 }
 
-/// The form in lists, which have one for each blob: what there is to check is seen in one pass.
+/// The form in lists, which have one for each blob. Each byte is looked at, so that many can be at once.
 #[inline]
 fn is_bare(value: &str) -> bool {
     (1..=64).contains(&value.len())

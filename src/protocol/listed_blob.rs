@@ -113,7 +113,7 @@ impl Template {
         metadata: &mut Metadata<'b>,
         visitor: &mut dyn BlobVisitor,
     ) -> Result<&'b str, Unlike> {
-        // Texts as they stand there: a place in memory that is written by halves and read as a whole stalls.
+        // Slices, and the entry from them at the end: what is moved as soon as it was written makes the processor wait.
         let (mut name, mut etag, mut last_modified) = ("", "", None);
         let (mut rest, mut pairs) = (body, 0);
         let mut markup = self.markup.as_str();
