@@ -22,7 +22,7 @@ use cap::Cap;
 use eventhub_checkpointstore::{Checkpoint, Listing};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use support::answers::Answers;
-use support::server::{Mode, SERVE, Server};
+use support::server::{Mode, Place, SERVE, Server};
 use support::target::{Endpoint, List, Work};
 use support::{aio, blocking};
 use tokio::runtime::Runtime;
@@ -41,7 +41,7 @@ fn main() {
         _ => {}
     }
     let mut server = Server::start();
-    let endpoint = server.listen(Mode::Plain, Duration::ZERO);
+    let endpoint = server.listen(Mode::Plain, Duration::ZERO, Place::Anywhere);
     allocations(&endpoint);
     peaks(&endpoint);
 }

@@ -5,5 +5,6 @@ pub mod aio;
 pub mod answers;
 pub mod bare;
 pub mod blocking;
+pub mod core;
 pub mod server;
 pub mod target;

@@ -24,48 +24,59 @@ const fn wall(bound: f64) -> Bounds {
 
 /// One caller, one call at a time.
 pub fn sequential(run: &mut Run, surface: &dyn Surface) {
-    let ports = run.listen(Mode::Plain);
-    bounded(run, surface, "", &ports);
-    expect_one_connection(run, surface, &ports);
+    bounded(run, surface, "", Mode::Plain);
 }
 
-fn bounded(run: &mut Run, surface: &dyn Surface, over: &str, ports: &Ports) {
-    let (bare, store) = (surface.bare(&ports.bare), surface.store(&ports.store));
-    for (what, work, bounds) in [
+fn bounded(run: &mut Run, surface: &dyn Surface, over: &str, mode: Mode) {
+    let short = [
         ("one checkpoint", Work::Checkpoint, CHECKPOINT),
         ("list of 32", Work::List(List::Checkpoints), SHORT_LIST),
-        ("list of 10,000", Work::List(List::Long), wall(surface.long_list())),
-    ] {
+    ];
+    let long = [("list of 10,000", Work::List(List::Long), wall(surface.long_list()))];
+    let ports = one_caller(run, surface, mode);
+    compare_all(run, surface, over, &short, &ports);
+    // A page is on its way while it is read, so both cores have work.
+    let ports = run.listen(mode);
+    compare_all(run, surface, over, &long, &ports);
+}
+
+/// Ports for one call at a time.
+fn one_caller(run: &mut Run, surface: &dyn Surface, mode: Mode) -> Ports {
+    if surface.is_one_thread() { run.listen_on_one_core(mode) } else { run.listen(mode) }
+}
+
+fn compare_all(
+    run: &mut Run,
+    surface: &dyn Surface,
+    over: &str,
+    works: &[(&str, Work, Bounds)],
+    ports: &Ports,
+) {
+    let (bare, store) = (surface.bare(&ports.bare), surface.store(&ports.store));
+    for (what, work, bounds) in works {
         let name = format!("{}{over}: {what}", surface.name());
-        run.compare(&name, bounds, ports, &mut |it| bare(work, it), &mut |it| store(work, it));
+        let (bare, store) = (&bare, &store);
+        run.compare(&name, *bounds, ports, &mut |it| bare(*work, it), &mut |it| store(*work, it));
     }
+    expect_one_connection(run, surface, ports);
 }
 
 /// Operations that no bound is set for.
 pub fn others(run: &mut Run, surface: &dyn Surface) {
     let works = [
-        ("read one checkpoint", Work::ReadCheckpoint),
-        ("delete one checkpoint", Work::DeleteCheckpoint),
-        ("list of 32 ownerships", Work::List(List::Ownerships)),
-        ("first claim", Work::FirstClaim),
-        ("renew or steal one", Work::Renew(1)),
-        ("relinquish one", Work::Relinquish),
-        ("create the container", Work::CreateContainer),
+        ("read one checkpoint", Work::ReadCheckpoint, UNBOUND),
+        ("delete one checkpoint", Work::DeleteCheckpoint, UNBOUND),
+        ("list of 32 ownerships", Work::List(List::Ownerships), UNBOUND),
+        ("first claim", Work::FirstClaim, UNBOUND),
+        ("renew or steal one", Work::Renew(1), UNBOUND),
+        ("relinquish one", Work::Relinquish, UNBOUND),
+        ("create the container", Work::CreateContainer, UNBOUND),
     ];
-    let ports = run.listen(Mode::Plain);
-    plain(run, surface, &works, &ports);
-    expect_one_connection(run, surface, &ports);
-    let empty = run.listen(Mode::Empty);
-    plain(run, surface, &[("first checkpoint", Work::FirstCheckpoint)], &empty);
-}
-
-fn plain(run: &mut Run, surface: &dyn Surface, works: &[(&str, Work)], ports: &Ports) {
-    let (bare, store) = (surface.bare(&ports.bare), surface.store(&ports.store));
-    for (what, work) in works {
-        let name = format!("{}: {what}", surface.name());
-        let (bare, store) = (&bare, &store);
-        run.compare(&name, UNBOUND, ports, &mut |it| bare(*work, it), &mut |it| store(*work, it));
-    }
+    let ports = one_caller(run, surface, Mode::Plain);
+    compare_all(run, surface, "", &works, &ports);
+    let empty = one_caller(run, surface, Mode::Empty);
+    let first = [("first checkpoint", Work::FirstCheckpoint, UNBOUND)];
+    compare_all(run, surface, "", &first, &empty);
 }
 
 /// Many requests at once.
@@ -100,9 +111,7 @@ fn renewals(
 
 /// The same over TLS; then every request needs a new connection, which resumes the session of the one before.
 pub fn tls(run: &mut Run, surface: &dyn Surface) {
-    let ports = run.listen(Mode::Tls);
-    bounded(run, surface, ", TLS", &ports);
-    expect_one_connection(run, surface, &ports);
+    bounded(run, surface, ", TLS", Mode::Tls);
 
     let once = run.listen(Mode::TlsOnce);
     let (bare, store) = (surface.bare(&once.bare), surface.store(&once.store));

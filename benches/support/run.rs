@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::measure::{self, Bounds, Effort, Row, Side};
-use crate::support::server::{Counts, Mode, Server};
+use crate::support::core::on_one_core;
+use crate::support::server::{Counts, Mode, Place, Server};
 use crate::support::target::Endpoint;
 
 pub struct Run {
@@ -16,6 +17,7 @@ pub struct Run {
 
 /// One port for each side, so that what they did can be told apart.
 pub struct Ports {
+    place: Place,
     pub bare: Endpoint,
     pub store: Endpoint,
 }
@@ -34,13 +36,21 @@ impl Run {
     }
 
     pub fn listen(&mut self, mode: Mode) -> Ports {
-        let mut listen = || self.server.listen(mode, Duration::ZERO);
-        Ports { bare: listen(), store: listen() }
+        self.listen_in(Place::Anywhere, mode, Duration::ZERO)
+    }
+
+    /// Both sides and the server share a core then.
+    pub fn listen_on_one_core(&mut self, mode: Mode) -> Ports {
+        self.listen_in(Place::OneCore, mode, Duration::ZERO)
     }
 
     pub fn listen_far(&mut self, delay: Duration) -> Ports {
-        let mut listen = || self.server.listen(Mode::Plain, delay);
-        Ports { bare: listen(), store: listen() }
+        self.listen_in(Place::Anywhere, Mode::Plain, delay)
+    }
+
+    fn listen_in(&mut self, place: Place, mode: Mode, delay: Duration) -> Ports {
+        let mut listen = || self.server.listen(mode, delay, place);
+        Ports { bare: listen(), store: listen(), place }
     }
 
     pub fn counts(&mut self, ports: &Ports) -> [(&'static str, Counts); 2] {
@@ -68,7 +78,11 @@ impl Run {
         assert_eq!(after[0] - before[0], requests, "{name}: as many requests as the bare client");
 
         let cpu = self.server.cpu();
-        let [bare, store, ratio] = measure::compare(self.effort, bare, store);
+        let mut compare = || measure::compare(self.effort, bare, store);
+        let [bare, store, ratio] = match ports.place {
+            Place::OneCore => on_one_core(compare),
+            Place::Anywhere => compare(),
+        };
         let cpu = (self.server.cpu() - cpu).as_secs_f64() * 1e6;
         let served = self.requests(ports).iter().sum::<u64>() - after.iter().sum::<u64>();
         let server = cpu / served as f64;

@@ -16,10 +16,12 @@ use cpu_time::ProcessTime;
 
 use self::tls::TlsIdentity;
 use super::answers::Answers;
+use super::core::on_one_core;
 use super::target::Endpoint;
 
 /// The argument with which the bench starts itself as the server.
 pub const SERVE: &str = "--serve";
+const ONE_CORE: &str = "one-core";
 
 /// How a port behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,16 @@ struct Port {
     resumed: AtomicU64,
 }
 
-/// Serves until standard input ends. Lines there are commands: `listen MODE MICROSECONDS`, `counts PORT`, `cpu`.
+/// Where a port is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Where the system wants.
+    Anywhere,
+    /// Where [`on_one_core`] puts its callers.
+    OneCore,
+}
+
+/// Serves until standard input ends. Lines there are commands: `listen MODE MICROSECONDS PLACE`, `counts PORT`, `cpu`.
 pub fn serve() -> io::Result<()> {
     let answers = Arc::new(Answers::prepare());
     let identity = TlsIdentity::new(&["localhost", "127.0.0.1"]);
@@ -58,12 +69,17 @@ pub fn serve() -> io::Result<()> {
     for line in io::stdin().lines() {
         let line = line?;
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["listen", mode, delay] => {
+            ["listen", mode, delay, place] => {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
                 let number = listener.local_addr()?.port();
                 let port = Arc::new(Port::new(mode, delay, &answers, &identity));
                 ports.insert(number, port.clone());
-                std::thread::spawn(move || accept(&listener, &port));
+                let accept = move || accept(&listener, &port);
+                if place == ONE_CORE {
+                    std::thread::spawn(|| on_one_core(accept));
+                } else {
+                    std::thread::spawn(accept);
+                }
                 // A reply is one line.
                 println!("{number} {}", identity.ca_pem().replace('\n', "|"));
             }
@@ -181,9 +197,10 @@ impl Server {
     }
 
     /// A new port; each of its answers is delayed so much.
-    pub fn listen(&mut self, mode: Mode, delay: Duration) -> Endpoint {
+    pub fn listen(&mut self, mode: Mode, delay: Duration, place: Place) -> Endpoint {
         let name = MODES.iter().find(|(_, known)| *known == mode).expect("a mode").0;
-        let reply = self.ask(&format!("listen {name} {}", delay.as_micros()));
+        let place = if place == Place::OneCore { ONE_CORE } else { "anywhere" };
+        let reply = self.ask(&format!("listen {name} {} {place}", delay.as_micros()));
         let (port, pem) = reply.split_once(' ').expect("a port and a certificate");
         let is_tls = matches!(mode, Mode::Tls | Mode::TlsOnce);
         Endpoint {
