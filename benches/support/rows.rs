@@ -163,9 +163,9 @@ pub fn young_clients(run: &mut Run, surface: &Aio) {
             }
         }
         run.print_connections(&name, &ports);
-        let connections = run.counts(&ports)[1].1.connections;
-        if surface.is_one_thread {
-            assert_eq!(connections, u64::from(clients), "{name}: connections of the store");
-        }
+        let spare = run.counts(&ports)[1].1.connections - u64::from(clients);
+        // Another thread may be late on a busy machine.
+        let allowed = if surface.is_one_thread { 0 } else { u64::from(clients).div_ceil(10) };
+        assert!(spare <= allowed, "{name}: {spare} spare connections of the store");
     }
 }

@@ -72,8 +72,7 @@ pub(crate) struct TransportOptions {
     pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub(crate) idle_timeout: Duration,
-    /// How many unused connections are kept; reqwest is told twice as many, see `RETURNING` there. Default: as many as
-    /// there are concurrent claims, 16.
+    /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
     pub(crate) max_idle_connections: usize,
     /// Which proxy is used.
     pub(crate) proxy: ProxyOptions,

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "_rustls")]
 mod platform_roots;
+mod returning;
 #[cfg(feature = "_rustls")]
 mod rustls_tls;
 mod tls;
@@ -13,18 +14,10 @@ use bytes::{Bytes, BytesMut};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy};
 
+use self::returning::Returning;
 use super::options::unusable_proxy;
 use super::{BodyReader, SendOptions, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
-
-/// An answer may be in its caller's hands a moment before its connection is back in the pool, so that the next request
-/// opens another one: hyper gives the answer out first, and a task of its own returns the connection. A caller that runs
-/// on another thread than that task can be faster. A pool of exactly so many connections as there are callers would then
-/// close one for each that is opened, for ever.
-///
-/// Where connecting takes microseconds, as on loopback, there can be more: a connection that comes back while the next
-/// request has one of its own by then is closed (hyper-util 0.1.21, `Checkout` and its waiter).
-const RETURNING: usize = 2;
 
 /// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
 #[derive(Clone)]
@@ -32,6 +25,7 @@ pub struct ReqwestTransport {
     client: Client,
     /// The client's own limit for a request; unknown for a client of the user's.
     timeout: Option<Duration>,
+    returning: Returning,
 }
 
 impl ReqwestTransport {
@@ -40,10 +34,13 @@ impl ReqwestTransport {
     /// With the feature `rustls-ring` and without `rustls`, reqwest has no crypto provider of its own: unless another crate
     /// of the build switches one on, install one, or a plain `Client::builder().build()` panics.
     ///
+    /// Such a client may open more connections than it has requests at once: its next request does not wait until the
+    /// connection of the last one is back. The client that the store makes of its own does.
+    ///
     /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
     /// one that was asked is taken for an error.
     pub fn new(client: Client) -> Self {
-        Self { client, timeout: None }
+        Self { client, timeout: None, returning: Returning::default() }
     }
 
     pub(crate) fn from_options(
@@ -51,7 +48,9 @@ impl ReqwestTransport {
         secure: bool,
         host: &str,
     ) -> Result<Self> {
+        let returning = Returning::default();
         let mut builder = Client::builder()
+            .connector_layer(returning.clone())
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
@@ -60,7 +59,7 @@ impl ReqwestTransport {
             .connect_timeout(options.connect_timeout)
             .timeout(options.attempt_timeout)
             .pool_idle_timeout(options.idle_timeout)
-            .pool_max_idle_per_host(options.max_idle_connections.saturating_mul(RETURNING))
+            .pool_max_idle_per_host(options.max_idle_connections)
             .no_proxy();
         let proxy = options.choose_proxy(secure, host)?;
         let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
@@ -71,7 +70,7 @@ impl ReqwestTransport {
             Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
                 .with_source(error)
         })?;
-        Ok(Self { client, timeout: Some(options.attempt_timeout) })
+        Ok(Self { client, timeout: Some(options.attempt_timeout), returning })
     }
 
     pub(crate) async fn send(
@@ -118,7 +117,7 @@ impl ReqwestTransport {
             *request.timeout_mut() = Some(options.timeout);
         }
         let asked = request.url().clone();
-        let answer = self.client.execute(request).await.map_err(classify)?;
+        let answer = self.returning.send(self.client.execute(request)).await.map_err(classify)?;
         if *answer.url() != asked {
             return Err(TransportError::invalid_response("the client followed a redirect"));
         }
