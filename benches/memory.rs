@@ -91,7 +91,7 @@ fn runtime() -> Runtime {
 /// of 64 KiB are taken, hyper pieces of up to 408 KiB, of which some are on their way from the connection to the body, and
 /// both the request, the answer's head and what runs them, which is more in a build that is not optimised.
 const UREQ_BUFFERS: usize = (2 * 128 + 64 + 32) * 1024;
-const HYPER_BUFFERS: usize = (3 * 408 + 32) * 1024;
+const HYPER_BUFFERS: usize = (3 * 408 + 96) * 1024;
 
 /// What a list of 10,000 holds at most beyond its results, in processes of their own.
 fn peaks(endpoint: &Endpoint) {
