@@ -80,6 +80,7 @@ impl ReqwestTransport {
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut answer = self.execute(request, options).await?;
         let content = read_body(&mut answer, options.max_response_body).await?;
+        self.returning.expect_back(answer.headers());
         Ok(head(answer).map(|()| content))
     }
 
@@ -103,6 +104,7 @@ impl ReqwestTransport {
         if pieces > 1 {
             return_connection().await;
         }
+        self.returning.expect_back(answer.headers());
         Ok(head(answer))
     }
 
