@@ -26,6 +26,7 @@ const AIO_ONLY: &[&str] = &[
     "cancellation::dropped_at_every_poll",
     "cancellation::dropped_while_a_token_is_renewed_early",
     "cancellation::the_pool_of_a_real_client_stays_usable",
+    "connections::a_caller_beside_the_workers_needs_one_connection",
     "connections::a_task_that_reads_long_lists_needs_one_connection",
     "credentials::an_early_renewal_that_never_ends_keeps_the_old_token",
     "ownership::a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind",
