@@ -113,8 +113,8 @@ pub trait Transport: Send + Sync {
 
     /// Sends a request and hands the body of the answer over piece by piece, as it comes, whatever the status.
     ///
-    /// The pages of a list, of up to five megabytes each, are asked for in this way, so that they need not be held. By
-    /// default the whole body of [`send`](Self::send) is one piece.
+    /// The pages of a list, of megabytes each, are asked for in this way, so that they need not be held. By default the
+    /// whole body of [`send`](Self::send) is one piece.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memmem};
 
 /// Why a body could not be read. A body that ends early is always a fault, never a shorter list.
 #[derive(Debug, thiserror::Error)]
@@ -138,15 +138,7 @@ impl<'b> Walker<'b> {
     /// What stands before the next tag, without its entities.
     #[inline]
     pub(super) fn value_before_tag(&mut self) -> XmlResult<Cow<'b, str>> {
-        let rest = self.rest_bytes();
-        match memchr2(b'<', b'&', rest) {
-            Some(length) if rest[length] == b'<' => {
-                let from = self.at;
-                self.at += length;
-                Ok(Cow::Borrowed(&self.text[from..self.at]))
-            }
-            _ => unescape(self.text_before_tag()?),
-        }
+        unescape(self.text_before_tag()?)
     }
 
     /// The next child of an element of that name that was entered; `None` at its end.
@@ -400,7 +392,7 @@ impl<'b> Walker<'b> {
     }
 }
 
-#[cold]
+#[inline]
 fn unescape(raw: &str) -> XmlResult<Cow<'_, str>> {
     let Some(first) = memchr(b'&', raw.as_bytes()) else {
         return Ok(Cow::Borrowed(raw));

@@ -11,6 +11,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy};
 
@@ -78,10 +79,10 @@ impl ReqwestTransport {
         request: http::Request<Bytes>,
         options: &SendOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let mut answer = self.execute(request, options).await?;
-        let content = read_body(&mut answer, options.max_response_body).await?;
-        self.returning.expect_back(answer.headers());
-        Ok(head(answer).map(|()| content))
+        let mut content = BytesMut::new();
+        let take = |_, piece: &[u8]| content.extend_from_slice(piece);
+        let head = self.send_in_pieces(request, options, take).await?;
+        Ok(head.map(|()| content.freeze()))
     }
 
     pub(crate) async fn send_streamed(
@@ -90,6 +91,16 @@ impl ReqwestTransport {
         options: &SendOptions,
         reader: &mut dyn BodyReader,
     ) -> Result<http::Response<()>, TransportError> {
+        let take = |status, piece: &[u8]| reader.take_in(status, piece);
+        self.send_in_pieces(request, options, take).await
+    }
+
+    async fn send_in_pieces(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendOptions,
+        mut take: impl FnMut(StatusCode, &[u8]),
+    ) -> Result<http::Response<()>, TransportError> {
         let mut answer = self.execute(request, options).await?;
         let (status, limit) = (answer.status(), options.max_response_body);
         let (mut pieces, mut length) = (0, 0);
@@ -97,12 +108,14 @@ impl ReqwestTransport {
             pieces += 1;
             length += piece.len() as u64;
             if length > limit {
-                return Err(too_large(limit));
+                let message = format!("the body is longer than {limit} bytes");
+                return Err(TransportError::invalid_response(message));
             }
-            reader.take_in(status, &piece);
+            take(status, &piece);
         }
         if pieces > 1 {
-            return_connection().await;
+            // The task that returns the connection has its turn now, not behind whatever the caller computes next.
+            tokio::task::yield_now().await;
         }
         self.returning.expect_back(answer.headers());
         Ok(head(answer))
@@ -144,42 +157,6 @@ fn head(mut answer: reqwest::Response) -> http::Response<()> {
     *head.version_mut() = answer.version();
     std::mem::swap(head.headers_mut(), answer.headers_mut());
     head
-}
-
-/// A task that went on at once would be faster than the one that returns the connection, even on the same thread.
-async fn return_connection() {
-    tokio::task::yield_now().await;
-}
-
-async fn read_body(answer: &mut reqwest::Response, limit: u64) -> Result<Bytes, TransportError> {
-    // What the client names later is only what is still to come. A declared length is only believed up to the limit.
-    let declared = answer.content_length().unwrap_or_default().min(limit);
-    let Some(first) = answer.chunk().await.map_err(classify)? else {
-        return Ok(Bytes::new());
-    };
-    let Some(second) = answer.chunk().await.map_err(classify)? else {
-        return within_limit(first, limit);
-    };
-    let mut body = BytesMut::with_capacity(usize::try_from(declared).unwrap_or_default());
-    body.extend_from_slice(&first);
-    body.extend_from_slice(&second);
-    drop((first, second));
-    while let Some(chunk) = answer.chunk().await.map_err(classify)? {
-        if (body.len() + chunk.len()) as u64 > limit {
-            return Err(too_large(limit));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    return_connection().await;
-    within_limit(body.freeze(), limit)
-}
-
-fn within_limit(body: Bytes, limit: u64) -> Result<Bytes, TransportError> {
-    if body.len() as u64 > limit { Err(too_large(limit)) } else { Ok(body) }
-}
-
-fn too_large(limit: u64) -> TransportError {
-    TransportError::invalid_response(format!("the body is longer than {limit} bytes"))
 }
 
 /// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts
