@@ -43,6 +43,9 @@ mod reset;
 #[path = "dual/rest_container.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod rest_container;
+#[path = "dual/source.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
+mod source;
 #[path = "dual/store.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod store;
@@ -63,6 +66,7 @@ pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
 pub use fenced::FencedCheckpointStore;
 pub use ownership_manager::OwnershipManager;
+pub use source::{EventSource, PartitionReader};
 pub use store::BlobCheckpointStore;
 pub use transport::Transport;
 

@@ -32,6 +32,8 @@ mod reading;
 mod reset;
 #[path = "dual/rest_container.rs"]
 mod rest_container;
+#[path = "dual/source.rs"]
+mod source;
 #[path = "dual/store.rs"]
 mod store;
 #[path = "dual/transport.rs"]
@@ -52,6 +54,7 @@ pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
 pub use fenced::FencedCheckpointStore;
 pub use ownership_manager::OwnershipManager;
+pub use source::{EventSource, PartitionReader};
 pub use store::BlobCheckpointStore;
 pub use transport::Transport;
 

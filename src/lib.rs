@@ -68,6 +68,7 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! | the crate's root | plain data for both: [`Checkpoint`], [`PartitionOwnership`], [`Claims`], [`Listing`], options, [`Error`] |
 //! | [`balance`] | who should own which partition, and the choice of interval and expiration |
 //! | [`ownership`] | what a round of an `OwnershipManager` tells |
+//! | [`processing`] | events, and what a source of events is asked for |
 //! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
 //! | [`_documentation`] | the Cargo features, what a fleet costs, and what changed when |
 //!
@@ -134,6 +135,7 @@ mod model;
 mod naming;
 pub mod ownership;
 mod page_body;
+pub mod processing;
 mod protocol;
 mod request_options;
 mod store_options;

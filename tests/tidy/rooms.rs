@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("stored_checkpoint", &["container", "error", "listing_reader", "metadata", "model", "naming"]),
     ("fence", &["model", "stored_checkpoint"]),
     ("legacy", &["model"]),
+    ("processing", &["error", "model", "ownership"]),
 ];
 
 #[test]

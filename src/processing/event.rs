@@ -1,0 +1,227 @@
+//! An event as a consumer receives it.
+
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use super::AmqpValue;
+use crate::error::Result;
+use crate::model::{Checkpoint, ConsumerGroup};
+
+/// The content of an event. Nearly all senders send bytes.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum EventBody {
+    /// Bytes. The sections of a body that was sent in several are joined.
+    Data(Bytes),
+    /// Lists of values.
+    Sequence(Vec<Vec<AmqpValue>>),
+    /// One value.
+    Value(AmqpValue),
+}
+
+impl EventBody {
+    /// The bytes of the body; empty for a body that is not bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Data(bytes) | Self::Value(AmqpValue::Binary(bytes)) => bytes,
+            Self::Value(AmqpValue::String(text)) => text.as_bytes(),
+            Self::Sequence(_) | Self::Value(_) => &[],
+        }
+    }
+
+    /// The body as text; bytes that are not UTF-8 are replaced.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.as_bytes())
+    }
+
+    /// How many bytes the body has.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the body has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for EventBody {
+    fn from(bytes: T) -> Self {
+        Self::Data(bytes.into())
+    }
+}
+
+/// An event of a partition, with its position.
+///
+/// Sources make it with [`new`](Self::new) and the setters, consumers read it.
+///
+/// ```
+/// use eventhub_checkpointstore::processing::ReceivedEvent;
+///
+/// let event = ReceivedEvent::new(960_180, "{\"degrees\":21}")
+///     .with_offset("8589934592")
+///     .with_partition_key("sensor-7")
+///     .with_property("region", "eu-west");
+/// assert_eq!(event.sequence_number(), 960_180);
+/// assert_eq!(event.body().len(), 14);
+/// assert_eq!(event.property("region").and_then(|region| region.as_str()), Some("eu-west"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReceivedEvent {
+    sequence_number: i64,
+    offset: Option<String>,
+    enqueued_time: SystemTime,
+    partition_key: Option<String>,
+    body: EventBody,
+    /// Most events have none of it.
+    extras: Option<Box<Extras>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Extras {
+    properties: Vec<(String, AmqpValue)>,
+    system_properties: Vec<(String, AmqpValue)>,
+    message_id: Option<String>,
+    correlation_id: Option<String>,
+    content_type: Option<String>,
+}
+
+impl ReceivedEvent {
+    /// An event at a sequence number, enqueued at the beginning of the Unix epoch until that is set.
+    pub fn new(sequence_number: i64, body: impl Into<EventBody>) -> Self {
+        Self {
+            sequence_number,
+            offset: None,
+            enqueued_time: UNIX_EPOCH,
+            partition_key: None,
+            body: body.into(),
+            extras: None,
+        }
+    }
+
+    /// Sets the offset.
+    pub fn with_offset(mut self, offset: impl Into<String>) -> Self {
+        self.offset = Some(offset.into());
+        self
+    }
+
+    /// Sets the time at which the service stored the event.
+    pub fn with_enqueued_time(mut self, enqueued_time: SystemTime) -> Self {
+        self.enqueued_time = enqueued_time;
+        self
+    }
+
+    /// Sets the key by which the sender chose the partition.
+    pub fn with_partition_key(mut self, key: impl Into<String>) -> Self {
+        self.partition_key = Some(key.into());
+        self
+    }
+
+    /// Adds an application property.
+    pub fn with_property(mut self, name: impl Into<String>, value: impl Into<AmqpValue>) -> Self {
+        self.extras_mut().properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a property that the service or the protocol defines, as in `x-opt-publisher`.
+    pub fn with_system_property(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<AmqpValue>,
+    ) -> Self {
+        self.extras_mut().system_properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the sender's id of the event.
+    pub fn with_message_id(mut self, message_id: impl Into<String>) -> Self {
+        self.extras_mut().message_id = Some(message_id.into());
+        self
+    }
+
+    /// Sets the id of what the event belongs to.
+    pub fn with_correlation_id(mut self, correlation_id: impl Into<String>) -> Self {
+        self.extras_mut().correlation_id = Some(correlation_id.into());
+        self
+    }
+
+    /// Sets the MIME type of the body.
+    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.extras_mut().content_type = Some(content_type.into());
+        self
+    }
+
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// The number of the event in its partition. Numbers rise by one from event to event.
+    #[inline]
+    pub fn sequence_number(&self) -> i64 {
+        self.sequence_number
+    }
+
+    /// The offset of the event: opaque text, which Event Hubs always sends.
+    pub fn offset(&self) -> Option<&str> {
+        self.offset.as_deref()
+    }
+
+    /// When the service stored the event, by its clock.
+    pub fn enqueued_time(&self) -> SystemTime {
+        self.enqueued_time
+    }
+
+    /// The key by which the sender chose the partition.
+    pub fn partition_key(&self) -> Option<&str> {
+        self.partition_key.as_deref()
+    }
+
+    /// The content.
+    pub fn body(&self) -> &EventBody {
+        &self.body
+    }
+
+    /// An application property.
+    pub fn property(&self, name: &str) -> Option<&AmqpValue> {
+        self.properties().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The application properties, in the order in which they were sent.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &AmqpValue)> {
+        let properties = self.extras.iter().flat_map(|extras| &extras.properties);
+        properties.map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The properties that the service or the protocol defines, beyond those that have a reader of their own.
+    pub fn system_properties(&self) -> impl Iterator<Item = (&str, &AmqpValue)> {
+        let properties = self.extras.iter().flat_map(|extras| &extras.system_properties);
+        properties.map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The sender's id of the event.
+    pub fn message_id(&self) -> Option<&str> {
+        self.extras.as_ref()?.message_id.as_deref()
+    }
+
+    /// The id of what the event belongs to.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.extras.as_ref()?.correlation_id.as_deref()
+    }
+
+    /// The MIME type of the body.
+    pub fn content_type(&self) -> Option<&str> {
+        self.extras.as_ref()?.content_type.as_deref()
+    }
+
+    /// The checkpoint behind this event.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checkpoint::with_position`].
+    pub fn checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<Checkpoint> {
+        let (offset, number) = (self.offset.clone(), Some(self.sequence_number));
+        Checkpoint::with_position(group, partition_id, offset, number)
+    }
+}
