@@ -6,69 +6,17 @@
 
 use maybe_async::must_be_sync as maybe_async;
 
-#[path = "dual/builder.rs"]
+#[path = "dual/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod builder;
-#[path = "dual/checkpoint_store.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod checkpoint_store;
-#[path = "dual/claims.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod claims;
-#[path = "dual/container.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod container;
-#[path = "dual/credential.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod credential;
-#[path = "dual/fenced.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod fenced;
-#[cfg(feature = "legacy")]
-#[path = "dual/legacy.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod legacy;
-#[path = "dual/memory_container.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod memory_container;
-#[path = "dual/ownership_manager.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod ownership_manager;
-#[path = "dual/reading.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod reading;
-#[path = "dual/reset.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod reset;
-#[path = "dual/rest_container.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod rest_container;
-#[path = "dual/source.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod source;
-#[path = "dual/store.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod store;
-#[path = "dual/transport.rs"]
-#[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
-mod transport;
-
+mod dual;
 mod runtime;
 
-use crate::access_token::{AccessToken, TokenRequest};
 use crate::error::Result;
+use crate::protocol::{AccessToken, TokenRequest};
 use crate::transport::TransportOptions;
 #[cfg(feature = "ureq")]
 pub use crate::transport::ureq::UreqTransport;
-pub use builder::BlobCheckpointStoreBuilder;
-pub use checkpoint_store::CheckpointStore;
-pub use container::BlobContainer;
-pub use credential::{Credential, TokenCredential};
-pub use fenced::FencedCheckpointStore;
-pub use ownership_manager::OwnershipManager;
-pub use source::{EventSource, PartitionReader};
-pub use store::BlobCheckpointStore;
-pub use transport::Transport;
+pub use dual::*;
 
 const LOG: &str = "eventhub_checkpointstore::blocking";
 

@@ -7,56 +7,18 @@
 
 use maybe_async::must_be_async as maybe_async;
 
-#[path = "dual/builder.rs"]
-mod builder;
-#[path = "dual/checkpoint_store.rs"]
-mod checkpoint_store;
-#[path = "dual/claims.rs"]
-mod claims;
-#[path = "dual/container.rs"]
-mod container;
-#[path = "dual/credential.rs"]
-mod credential;
-#[path = "dual/fenced.rs"]
-mod fenced;
-#[cfg(feature = "legacy")]
-#[path = "dual/legacy.rs"]
-mod legacy;
-#[path = "dual/memory_container.rs"]
-mod memory_container;
-#[path = "dual/ownership_manager.rs"]
-mod ownership_manager;
-#[path = "dual/reading.rs"]
-mod reading;
-#[path = "dual/reset.rs"]
-mod reset;
-#[path = "dual/rest_container.rs"]
-mod rest_container;
-#[path = "dual/source.rs"]
-mod source;
-#[path = "dual/store.rs"]
-mod store;
-#[path = "dual/transport.rs"]
-mod transport;
-
+#[path = "dual/mod.rs"]
+mod dual;
 mod runtime;
 
 pub use async_trait::async_trait;
 
-use crate::access_token::{AccessToken, TokenRequest};
 use crate::error::Result;
+use crate::protocol::{AccessToken, TokenRequest};
 use crate::transport::TransportOptions;
 #[cfg(feature = "reqwest")]
 pub use crate::transport::reqwest::ReqwestTransport;
-pub use builder::BlobCheckpointStoreBuilder;
-pub use checkpoint_store::CheckpointStore;
-pub use container::BlobContainer;
-pub use credential::{Credential, TokenCredential};
-pub use fenced::FencedCheckpointStore;
-pub use ownership_manager::OwnershipManager;
-pub use source::{EventSource, PartitionReader};
-pub use store::BlobCheckpointStore;
-pub use transport::Transport;
+pub use dual::*;
 
 const LOG: &str = "eventhub_checkpointstore::aio";
 

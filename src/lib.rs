@@ -66,8 +66,8 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! |---|---|
 //! | [`checkpointstoreblob`], [`checkpointstoreblob_aio`] | the store, its traits and credentials, and `OwnershipManager`: blocking and async, with the same names |
 //! | the crate's root | plain data for both: [`Checkpoint`], [`PartitionOwnership`], [`Claims`], [`Listing`], options, [`Error`] |
-//! | [`balance`] | who should own which partition, and the choice of interval and expiration |
-//! | [`ownership`] | what a round of an `OwnershipManager` tells |
+//! | [`ownership`] | the options of an `OwnershipManager`, and what a round of it tells |
+//! | [`ownership::balance`] | who should own which partition, and the choice of interval and expiration |
 //! | [`processing`] | events, and what a source of events is asked for |
 //! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
 //! | [`_documentation`] | the Cargo features, what a fleet costs, and what changed when |
@@ -120,26 +120,15 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
     allow(dead_code, unused_imports, reason = "without a surface the protocol has no caller")
 )]
 
-mod access_token;
 pub mod adapters;
-pub mod balance;
 pub mod container;
 mod error;
-mod fence;
-#[cfg(feature = "legacy")]
-mod legacy;
-mod listing_reader;
-mod memory_container;
-mod metadata;
 mod model;
-mod naming;
+mod options;
 pub mod ownership;
-mod page_body;
 pub mod processing;
 mod protocol;
-mod request_options;
-mod store_options;
-mod stored_checkpoint;
+mod records;
 mod transport;
 
 // Tools that know a file by one module read it as the one that comes first.
@@ -149,20 +138,19 @@ pub mod checkpointstoreblob_aio;
 #[cfg(feature = "blocking")]
 pub mod checkpointstoreblob;
 
-pub use access_token::{AccessToken, TokenRequest};
+pub use container::call::RequestOptions;
+pub use container::memory::MemoryContainer;
 pub use error::{Error, ErrorKind, Result};
-#[cfg(feature = "legacy")]
-#[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
-pub use legacy::LegacyLayout;
-pub use memory_container::MemoryContainer;
 pub use model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, CheckpointUpdate, ClaimOutcome,
     Claims, ConsumerGroup, ETag, KeepReason, Listing, PartitionOwnership, Partitions, RunMode,
     SkipReason, SkippedBlob, UpdateOutcome,
 };
-pub use naming::NameCase;
-pub use protocol::{AccountKey, ApiVersion, RetryOptions, SasToken};
-pub use request_options::RequestOptions;
+pub use protocol::{AccessToken, AccountKey, ApiVersion, RetryOptions, SasToken, TokenRequest};
+#[cfg(feature = "legacy")]
+#[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+pub use records::legacy::LegacyLayout;
+pub use records::naming::NameCase;
 pub use transport::{
     BodyReader, ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind,
 };
@@ -173,7 +161,7 @@ pub mod _documentation {
     #[doc = include_str!("../features.md")]
     pub mod features {}
 
-    #[doc = include_str!("documentation/cost_at_scale.md")]
+    #[doc = include_str!("docs/cost_at_scale.md")]
     pub mod cost_at_scale {}
 
     #[doc = include_str!("../CHANGELOG.md")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::{ConsumerGroup, Result};
 
 pub(crate) const CONSUMERS: [&str; 2] = ["consumer-a", "consumer-b"];

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::runtime::{Interrupt, Lock};
 use super::{CheckpointStore, by_surface, maybe_async};
-use crate::balance::{OwnershipOptions, PlannedClaim, Revocation};
 use crate::error::{Error, Result};
 use crate::model::{Checkpoint, Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::ownership::balance::PlannedClaim;
+use crate::ownership::{OwnershipOptions, Revocation};
 use crate::ownership::{
     Permit, Released, Round, RoundState, StartingPositions, Tally, out_of_time, stopped, unsent,
 };
@@ -27,7 +28,7 @@ const MAX_LOOKS: usize = 3;
 ///
 /// Between the rounds ask [`is_owned`](Self::is_owned) before each batch and each checkpoint: if renewals fail, a
 /// partition ends to be owned before any other consumer may take it. A steal is different by protocol: the former owner
-/// learns of it in its next round. See the [`balance`](mod@crate::balance) module for how shares and expirations are
+/// learns of it in its next round. See the [`balance`](mod@crate::ownership::balance) module for how shares and expirations are
 /// chosen in mixed fleets.
 ///
 /// Cheap to clone; clones are the same consumer.
@@ -70,7 +71,7 @@ fn consume(manager: &OwnershipManager, partitions: &[String], stop: &Receiver<()
     println!("gave up {} partitions", released.claimed().count());
 }
 # use eventhub_checkpointstore::ConsumerGroup;
-# use eventhub_checkpointstore::balance::OwnershipOptions;
+# use eventhub_checkpointstore::ownership::OwnershipOptions;
 # use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 # let store = BlobCheckpointStore::in_memory();
@@ -123,7 +124,7 @@ async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl F
     println!("gave up {} partitions", released.claimed().count());
 }
 # use eventhub_checkpointstore::ConsumerGroup;
-# use eventhub_checkpointstore::balance::OwnershipOptions;
+# use eventhub_checkpointstore::ownership::OwnershipOptions;
 # use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 # #[tokio::main(flavor = "current_thread")]
 # async fn main() -> Result<(), eventhub_checkpointstore::Error> {

@@ -1,3 +1,5 @@
+//! The report of an operation on many checkpoints.
+
 use std::fmt;
 
 use super::{Checkpoint, SkipReason};

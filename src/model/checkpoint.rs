@@ -1,3 +1,5 @@
+//! A checkpoint: how far a partition has been processed.
+
 use std::time::SystemTime;
 
 use super::check::{check_header_text, check_partition_id};

@@ -1,3 +1,5 @@
+//! The outcome of each claim of a batch.
+
 use std::fmt;
 
 use super::PartitionOwnership;

@@ -1,3 +1,5 @@
+//! The namespace, event hub and consumer group that records belong to.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The version of a blob.
+
 use std::fmt;
 
 use super::check::check_header_text;

@@ -1,3 +1,5 @@
+//! The records that a list found, and the blobs that it left out.
+
 use std::fmt;
 use std::time::SystemTime;
 

@@ -1,3 +1,5 @@
+//! An ownership: who owns a partition.
+
 use std::time::{Duration, SystemTime};
 
 use super::check::{check_header_text, check_partition_id};

@@ -1,3 +1,5 @@
+//! The versions of the stored records that this consumer wrote.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, ErrorKind, Result};

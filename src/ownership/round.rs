@@ -1,7 +1,9 @@
+//! The result of one round of an `OwnershipManager`.
+
 use std::time::Duration;
 
-use super::StartingPosition;
-use crate::balance::{PlannedClaim, Revocation};
+use super::balance::PlannedClaim;
+use super::{Revocation, StartingPosition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Checkpoint, ClaimOutcome, PartitionOwnership};
 

@@ -1,3 +1,5 @@
+//! Where the reading of a partition begins.
+
 use std::collections::HashMap;
 use std::time::SystemTime;
 

@@ -1,13 +1,14 @@
+//! The state that an `OwnershipManager` keeps between its requests.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::balance::{BalanceInput, ClaimReason, Plan, PlannedClaim, balance};
 use super::records::{Records, Released, conclusive};
 use super::round::{FailedClaim, Tally, WonPartition, unsent};
 use super::unclaimed::Unclaimed;
-use super::{StartingPosition, StartingPositions};
-use crate::balance::{
-    BalanceInput, ClaimReason, Leases, OwnershipOptions, Plan, PlannedClaim, Revocation,
-    RevocationCause, balance,
+use super::{
+    Leases, OwnershipOptions, Revocation, RevocationCause, StartingPosition, StartingPositions,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};

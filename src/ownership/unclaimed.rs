@@ -1,3 +1,5 @@
+//! How long each partition has been seen without a record.
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 

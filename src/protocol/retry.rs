@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ServiceFailure;
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::status::ServiceFailure;
 use crate::transport::{TransportError, TransportErrorKind};
 
 /// More than any process waits for, and far from what a clock cannot express.

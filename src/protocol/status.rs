@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Answer;
-use super::date::parse_date;
-use super::xml::Walker;
 use crate::error::{Error, ErrorKind};
+use crate::protocol::date::parse_date;
+use crate::protocol::response::Answer;
+use crate::protocol::xml::Walker;
 
 const ERROR_CODE: &str = "x-ms-error-code";
 

@@ -1,3 +1,5 @@
+//! The sink that a transport writes a response body to.
+
 use http::StatusCode;
 
 /// What takes in the body of an answer while it comes; for implementers of a `Transport`.

@@ -1,3 +1,5 @@
+//! Errors of a transport.
+
 use std::error::Error as StdError;
 use std::fmt;
 

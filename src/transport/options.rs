@@ -1,3 +1,5 @@
+//! The options of both HTTP clients, and the limits of one request.
+
 use std::fmt;
 use std::time::Duration;
 

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, BlobContainer, OwnershipManager, async_trait,
 };
@@ -12,6 +11,7 @@ use eventhub_checkpointstore::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::{ErrorKind, MemoryContainer, Result};
 
 use crate::surface::group;

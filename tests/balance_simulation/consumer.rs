@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::ETag;
-use eventhub_checkpointstore::balance::{Leases, OwnershipOptions, PlannedClaim};
+use eventhub_checkpointstore::ownership::balance::PlannedClaim;
+use eventhub_checkpointstore::ownership::{Leases, OwnershipOptions};
 
 /// The local monotonic clock: any origin, and a rate that is a little off.
 #[derive(Debug, Clone, Copy)]

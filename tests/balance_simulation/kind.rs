@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use eventhub_checkpointstore::balance::{BalanceStrategy, OwnershipOptions};
+use eventhub_checkpointstore::ownership::{BalanceStrategy, OwnershipOptions};
 use fastrand::Rng;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 
 use crate::kind::Kind;
 use crate::measure::{Settling, expect_quiet, expect_settled, settle};

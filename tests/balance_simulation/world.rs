@@ -5,9 +5,10 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant, SystemTime};
 
 use eventhub_checkpointstore::PartitionOwnership;
-use eventhub_checkpointstore::balance::{
-    BalanceInput, BalanceStrategy, ClaimReason, OwnershipOptions, PlannedClaim, balance,
+use eventhub_checkpointstore::ownership::balance::{
+    BalanceInput, ClaimReason, PlannedClaim, balance,
 };
+use eventhub_checkpointstore::ownership::{BalanceStrategy, OwnershipOptions};
 use fastrand::Rng;
 
 use crate::consumer::{Consumer, Faults, LocalClock, Round};

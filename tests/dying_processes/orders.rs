@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use eventhub_checkpointstore::ConsumerGroup;
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use serde_json::{Value, json};
 
 use super::support::process::{self, Killed};

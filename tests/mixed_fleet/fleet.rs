@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::ConsumerGroup;
-use eventhub_checkpointstore::balance::OwnershipOptions;
 use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 
 use super::member::{ConsumerOptions, Running};
 use super::support::azurite::Azurite;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use eventhub_checkpointstore::balance::{
-    BalanceInput, BalanceStrategy, ClaimReason, OwnershipOptions, PlannedClaim, balance,
+use eventhub_checkpointstore::ownership::balance::{
+    BalanceInput, ClaimReason, PlannedClaim, balance,
 };
+use eventhub_checkpointstore::ownership::{BalanceStrategy, OwnershipOptions};
 use eventhub_checkpointstore::{ConsumerGroup, ETag, PartitionOwnership};
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, ErrorKind, SkipReason};
 use log::Level;
 

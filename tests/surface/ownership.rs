@@ -12,7 +12,7 @@ mod rounds;
 pub mod served;
 mod starting;
 
-use eventhub_checkpointstore::balance::{Revocation, RevocationCause};
+use eventhub_checkpointstore::ownership::{Revocation, RevocationCause};
 use eventhub_checkpointstore::ownership::{Round, WonPartition};
 
 use model::{Act, Call, Consumer, Model};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventhub_checkpointstore::balance::{BalanceStrategy, OwnershipOptions};
+use eventhub_checkpointstore::ownership::{BalanceStrategy, OwnershipOptions};
 use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, NameCase, UpdateOutcome};
 
 use super::subject::{BlobCheckpointStore, OwnershipManager};

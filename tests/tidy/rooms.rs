@@ -1,51 +1,111 @@
-//! Who knows whom: the order of knowledge is `model → naming, metadata → protocol → transport → dual → surfaces`.
+//! Who knows whom: the order of knowledge, from the plain data to the surfaces.
 
 use super::files::{File, report, sources};
 
-/// A room and the rooms that it knows; itself is understood. What stands above them may know everything.
+/// A room and the rooms that it knows; itself is understood. The surfaces and `adapters` stand above and know everything.
+/// The order is the order of knowledge: a room knows only rooms that stand before it, so there is no circle.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("model", &["error"]),
-    ("naming", &["error", "model"]),
-    ("metadata", &["error", "model"]),
-    ("balance", &["error", "model"]),
-    ("request_options", &["error", "model"]),
-    ("container", &["model", "request_options"]),
+    ("container", &["error", "model"]),
+    ("records", &["container", "error", "model"]),
     ("transport", &["error"]),
-    // A retry is decided from the kind of a transport's error.
+    // A retry is decided from the kind of a transport's error, and a page is read while the transport hands it over.
     ("protocol", &["container", "error", "model", "transport"]),
-    ("store_options", &["error", "model", "naming", "protocol", "transport"]),
-    ("memory_container", &["container", "error", "model"]),
-    ("listing_reader", &["container", "error", "metadata", "model", "naming"]),
-    ("page_body", &["container", "error", "protocol", "transport"]),
-    ("stored_checkpoint", &["container", "error", "listing_reader", "metadata", "model", "naming"]),
-    ("fence", &["model", "stored_checkpoint"]),
-    ("legacy", &["model"]),
+    ("options", &["error", "model", "protocol", "records", "transport"]),
+    ("ownership", &["error", "model"]),
     ("processing", &["error", "model", "ownership"]),
 ];
 
+/// The same inside `protocol`.
+const PROTOCOL: &[(&str, &[&str])] = &[
+    ("date", &[]),
+    ("xml", &[]),
+    ("headers", &[]),
+    ("response", &["date"]),
+    ("operation", &["response"]),
+    ("auth", &["operation"]),
+    ("address", &["auth"]),
+    ("request", &["address", "auth", "headers", "operation"]),
+    ("operations", &["headers", "operation", "response"]),
+    ("list", &["date", "operation", "response", "xml"]),
+    ("status", &["date", "response", "xml"]),
+    ("retry", &["status"]),
+];
+
+/// What stands above the rooms: it mounts them and knows them all.
+const ABOVE: &[&str] =
+    &["adapters", "checkpointstoreblob", "checkpointstoreblob_aio", "dual", "lib"];
+
 #[test]
-fn every_room_knows_only_those_below_it() {
-    let sources = sources();
+fn every_room_knows_only_those_before_it() {
     let mut faults = Vec::new();
-    for (room, knows) in ROOMS {
-        let files: Vec<_> = sources.iter().filter(|file| room_of(file) == *room).collect();
-        assert!(!files.is_empty(), "`{room}` is gone: take it off the table");
-        for file in files {
-            let named = file
-                .shipped_code()
-                .flat_map(|(number, line)| rooms_named_in(line).map(move |named| (number, named)));
-            for (number, named) in named.filter(|(_, named)| named != room) {
-                if !knows.contains(&named) {
-                    faults.push(format!(
-                        "{}:{number} names `crate::{named}`; `{room}` knows {knows:?} only",
-                        file.path
-                    ));
+    for (table, folder, path) in
+        [(ROOMS, "src/", "crate::"), (PROTOCOL, "src/protocol/", "crate::protocol::")]
+    {
+        for (index, (room, knows)) in table.iter().enumerate() {
+            let before: Vec<_> = table[..index].iter().map(|(room, _)| *room).collect();
+            for unknown in knows.iter().filter(|known| !before.contains(known)) {
+                faults.push(format!(
+                    "`{room}` cannot know `{unknown}`, which does not stand before it"
+                ));
+            }
+            let sources = sources();
+            let files: Vec<_> =
+                sources.iter().filter(|file| room_below(file, folder) == Some(room)).collect();
+            assert!(!files.is_empty(), "`{folder}{room}` is gone: take it off the table");
+            for file in files {
+                for (number, line) in file.shipped_code() {
+                    for named in rooms_named_in(line, path).filter(|named| named != room) {
+                        if !knows.contains(&named) {
+                            faults.push(format!(
+                                "{}:{number} names `{path}{named}`; `{room}` knows {knows:?} only",
+                                file.path
+                            ));
+                        }
+                    }
                 }
             }
         }
     }
-    report("A room knows only those below it, so that each can be read and tested alone.", faults);
+    report("A room knows only those before it, so that each can be read and tested alone.", faults);
+}
+
+#[test]
+fn every_file_stands_in_a_room_of_the_tables() {
+    let mut faults = Vec::new();
+    for file in sources().iter().filter(|file| file.path.ends_with(".rs")) {
+        let room = room_of(file);
+        if !ABOVE.contains(&room) && !ROOMS.iter().any(|(known, _)| *known == room) {
+            faults.push(format!("{} is in no room", file.path));
+        }
+        let inner = room_below(file, "src/protocol/").filter(|inner| *inner != "mod");
+        if inner.is_some_and(|inner| !PROTOCOL.iter().any(|(known, _)| *known == inner)) {
+            faults.push(format!("{} is in no room of `protocol`", file.path));
+        }
+    }
+    report(
+        "The tables name every room of src; a new one gets its place in the order of knowledge.",
+        faults,
+    );
+}
+
+/// A file alone at the top says nothing of where it belongs.
+#[test]
+fn only_the_crate_its_errors_its_options_and_its_surfaces_stand_at_the_top() {
+    const TOP: [&str; 5] = [
+        "checkpointstoreblob.rs",
+        "checkpointstoreblob_aio.rs",
+        "error.rs",
+        "lib.rs",
+        "options.rs",
+    ];
+    let faults: Vec<_> = sources()
+        .into_iter()
+        .map(|file| file.path)
+        .filter(|path| path.matches('/').count() == 1 && !TOP.contains(&&path["src/".len()..]))
+        .collect();
+    report("A file of src stands in a room, which is a folder.", faults);
 }
 
 /// The re-exports at the root would hide which room is meant, and whether it may be known.
@@ -55,8 +115,14 @@ fn rooms_name_each_other_by_module() {
     for file in sources().iter().filter(|file| ROOMS.iter().any(|(room, _)| room_of(file) == *room))
     {
         for (number, line) in file.shipped_code() {
-            for (at, _) in line.match_indices("crate::") {
-                if line[at + "crate::".len()..]
+            let mut paths = vec!["crate::"];
+            if room_of(file) == "protocol" && !file.path.ends_with("/mod.rs") {
+                paths.push("crate::protocol::");
+            }
+            for (path, (at, _)) in
+                paths.iter().flat_map(|path| line.match_indices(path).map(move |at| (path, at)))
+            {
+                if line[at + path.len()..]
                     .starts_with(|first: char| first.is_ascii_uppercase() || first == '{')
                 {
                     faults.push(format!("{}:{number}: {}", file.path, line.trim()));
@@ -67,14 +133,19 @@ fn rooms_name_each_other_by_module() {
     report("Inside the crate a type is named by its module, `crate::error::Error`.", faults);
 }
 
-/// `src/protocol/sign.rs` and `src/protocol.rs` are in `protocol`.
+/// `src/protocol/retry.rs` is in `protocol`.
 fn room_of(file: &File) -> &str {
-    let path = file.path.trim_start_matches("src/");
-    path.split_once('/').map_or_else(|| path.trim_end_matches(".rs"), |(room, _)| room)
+    room_below(file, "src/").unwrap_or_default()
 }
 
-fn rooms_named_in(line: &str) -> impl Iterator<Item = &str> {
-    line.match_indices("crate::").filter_map(|(at, found)| {
+/// The first folder or file below another folder.
+fn room_below<'a>(file: &'a File, folder: &str) -> Option<&'a str> {
+    let path = file.path.strip_prefix(folder)?;
+    Some(path.split_once('/').map_or_else(|| path.trim_end_matches(".rs"), |(room, _)| room))
+}
+
+fn rooms_named_in<'a>(line: &'a str, path: &str) -> impl Iterator<Item = &'a str> {
+    line.match_indices(path).filter_map(|(at, found)| {
         let rest = &line[at + found.len()..];
         let end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(rest.len());
         (end > 0).then(|| &rest[..end])

@@ -11,9 +11,9 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::get_token;
-use crate::access_token::{AccessToken, TokenRequest};
 use crate::checkpointstoreblob;
 use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::{AccessToken, TokenRequest};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -2,7 +2,7 @@
 
 use super::traffic::Traffic;
 
-pub const PAGE: &str = include_str!("../../../src/documentation/cost_at_scale.md");
+pub const PAGE: &str = include_str!("../../../src/docs/cost_at_scale.md");
 
 /// Partitions, and the consumers that share them.
 pub const FLEETS: [(usize, usize); 3] = [(32, 2), (1000, 10), (32_000, 100)];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPosition;
 
 use super::super::subject::{BlobCheckpointStore, OwnershipManager};

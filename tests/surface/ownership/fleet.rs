@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eventhub_checkpointstore::PartitionOwnership;
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPositions;
 use fastrand::Rng;
 

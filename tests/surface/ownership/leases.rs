@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use eventhub_checkpointstore::ErrorKind;
-use eventhub_checkpointstore::balance::{OwnershipOptions, RevocationCause};
 use eventhub_checkpointstore::ownership::StartingPositions;
+use eventhub_checkpointstore::ownership::{OwnershipOptions, RevocationCause};
 
 use super::super::{maybe_async, test};
 use super::{Act, Call, Consumer, Model, partitions, revoked, won};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPositions;
 use eventhub_checkpointstore::{
     Checkpoint, CheckpointUpdate, ClaimOutcome, Claims, ConsumerGroup, Error, ErrorKind, Listing,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::balance::RevocationCause;
+use eventhub_checkpointstore::ownership::RevocationCause;
 use eventhub_checkpointstore::ownership::Round;
 use eventhub_checkpointstore::{Claims, ErrorKind};
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhub_checkpointstore::ErrorKind;
-use eventhub_checkpointstore::balance::{
-    BalanceStrategy, ClaimReason, OwnershipOptions, RevocationCause,
-};
 use eventhub_checkpointstore::ownership::StartingPositions;
+use eventhub_checkpointstore::ownership::balance::ClaimReason;
+use eventhub_checkpointstore::ownership::{BalanceStrategy, OwnershipOptions, RevocationCause};
 
 use super::super::subject::{BlobCheckpointStore, CheckpointStore, OwnershipManager};
 use super::super::{group, maybe_async, test};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Error, Listing, PartitionOwnership,
     RetryOptions,

@@ -2,7 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
-use eventhub_checkpointstore::balance::OwnershipOptions;
+use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::{StartingPosition, StartingPositions};
 use eventhub_checkpointstore::{Checkpoint, ErrorKind, UpdateOutcome};
 

@@ -1,0 +1,192 @@
+//! What a caller may say about a single call.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::{Error, Result};
+
+/// Options of a single call, given with `with_options` of a store.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use eventhub_checkpointstore::RequestOptions;
+///
+/// let options = RequestOptions::new()
+///     .timeout(Duration::from_secs(5))
+///     .max_retries(1)
+///     .header("x-correlation", "abc")?;
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct RequestOptions {
+    timeout: Option<Duration>,
+    max_retries: Option<u32>,
+    headers: HeaderMap,
+    client_request_id: Option<HeaderValue>,
+}
+
+/// Headers that the protocol sets itself; a second value would break the request or its signature.
+const RESERVED: [&str; 15] = [
+    "authorization",
+    "proxy-authorization",
+    "user-agent",
+    "accept-encoding",
+    "expect",
+    "host",
+    "date",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+];
+const RESERVED_PREFIX: &str = "x-ms-";
+
+impl RequestOptions {
+    /// No option set: the store's own options count.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Limits the whole call: all attempts, all pages of a list, all claims of a batch.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Limits how often a request is repeated; 0 makes one attempt.
+    pub fn max_retries(mut self, max_retries: u32) -> Self {
+        self.max_retries = Some(max_retries);
+        self
+    }
+
+    /// Adds a header to every request of the call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value cannot stand in a
+    /// header, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
+    /// `x-ms-…`).
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
+        let name = HeaderName::try_from(name).map_err(|_| {
+            Error::invalid_input(format!("header name {name:?}: it is no HTTP token"))
+        })?;
+        if RESERVED.contains(&name.as_str()) || name.as_str().starts_with(RESERVED_PREFIX) {
+            return Err(Error::invalid_input(format!(
+                "header {:?}: the store sets it itself",
+                name.as_str()
+            )));
+        }
+        // The value may be a secret, so it is not named.
+        let mut value = HeaderValue::from_str(value).map_err(|_| {
+            Error::invalid_input(format!(
+                "header {:?}: only printable ASCII is allowed",
+                name.as_str()
+            ))
+        })?;
+        // `Debug` does not show it then.
+        value.set_sensitive(true);
+        self.headers.append(name, value);
+        Ok(self)
+    }
+
+    /// Sends this as `x-ms-client-request-id` instead of a new id for each attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, longer than
+    /// [1,024 characters](https://learn.microsoft.com/rest/api/storageservices/common-request-and-response-headers),
+    /// or not printable ASCII.
+    pub fn client_request_id(mut self, id: &str) -> Result<Self> {
+        crate::model::check_header_text("client request id", id)?;
+        if id.is_empty() || id.len() > 1024 {
+            return Err(Error::invalid_input(format!(
+                "client request id {id:?}: 1 to 1,024 characters are allowed"
+            )));
+        }
+        let value = HeaderValue::from_str(id)
+            .map_err(|error| Error::invalid_input("client request id").with_source(error))?;
+        self.client_request_id = Some(value);
+        Ok(self)
+    }
+
+    /// The limit of the whole call, if one was set.
+    pub fn get_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The limit of repetitions, if one was set.
+    pub fn get_max_retries(&self) -> Option<u32> {
+        self.max_retries
+    }
+
+    /// The additional headers.
+    pub fn get_headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The client request id, if one was set.
+    pub fn get_client_request_id(&self) -> Option<&HeaderValue> {
+        self.client_request_id.as_ref()
+    }
+}
+
+/// What a request carries beside its own content.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CallContext<'a> {
+    /// When the whole call must have ended, if it is limited.
+    pub deadline: Option<Instant>,
+    /// The options that the caller gave.
+    pub options: &'a RequestOptions,
+}
+
+impl<'a> CallContext<'a> {
+    /// A context without a limit.
+    pub fn new(options: &'a RequestOptions) -> Self {
+        Self { deadline: None, options }
+    }
+
+    /// Sets when the call must have ended.
+    pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_protocol_cannot_be_given() {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "User-Agent",
+            "Accept-Encoding",
+            "Expect",
+            "x-ms-date",
+            "If-Match",
+            "content-length",
+            "bad name",
+            "",
+        ] {
+            let error = RequestOptions::new().header(name, "v").unwrap_err();
+            assert!(error.to_string().contains(&name.to_lowercase()), "{error}");
+        }
+        let error = RequestOptions::new().header("x-a", "secret\r\n").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_client_request_id_is_checked() {
+        assert!(RequestOptions::new().client_request_id("").is_err());
+        assert!(RequestOptions::new().client_request_id(&"x".repeat(1025)).is_err());
+        assert!(RequestOptions::new().client_request_id("abc").is_ok());
+    }
+}

@@ -1,0 +1,8 @@
+//! The requests and answers of a blob container, shared by the `BlobContainer` traits of both surfaces.
+
+pub(crate) mod call;
+pub(crate) mod memory;
+mod requests;
+
+pub use call::CallContext;
+pub use requests::*;

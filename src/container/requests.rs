@@ -1,0 +1,302 @@
+//! Each request of a container and its result.
+
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::CallContext;
+use crate::model::ETag;
+
+/// What a write asks of the blob that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Condition<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// There must be no blob (`If-None-Match: *`).
+    NotExists,
+    /// The blob must be this version (`If-Match`).
+    Matches(&'a ETag),
+}
+
+/// Put Blob: writes an empty block blob with metadata.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PutBlob<'a> {
+    /// The name of the blob, not encoded.
+    pub name: &'a str,
+    /// All metadata of the blob.
+    pub metadata: &'a [(&'a str, &'a str)],
+    /// What must be there.
+    pub condition: Condition<'a>,
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Set Blob Metadata: replaces all metadata of an existing blob.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SetBlobMetadata<'a> {
+    /// The name of the blob, not encoded.
+    pub name: &'a str,
+    /// All metadata that the blob shall have.
+    pub metadata: &'a [(&'a str, &'a str)],
+    /// What must be there.
+    pub condition: Condition<'a>,
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Blob Properties: reads metadata, ETag and time of a blob.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetBlobProperties<'a> {
+    /// The name of the blob, not encoded.
+    pub name: &'a str,
+    /// Whether a lagging secondary may answer.
+    pub allow_secondary: bool,
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Blob: reads content and properties of a blob.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetBlob<'a> {
+    /// The name of the blob, not encoded.
+    pub name: &'a str,
+    /// So many bytes of the content at most, from its beginning; `None` for all of it.
+    pub max_length: Option<NonZeroU64>,
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Delete Blob.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct DeleteBlob<'a> {
+    /// The name of the blob, not encoded.
+    pub name: &'a str,
+    /// What must be there.
+    pub condition: Condition<'a>,
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// List Blobs: one page of the blobs whose names begin with a prefix, with their metadata.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ListBlobs<'a> {
+    /// What the names begin with, not encoded.
+    pub prefix: &'a str,
+    /// Where the page before ended; `None` for the first one.
+    pub marker: Option<&'a PageMarker>,
+    /// Whether a lagging secondary may answer.
+    pub allow_secondary: bool,
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Create Container.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CreateContainer<'a> {
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+macro_rules! constructors {
+    ($($name:ident($($field:ident: $type:ty),*; $($default:ident = $value:expr),*);)*) => {$(
+        impl<'a> $name<'a> {
+            /// A request with its mandatory parts; set the others as fields.
+            pub fn new($($field: $type,)* context: CallContext<'a>) -> Self {
+                Self { $($field,)* $($default: $value,)* context }
+            }
+        }
+    )*};
+}
+
+constructors! {
+    PutBlob(name: &'a str, metadata: &'a [(&'a str, &'a str)], condition: Condition<'a>;);
+    SetBlobMetadata(name: &'a str, metadata: &'a [(&'a str, &'a str)], condition: Condition<'a>;);
+    GetBlobProperties(name: &'a str; allow_secondary = false);
+    GetBlob(name: &'a str; max_length = None);
+    DeleteBlob(name: &'a str, condition: Condition<'a>;);
+    ListBlobs(prefix: &'a str, marker: Option<&'a PageMarker>; allow_secondary = false);
+    CreateContainer(;);
+}
+
+/// The answer to a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlobWritten {
+    /// The new version.
+    pub etag: ETag,
+    /// When it was written, by the server's clock; `None` where a container cannot say.
+    pub last_modified: Option<SystemTime>,
+    /// The server's clock when it answered.
+    pub server_time: Option<SystemTime>,
+}
+
+impl BlobWritten {
+    /// An answer without times.
+    pub fn new(etag: ETag) -> Self {
+        Self { etag, last_modified: None, server_time: None }
+    }
+}
+
+/// The answer to [`GetBlobProperties`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlobProperties {
+    /// The version.
+    pub etag: ETag,
+    /// When it was written, by the server's clock.
+    pub last_modified: Option<SystemTime>,
+    /// The server's clock when it answered.
+    pub server_time: Option<SystemTime>,
+    /// All metadata.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl BlobProperties {
+    /// An answer without times.
+    pub fn new(etag: ETag, metadata: Vec<(String, String)>) -> Self {
+        Self { etag, last_modified: None, server_time: None, metadata }
+    }
+}
+
+/// The answer to [`GetBlob`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlobContent {
+    /// Metadata, version and times.
+    pub properties: BlobProperties,
+    /// The content, as much of it as was asked for.
+    pub content: Bytes,
+}
+
+impl BlobContent {
+    /// Properties and content.
+    pub fn new(properties: BlobProperties, content: Bytes) -> Self {
+        Self { properties, content }
+    }
+}
+
+/// What a listed name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BlobEntryKind {
+    /// A blob.
+    #[default]
+    Blob,
+    /// A directory of an account with a hierarchical namespace.
+    Directory,
+    /// A deleted blob, or a snapshot or an earlier version of one.
+    NotCurrent,
+}
+
+/// A blob of a listed page, borrowed from the page.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct BlobEntry<'a> {
+    /// The whole name, not encoded.
+    pub name: Cow<'a, str>,
+    /// The version, with or without quotes.
+    pub etag: Option<Cow<'a, str>>,
+    /// When it was written, by the server's clock.
+    pub last_modified: Option<SystemTime>,
+    /// What it is.
+    pub kind: BlobEntryKind,
+    /// All metadata.
+    pub metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
+}
+
+impl<'a> BlobEntry<'a> {
+    /// An entry with a name and metadata; set the others as fields.
+    pub fn new(
+        name: impl Into<Cow<'a, str>>,
+        metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    ) -> Self {
+        Self { name: name.into(), metadata, ..Self::default() }
+    }
+}
+
+/// What a page of a list is shown to, blob by blob.
+///
+/// ```
+/// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
+///
+/// /// The names on one page.
+/// struct Names(Vec<String>);
+///
+/// impl BlobVisitor for Names {
+///     fn visit(&mut self, blob: BlobEntry<'_>) {
+///         self.0.push(blob.name.into_owned());
+///     }
+///
+///     fn start_over(&mut self) {
+///         self.0.clear();
+///     }
+/// }
+/// ```
+pub trait BlobVisitor: Send {
+    /// Takes in a blob.
+    fn visit(&mut self, blob: BlobEntry<'_>);
+
+    /// Forgets the blobs of this page, but not those of the pages before: it is shown again from its beginning.
+    ///
+    /// A container that shows blobs while they arrive calls it when it asks for the page once more, after the connection
+    /// broke on the way.
+    fn start_over(&mut self);
+}
+
+/// Where a page of a list ended, opaque.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageMarker {
+    text: String,
+    secondary: bool,
+}
+
+impl PageMarker {
+    /// The marker that the service gave.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), secondary: false }
+    }
+
+    /// The text of the marker.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Pages of one list come from one host: the two hosts' lists may differ.
+    pub(crate) fn is_from_secondary(&self) -> bool {
+        self.secondary
+    }
+}
+
+/// The end of a listed page.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PageEnd {
+    /// Where the next page begins; `None` after the last one.
+    pub next_marker: Option<PageMarker>,
+    /// The server's clock when it answered.
+    pub server_time: Option<SystemTime>,
+    /// Whether a secondary answered.
+    pub from_secondary: bool,
+}
+
+impl PageEnd {
+    pub(crate) fn new(
+        next_marker: Option<String>,
+        server_time: Option<SystemTime>,
+        from_secondary: bool,
+    ) -> Self {
+        let next_marker = next_marker.map(|text| PageMarker { text, secondary: from_secondary });
+        Self { next_marker, server_time, from_secondary }
+    }
+}

@@ -1,0 +1,251 @@
+//! Where blobs are kept; a container of your own is plugged in here.
+
+mod memory;
+mod rest;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{AccessToken, Credential, LOG, Transport, maybe_async};
+
+use crate::container::{
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
+    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+};
+use crate::error::{Error, ErrorKind, Result};
+pub(super) use rest::RestContainer;
+
+/// A container of blobs with metadata, ETags and conditional writes.
+///
+/// The store keeps its promises only if the conditions are atomic: of two writes with
+/// [`Condition::NotExists`](crate::container::Condition::NotExists), or with the same
+/// [`Condition::Matches`](crate::container::Condition::Matches), exactly one succeeds, and every write makes a new ETag.
+///
+/// What an error says:
+///
+/// - [`ErrorKind::ConditionNotMet`] if the condition of a write does not hold. If an earlier attempt of the same
+///   call may have been applied, [`Error::with_outcome_unknown`] must say so: the store then finds out who won.
+/// - [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`] are told apart.
+/// - Any other kind counts as a failure; of a write that may have been applied, say so as above.
+///
+/// Growth: new operations come as provided methods, new parts of requests and answers as fields of
+/// `#[non_exhaustive]` structs.
+///
+/// # Example
+///
+/// A container that counts writes, over another one:
+///
+#[doc = super::by_surface!(
+    blocking: r#"
+```
+use std::sync::atomic::{AtomicUsize, Ordering};
+use eventhub_checkpointstore::container::{
+    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
+};
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, BlobContainer};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Result};
+
+struct CallCounter {
+    blobs: MemoryContainer,
+    writes: AtomicUsize,
+}
+
+impl BlobContainer for CallCounter {
+    fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.put_blob(request)
+    }
+
+    fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.set_blob_metadata(request)
+    }
+
+    fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        self.blobs.get_blob_properties(request)
+    }
+
+    fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visitor: &mut dyn BlobVisitor,
+    ) -> Result<PageEnd> {
+        self.blobs.list_blobs(request, visitor)
+    }
+}
+
+let container = CallCounter { blobs: MemoryContainer::new(), writes: AtomicUsize::new(0) };
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use std::sync::atomic::{AtomicUsize, Ordering};
+use eventhub_checkpointstore::container::{
+    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
+};
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, BlobContainer, async_trait};
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Result};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+struct CallCounter {
+    blobs: MemoryContainer,
+    writes: AtomicUsize,
+}
+
+#[async_trait]
+impl BlobContainer for CallCounter {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.put_blob(request).await
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.blobs.set_blob_metadata(request).await
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        self.blobs.get_blob_properties(request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visitor: &mut dyn BlobVisitor,
+    ) -> Result<PageEnd> {
+        self.blobs.list_blobs(request, visitor).await
+    }
+}
+
+let container = CallCounter { blobs: MemoryContainer::new(), writes: AtomicUsize::new(0) };
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
+# Ok(())
+# }
+```"#
+)]
+#[maybe_async]
+pub trait BlobContainer: Send + Sync {
+    /// Writes an empty block blob with metadata, replacing what is there unless the condition forbids it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten>;
+
+    /// Replaces all metadata of an existing blob.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten>;
+
+    /// Reads metadata, ETag and time of a blob.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties>;
+
+    /// Shows each blob of one page to `visitor`, in the order of their names, and returns where the page ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerNotFound`], or a failure; the store then discards what was shown.
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visitor: &mut dyn BlobVisitor,
+    ) -> Result<PageEnd>;
+
+    /// Reads a blob with its content. Only needed for the checkpoints of legacy processors.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure. With a
+    /// [`max_length`](GetBlob::max_length) an empty blob may be refused with the status 416, as by the service.
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        Err(Error::new(ErrorKind::Other, "this container does not read content")
+            .with_blob(request.name))
+    }
+
+    /// Deletes a blob. Only needed to delete checkpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        Err(Error::new(ErrorKind::Other, "this container does not delete").with_blob(request.name))
+    }
+
+    /// Creates the container. Only needed for `create_container_if_not_exists`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerAlreadyExists`] if it is there.
+    async fn create_container(&self, _request: CreateContainer<'_>) -> Result<()> {
+        Err(Error::new(ErrorKind::Other, "this container cannot be created"))
+    }
+
+    /// The monotonic clock that deadlines are judged by; a test may have its own.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// What points to a container is a container.
+macro_rules! container_behind {
+    ($pointer:ident) => {
+        #[maybe_async]
+        impl<T: BlobContainer + ?Sized> BlobContainer for $pointer<T> {
+            async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+                T::put_blob(self, request).await
+            }
+
+            async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+                T::set_blob_metadata(self, request).await
+            }
+
+            async fn get_blob_properties(
+                &self,
+                request: GetBlobProperties<'_>,
+            ) -> Result<BlobProperties> {
+                T::get_blob_properties(self, request).await
+            }
+
+            async fn list_blobs(
+                &self,
+                request: ListBlobs<'_>,
+                visitor: &mut dyn BlobVisitor,
+            ) -> Result<PageEnd> {
+                T::list_blobs(self, request, visitor).await
+            }
+
+            async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+                T::get_blob(self, request).await
+            }
+
+            async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+                T::delete_blob(self, request).await
+            }
+
+            async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+                T::create_container(self, request).await
+            }
+
+            fn now(&self) -> Instant {
+                T::now(self)
+            }
+        }
+    };
+}
+
+container_behind!(Arc);
+container_behind!(Box);

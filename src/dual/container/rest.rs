@@ -1,0 +1,339 @@
+//! The container of the Blob service: the one loop that sends, reads, and repeats.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+use log::{Level, debug, log, warn};
+
+use super::super::credential::time_left;
+use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
+use crate::container::{
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
+    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+};
+use crate::error::{Error, Result};
+use crate::protocol::PageBody;
+use crate::protocol::{
+    Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
+    RetryOptions, ServiceFailure, build,
+};
+use crate::transport::SendOptions;
+
+/// A container behind the REST protocol.
+pub(in super::super) struct RestContainer {
+    pub(in super::super) endpoint: Endpoint,
+    pub(in super::super) secondary: Option<Endpoint>,
+    pub(in super::super) container: ContainerName,
+    pub(in super::super) credential: Credential,
+    pub(in super::super) transport: Arc<dyn Transport>,
+    pub(in super::super) api_version: ApiVersion,
+    pub(in super::super) user_agent: HeaderValue,
+    pub(in super::super) retry: RetryOptions,
+    pub(in super::super) attempt_timeout: Duration,
+    pub(in super::super) call_timeout: Duration,
+}
+
+/// Where the next attempt goes if the operation may be answered by the secondary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NextHost {
+    Primary,
+    Secondary,
+    /// The secondary does not have it or refused; only the primary knows.
+    PrimaryOnly,
+}
+
+/// What is known between the attempts at one operation.
+struct Progress {
+    deadline: Instant,
+    attempt: u32,
+    max_retries: u32,
+    /// A write of which an earlier attempt may have been applied.
+    unknown: bool,
+    next_host: NextHost,
+    /// When the primary and the secondary last asked for a pause, and for how long.
+    pauses: [Option<(Instant, Duration)>; 2],
+    /// A refused token was replaced once.
+    token_replaced: bool,
+}
+
+impl Progress {
+    /// What a host still asks to wait.
+    fn pause(&self, secondary: bool, now: Instant) -> Option<Duration> {
+        let (asked, pause) = self.pauses[usize::from(secondary)]?;
+        pause.checked_sub(now.saturating_duration_since(asked))
+    }
+
+    fn choose_next_host(&mut self, failure: &Failure, now: Instant) {
+        match failure {
+            // A refused token is no failure of the host.
+            Failure::RefusedToken(_) => {}
+            Failure::Service(service) if service.is_refusal_of_secondary() => {
+                // The primary gets the attempt that this one took; once, or a list that only the secondary can
+                // continue would go on for ever.
+                if self.next_host != NextHost::PrimaryOnly {
+                    self.next_host = NextHost::PrimaryOnly;
+                    self.max_retries = self.max_retries.saturating_add(1);
+                }
+            }
+            Failure::Service(_) | Failure::Transport(_) => {
+                let (primary, secondary) = (self.pause(false, now), self.pause(true, now));
+                self.next_host = match self.next_host {
+                    // Not to the host that asks for the longer pause.
+                    NextHost::Primary if secondary <= primary => NextHost::Secondary,
+                    NextHost::Secondary if primary <= secondary => NextHost::Primary,
+                    same => same,
+                };
+            }
+        }
+    }
+}
+
+#[maybe_async]
+impl RestContainer {
+    async fn run<O: Operation + Sync>(&self, operation: &O) -> Result<O::Output> {
+        self.run_into(operation, None).await
+    }
+
+    /// The body of a success goes into the page, if there is one, while it comes.
+    async fn run_into<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        page: Option<&mut PageBody<'_>>,
+    ) -> Result<O::Output> {
+        let context = operation.context();
+        let started = self.transport.now();
+        let mut progress = Progress {
+            deadline: context.deadline.unwrap_or(started + self.call_timeout),
+            attempt: 0,
+            max_retries: context.options.get_max_retries().unwrap_or(self.retry.max_retries()),
+            unknown: false,
+            next_host: NextHost::Primary,
+            pauses: [None; 2],
+            token_replaced: false,
+        };
+        let result = self.attempts(operation, page, &mut progress).await;
+        let result = result.map_err(|error| {
+            let error = error
+                .with_action(operation.name())
+                .with_outcome_unknown_if(operation.is_write() && progress.unknown);
+            match operation.blob() {
+                Some(blob) => error.with_blob(blob),
+                None => error,
+            }
+        });
+        self.report(operation, &progress, started, result.as_ref().err());
+        result
+    }
+
+    async fn attempts<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        mut page: Option<&mut PageBody<'_>>,
+        progress: &mut Progress,
+    ) -> Result<O::Output> {
+        loop {
+            progress.attempt += 1;
+            let failure = match self.attempt(operation, page.as_deref_mut(), progress).await? {
+                Ok(answer) => {
+                    // The write was done; if its answer is unreadable, that is all that is known.
+                    progress.unknown = true;
+                    return operation.read(answer);
+                }
+                Err(failure) => failure,
+            };
+            match self.take_in(operation, progress, &failure) {
+                Decision::GiveUp => return Err(failure.into_error()),
+                Decision::RetryAfter(after) => {
+                    let (name, attempt) = (operation.name(), progress.attempt);
+                    let blob = operation.blob().unwrap_or_default();
+                    debug!(target: super::LOG, "{name} {blob}: attempt {attempt} failed, next in {after:?}: {failure}");
+                    if !after.is_zero() {
+                        self.transport.sleep(after).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One attempt: token, build, sign, send. The outer error is one that no repetition helps against.
+    async fn attempt<O: Operation + Sync>(
+        &self,
+        operation: &O,
+        page: Option<&mut PageBody<'_>>,
+        progress: &mut Progress,
+    ) -> Result<Result<Answer, Failure>> {
+        let (endpoint, from_secondary) = self.host(operation, progress);
+        time_left(&*self.transport, progress.deadline)?;
+        let token = self.token(progress.deadline).await?;
+        let bearer = token.as_ref().map(|token| token.bearer()).transpose()?;
+        let request = build(
+            operation,
+            RequestParts {
+                endpoint,
+                container: &self.container,
+                api_version: self.api_version,
+                user_agent: &self.user_agent,
+                authorization: self.credential.authorization(bearer.as_ref()),
+                now: self.transport.system_time(),
+                random: fastrand::u128(..),
+            },
+        )?;
+        let remaining = time_left(&*self.transport, progress.deadline)?;
+        let options = SendOptions::new(remaining.min(self.attempt_timeout));
+        // Past the implementation for `Arc`, which would box the future once more.
+        let transport = &*self.transport;
+        let answer = match page {
+            None => Transport::send(transport, request, &options).await,
+            Some(page) => {
+                page.start_over();
+                let head = Transport::send_streamed(transport, request, &options, page).await;
+                head.map(|head| head.map(|()| page.take_failure()))
+            }
+        };
+        let answer = match answer {
+            Ok(response) => Answer::new(response, from_secondary),
+            Err(error) => return Ok(Err(Failure::Transport(error))),
+        };
+        if answer.is_success() {
+            return Ok(Ok(answer));
+        }
+        let failure = ServiceFailure::read(&answer, self.transport.system_time());
+        if let (401, Some(cache), Some(token)) =
+            (answer.status(), self.credential.token_cache(), &token)
+        {
+            cache.reject(token);
+            if !progress.token_replaced {
+                progress.token_replaced = true;
+                progress.max_retries = progress.max_retries.saturating_add(1);
+                return Ok(Err(Failure::RefusedToken(failure)));
+            }
+        }
+        Ok(Err(Failure::Service(failure)))
+    }
+
+    async fn token(&self, deadline: Instant) -> Result<Option<Arc<AccessToken>>> {
+        match self.credential.token_cache() {
+            Some(cache) => Ok(Some(cache.token(&*self.transport, deadline).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl RestContainer {
+    /// Reads alternate to the secondary after a failure of the primary; writes never do.
+    fn host<O: Operation>(&self, operation: &O, progress: &Progress) -> (&Endpoint, bool) {
+        let alternates = operation.allow_secondary() && progress.next_host == NextHost::Secondary;
+        match &self.secondary {
+            Some(secondary) if alternates || operation.only_secondary() => (secondary, true),
+            _ => (&self.endpoint, false),
+        }
+    }
+
+    /// What a failure says about the write and the hosts, and so about the next attempt.
+    fn take_in<O: Operation>(
+        &self,
+        operation: &O,
+        progress: &mut Progress,
+        failure: &Failure,
+    ) -> Decision {
+        progress.unknown |= failure.may_have_been_applied();
+        if operation.only_secondary() && failure.is_refusal_of_secondary() {
+            return Decision::GiveUp;
+        }
+        let now = self.transport.now();
+        let (_, from_secondary) = self.host(operation, progress);
+        let asked = failure.retry_after().map(|pause| (now, pause));
+        progress.pauses[usize::from(from_secondary)] = asked;
+        progress.choose_next_host(failure, now);
+        let (_, to_secondary) = self.host(operation, progress);
+        self.retry.decide(
+            progress.attempt,
+            progress.max_retries,
+            failure,
+            progress.pause(to_secondary, now),
+            progress.deadline.saturating_duration_since(now),
+            fastrand::f64(),
+        )
+    }
+
+    /// Expected outcomes are no warning.
+    fn report<O: Operation>(
+        &self,
+        operation: &O,
+        progress: &Progress,
+        started: Instant,
+        error: Option<&Error>,
+    ) {
+        let (name, attempts) = (operation.name(), progress.attempt);
+        let blob = operation.blob().unwrap_or_default();
+        match error {
+            None => {
+                let took = self.transport.now().saturating_duration_since(started);
+                debug!(target: super::LOG, "{name} {blob}: done in {took:?}, {attempts} attempts");
+            }
+            Some(error) => {
+                let is_expected = operation.is_expected(error.kind());
+                let level = if is_expected { Level::Debug } else { Level::Warn };
+                log!(target: super::LOG, level, "{error}; {attempts} attempts");
+            }
+        }
+    }
+}
+
+#[maybe_async]
+impl BlobContainer for RestContainer {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        self.run(&request).await
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        self.run(&request).await
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        self.run(&request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visitor: &mut dyn BlobVisitor,
+    ) -> Result<PageEnd> {
+        let mut page = PageBody::new(visitor);
+        let head = self.run_into(&request, Some(&mut page)).await?;
+        let marker = page.finish().map_err(|error| {
+            let error = error.with_action("list blobs");
+            warn!(target: super::LOG, "{error}");
+            error
+        })?;
+        Ok(PageEnd::new(marker, head.server_time, head.from_secondary))
+    }
+
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        self.run(&request).await
+    }
+
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        self.run(&request).await
+    }
+
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        self.run(&request).await
+    }
+
+    fn now(&self) -> Instant {
+        self.transport.now()
+    }
+}
+
+impl fmt::Debug for RestContainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestContainer")
+            .field("endpoint", &self.endpoint)
+            .field("container", &self.container.as_str())
+            .field("credential", &self.credential)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,25 @@
+//! The operations of both surfaces, written once as async code and mounted by each of them.
+//!
+//! The attribute `maybe_async` gets its meaning from the surface: the async one keeps the code as it is, the blocking one
+//! takes `async` and `.await` out of it. What differs by nature has the same name in both surfaces' `runtime`.
+
+mod container;
+mod credential;
+mod ownership_manager;
+mod source;
+mod store;
+mod transport;
+
+pub use container::BlobContainer;
+pub use credential::{Credential, TokenCredential};
+pub use ownership_manager::OwnershipManager;
+pub use source::{EventSource, PartitionReader};
+pub use store::{
+    BlobCheckpointStore, BlobCheckpointStoreBuilder, CheckpointStore, FencedCheckpointStore,
+};
+pub use transport::Transport;
+
+use super::{
+    LOG, by_surface, default_transport, dot_await, example_end, example_start, maybe_async, runtime,
+};
+use crate::protocol::{AccessToken, TokenRequest};

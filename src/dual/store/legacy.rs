@@ -1,0 +1,303 @@
+//! Checkpoints of legacy processors: reading them, and taking them over.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::runtime::map_concurrently;
+use super::{BlobCheckpointStore, by_surface, maybe_async};
+use crate::container::GetBlob;
+use crate::error::{ErrorKind, Result};
+use crate::model::{
+    ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, KeepReason,
+    Listing, RunMode, SkipReason, SkippedBlob,
+};
+use crate::protocol::is_refusal_of_content;
+use crate::records::legacy::{LegacyLayout, MAX_CONTENT, ReadContent, defect, read_content};
+use crate::records::naming::BlobKind;
+use crate::records::stored::StoredCheckpoint;
+
+/// An empty blob has no first byte.
+const RANGE_NOT_SATISFIABLE: u16 = 416;
+
+#[maybe_async]
+impl BlobCheckpointStore {
+    /// Lists the checkpoints that a legacy processor of the group left in this container. Nothing is written.
+    ///
+    /// One request per 5,000 blobs and one for each blob under the prefix, several at a time. Content that is no
+    /// checkpoint, or that the service does not give, is left out and named in [`Listing::skipped`].
+    ///
+    /// # Errors
+    ///
+    /// Any other failure of a request; never a shorter list.
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+    pub async fn list_legacy_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+    ) -> Result<Listing<Checkpoint>> {
+        let listing = self.legacy_checkpoints(group, layout).await;
+        let listing = listing.map_err(|error| error.with_action("list the legacy checkpoints"))?;
+        self.judge(listing.skipped())?;
+        Ok(listing)
+    }
+
+    /// Takes over the checkpoints that a legacy processor of the group left in this container.
+    ///
+    /// A checkpoint is only written where none of the current format exists (`If-None-Match: *`), so it may be
+    /// repeated, and a consumer that has gone further is left alone. The legacy blobs stay. Stop the legacy processors
+    /// before: what they store later is not taken over. A position without an offset is taken over with its sequence
+    /// number only, which Python, JavaScript, Go and C++ cannot read.
+    ///
+    /// Two lists, then two requests for each partition that has no checkpoint yet, one in a dry run. There is one
+    /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::strict)
+    /// store does not take one over in part.
+    ///
+    #[doc = by_surface!(
+        blocking: r##"
+```
+use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
+
+let container = MemoryContainer::new();
+container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
+
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let layout = LegacyLayout::stand_alone_host(&group, "");
+for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun)? {
+    println!("{change}");
+}
+let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply)?;
+assert_eq!(changes.failed().count(), 0);
+let checkpoint = store.get_checkpoint(&group, "0")?.unwrap();
+assert_eq!(checkpoint.sequence_number(), Some(96));
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"##,
+        aio: r##"
+```
+use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
+let container = MemoryContainer::new();
+container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
+
+let store = BlobCheckpointStore::from_container(container);
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let layout = LegacyLayout::stand_alone_host(&group, "");
+for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun).await? {
+    println!("{change}");
+}
+let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply).await?;
+assert_eq!(changes.failed().count(), 0);
+let checkpoint = store.get_checkpoint(&group, "0").await?.unwrap();
+assert_eq!(checkpoint.sequence_number(), Some(96));
+# Ok(())
+# }
+```"##
+    )]
+    ///
+    /// # Errors
+    ///
+    /// A list failed, and nothing was written.
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+    pub async fn migrate_legacy_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+        mode: RunMode,
+    ) -> Result<CheckpointChanges> {
+        self.migrate_legacy_checkpoints_from(self, group, layout, mode).await
+    }
+
+    /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from the container of another store into that of
+    /// this one. The source is only read.
+    ///
+    /// # Errors
+    ///
+    /// A list failed, and nothing was written.
+    #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
+    pub async fn migrate_legacy_checkpoints_from(
+        &self,
+        source: &BlobCheckpointStore,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+        mode: RunMode,
+    ) -> Result<CheckpointChanges> {
+        let migration =
+            Migration { target: self, source, group, layout, mode, deadline: self.deadline() };
+        let found = migration.find().await;
+        let found = found.map_err(|error| error.with_action("list the legacy checkpoints"))?;
+        let migration = &migration;
+        let migrate = |found| async move { migration.migrate(found).await };
+        let changes = map_concurrently(&found, self.claim_concurrency(), migrate).await;
+        Ok(CheckpointChanges::new(changes))
+    }
+
+    async fn legacy_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        layout: &LegacyLayout,
+    ) -> Result<Listing<Checkpoint>> {
+        let (store, deadline) = (self, self.deadline());
+        let prefix = [layout.prefix().to_owned()];
+        let blobs = self.list_under::<StoredCheckpoint>(group, &prefix, false, deadline).await?;
+        let (mut items, mut skipped) = (Vec::new(), blobs.skipped().to_vec());
+        let server_time = blobs.server_time();
+        let read = |blob| async move { read_one(store, group, layout, blob, deadline).await };
+        let read = map_concurrently(blobs.items(), self.claim_concurrency(), read).await;
+        for (name, content) in read {
+            let read = match content {
+                Ok(Some(read)) => read,
+                Ok(None) => continue,
+                Err(error) if is_refusal_of_content(error.kind()) => {
+                    Err(SkipReason::ContentRefused)
+                }
+                Err(error) => return Err(error),
+            };
+            skipped.extend(defect(&read).map(|reason| SkippedBlob::new(name, reason)));
+            items.extend(read.ok().map(|(checkpoint, _)| checkpoint));
+        }
+        Ok(Listing::new(items, skipped, server_time))
+    }
+
+    /// What the content of a blob says; `None` if the blob is gone.
+    async fn read_legacy(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Option<ReadContent>> {
+        let mut request = GetBlob::new(name, self.context(deadline));
+        request.max_length = Some(MAX_CONTENT);
+        match self.container().get_blob(request).await {
+            Ok(blob) => Ok(Some(read_content(group, partition_id, &blob.content))),
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(None),
+            Err(error) if error.status() == Some(RANGE_NOT_SATISFIABLE) => {
+                Ok(Some(Err(SkipReason::InvalidContent)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[maybe_async]
+async fn read_one(
+    store: &BlobCheckpointStore,
+    group: &ConsumerGroup,
+    layout: &LegacyLayout,
+    blob: &StoredCheckpoint,
+    deadline: Instant,
+) -> (String, Result<Option<ReadContent>>) {
+    let name = format!("{}{}", layout.prefix(), blob.partition_id);
+    let content = store.read_legacy(group, &blob.partition_id, &name, deadline).await;
+    (name, content)
+}
+
+struct Migration<'a> {
+    target: &'a BlobCheckpointStore,
+    source: &'a BlobCheckpointStore,
+    group: &'a ConsumerGroup,
+    layout: &'a LegacyLayout,
+    mode: RunMode,
+    deadline: Instant,
+}
+
+/// A partition of which there is a legacy blob.
+struct LegacyPartition {
+    partition_id: String,
+    exists: bool,
+    /// The checkpoint of the current format, if it is readable.
+    before: Option<Checkpoint>,
+}
+
+#[maybe_async]
+impl Migration<'_> {
+    async fn find(&self) -> Result<Vec<LegacyPartition>> {
+        let mut current = self.current().await?;
+        let legacy = [self.layout.prefix().to_owned()];
+        let legacy = self.source.list_under(self.group, &legacy, false, self.deadline).await?;
+        Ok(legacy
+            .into_iter()
+            .map(|blob: StoredCheckpoint| {
+                let existing = current.remove(&blob.partition_id);
+                LegacyPartition {
+                    partition_id: blob.partition_id,
+                    exists: existing.is_some(),
+                    before: existing.flatten(),
+                }
+            })
+            .collect())
+    }
+
+    /// The partitions that have a blob of the current format, with its checkpoint if it is readable.
+    async fn current(&self) -> Result<HashMap<String, Option<Checkpoint>>> {
+        // With the read fallback a checkpoint of the other naming counts: the migrated one would hide it.
+        let prefixes = self.target.prefixes(self.group, BlobKind::Checkpoint);
+        let listing = self.target.list_under(self.group, &prefixes, false, self.deadline).await?;
+        let in_the_way = listing
+            .skipped()
+            .iter()
+            .filter(|blob| matches!(blob.reason, SkipReason::Directory | SkipReason::Unreadable));
+        let mut current: HashMap<_, _> = in_the_way
+            .filter_map(|blob| Some((blob.name.strip_prefix(&prefixes[0])?.to_owned(), None)))
+            .collect();
+        let stored = listing.into_iter();
+        current
+            .extend(stored.map(|stored: StoredCheckpoint| (stored.partition_id, stored.read.ok())));
+        Ok(current)
+    }
+
+    async fn migrate(&self, found: &LegacyPartition) -> CheckpointChange {
+        let partition_id = &found.partition_id;
+        let change = |outcome| CheckpointChange::new(partition_id, outcome);
+        if found.exists {
+            return change(ChangeOutcome::Kept(KeepReason::Exists))
+                .with_before(found.before.clone())
+                .with_after(found.before.clone());
+        }
+        let name = format!("{}{partition_id}", self.layout.prefix());
+        let content = self.source.read_legacy(self.group, partition_id, &name, self.deadline).await;
+        let read = match content {
+            Ok(Some(read)) => self.judge(name, read),
+            Ok(None) => return change(ChangeOutcome::Kept(KeepReason::Missing)),
+            Err(error) => {
+                let error = error.with_action("read the legacy checkpoint");
+                return change(ChangeOutcome::Failed(error));
+            }
+        };
+        let (checkpoint, repaired) = match read {
+            Ok(read) => read,
+            Err(reason) => return change(ChangeOutcome::Kept(KeepReason::Skipped(reason))),
+        };
+        if self.mode == RunMode::DryRun {
+            return change(ChangeOutcome::Planned)
+                .with_after(Some(checkpoint))
+                .with_repaired(repaired);
+        }
+        match self.target.replace_checkpoint(&checkpoint, None, self.deadline).await {
+            Ok(after) => {
+                change(ChangeOutcome::Applied).with_after(Some(after)).with_repaired(repaired)
+            }
+            Err(error) if error.kind() == ErrorKind::ConditionNotMet => {
+                change(ChangeOutcome::Kept(KeepReason::Exists))
+            }
+            Err(error) => {
+                change(ChangeOutcome::Failed(error.with_action("migrate the checkpoint")))
+            }
+        }
+    }
+}
+
+impl Migration<'_> {
+    /// What was read, unless a strict store does not take it; warns of what is wrong with it.
+    fn judge(&self, name: String, read: ReadContent) -> ReadContent {
+        let Some(reason) = defect(&read) else {
+            return read;
+        };
+        let blob = SkippedBlob::new(name, reason);
+        self.source.judge(&[blob]).map_err(|_| reason).and(read)
+    }
+}

@@ -1,0 +1,197 @@
+//! Lists and single reads: which names are asked for, and what becomes of blobs that are not readable.
+
+use std::time::Instant;
+
+use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
+use crate::container::{GetBlobProperties, ListBlobs};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob};
+use crate::records::listing::{ListingReader, Record, log_left_out};
+use crate::records::naming::{BlobKind, prefix};
+use crate::records::stored::StoredCheckpoint;
+
+#[maybe_async]
+impl BlobCheckpointStore {
+    /// Lists who owns which partition of a group, relinquished partitions included.
+    ///
+    /// One request per 5,000 partitions. A blob that is not readable is left out and named in
+    /// [`Listing::skipped`]; it never fails the list.
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
+    #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
+    /// for ownership in &listing {
+    ///     let age = ownership.age(listing.server_time());
+    ///     let is_expired = age.is_some_and(|age| age > Duration::from_secs(120));
+    ///     println!("{} is owned by {:?}: {is_expired}", ownership.partition_id(), ownership.owner_id());
+    /// }
+    /// # assert_eq!(listing.len(), 1);
+    #[doc = example_end!()]
+    ///
+    /// # Errors
+    ///
+    /// Any failure of a request; a list that is cut short is [`ErrorKind::InvalidResponse`], never a shorter list.
+    pub async fn list_ownership(
+        &self,
+        group: &ConsumerGroup,
+    ) -> Result<Listing<PartitionOwnership>> {
+        self.list(group, true).await.map_err(|error| error.with_action("list the ownerships"))
+    }
+
+    /// Lists the checkpoints of a group. One request per 5,000 partitions.
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
+    #[doc = concat!(" for checkpoint in store.list_checkpoints(&group)", dot_await!(), "? {")]
+    ///     println!("{}: after {:?}", checkpoint.partition_id(), checkpoint.offset());
+    /// }
+    #[doc = example_end!()]
+    ///
+    /// # Errors
+    ///
+    /// As [`list_ownership`](Self::list_ownership).
+    pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
+        let allow_secondary = self.store_options().list_checkpoints_from_secondary;
+        self.list(group, allow_secondary)
+            .await
+            .map_err(|error| error.with_action("list the checkpoints"))
+    }
+
+    /// Reads the checkpoint of one partition, in one request; `None` if there is none.
+    ///
+    /// After a failure of the primary the secondary may answer, if the store knows one, with a position that may lag by
+    /// minutes: events are repeated then, none is left out. [`list_checkpoints`](Self::list_checkpoints) never asks it
+    /// unless it was allowed.
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?;")]
+    /// assert!(checkpoint.is_none(), "nothing was processed yet");
+    #[doc = example_end!()]
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the request: a failed read is never `None`.
+    pub async fn get_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+    ) -> Result<Option<Checkpoint>> {
+        self.read_checkpoint(group, partition_id, true).await
+    }
+
+    pub(super) async fn read_checkpoint(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+        allow_secondary: bool,
+    ) -> Result<Option<Checkpoint>> {
+        // Refuses what is no partition id before anything is sent.
+        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        let deadline = self.deadline();
+        let mut is_foreign = false;
+        for prefix in self.prefixes(group, BlobKind::Checkpoint) {
+            let name = format!("{prefix}{partition_id}");
+            let stored =
+                self.read_stored(group, partition_id, &name, allow_secondary, deadline).await;
+            let stored = stored.map_err(|error| error.with_action("read the checkpoint"))?;
+            if let Some(stored) = stored {
+                if let Some(reason) = stored.defect() {
+                    self.judge(&[SkippedBlob::new(name, reason)])?;
+                }
+                if let Ok(checkpoint) = stored.read {
+                    let foreign = is_foreign.then(|| checkpoint.clone().without_etag());
+                    return Ok(Some(foreign.unwrap_or(checkpoint)));
+                }
+            }
+            is_foreign = true;
+        }
+        Ok(None)
+    }
+
+    /// The blob of a checkpoint, readable or not; `None` if there is none.
+    pub(super) async fn read_stored(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+        name: &str,
+        allow_secondary: bool,
+        deadline: Instant,
+    ) -> Result<Option<StoredCheckpoint>> {
+        let mut request = GetBlobProperties::new(name, self.context(deadline));
+        request.allow_secondary = allow_secondary;
+        match self.container().get_blob_properties(request).await {
+            Ok(properties) => {
+                Ok(Some(StoredCheckpoint::from_properties(group, partition_id, properties)))
+            }
+            Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list<T: Record + Send>(
+        &self,
+        group: &ConsumerGroup,
+        allow_secondary: bool,
+    ) -> Result<Listing<T>> {
+        let prefixes = self.prefixes(group, T::KIND);
+        let listing = self.list_under(group, &prefixes, allow_secondary, self.deadline()).await?;
+        self.judge(listing.skipped())?;
+        Ok(listing)
+    }
+
+    /// Lists the records under a prefix, and under another one those of the partitions that the first does not have.
+    pub(super) async fn list_under<T: Record + Send>(
+        &self,
+        group: &ConsumerGroup,
+        prefixes: &[String],
+        allow_secondary: bool,
+        deadline: Instant,
+    ) -> Result<Listing<T>> {
+        let mut reader = ListingReader::new(group);
+        for prefix in prefixes {
+            reader.begin(prefix);
+            let mut marker = None;
+            loop {
+                if self.container().now() >= deadline {
+                    let message = "the time of the whole call is over before the list is complete";
+                    return Err(Error::new(ErrorKind::Timeout, message));
+                }
+                let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));
+                request.allow_secondary = allow_secondary;
+                let end = self.container().list_blobs(request, &mut reader).await?;
+                reader.end_page(&end)?;
+                marker = end.next_marker;
+                if marker.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(reader.finish(self.warned()))
+    }
+}
+
+impl BlobCheckpointStore {
+    /// Where records are read: under the own naming, then, if that was asked for, under the other one.
+    pub(super) fn prefixes(&self, group: &ConsumerGroup, kind: BlobKind) -> Vec<String> {
+        let options = self.store_options();
+        let own = prefix(group, kind, options.name_case);
+        let other = prefix(group, kind, options.name_case.other());
+        if options.read_fallback && own != other { vec![own, other] } else { vec![own] }
+    }
+
+    /// Warns of unreadable blobs, or fails if the store was told to be strict.
+    pub(super) fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
+        for blob in skipped {
+            if !blob.reason.is_surprising() {
+                log_left_out(blob);
+                continue;
+            }
+            if self.store_options().strict {
+                return Err(Error::new(ErrorKind::InvalidData, blob.reason.to_string())
+                    .with_blob(blob.name.clone()));
+            }
+            self.warned().warn(blob);
+        }
+        Ok(())
+    }
+}

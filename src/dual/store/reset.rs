@@ -1,0 +1,339 @@
+//! Moving checkpoints on purpose: to another position, or away.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::runtime::map_concurrently;
+use super::{BlobCheckpointStore, by_surface, maybe_async};
+use crate::container::{BlobWritten, Condition, DeleteBlob, PutBlob, SetBlobMetadata};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, ETag,
+    KeepReason, Partitions, RunMode,
+};
+use crate::records::metadata::write_position;
+use crate::records::naming::BlobKind;
+use crate::records::stored::StoredCheckpoint;
+
+#[maybe_async]
+impl BlobCheckpointStore {
+    /// Sets checkpoints to positions of your choice, older ones too, as to process events again.
+    ///
+    /// Stop the consumers first: one that is running goes on from where it is, and its next checkpoint undoes the
+    /// reset. A checkpoint is only replaced if nobody has written it since it was read; a consumer that did so is
+    /// reported as [`ErrorKind::ConditionNotMet`], and its position stays. Only checkpoints under the store's own
+    /// naming are looked at, whatever else is read with
+    /// [`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback).
+    ///
+    /// Two requests per partition, one in a dry run; several partitions at a time. The reports are in the order of
+    /// `checkpoints`. Give each partition once.
+    ///
+    #[doc = by_surface!(
+        blocking: r#"
+```
+# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, RunMode};
+
+# let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let replay = [Checkpoint::new(&group, "0", "8589934592", 960_180)?];
+for change in &store.reset_checkpoints(&replay, RunMode::DryRun) {
+    println!("{change}");
+}
+let changes = store.reset_checkpoints(&replay, RunMode::Apply);
+assert_eq!(changes.failed().count(), 0);
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+        aio: r#"
+```
+# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, RunMode};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
+# let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+let replay = [Checkpoint::new(&group, "0", "8589934592", 960_180)?];
+for change in &store.reset_checkpoints(&replay, RunMode::DryRun).await {
+    println!("{change}");
+}
+let changes = store.reset_checkpoints(&replay, RunMode::Apply).await;
+assert_eq!(changes.failed().count(), 0);
+# Ok(())
+# }
+```"#
+    )]
+    pub async fn reset_checkpoints(
+        &self,
+        checkpoints: &[Checkpoint],
+        mode: RunMode,
+    ) -> CheckpointChanges {
+        let store = self;
+        let deadline = self.deadline();
+        let reset = |checkpoint| async move { reset_one(store, checkpoint, mode, deadline).await };
+        CheckpointChanges::new(map_concurrently(checkpoints, self.claim_concurrency(), reset).await)
+    }
+
+    /// Deletes checkpoints of a group, as after its event hub was created anew: offsets and sequence numbers begin
+    /// again then, and old checkpoints would point beyond the end.
+    ///
+    /// Blobs of checkpoints without a readable position are deleted, too. Consumers without a checkpoint begin at
+    /// their configured start; stop them first. A checkpoint is only deleted if nobody has written it since it was
+    /// listed; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`]. Ownerships stay.
+    ///
+    /// With [`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback) checkpoints of the other naming count
+    /// again, or still, when those of the own one are gone. They are never deleted here; each is reported as
+    /// [`KeepReason::OtherNaming`], besides what became of the own one. Delete them with a store of the other
+    /// [`NameCase`](crate::NameCase).
+    ///
+    /// One request for the list, or two with the read fallback, and one per partition unless it is a dry run.
+    ///
+    #[doc = by_surface!(
+        blocking: r#"
+```
+# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+use eventhub_checkpointstore::{ConsumerGroup, Partitions, RunMode};
+
+# let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+for change in store.delete_checkpoints(&group, Partitions::All, RunMode::DryRun)? {
+    println!("{change}");
+}
+let changes = store.delete_checkpoints(&group, Partitions::Only(&["0", "1"]), RunMode::Apply)?;
+assert_eq!(changes.len(), 2);
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+        aio: r#"
+```
+# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
+use eventhub_checkpointstore::{ConsumerGroup, Partitions, RunMode};
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
+# let store = BlobCheckpointStore::in_memory();
+let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+for change in store.delete_checkpoints(&group, Partitions::All, RunMode::DryRun).await? {
+    println!("{change}");
+}
+let only = Partitions::Only(&["0", "1"]);
+let changes = store.delete_checkpoints(&group, only, RunMode::Apply).await?;
+assert_eq!(changes.len(), 2);
+# Ok(())
+# }
+```"#
+    )]
+    ///
+    /// # Errors
+    ///
+    /// The list failed, and nothing was deleted; [`ErrorKind::InvalidInput`] for what is no partition id.
+    pub async fn delete_checkpoints(
+        &self,
+        group: &ConsumerGroup,
+        partitions: Partitions<'_>,
+        mode: RunMode,
+    ) -> Result<CheckpointChanges> {
+        let store = self;
+        let deadline = self.deadline();
+        let found = self.find(group, partitions, deadline).await;
+        let found = found.map_err(|error| error.with_action("list the checkpoints"))?;
+        let delete = |found| async move { delete_one(store, group, found, mode, deadline).await };
+        let changes = map_concurrently(&found, self.claim_concurrency(), delete).await;
+        Ok(CheckpointChanges::new(changes))
+    }
+
+    async fn find(
+        &self,
+        group: &ConsumerGroup,
+        partitions: Partitions<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<Found>> {
+        if let Partitions::Only(ids) = partitions {
+            for id in ids {
+                Checkpoint::with_position(group, *id, None, Some(0))?;
+            }
+        }
+        let mut found = Vec::new();
+        let own_and_other: [fn(StoredCheckpoint) -> Found; 2] = [Found::Stored, Found::Foreign];
+        for (prefix, found_there) in
+            self.prefixes(group, BlobKind::Checkpoint).into_iter().zip(own_and_other)
+        {
+            found.extend(self.find_under(group, prefix, found_there, deadline).await?);
+        }
+        if let Partitions::Only(ids) = partitions {
+            let wanted: HashSet<_> = ids.iter().copied().collect();
+            found.retain(|found| wanted.contains(found.partition_id()));
+            let there: HashSet<_> = found.iter().map(Found::partition_id).collect();
+            let missing = ids.iter().filter(|id| !there.contains(*id));
+            let missing: Vec<_> = missing.map(|id| Found::Missing((*id).to_owned())).collect();
+            found.extend(missing);
+        }
+        Ok(found)
+    }
+
+    async fn find_under(
+        &self,
+        group: &ConsumerGroup,
+        prefix: String,
+        found_there: fn(StoredCheckpoint) -> Found,
+        deadline: Instant,
+    ) -> Result<Vec<Found>> {
+        let prefixes = [prefix];
+        let listing = self.list_under(group, &prefixes, false, deadline).await?;
+        let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
+        let unreadable: Vec<_> = unreadable
+            .filter_map(|blob| {
+                let partition_id = blob.name.strip_prefix(&prefixes[0])?;
+                Some(Found::Unreadable(partition_id.to_owned(), blob.reason))
+            })
+            .collect();
+        Ok(listing.into_iter().map(found_there).chain(unreadable).collect())
+    }
+
+    /// Writes a position over just the version that was seen, or where there was no blob, and finds out whether it
+    /// was written if the answer was lost. Returns what is stored.
+    pub(super) async fn replace_checkpoint(
+        &self,
+        checkpoint: &Checkpoint,
+        seen: Option<&ETag>,
+        deadline: Instant,
+    ) -> Result<Checkpoint> {
+        let conflict = match self.write_over(checkpoint, seen, deadline).await {
+            Ok(written) => {
+                let checkpoint = checkpoint.clone();
+                return Ok(checkpoint.with_version(Some(written.etag), written.last_modified));
+            }
+            Err(error) => error,
+        };
+        if conflict.kind() != ErrorKind::ConditionNotMet || !conflict.is_outcome_unknown() {
+            return Err(conflict);
+        }
+        // An earlier attempt may have been the "other" writer.
+        let (group, partition_id) = (checkpoint.group(), checkpoint.partition_id());
+        let name = self.name(group, BlobKind::Checkpoint, partition_id);
+        let stored = self.read_stored(group, partition_id, &name, false, deadline).await;
+        let stored = stored.map_err(|error| error.with_outcome_unknown(true))?;
+        match stored.and_then(|stored| stored.read.ok()) {
+            Some(stored) if stored.has_position_of(checkpoint) => Ok(stored),
+            _ => Err(conflict),
+        }
+    }
+
+    /// Writes a position over just the version that was seen, or where there was no blob.
+    pub(super) async fn write_over(
+        &self,
+        checkpoint: &Checkpoint,
+        seen: Option<&ETag>,
+        deadline: Instant,
+    ) -> Result<BlobWritten> {
+        let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
+        let number = checkpoint.sequence_number().map(|number| number.to_string());
+        let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
+        let context = self.context(deadline);
+        if let Some(etag) = seen {
+            let condition = Condition::Matches(etag);
+            let set = SetBlobMetadata::new(&name, &metadata, condition, context);
+            self.container().set_blob_metadata(set).await
+        } else {
+            let put = PutBlob::new(&name, &metadata, Condition::NotExists, context);
+            self.container().put_blob(put).await
+        }
+    }
+}
+
+/// What a deletion has found of a partition.
+enum Found {
+    Stored(StoredCheckpoint),
+    /// Under the other naming.
+    Foreign(StoredCheckpoint),
+    /// Without an ETag nothing can be deleted safely.
+    Unreadable(String, crate::model::SkipReason),
+    Missing(String),
+}
+
+impl Found {
+    fn partition_id(&self) -> &str {
+        match self {
+            Self::Stored(stored) | Self::Foreign(stored) => &stored.partition_id,
+            Self::Unreadable(partition_id, _) | Self::Missing(partition_id) => partition_id,
+        }
+    }
+}
+
+#[maybe_async]
+async fn reset_one(
+    store: &BlobCheckpointStore,
+    checkpoint: &Checkpoint,
+    mode: RunMode,
+    deadline: Instant,
+) -> CheckpointChange {
+    let partition_id = checkpoint.partition_id();
+    let changed = |outcome| CheckpointChange::new(partition_id, outcome);
+    let failed =
+        |error: Error| changed(ChangeOutcome::Failed(error.with_action("reset the checkpoint")));
+    let name = store.name(checkpoint.group(), BlobKind::Checkpoint, partition_id);
+    let stored = store.read_stored(checkpoint.group(), partition_id, &name, false, deadline).await;
+    let stored = match stored {
+        Ok(stored) => stored,
+        Err(error) => return failed(error),
+    };
+    let before = stored.as_ref().and_then(StoredCheckpoint::checkpoint).cloned();
+    if before.as_ref().is_some_and(|before| before.has_position_of(checkpoint)) {
+        return changed(ChangeOutcome::Kept(KeepReason::SamePosition))
+            .with_after(before.clone())
+            .with_before(before);
+    }
+    if mode == RunMode::DryRun {
+        return changed(ChangeOutcome::Planned)
+            .with_before(before)
+            .with_after(Some(checkpoint.clone().without_etag()));
+    }
+    let seen = stored.as_ref().map(|stored| &stored.etag);
+    let after = store.replace_checkpoint(checkpoint, seen, deadline).await;
+    match after {
+        Ok(after) => changed(ChangeOutcome::Applied).with_before(before).with_after(Some(after)),
+        Err(error) => failed(error).with_before(before),
+    }
+}
+
+#[maybe_async]
+async fn delete_one(
+    store: &BlobCheckpointStore,
+    group: &ConsumerGroup,
+    found: &Found,
+    mode: RunMode,
+    deadline: Instant,
+) -> CheckpointChange {
+    let change = |outcome| CheckpointChange::new(found.partition_id(), outcome);
+    let stored = match found {
+        Found::Stored(stored) => stored,
+        Found::Foreign(stored) => {
+            let kept = stored.checkpoint().cloned().map(Checkpoint::without_etag);
+            return change(ChangeOutcome::Kept(KeepReason::OtherNaming))
+                .with_before(kept.clone())
+                .with_after(kept);
+        }
+        Found::Missing(_) => return change(ChangeOutcome::Kept(KeepReason::Missing)),
+        Found::Unreadable(_, reason) => {
+            return change(ChangeOutcome::Kept(KeepReason::Skipped(*reason)));
+        }
+    };
+    let before = stored.checkpoint().cloned();
+    if mode == RunMode::DryRun {
+        return change(ChangeOutcome::Planned).with_before(before);
+    }
+    let name = store.name(group, BlobKind::Checkpoint, &stored.partition_id);
+    let condition = Condition::Matches(&stored.etag);
+    let request = DeleteBlob::new(&name, condition, store.context(deadline));
+    let outcome = match store.container().delete_blob(request).await {
+        Ok(()) => ChangeOutcome::Applied,
+        // An earlier attempt whose answer was lost may have deleted it.
+        Err(error) if error.kind() == ErrorKind::BlobNotFound && error.is_outcome_unknown() => {
+            ChangeOutcome::Applied
+        }
+        Err(error) if error.kind() == ErrorKind::BlobNotFound => {
+            ChangeOutcome::Kept(KeepReason::Missing)
+        }
+        Err(error) => ChangeOutcome::Failed(error.with_action("delete the checkpoint")),
+    };
+    change(outcome).with_before(before)
+}

@@ -1,0 +1,106 @@
+//! A list of ownerships, seen by one consumer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use super::{BalanceInput, ClaimReason, PlannedClaim};
+use crate::error::Result;
+use crate::model::PartitionOwnership;
+use crate::ownership::OwnershipOptions;
+
+/// A listing as one consumer sees it. Every partition is in exactly one place.
+pub(super) struct Fleet<'a> {
+    /// The one that was renewed least recently first.
+    pub(super) mine: Vec<&'a PartitionOwnership>,
+    /// What the other active owners hold, sorted by partition id; none is empty.
+    pub(super) others: Vec<Vec<&'a PartitionOwnership>>,
+    pub(super) free: Vec<FreePartition<'a>>,
+}
+
+pub(super) struct FreePartition<'a> {
+    partition_id: &'a str,
+    record: Option<&'a PartitionOwnership>,
+    /// Without an owner for so long that whoever it was left for is not coming.
+    pub(super) overdue: bool,
+}
+
+impl<'a> Fleet<'a> {
+    pub(super) fn survey(input: &BalanceInput<'a>) -> Self {
+        let BalanceInput { ref options, server_time, .. } = *input;
+        let mut mine = Vec::new();
+        let mut free = Vec::new();
+        let mut others = BTreeMap::<_, Vec<_>>::new();
+        for (partition_id, record) in newest_records(input.partition_ids, input.ownerships) {
+            match record
+                .and_then(|record| Some((record, live_owner(record, options, server_time)?)))
+            {
+                Some((record, owner)) if owner == input.owner_id => mine.push(record),
+                Some((record, owner)) => others.entry(owner).or_default().push(record),
+                None => {
+                    let free_for = match record {
+                        Some(record) => record.age(server_time),
+                        None => input.unclaimed_for.get(partition_id).copied(),
+                    };
+                    let overdue = free_for.is_some_and(|time| time > options.patience());
+                    free.push(FreePartition { partition_id, record, overdue });
+                }
+            }
+        }
+        // If the time does not suffice for all, it is not the same ones that miss it in each round.
+        mine.sort_by_key(|record| record.last_modified());
+        Self { mine, others: others.into_values().collect(), free }
+    }
+
+    pub(super) fn active_owners(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        let theirs: usize = self.others.iter().map(Vec::len).sum();
+        self.mine.len() + theirs + self.free.len()
+    }
+}
+
+/// Every known partition, sorted, with its record. A partition listed twice counts once, with the later record.
+fn newest_records<'a>(
+    partition_ids: &'a [String],
+    ownerships: &'a [PartitionOwnership],
+) -> BTreeMap<&'a str, Option<&'a PartitionOwnership>> {
+    let mut newest = HashMap::<_, &PartitionOwnership>::with_capacity(ownerships.len());
+    for record in ownerships {
+        newest
+            .entry(record.partition_id())
+            .and_modify(|known| {
+                if record.last_modified() > known.last_modified() {
+                    *known = record;
+                }
+            })
+            .or_insert(record);
+    }
+    partition_ids.iter().map(|id| (id.as_str(), newest.get(id.as_str()).copied())).collect()
+}
+
+/// The owner of a record that is not expired. A record without a time cannot be shown to be expired.
+fn live_owner<'a>(
+    record: &'a PartitionOwnership,
+    options: &OwnershipOptions,
+    server_time: SystemTime,
+) -> Option<&'a str> {
+    let expired = record.age(server_time).is_some_and(|age| age > options.expiration());
+    record.owner_id().filter(|_| !expired)
+}
+
+impl FreePartition<'_> {
+    pub(super) fn claim(&self, input: &BalanceInput<'_>) -> Result<PlannedClaim> {
+        let Some(record) = self.record else {
+            let ownership =
+                PartitionOwnership::new(input.group, self.partition_id, input.owner_id)?;
+            return Ok(PlannedClaim::new(ownership, ClaimReason::Unclaimed));
+        };
+        let reason = match record.owner_id() {
+            None => ClaimReason::Released,
+            Some(owner) => ClaimReason::Expired { from: owner.to_owned() },
+        };
+        Ok(PlannedClaim::new(record.claimed_by(input.owner_id)?, reason))
+    }
+}

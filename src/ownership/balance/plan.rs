@@ -1,0 +1,124 @@
+//! The claims that a consumer plans for a round, each with its reason.
+
+use crate::model::PartitionOwnership;
+
+/// Why a partition is to be claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClaimReason {
+    /// It is ours; the claim keeps it from expiring.
+    Renewal,
+    /// No record of it exists: nobody ever owned it.
+    Unclaimed,
+    /// Its last owner relinquished it.
+    Released,
+    /// Its owner did not renew it in time.
+    Expired {
+        /// The last owner; it may be this consumer itself, after a long pause.
+        from: String,
+    },
+    /// Its owner has more than its fair share, and we have less.
+    Stolen {
+        /// The present owner, who learns of it at its next renewal.
+        from: String,
+    },
+}
+
+/// One claim of a [`Plan`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedClaim {
+    /// What to hand to `claim_ownership`: our owner id, and the [`ETag`](crate::ETag) of the listed record unless there is none.
+    pub ownership: PartitionOwnership,
+    /// Why.
+    pub reason: ClaimReason,
+}
+
+impl PlannedClaim {
+    pub(super) fn new(ownership: PartitionOwnership, reason: ClaimReason) -> Self {
+        Self { ownership, reason }
+    }
+
+    pub(super) fn renewal(mine: &PartitionOwnership) -> Self {
+        Self::new(mine.clone(), ClaimReason::Renewal)
+    }
+
+    /// The id of the partition.
+    pub fn partition_id(&self) -> &str {
+        self.ownership.partition_id()
+    }
+}
+
+/// What a consumer should claim in this round.
+///
+/// Claim [`renew`](Self::renew), [`claim`](Self::claim) and [`steal`](Self::steal) together. Where other consumers
+/// act at the same moment some claims are lost; [`spare`](Self::spare) then has others that do as well:
+///
+/// ```
+/// use std::time::SystemTime;
+/// use eventhub_checkpointstore::ConsumerGroup;
+/// use eventhub_checkpointstore::ownership::balance::{BalanceInput, balance};
+///
+/// # let claim_ownership = |claims: Vec<_>| claims.len(); // the store; here it lets us win them all
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let partition_ids = ["0".to_owned(), "1".to_owned()];
+/// let plan = balance(&BalanceInput::new(&group, "me", &partition_ids, &[], SystemTime::now()))?;
+///
+/// let mut won = claim_ownership(plan.claim.iter().chain(&plan.steal).collect());
+/// let mut spare = plan.spare.iter();
+/// while won < plan.needed && spare.len() > 0 {
+///     won += claim_ownership(spare.by_ref().take(plan.needed - won).collect());
+/// }
+/// assert_eq!(won, 2);
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a plan does nothing until its claims are sent to the store"]
+#[non_exhaustive]
+pub struct Plan {
+    /// The partitions that are ours, each under its listed [`ETag`](crate::ETag); the one that was renewed least recently
+    /// first.
+    pub renew: Vec<PlannedClaim>,
+    /// The free partitions to take: never owned, released or expired.
+    pub claim: Vec<PlannedClaim>,
+    /// The partitions to take from consumers above their share, the most loaded first.
+    pub steal: Vec<PlannedClaim>,
+    /// What else would do, best first: try the next ones for claims that were *lost* (not for failed ones), while
+    /// fewer than [`needed`](Self::needed) were won. Always empty for a balanced consumer.
+    pub spare: Vec<PlannedClaim>,
+    /// How many partitions this round should win besides the renewed ones. It is less than `claim` and `steal`
+    /// together if free partitions are taken beyond the share because nobody else took them.
+    pub needed: usize,
+    /// The partitions without an owner, before this round.
+    pub free: usize,
+    /// The consumers that own at least one unexpired record, and this one.
+    pub active_owners: usize,
+    /// How many partitions this consumer should own, as of this listing.
+    pub share: usize,
+}
+
+impl Plan {
+    /// Whether there is nothing to do but to renew.
+    pub fn is_settled(&self) -> bool {
+        self.claim.is_empty() && self.steal.is_empty()
+    }
+
+    /// Takes nothing that is not ours already, and renews only some of that.
+    pub(crate) fn keep_renewals(&mut self, is_kept: impl FnMut(&PlannedClaim) -> bool) {
+        self.renew.retain(is_kept);
+        self.claim.clear();
+        self.steal.clear();
+        self.spare.clear();
+        self.needed = 0;
+    }
+
+    /// The claims to send at once: renewals first, then free partitions, then steals.
+    pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
+        self.renew.iter().chain(&self.claim).chain(&self.steal)
+    }
+
+    /// The same, as `claim_ownership` takes them.
+    pub fn ownerships(&self) -> Vec<PartitionOwnership> {
+        self.claims().map(|claim| claim.ownership.clone()).collect()
+    }
+}

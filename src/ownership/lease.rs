@@ -1,0 +1,219 @@
+//! Leases: until when each partition may be worked on.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::OwnershipOptions;
+use crate::model::PartitionOwnership;
+
+/// Why a partition may no longer be worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RevocationCause {
+    /// It was not renewed in time; others will see its record expire.
+    Lapsed,
+    /// Another consumer has it, or the record was released by somebody else.
+    Taken,
+}
+
+/// A partition that this consumer must stop working on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Revocation {
+    /// The id of the partition.
+    pub partition_id: String,
+    /// Why.
+    pub cause: RevocationCause,
+}
+
+/// Until when this consumer may believe that it owns its partitions.
+///
+/// A lease is counted on the local monotonic clock, from the *start* of the request that claimed or renewed the
+/// partition, for [`OwnershipOptions::lease_duration`]. The service stamps the record later than that, so the lease
+/// ends before any other consumer may take the record as expired, whatever the local time of day is. A failed or
+/// unanswered renewal changes nothing: the last successful one counts.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use eventhub_checkpointstore::ownership::{Leases, OwnershipOptions, RevocationCause};
+///
+/// let mut leases = Leases::new(&OwnershipOptions::default());
+/// let start = Instant::now();
+/// assert!(leases.grant("0", start), "newly owned");
+/// assert!(leases.is_owned("0", start + Duration::from_secs(54)));
+///
+/// // Not renewed for 60 s less the margin of 5 s.
+/// let late = start + Duration::from_secs(55);
+/// assert!(!leases.is_owned("0", late));
+/// assert_eq!(leases.take_revoked(late)[0].cause, RevocationCause::Lapsed);
+/// assert!(leases.take_revoked(late).is_empty(), "each is reported once");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Leases {
+    duration: Duration,
+    held: HashMap<String, Lease>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Lease {
+    Until(Instant),
+    /// Known to be another's, not reported yet.
+    Taken,
+}
+
+impl Lease {
+    fn is_valid(self, now: Instant) -> bool {
+        matches!(self, Self::Until(end) if now < end)
+    }
+}
+
+impl Leases {
+    /// No leases yet; those granted last for [`OwnershipOptions::lease_duration`].
+    pub fn new(options: &OwnershipOptions) -> Self {
+        Self { duration: options.lease_duration(), held: HashMap::new() }
+    }
+
+    /// Notes that a claim or a renewal succeeded whose request was started at that moment.
+    ///
+    /// `true` if the partition is new here, so that reading it has to be started. A partition whose end was not
+    /// reported yet is not new: take the revocations first.
+    pub fn grant(&mut self, partition_id: impl Into<String>, request_started: Instant) -> bool {
+        let end = request_started + self.duration;
+        self.held.insert(partition_id.into(), Lease::Until(end)).is_none()
+    }
+
+    /// Notes that the claim of a partition was lost: it is not owned from now on, and will be reported.
+    pub fn lose(&mut self, partition_id: &str) {
+        if let Some(lease) = self.held.get_mut(partition_id) {
+            *lease = Lease::Taken;
+        }
+    }
+
+    /// Notes what a listing shows: partitions with another owner, or none, are lost.
+    ///
+    /// It must be a listing that was asked for after the last claim was answered. Records that are missing in it
+    /// change nothing.
+    pub fn observe(&mut self, owner_id: &str, ownerships: &[PartitionOwnership]) {
+        for record in ownerships {
+            if record.owner_id() != Some(owner_id) {
+                self.lose(record.partition_id());
+            }
+        }
+    }
+
+    /// Forgets a partition that this consumer relinquished or is about to; it will not be reported.
+    ///
+    /// `true` if it was known.
+    pub fn release(&mut self, partition_id: &str) -> bool {
+        self.held.remove(partition_id).is_some()
+    }
+
+    /// Whether the partition may be worked on now. Cheap: ask before each batch and each checkpoint.
+    pub fn is_owned(&self, partition_id: &str, now: Instant) -> bool {
+        self.held.get(partition_id).is_some_and(|lease| lease.is_valid(now))
+    }
+
+    /// When the lease of a partition ends, or ended; `None` if there is none or it was taken.
+    pub fn owned_until(&self, partition_id: &str) -> Option<Instant> {
+        match self.held.get(partition_id)? {
+            Lease::Until(end) => Some(*end),
+            Lease::Taken => None,
+        }
+    }
+
+    /// When the next lease ends, unless it is renewed: when to look for revocations at the latest.
+    pub fn next_end(&self) -> Option<Instant> {
+        self.held.keys().filter_map(|partition_id| self.owned_until(partition_id)).min()
+    }
+
+    /// The partitions that may be worked on now, in no particular order.
+    pub fn owned(&self, now: Instant) -> impl Iterator<Item = &str> {
+        let valid = self.held.iter().filter(move |(_, lease)| lease.is_valid(now));
+        valid.map(|(partition_id, _)| partition_id.as_str())
+    }
+
+    /// Removes and returns what may no longer be worked on, sorted by partition id. Each is reported once.
+    #[must_use = "each revocation is reported only once"]
+    pub fn take_revoked(&mut self, now: Instant) -> Vec<Revocation> {
+        let over = self.held.extract_if(|_, lease| !lease.is_valid(now));
+        let mut revoked: Vec<_> = over
+            .map(|(partition_id, lease)| {
+                let cause = match lease {
+                    Lease::Until(_) => RevocationCause::Lapsed,
+                    Lease::Taken => RevocationCause::Taken,
+                };
+                Revocation { partition_id, cause }
+            })
+            .collect();
+        revoked.sort_by(|a, b| a.partition_id.cmp(&b.partition_id));
+        revoked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ConsumerGroup;
+
+    const LEASE: Duration = Duration::from_secs(55);
+
+    fn leases() -> (Leases, Instant) {
+        (Leases::new(&OwnershipOptions::default()), Instant::now())
+    }
+
+    #[test]
+    fn a_lease_runs_from_the_start_of_the_last_successful_request() {
+        let (mut leases, start) = leases();
+        assert!(leases.grant("0", start));
+        let renewal = start + Duration::from_secs(15);
+        assert!(!leases.grant("0", renewal), "a renewal is nothing new");
+        assert_eq!(leases.owned_until("0"), Some(renewal + LEASE));
+        assert_eq!(leases.next_end(), Some(renewal + LEASE));
+        assert!(leases.is_owned("0", renewal + Duration::from_secs(54)));
+        assert!(!leases.is_owned("0", renewal + LEASE));
+        assert!(!leases.is_owned("1", start));
+    }
+
+    #[test]
+    fn a_taken_partition_ends_at_once_and_is_reported_once() {
+        let (mut leases, now) = leases();
+        leases.grant("0", now);
+        leases.grant("1", now);
+        leases.lose("0");
+        leases.lose("2");
+        assert_eq!(leases.owned(now).collect::<Vec<_>>(), ["1"]);
+        assert_eq!(
+            leases.take_revoked(now),
+            [Revocation { partition_id: "0".to_owned(), cause: RevocationCause::Taken }]
+        );
+        assert_eq!(leases.take_revoked(now), []);
+        assert!(leases.grant("0", now), "won again");
+    }
+
+    #[test]
+    fn a_released_partition_is_not_reported() {
+        let (mut leases, now) = leases();
+        leases.grant("0", now);
+        assert!(leases.release("0"));
+        assert!(!leases.release("0"));
+        assert_eq!(leases.take_revoked(now + LEASE), []);
+    }
+
+    #[test]
+    fn a_listing_tells_what_was_stolen() {
+        let (mut leases, now) = leases();
+        let group = ConsumerGroup::new("ns", "hub", "$Default").unwrap();
+        let listed = [("0", "me"), ("1", "Me"), ("2", "you"), ("9", "you")]
+            .map(|(id, owner)| PartitionOwnership::new(&group, id, owner).unwrap());
+        for id in ["0", "1", "2", "3"] {
+            leases.grant(id, now);
+        }
+        leases.observe("me", &[listed.as_slice(), &[listed[2].released()]].concat());
+        let revoked = leases.take_revoked(now);
+        assert_eq!(
+            revoked.iter().map(|it| it.partition_id.as_str()).collect::<Vec<_>>(),
+            ["1", "2"]
+        );
+        assert!(leases.is_owned("0", now) && leases.is_owned("3", now));
+    }
+}

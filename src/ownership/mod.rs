@@ -1,0 +1,31 @@
+//! What a round of an `OwnershipManager` tells, and where reading of a partition begins.
+//!
+//! The manager itself stands in each surface; its data is the same in both. Its documentation has the loop of a
+//! consumer, on a thread and in a task. How shares are decided, which interval and expiration to choose, and how long a
+//! lease lasts is said in [`balance`](mod@crate::ownership::balance).
+//!
+//! A partition goes through these states, and each change is reported once:
+//!
+//! | from | to | when | reported in |
+//! |---|---|---|---|
+//! | not owned | owned | a claim succeeded, and the checkpoints were read | [`Round::won`] |
+//! | owned | owned | a renewal succeeded, or failed before the lease ended | [`Round::owned`] |
+//! | owned | not owned | the lease ended, or another consumer has the record | [`Round::revoked`], or `take_revoked` between the rounds |
+//! | owned | not owned | `relinquish_all` | its return value |
+
+pub mod balance;
+mod lease;
+mod options;
+mod records;
+mod round;
+mod starting_position;
+mod state;
+mod unclaimed;
+
+pub use lease::{Leases, Revocation, RevocationCause};
+pub use options::{BalanceStrategy, OwnershipOptions};
+pub(crate) use records::Released;
+pub use round::{FailedClaim, Round, WonPartition};
+pub(crate) use round::{Tally, out_of_time, unsent};
+pub use starting_position::{StartingPosition, StartingPositions};
+pub(crate) use state::{Permit, RoundState, stopped};

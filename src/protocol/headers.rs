@@ -1,0 +1,43 @@
+//! Headers that several operations send.
+
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+use crate::container::Condition;
+use crate::error::{Error, Result};
+
+pub(super) fn header_value(what: &str, value: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(value)
+        .map_err(|_| Error::invalid_input(format!("{what} {value:?}: no header can carry it")))
+}
+
+/// `x-ms-meta-…` headers.
+pub(super) fn insert_metadata(headers: &mut HeaderMap, metadata: &[(&str, &str)]) -> Result<()> {
+    for (key, value) in metadata {
+        let name = HeaderName::try_from(format!("x-ms-meta-{key}")).map_err(|_| {
+            Error::invalid_input(format!("metadata key {key:?}: no header can carry it"))
+        })?;
+        crate::model::check_header_text("metadata value", value)?;
+        headers.insert(name, header_value("metadata value", value)?);
+    }
+    Ok(())
+}
+
+pub(super) fn insert_condition(headers: &mut HeaderMap, condition: Condition<'_>) -> Result<()> {
+    match condition {
+        Condition::None => {}
+        Condition::NotExists => {
+            headers.insert(http::header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
+        Condition::Matches(etag) => {
+            headers.insert(http::header::IF_MATCH, header_value("ETag", etag.as_str())?);
+        }
+    }
+    Ok(())
+}
+
+/// A PUT without a body still says so: the service answers 411 to one that does not, and clients send a chunked
+/// body or no header at all when left alone.
+pub(super) fn insert_empty_body(headers: &mut HeaderMap) {
+    headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+}

@@ -1,0 +1,432 @@
+//! The body of a List Blobs answer, read piece by piece while it comes.
+
+use std::borrow::Cow;
+use std::str::{self, Utf8Error};
+
+use super::blob::{BlobReader, Metadata, Unlike};
+use crate::container::BlobVisitor;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::xml::{Walker, XmlFault, XmlResult};
+
+const ROOT: &str = "EnumerationResults";
+const BLOBS: &str = "Blobs";
+
+/// How much of a piece is copied at least to complete what the piece before began: a blob has about a kilobyte.
+const COMPLETION: usize = 2048;
+
+/// Reads a page and shows its blobs as soon as they are there. Of the body only what is not whole yet is kept.
+///
+/// If the body turns out to be truncated or no list, what was shown must be discarded.
+#[derive(Default)]
+pub(crate) struct PageReader {
+    stage: Stage,
+    /// The beginning of an element that is not whole yet.
+    rest: Vec<u8>,
+    /// The length at which `rest` was last found not to be whole.
+    tried: usize,
+    /// How many bytes were read before `rest`.
+    position: usize,
+    blobs: BlobReader,
+    /// Room for the metadata of a blob.
+    metadata: Metadata<'static>,
+    next_marker: Option<String>,
+    fault: Option<XmlFault>,
+}
+
+/// What comes next.
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Root,
+    ListElement,
+    Blob,
+    End,
+}
+
+impl PageReader {
+    /// Takes in what came, to the last byte even behind a fault: a connection is only good for another request once
+    /// its answer was read.
+    pub(crate) fn take_in(&mut self, piece: &[u8], visitor: &mut dyn BlobVisitor) {
+        if self.fault.is_none() {
+            self.fault = self.read_piece(piece, visitor).err();
+        }
+    }
+
+    /// The marker of the next page.
+    ///
+    /// # Errors
+    ///
+    /// What came was not a whole list.
+    pub(crate) fn finish(mut self, visitor: &mut dyn BlobVisitor) -> Result<Option<String>> {
+        self.read_end(visitor).map_err(|fault| {
+            Error::new(ErrorKind::InvalidResponse, "the list cannot be read").with_source(fault)
+        })
+    }
+
+    fn read_end(&mut self, visitor: &mut dyn BlobVisitor) -> XmlResult<Option<String>> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let rest = std::mem::take(&mut self.rest);
+        let is_whole = self.read(&rest, visitor)? == rest.len();
+        match self.stage {
+            Stage::End if is_whole => Ok(self.next_marker.take()),
+            _ => Err(XmlFault::Truncated),
+        }
+    }
+
+    fn read_piece(&mut self, piece: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<()> {
+        let mut rest = std::mem::take(&mut self.rest);
+        let mut unread = piece;
+        while !rest.is_empty() && !unread.is_empty() {
+            let begun = rest.len();
+            let (next, behind) = unread.split_at(unread.len().min(begun.max(COMPLETION)));
+            rest.extend_from_slice(next);
+            // Only once there is twice as much, or an element in many pieces would be read again for each of them.
+            let is_worth_it = rest.len() >= 2 * self.tried;
+            let read = if is_worth_it { self.read(&rest, visitor)? } else { 0 };
+            unread = match read.checked_sub(begun) {
+                Some(of_next) => {
+                    rest.clear();
+                    &unread[of_next..]
+                }
+                None => behind,
+            };
+            if is_worth_it && !rest.is_empty() {
+                rest.drain(..read);
+                self.tried = rest.len();
+            }
+        }
+        if !unread.is_empty() {
+            let read = self.read(unread, visitor)?;
+            rest.extend_from_slice(&unread[read..]);
+            self.tried = rest.len();
+        }
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// Reads what is whole, and returns its length.
+    fn read(&mut self, bytes: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<usize> {
+        let mut walker = Walker::over(text(bytes)?);
+        let mut metadata = emptied(std::mem::take(&mut self.metadata));
+        let read = loop {
+            let begin = walker.position();
+            let step = match self.stage {
+                Stage::Root => walker.enter(ROOT).map(|_| Stage::ListElement),
+                Stage::ListElement => self.list_element(&mut walker),
+                Stage::Blob => match self.blobs.read_alike(&mut walker, &mut metadata, visitor) {
+                    Ok(()) => continue,
+                    Err(Unlike::Begun) => break begin,
+                    Err(Unlike::Other) => self.blob(&mut walker, &mut metadata, visitor),
+                },
+                Stage::End => walker.end_of_body().map(|()| Stage::End),
+            };
+            match step {
+                Ok(stage) => self.stage = stage,
+                Err(XmlFault::Truncated) => break begin,
+                Err(XmlFault::Malformed(at)) => {
+                    return Err(XmlFault::Malformed(self.position + at));
+                }
+                Err(fault) => return Err(fault),
+            }
+            if matches!(self.stage, Stage::End) && walker.is_at_end() {
+                break walker.position();
+            }
+        };
+        self.metadata = emptied(metadata);
+        self.position += read;
+        Ok(read)
+    }
+
+    fn blob<'b>(
+        &mut self,
+        walker: &mut Walker<'b>,
+        metadata: &mut Metadata<'b>,
+        visitor: &mut dyn BlobVisitor,
+    ) -> XmlResult<Stage> {
+        let begin = walker.position();
+        let Some(element) = walker.next_child(BLOBS)? else {
+            return Ok(Stage::ListElement);
+        };
+        if element.name() == "Blob" {
+            self.blobs.read(walker, begin, &element, metadata, visitor)?;
+        } else {
+            walker.skip(&element)?;
+        }
+        Ok(Stage::Blob)
+    }
+
+    fn list_element(&mut self, walker: &mut Walker<'_>) -> XmlResult<Stage> {
+        let Some(element) = walker.next_child(ROOT)? else {
+            return Ok(Stage::End);
+        };
+        match element.name() {
+            BLOBS if !element.is_empty() => return Ok(Stage::Blob),
+            "NextMarker" => {
+                let text = walker.text(&element)?;
+                self.next_marker = (!text.is_empty()).then(|| text.into_owned());
+            }
+            _ => walker.skip(&element)?,
+        }
+        Ok(Stage::ListElement)
+    }
+}
+
+/// The room of metadata, for that of other texts.
+fn emptied<'b>(mut metadata: Metadata<'_>) -> Metadata<'b> {
+    metadata.clear();
+    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    // Nothing is left to convert: the vector only changes its type and keeps its memory.
+    metadata.into_iter().map(|(key, value)| (owned(key), owned(value))).collect()
+}
+
+/// The bytes as text, up to a character that is not whole yet.
+fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    match str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => str::from_utf8(&bytes[..error.valid_up_to()]),
+        text => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::container::{BlobEntry, BlobEntryKind};
+
+    #[derive(Debug, Default)]
+    struct Read {
+        names: Vec<String>,
+        metadata: Vec<Vec<(String, String)>>,
+        kinds: Vec<BlobEntryKind>,
+        etags: Vec<Option<String>>,
+        /// All that is shown of each blob.
+        shown: Vec<String>,
+        marker: Option<String>,
+    }
+
+    impl BlobVisitor for Read {
+        fn visit(&mut self, entry: BlobEntry<'_>) {
+            self.shown.push(format!("{entry:?}"));
+            self.names.push(entry.name.into_owned());
+            self.kinds.push(entry.kind);
+            self.etags.push(entry.etag.map(Cow::into_owned));
+            let pairs = entry.metadata.iter();
+            self.metadata.push(pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect());
+        }
+
+        fn start_over(&mut self) {
+            *self = Self::default();
+        }
+    }
+
+    fn read(body: &[u8]) -> Result<Read> {
+        read_pieces([body])
+    }
+
+    fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Read> {
+        let (mut reader, mut read) = (PageReader::default(), Read::default());
+        for piece in pieces {
+            reader.take_in(piece, &mut read);
+        }
+        read.marker = reader.finish(&mut read)?;
+        Ok(read)
+    }
+
+    /// What came out, in words.
+    fn told(outcome: &Result<Read>) -> String {
+        match outcome {
+            Ok(read) => format!("{:?}, then {:?}", read.shown, read.marker),
+            Err(error) => {
+                format!("{}: {:?}", error.kind(), error.source().map(ToString::to_string))
+            }
+        }
+    }
+
+    macro_rules! vector {
+        ($name:literal) => {
+            include_bytes!(concat!("../../../tests/vectors/list/", $name)).as_slice()
+        };
+    }
+
+    #[test]
+    fn it_does_not_matter_in_which_pieces_a_page_comes() {
+        let bodies: [&[u8]; _] = [
+            vector!("ownership.xml"),
+            vector!("checkpoint.xml"),
+            vector!("empty-page-with-marker.xml"),
+            vector!("hierarchical-namespace.xml"),
+            vector!("foreign-metadata.xml"),
+            "<?xml version=\"1.0\"?><!-- ü --><EnumerationResults a='>'><![CDATA[<]]><Prefix>ü&amp;</Prefix>\
+             <Blobs/><Blobs><X><Y></Y></X><Blob><Name>ü🦀</Name><Metadata><a b=''>x<![CDATA[y]]>z</a></Metadata></Blob>\
+             </Blobs ><!-- --><NextMarker>&#252;</NextMarker></EnumerationResults > <!-- --> "
+                .as_bytes(),
+            b"<EnumerationResults><Blobs><Blob><Name>a</Name></Blob><Blob></Blob></Blobs></EnumerationResults>",
+            b"<EnumerationResults><Blobs><Blob><Name>a&b;</Name></Blob></Blobs></EnumerationResults>",
+            b"<EnumerationResults><Blobs><Blob><Name>a</Nome></Blob></Blobs></EnumerationResults>",
+            b"<EnumerationResults><Blobs></Blobs></EnumerationResults> x",
+            b"<EnumerationResults><!DOCTYPE a></EnumerationResults>",
+            b"<EnumerationResults><Prefix>\xff</Prefix></EnumerationResults>",
+            b"<Error><Code>x</Code></Error>",
+        ];
+        for body in bodies {
+            let whole = read(body);
+            for length in [1, 2, 3, 7, 64, 1000] {
+                let pieces = read_pieces(body.chunks(length));
+                assert_eq!(told(&pieces), told(&whole), "in pieces of {length}");
+            }
+            for cut in 0..body.len() {
+                let (begin, end) = body.split_at(cut);
+                assert_eq!(told(&read_pieces([begin, end])), told(&whole), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ownership_list_of_the_service() {
+        let read = read(vector!("ownership.xml")).unwrap();
+        assert_eq!(
+            read.names.iter().map(|name| name.rsplit('/').next().unwrap()).collect::<Vec<_>>(),
+            ["0", "1", "10"]
+        );
+        assert_eq!(read.metadata[1], [("ownerid".to_owned(), String::new())]);
+        assert_eq!(read.etags[0].as_deref(), Some("0x8DE29A5B1C3D0F1"));
+        assert_eq!(read.marker, None);
+    }
+
+    #[test]
+    fn a_checkpoint_list_of_the_service() {
+        let read = read(vector!("checkpoint.xml")).unwrap();
+        assert_eq!(read.metadata[1][0], ("offset".to_owned(), "2:-1:-1".to_owned()));
+    }
+
+    #[test]
+    fn an_empty_page_with_a_marker() {
+        let read = read(vector!("empty-page-with-marker.xml")).unwrap();
+        assert!(read.names.is_empty());
+        assert_eq!(read.marker.as_deref(), Some("2!108!MDAwMDIw"));
+    }
+
+    #[test]
+    fn directories_and_deleted_blobs_are_told_apart() {
+        let read = read(vector!("hierarchical-namespace.xml")).unwrap();
+        assert_eq!(read.kinds[0], BlobEntryKind::Directory);
+        assert!(read.kinds.contains(&BlobEntryKind::Blob));
+        let deleted = read_one("<Deleted>true</Deleted>");
+        assert_eq!(deleted.kinds, [BlobEntryKind::NotCurrent]);
+        let snapshot = read_one("<Snapshot>2026-01-01T00:00:00Z</Snapshot>");
+        assert_eq!(snapshot.kinds, [BlobEntryKind::NotCurrent]);
+    }
+
+    fn read_one(inner: &str) -> Read {
+        let body = format!(
+            "<?xml version=\"1.0\"?><EnumerationResults><Blobs><Blob><Name>a</Name>{inner}</Blob></Blobs></EnumerationResults>"
+        );
+        read(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn names_and_values_are_decoded() {
+        let body = "<EnumerationResults><Blobs><Blob><Name Encoded=\"true\">a%2Fb%EF%BF%BE</Name></Blob>\
+                    <Blob><Name>x &amp; y&#65;</Name><Metadata><ownerid>&lt;me&gt;</ownerid></Metadata></Blob></Blobs>\
+                    <NextMarker/></EnumerationResults>";
+        let read = read(body.as_bytes()).unwrap();
+        assert_eq!(read.names, ["a/b\u{fffe}", "x & yA"]);
+        assert_eq!(read.metadata[1][0].1, "<me>");
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let body = vector!("ownership.xml");
+        for end in 0..body.len() {
+            assert!(read(&body[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error() {
+        for body in [
+            "",
+            "garbage",
+            "<html></html>",
+            "{}",
+            "<EnumerationResults/>",
+            "\u{feff}",
+            "<a><b></a></b>",
+        ] {
+            let error = read(body.as_bytes()).expect_err(body);
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+        }
+        assert!(read(b"<EnumerationResults>\xff</EnumerationResults>").is_err());
+        assert!(
+            read(b"<EnumerationResults><Blobs><Blob></Blob></Blobs></EnumerationResults>").is_err()
+        );
+    }
+
+    #[test]
+    fn what_follows_the_list_is_not_passed_over() {
+        const LIST: &str = "<EnumerationResults><NextMarker>m</NextMarker></EnumerationResults>";
+        for harmless in ["", "\r\n", "<!-- </a> -->", " <?x y?> <!---->\n"] {
+            assert!(read(format!("{LIST}{harmless}").as_bytes()).is_ok(), "{harmless}");
+        }
+        for wrong in ["x", "</a>", "<a/>", LIST, "<![CDATA[x]]>", "<!-- ", "<", "\0"] {
+            assert!(read(format!("{LIST}{wrong}").as_bytes()).is_err(), "{wrong}");
+        }
+    }
+
+    /// All that is shown of each blob of a page.
+    fn shown(blobs: &[&str]) -> Vec<String> {
+        let blobs = blobs.join("</Blob><Blob>");
+        let body =
+            format!("<EnumerationResults><Blobs><Blob>{blobs}</Blob></Blobs></EnumerationResults>");
+        read(body.as_bytes()).unwrap().shown
+    }
+
+    #[test]
+    fn what_a_blob_says_does_not_depend_on_the_blobs_before_it() {
+        const TIME: &str = "<Last-Modified>Sun, 22 Nov 2026 10:05:07 GMT</Last-Modified>";
+        let blobs = [
+            format!("<Name>a</Name><Properties>{TIME}<Etag>1</Etag><X/></Properties>"),
+            format!("<Name>b</Name><Properties>{TIME}<Etag>2</Etag><X/></Properties>"),
+            "<Name>c</Name><Properties><Etag>3</Etag><X/></Properties>".to_owned(),
+            "<Name>d</Name><Properties><Etag>4</Etag><X></X></Properties>".to_owned(),
+            "<Name></Name><Properties><Etag></Etag><X/></Properties>".to_owned(),
+            "<Name/><Properties><Etag/><X/></Properties>".to_owned(),
+            "<Name Encoded=\"true\">a%2Fb</Name><Properties><Etag>5</Etag><X/></Properties>"
+                .to_owned(),
+            "<Name>e</Name><Deleted>true</Deleted>".to_owned(),
+            "<Name>f</Name><Deleted>false</Deleted>".to_owned(),
+            "<Name>g</Name><Properties><ResourceType>directory</ResourceType></Properties>"
+                .to_owned(),
+            "<Name>h</Name><Properties><ResourceType>file</ResourceType></Properties>".to_owned(),
+            "<Name>i</Name><Metadata><ownerid>me</ownerid></Metadata>".to_owned(),
+            "<Name>j</Name><Metadata><ownerid></ownerid></Metadata>".to_owned(),
+            "<Name>k</Name><Metadata><ownerid /></Metadata>".to_owned(),
+            "<Name>l</Name><Metadata><ownerId>&lt;me&gt;</ownerId></Metadata>".to_owned(),
+            "<Name>m</Name><Metadata><ownerid>m<![CDATA[e]]></ownerid></Metadata>".to_owned(),
+            "<Name>n</Name><Metadata><ownerid><!-- --></ownerid></Metadata>".to_owned(),
+            "<Name>o</Name><Metadata><ownerid>x</ownerid><ownerid>y</ownerid></Metadata>"
+                .to_owned(),
+            "<Name>p</Name><Name>q</Name>".to_owned(),
+        ];
+        let alone: Vec<_> = blobs.iter().flat_map(|blob| shown(&[blob.as_str()])).collect();
+        assert_eq!(alone.len(), blobs.len());
+        for first in 0..blobs.len() {
+            for second in 0..blobs.len() {
+                let order = [first, second, second, first];
+                let expected: Vec<_> = order.iter().map(|index| &alone[*index]).collect();
+                let read = shown(&order.map(|index| blobs[index].as_str()));
+                assert_eq!(read.iter().collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_elements_are_skipped() {
+        let read = read_one("<Tags><TagSet><Tag><Key>k</Key></Tag></TagSet></Tags><OrMetadata/>");
+        assert_eq!(read.names, ["a"]);
+    }
+}

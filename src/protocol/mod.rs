@@ -1,0 +1,31 @@
+//! The subset of the Blob service's REST protocol that the store needs, without I/O.
+//!
+//! Builds `http::Request`s and reads `http::Response`s; the time and randomness come in as arguments. One
+//! file per operation; nothing here knows Event Hubs, sockets or clocks.
+
+mod address;
+mod auth;
+mod date;
+mod headers;
+mod list;
+mod operation;
+mod operations;
+mod request;
+mod response;
+mod retry;
+mod status;
+mod xml;
+
+pub use address::ApiVersion;
+pub(crate) use address::{ConnectionString, ContainerName, Endpoint, StringCredential};
+pub(crate) use auth::Authorization;
+pub use auth::{AccessToken, AccountKey, SasToken, TokenRequest};
+pub(crate) use list::PageBody;
+pub(crate) use operation::Operation;
+#[cfg(feature = "legacy")]
+pub(crate) use operations::is_refusal_of_content;
+pub(crate) use request::{RequestParts, build};
+pub(crate) use response::Answer;
+pub use retry::RetryOptions;
+pub(crate) use retry::{Decision, Failure};
+pub(crate) use status::ServiceFailure;

@@ -1,0 +1,38 @@
+//! Delete Blob.
+
+use http::{HeaderMap, Method};
+
+use crate::container::{CallContext, DeleteBlob};
+use crate::error::Result;
+use crate::protocol::headers::insert_condition;
+use crate::protocol::operation::Operation;
+use crate::protocol::response::Answer;
+
+/// [Delete Blob](https://learn.microsoft.com/rest/api/storageservices/delete-blob)
+impl Operation for DeleteBlob<'_> {
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "delete blob"
+    }
+
+    fn method(&self) -> Method {
+        Method::DELETE
+    }
+
+    fn blob(&self) -> Option<&str> {
+        Some(self.name)
+    }
+
+    fn context(&self) -> CallContext<'_> {
+        self.context
+    }
+
+    fn headers(&self, headers: &mut HeaderMap) -> Result<()> {
+        insert_condition(headers, self.condition)
+    }
+
+    fn read(&self, answer: Answer) -> Result<()> {
+        answer.check_sender()
+    }
+}

@@ -1,0 +1,11 @@
+//! The operations on a container and its blobs, one file each; `list` has the one whose response is read in chunks.
+
+mod create_container;
+mod delete_blob;
+mod get_blob;
+mod get_blob_properties;
+mod put_blob;
+mod set_blob_metadata;
+
+#[cfg(feature = "legacy")]
+pub(crate) use get_blob::is_refusal_of_content;

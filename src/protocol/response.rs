@@ -1,0 +1,118 @@
+//! The response to a request, and its headers.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Response};
+
+use crate::container::BlobWritten;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ETag;
+use crate::protocol::date::parse_date;
+
+const REQUEST_ID: &str = "x-ms-request-id";
+const METADATA_PREFIX: &str = "x-ms-meta-";
+
+/// The answer to a request, with the ways to read its headers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    response: Response<Bytes>,
+    from_secondary: bool,
+}
+
+impl Answer {
+    pub(crate) fn new(response: Response<Bytes>, from_secondary: bool) -> Self {
+        Self { response, from_secondary }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.response.status().is_success()
+    }
+
+    pub(super) fn is_from_secondary(&self) -> bool {
+        self.from_secondary
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        self.response.body()
+    }
+
+    pub(super) fn into_body(self) -> Bytes {
+        self.response.into_body()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers().get(name)?.to_str().ok()
+    }
+
+    fn date_in(&self, name: HeaderName) -> Option<SystemTime> {
+        parse_date(self.headers().get(name)?.to_str().ok()?)
+    }
+
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.header(REQUEST_ID)
+    }
+
+    /// The server's clock.
+    pub(crate) fn server_time(&self) -> Option<SystemTime> {
+        self.date_in(http::header::DATE)
+    }
+
+    pub(super) fn last_modified(&self) -> Option<SystemTime> {
+        self.date_in(http::header::LAST_MODIFIED)
+    }
+
+    /// Refuses what a proxy or a captive portal says in place of the service: a success without a body to read must
+    /// not count as "written" or "nothing there".
+    pub(super) fn check_sender(&self) -> Result<()> {
+        let is_service = |name: &HeaderName| name.as_str().starts_with("x-ms-");
+        if self.headers().keys().any(is_service) {
+            return Ok(());
+        }
+        Err(self.unexpected("the answer has no header of the Blob service"))
+    }
+
+    pub(super) fn etag(&self) -> Result<ETag> {
+        self.check_sender()?;
+        let text = self
+            .header("etag")
+            .ok_or_else(|| self.unexpected("the answer has no readable ETag"))?;
+        ETag::new(text)
+            .map_err(|error| self.unexpected("the ETag is not readable").with_source(error))
+    }
+
+    pub(super) fn written(&self) -> Result<BlobWritten> {
+        let mut written = BlobWritten::new(self.etag()?);
+        written.last_modified = self.last_modified();
+        written.server_time = self.server_time();
+        Ok(written)
+    }
+
+    /// Metadata from the headers. Bytes that are no UTF-8 can be no position and no owner of ours; they are kept
+    /// with replacement characters so that the key is still seen.
+    pub(super) fn metadata(&self) -> Vec<(String, String)> {
+        self.headers()
+            .iter()
+            .filter_map(|(name, value)| {
+                let key = name.as_str().strip_prefix(METADATA_PREFIX)?;
+                Some((key.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            })
+            .collect()
+    }
+
+    pub(super) fn unexpected(&self, message: &'static str) -> Error {
+        let error = Error::new(ErrorKind::InvalidResponse, message).with_status(self.status());
+        match self.request_id() {
+            Some(id) => error.with_request_id(id),
+            None => error,
+        }
+    }
+}

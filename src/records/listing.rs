@@ -1,0 +1,263 @@
+//! From listed blobs to ownerships and checkpoints: what is taken, what is left out, and why.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::SystemTime;
+
+use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor, PageEnd};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, SkipReason, SkippedBlob,
+};
+use crate::records::metadata::{Position, is_directory, read_owner, read_position};
+use crate::records::naming::{BlobKind, partition_id};
+
+/// What kind of record a list reads.
+pub(crate) trait Record: Sized {
+    const KIND: BlobKind;
+
+    /// Adds the record to the others, and says what is wrong with it if it is only read in part.
+    ///
+    /// # Errors
+    ///
+    /// Why it is left out.
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason>;
+
+    fn partition_id(&self) -> &str;
+}
+
+/// A blob whose name is one of a partition.
+pub(crate) struct Found<'a> {
+    pub(crate) group: &'a ConsumerGroup,
+    pub(crate) partition_id: &'a str,
+    pub(crate) etag: Option<&'a str>,
+    pub(crate) last_modified: Option<SystemTime>,
+    pub(crate) metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    /// It has the other naming's name: its record can only be written anew, under the own name.
+    pub(crate) is_foreign: bool,
+}
+
+impl Found<'_> {
+    pub(crate) fn etag(&self) -> Option<ETag> {
+        self.etag.and_then(ETag::listed)
+    }
+}
+
+impl Record for PartitionOwnership {
+    const KIND: BlobKind = BlobKind::Ownership;
+
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
+        let etag = found.etag().ok_or(SkipReason::Unreadable)?;
+        records.push(Self::from_storage(
+            found.group,
+            found.partition_id,
+            read_owner(found.metadata),
+            (!found.is_foreign).then_some(etag),
+            found.last_modified,
+        ));
+        Ok(None)
+    }
+
+    fn partition_id(&self) -> &str {
+        self.partition_id()
+    }
+}
+
+impl Record for Checkpoint {
+    const KIND: BlobKind = BlobKind::Checkpoint;
+
+    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
+        let position = stored_position(found.metadata)?;
+        records.push(Self::from_storage(
+            found.group,
+            found.partition_id,
+            position.offset,
+            position.sequence_number,
+            if found.is_foreign { None } else { found.etag() },
+            found.last_modified,
+        ));
+        Ok(position.defect())
+    }
+
+    fn partition_id(&self) -> &str {
+        self.partition_id()
+    }
+}
+
+/// The position that a checkpoint's blob has.
+pub(crate) fn stored_position<K: AsRef<str>, V: AsRef<str>>(
+    metadata: &[(K, V)],
+) -> Result<Position<'_>, SkipReason> {
+    if is_directory(metadata) {
+        return Err(SkipReason::Directory);
+    }
+    let position = read_position(metadata);
+    if position.is_empty() {
+        return Err(position.defect().unwrap_or(SkipReason::NoPosition));
+    }
+    Ok(position)
+}
+
+/// Collects the records of a list, page by page.
+pub(crate) struct ListingReader<'a, T> {
+    group: &'a ConsumerGroup,
+    prefix: Option<&'a str>,
+    /// The partitions that the own prefix has, while the other naming's prefix is read.
+    own: Option<HashSet<String>>,
+    items: Vec<T>,
+    skipped: Vec<SkippedBlob>,
+    /// How many of both the pages before this one had.
+    before_page: (usize, usize),
+    server_time: Option<SystemTime>,
+    from_secondary: bool,
+    markers: HashSet<String>,
+}
+
+impl<'a, T: Record> ListingReader<'a, T> {
+    pub(crate) fn new(group: &'a ConsumerGroup) -> Self {
+        Self {
+            group,
+            prefix: None,
+            own: None,
+            items: Vec::new(),
+            skipped: Vec::new(),
+            before_page: (0, 0),
+            server_time: None,
+            from_secondary: false,
+            markers: HashSet::new(),
+        }
+    }
+
+    /// What follows is listed under this prefix. Under a second one, that of the other naming, only the partitions
+    /// count that the first one did not have.
+    pub(crate) fn begin(&mut self, prefix: &'a str) {
+        if self.prefix.replace(prefix).is_some() {
+            let own = self.items.iter().map(|item| item.partition_id().to_owned());
+            self.own = Some(own.collect());
+        }
+        self.markers.clear();
+    }
+
+    /// Whether the own prefix has the partition, so that this blob does not count, whatever is in it.
+    fn is_shadowed(&self, entry: &BlobEntry<'_>) -> bool {
+        self.own.as_ref().is_some_and(|own| {
+            partition_id(&entry.name, self.prefix.unwrap_or_default())
+                .is_ok_and(|partition_id| own.contains(partition_id))
+        })
+    }
+
+    fn read(&mut self, entry: &BlobEntry<'_>) -> Result<Option<SkipReason>, SkipReason> {
+        match entry.kind {
+            BlobEntryKind::Directory => return Err(SkipReason::Directory),
+            BlobEntryKind::NotCurrent => return Err(SkipReason::NotCurrent),
+            BlobEntryKind::Blob => {}
+        }
+        let partition_id = partition_id(&entry.name, self.prefix.unwrap_or_default())?;
+        if is_directory(entry.metadata) {
+            return Err(SkipReason::Directory);
+        }
+        let found = Found {
+            group: self.group,
+            partition_id,
+            etag: entry.etag.as_deref(),
+            last_modified: entry.last_modified,
+            metadata: entry.metadata,
+            is_foreign: self.own.is_some(),
+        };
+        T::read(&found, &mut self.items)
+    }
+
+    /// Takes in the end of a page.
+    ///
+    /// # Errors
+    ///
+    /// The marker was there before: the list would never end.
+    pub(crate) fn end_page(&mut self, end: &PageEnd) -> Result<()> {
+        // The first page's clock makes no record look older than it is.
+        self.server_time = self.server_time.or(end.server_time);
+        self.from_secondary |= end.from_secondary;
+        self.before_page = (self.items.len(), self.skipped.len());
+        match &end.next_marker {
+            Some(marker) if !self.markers.insert(marker.as_str().to_owned()) => {
+                Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
+            }
+            Some(_) => {
+                // A page is mostly as long as the one before; to double the room as it is filled takes more at its peak.
+                self.items.reserve_exact(self.items.len());
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {
+        let server_time = self.server_time.unwrap_or_else(|| {
+            warned.warn_of_local_clock();
+            SystemTime::now()
+        });
+        Listing::new(self.items, self.skipped, server_time).from_secondary(self.from_secondary)
+    }
+}
+
+impl<T: Record + Send> BlobVisitor for ListingReader<'_, T> {
+    fn visit(&mut self, entry: BlobEntry<'_>) {
+        if self.is_shadowed(&entry) {
+            return;
+        }
+        let defect = self.read(&entry).unwrap_or_else(Some);
+        if let Some(reason) = defect {
+            self.skipped.push(SkippedBlob::new(entry.name, reason));
+        }
+    }
+
+    fn start_over(&mut self) {
+        let (items, skipped) = self.before_page;
+        self.items.truncate(items);
+        self.skipped.truncate(skipped);
+    }
+}
+
+const LOG: &str = "eventhub_checkpointstore";
+
+/// What was warned of, each thing once, as long as the store lives.
+#[derive(Debug)]
+pub(crate) struct Warned {
+    /// The names of unreadable blobs.
+    blobs: Mutex<HashSet<String>>,
+    local_clock: Once,
+}
+
+/// Beyond this many the others are only in the listings: the memory must not grow with foreign blobs.
+const MAX_WARNED: usize = 1000;
+
+impl Default for Warned {
+    fn default() -> Self {
+        Self { blobs: Mutex::default(), local_clock: Once::new() }
+    }
+}
+
+impl Warned {
+    pub(crate) fn warn(&self, blob: &SkippedBlob) {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if blobs.len() > MAX_WARNED || !blobs.insert(blob.name.clone()) {
+            return;
+        }
+        if blobs.len() > MAX_WARNED {
+            log::warn!(target: LOG, "more than {MAX_WARNED} blobs are not read as they are; no more warnings of others");
+        } else {
+            log::warn!(target: LOG, "blob {:?} is not read as it is: {}", blob.name, blob.reason);
+        }
+    }
+
+    fn warn_of_local_clock(&self) {
+        self.local_clock.call_once(|| {
+            log::warn!(target: LOG, "the list has no Date; ages are judged by the local clock");
+        });
+    }
+}
+
+/// What is normal beside the records is no warning.
+pub(crate) fn log_left_out(blob: &SkippedBlob) {
+    log::debug!(target: LOG, "blob {:?} is left out: {}", blob.name, blob.reason);
+}

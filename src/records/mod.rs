@@ -1,0 +1,12 @@
+//! The records of a store as blobs: their names, their metadata, and how a list of them is read.
+//!
+//! Nothing here sends anything, and nothing here knows HTTP.
+
+pub(crate) mod fenced_update;
+#[cfg(feature = "legacy")]
+pub(crate) mod legacy;
+pub(crate) mod listing;
+pub(crate) mod metadata;
+pub(crate) mod naming;
+pub(crate) mod stored;
+pub(crate) mod version_cache;
