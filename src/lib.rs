@@ -143,8 +143,9 @@ pub use container::memory::MemoryContainer;
 pub use error::{Error, ErrorKind, Result};
 pub use model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, CheckpointUpdate, ClaimOutcome,
-    Claims, ConsumerGroup, ETag, KeepReason, Listing, PartitionOwnership, Partitions, RunMode,
-    SkipReason, SkippedBlob, UpdateOutcome,
+    Claims, ConsumerGroup, ConsumerGroupSummary, DeleteOutcome, ETag, Expected, KeepReason,
+    Listing, OwnerSummary, PartitionOwnership, Partitions, RunMode, SkipReason, SkippedBlob,
+    UpdateOutcome,
 };
 pub use protocol::{AccessToken, AccountKey, ApiVersion, RetryOptions, SasToken, TokenRequest};
 #[cfg(feature = "legacy")]

@@ -36,6 +36,11 @@ pub(super) fn check_name_part(what: &str, value: &str, max: usize) -> Result<()>
     Err(Error::invalid_input(format!("{what}{}: {fault}", shown(value))))
 }
 
+/// Whether a request can name it as one segment of a blob name.
+pub(crate) fn is_name_part(value: &str) -> bool {
+    check_name_part("name", value, MAX_NAME).is_ok()
+}
+
 /// A value, unless it may be a connection string, which has a key.
 fn shown(value: &str) -> String {
     if value.contains('=') { String::new() } else { format!(" {value:?}") }

@@ -213,6 +213,32 @@ pub enum UpdateOutcome {
     /// Only a fenced store reports it; a plain `update_checkpoint` always writes. The partition has another owner by
     /// now, or had one in between: stop processing it, and read the checkpoint before you process it again.
     Stale,
+    /// What is stored is not what the caller [expected](Expected), and was left alone.
+    ///
+    /// Only a conditional update reports it.
+    Conflict,
+}
+
+/// What a conditional write expects to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected<'a> {
+    /// No checkpoint: neither a readable nor an unreadable one.
+    Absent,
+    /// This version of it, by the [ETag](Checkpoint::etag) that a list or a read returned.
+    Version(&'a ETag),
+}
+
+/// What became of a checkpoint that was to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[must_use = "the checkpoint may still be there"]
+pub enum DeleteOutcome {
+    /// It is deleted.
+    Deleted,
+    /// There was none.
+    Missing,
+    /// Another version than the expected one is stored, and was left alone.
+    Conflict,
 }
 
 /// The answer to a stored checkpoint.

@@ -59,6 +59,19 @@ impl ConsumerGroup {
         Ok(Self(Arc::new(names)))
     }
 
+    /// What was read: names that [`new`](Self::new) would refuse lead to blobs all the same.
+    pub(crate) fn from_storage(
+        fully_qualified_namespace: &str,
+        eventhub_name: &str,
+        consumer_group: &str,
+    ) -> Self {
+        Self(Arc::new(Names {
+            fully_qualified_namespace: fully_qualified_namespace.to_owned(),
+            eventhub_name: eventhub_name.to_owned(),
+            consumer_group: consumer_group.to_owned(),
+        }))
+    }
+
     /// The host name of the Event Hubs namespace, as in `contoso.servicebus.windows.net`.
     pub fn fully_qualified_namespace(&self) -> &str {
         &self.0.fully_qualified_namespace

@@ -9,6 +9,7 @@ mod checkpoint;
 mod claims;
 mod consumer_group;
 mod etag;
+mod group_summary;
 mod listing;
 mod ownership;
 #[cfg(feature = "serde")]
@@ -18,11 +19,12 @@ mod text;
 pub use changes::{
     ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,
 };
-pub(crate) use check::{check_header_text, check_partition_id};
-pub use checkpoint::{Checkpoint, CheckpointUpdate, UpdateOutcome};
+pub(crate) use check::{check_header_text, check_partition_id, is_name_part};
+pub use checkpoint::{Checkpoint, CheckpointUpdate, DeleteOutcome, Expected, UpdateOutcome};
 pub(crate) use checkpoint::{means_no_number, means_no_offset};
 pub use claims::{ClaimOutcome, Claims};
 pub use consumer_group::ConsumerGroup;
 pub use etag::ETag;
+pub use group_summary::{ConsumerGroupSummary, OwnerSummary};
 pub use listing::{Listing, SkipReason, SkippedBlob};
 pub use ownership::PartitionOwnership;

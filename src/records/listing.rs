@@ -99,6 +99,56 @@ pub(crate) fn stored_position<K: AsRef<str>, V: AsRef<str>>(
     Ok(position)
 }
 
+/// What reads the pages of a list.
+pub(crate) trait PageReader: BlobVisitor {
+    /// Notes the end of a page.
+    ///
+    /// # Errors
+    ///
+    /// The marker was there before: the list would never end.
+    fn end_page(&mut self, end: &PageEnd) -> Result<()>;
+}
+
+/// What the pages of a list say of it as a whole.
+#[derive(Default)]
+pub(crate) struct Pages {
+    server_time: Option<SystemTime>,
+    from_secondary: bool,
+    markers: HashSet<String>,
+}
+
+impl Pages {
+    /// Another list follows, with markers of its own.
+    pub(crate) fn begin(&mut self) {
+        self.markers.clear();
+    }
+
+    pub(crate) fn end_page(&mut self, end: &PageEnd) -> Result<()> {
+        // The first page's clock makes no record look older than it is.
+        self.server_time = self.server_time.or(end.server_time);
+        self.from_secondary |= end.from_secondary;
+        match &end.next_marker {
+            Some(marker) if !self.markers.insert(marker.as_str().to_owned()) => {
+                Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn listing<T>(
+        self,
+        items: Vec<T>,
+        skipped: Vec<SkippedBlob>,
+        warned: &Warned,
+    ) -> Listing<T> {
+        let server_time = self.server_time.unwrap_or_else(|| {
+            warned.warn_of_local_clock();
+            SystemTime::now()
+        });
+        Listing::new(items, skipped, server_time).from_secondary(self.from_secondary)
+    }
+}
+
 /// Collects the records of a list, page by page.
 pub(crate) struct ListingReader<'a, T> {
     group: &'a ConsumerGroup,
@@ -109,9 +159,7 @@ pub(crate) struct ListingReader<'a, T> {
     skipped: Vec<SkippedBlob>,
     /// How many of both the pages before this one had.
     before_page: (usize, usize),
-    server_time: Option<SystemTime>,
-    from_secondary: bool,
-    markers: HashSet<String>,
+    pages: Pages,
 }
 
 impl<'a, T: Record> ListingReader<'a, T> {
@@ -123,9 +171,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
             items: Vec::new(),
             skipped: Vec::new(),
             before_page: (0, 0),
-            server_time: None,
-            from_secondary: false,
-            markers: HashSet::new(),
+            pages: Pages::default(),
         }
     }
 
@@ -136,7 +182,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
             let own = self.items.iter().map(|item| item.partition_id().to_owned());
             self.own = Some(own.collect());
         }
-        self.markers.clear();
+        self.pages.begin();
     }
 
     /// Whether the own prefix has the partition, so that this blob does not count, whatever is in it.
@@ -168,35 +214,20 @@ impl<'a, T: Record> ListingReader<'a, T> {
         T::read(&found, &mut self.items)
     }
 
-    /// Takes in the end of a page.
-    ///
-    /// # Errors
-    ///
-    /// The marker was there before: the list would never end.
-    pub(crate) fn end_page(&mut self, end: &PageEnd) -> Result<()> {
-        // The first page's clock makes no record look older than it is.
-        self.server_time = self.server_time.or(end.server_time);
-        self.from_secondary |= end.from_secondary;
-        self.before_page = (self.items.len(), self.skipped.len());
-        match &end.next_marker {
-            Some(marker) if !self.markers.insert(marker.as_str().to_owned()) => {
-                Err(Error::new(ErrorKind::InvalidResponse, "the list repeats a page marker"))
-            }
-            Some(_) => {
-                // A page is mostly as long as the one before; to double the room as it is filled takes more at its peak.
-                self.items.reserve_exact(self.items.len());
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
     pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {
-        let server_time = self.server_time.unwrap_or_else(|| {
-            warned.warn_of_local_clock();
-            SystemTime::now()
-        });
-        Listing::new(self.items, self.skipped, server_time).from_secondary(self.from_secondary)
+        self.pages.listing(self.items, self.skipped, warned)
+    }
+}
+
+impl<T: Record + Send> PageReader for ListingReader<'_, T> {
+    fn end_page(&mut self, end: &PageEnd) -> Result<()> {
+        self.before_page = (self.items.len(), self.skipped.len());
+        self.pages.end_page(end)?;
+        if end.next_marker.is_some() {
+            // A page is mostly as long as the one before; to double the room as it is filled takes more at its peak.
+            self.items.reserve_exact(self.items.len());
+        }
+        Ok(())
     }
 }
 

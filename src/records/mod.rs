@@ -3,6 +3,7 @@
 //! Nothing here sends anything, and nothing here knows HTTP.
 
 pub(crate) mod fenced_update;
+pub(crate) mod groups;
 #[cfg(feature = "legacy")]
 pub(crate) mod legacy;
 pub(crate) mod listing;

@@ -1,6 +1,6 @@
 //! The names of the blobs, and the way back from a name to a partition.
 
-use crate::model::{ConsumerGroup, SkipReason, check_partition_id};
+use crate::model::{ConsumerGroup, SkipReason, check_partition_id, is_name_part};
 
 /// How the names of namespace, event hub and consumer group are written into a blob name.
 ///
@@ -39,6 +39,10 @@ impl BlobKind {
             Self::Checkpoint => "checkpoint",
         }
     }
+
+    fn from_segment(segment: &str) -> Option<Self> {
+        [Self::Ownership, Self::Checkpoint].into_iter().find(|kind| kind.segment() == segment)
+    }
 }
 
 /// `{namespace}/{event hub}/{consumer group}/{kind}/`, with the last slash.
@@ -66,6 +70,34 @@ pub(crate) fn partition_id<'a>(name: &'a str, prefix: &str) -> Result<&'a str, S
     match name.strip_prefix(prefix) {
         Some(rest) if check_partition_id(rest).is_ok() => Ok(rest),
         _ => Err(SkipReason::ForeignName),
+    }
+}
+
+/// What the name of a record says, whichever group it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordName<'a> {
+    /// `{namespace}/{event hub}/{consumer group}`.
+    pub(crate) group: &'a str,
+    pub(crate) kind: BlobKind,
+}
+
+impl<'a> RecordName<'a> {
+    /// `None` for a name that is not one of a record.
+    ///
+    /// Only the name of an event hub may contain slashes (`messages/events`), so it is what the other parts
+    /// leave over.
+    pub(crate) fn parse(name: &'a str) -> Option<Self> {
+        let (rest, partition_id) = name.rsplit_once('/')?;
+        let (group, kind) = rest.rsplit_once('/')?;
+        let kind = BlobKind::from_segment(kind)?;
+        let is_group = group.splitn(3, '/').count() == 3 && group.split('/').all(is_name_part);
+        (is_group && check_partition_id(partition_id).is_ok()).then_some(Self { group, kind })
+    }
+
+    pub(crate) fn consumer_group(&self) -> Option<ConsumerGroup> {
+        let (namespace, rest) = self.group.split_once('/')?;
+        let (eventhub, consumer_group) = rest.rsplit_once('/')?;
+        Some(ConsumerGroup::from_storage(namespace, eventhub, consumer_group))
     }
 }
 
@@ -109,6 +141,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_records_of_every_group_are_told_from_other_names() {
+        for (name, group, kind) in [
+            ("ns/hub/$Default/checkpoint/0", "ns/hub/$Default", BlobKind::Checkpoint),
+            ("ns/hub/g/ownership/0", "ns/hub/g", BlobKind::Ownership),
+            ("ns/messages/events/g/ownership/0", "ns/messages/events/g", BlobKind::Ownership),
+            ("ns/hub/checkpoint/checkpoint/1", "ns/hub/checkpoint", BlobKind::Checkpoint),
+            ("ns/a/checkpoint/0/g/ownership/0", "ns/a/checkpoint/0/g", BlobKind::Ownership),
+        ] {
+            assert_eq!(RecordName::parse(name), Some(RecordName { group, kind }), "{name}");
+        }
+        for name in [
+            "",
+            "0",
+            "checkpoint/0",
+            "ns/hub/checkpoint/0",
+            "ns/hub/$Default/0",
+            "ns/hub/g/checkpoint/",
+            "ns/hub/g/checkpoint",
+            "ns/hub/g/Checkpoint/0",
+            "ns//g/checkpoint/0",
+            "/hub/g/checkpoint/0",
+            "ns/../g/checkpoint/0",
+            "ns/hub/g/checkpoint/.",
+        ] {
+            assert_eq!(RecordName::parse(name), None, "{name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_name_leads_back_to_its_partition(
@@ -128,6 +189,11 @@ mod tests {
                 let prefix = prefix(&group, kind, case);
                 prop_assert_eq!(partition_id(&name, &prefix), Ok(partition.as_str()));
                 prop_assert!(name.len() <= 1024);
+                let parsed = RecordName::parse(&name).expect("a name of ours");
+                prop_assert_eq!(parsed.kind, kind);
+                let found = parsed.consumer_group().expect("a group of ours");
+                let written = if lower { group.to_string().to_lowercase() } else { group.to_string() };
+                prop_assert_eq!(found.to_string(), written);
             }
         }
     }

@@ -3,8 +3,10 @@
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
 mod ambiguous;
+mod conditional;
 mod conformance;
 mod connections;
+mod consumer_groups;
 mod cost_at_scale;
 mod counterparts;
 mod credentials;

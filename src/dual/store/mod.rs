@@ -3,6 +3,8 @@
 mod builder;
 mod checkpoint_store;
 mod claims;
+mod conditional;
+mod consumer_groups;
 mod fenced;
 #[cfg(feature = "legacy")]
 mod legacy;

@@ -6,7 +6,7 @@ use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_as
 use crate::container::{GetBlobProperties, ListBlobs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob};
-use crate::records::listing::{ListingReader, Record, log_left_out};
+use crate::records::listing::{ListingReader, PageReader, Record, log_left_out};
 use crate::records::naming::{BlobKind, prefix};
 use crate::records::stored::StoredCheckpoint;
 
@@ -150,23 +150,34 @@ impl BlobCheckpointStore {
         let mut reader = ListingReader::new(group);
         for prefix in prefixes {
             reader.begin(prefix);
-            let mut marker = None;
-            loop {
-                if self.container().now() >= deadline {
-                    let message = "the time of the whole call is over before the list is complete";
-                    return Err(Error::new(ErrorKind::Timeout, message));
-                }
-                let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));
-                request.allow_secondary = allow_secondary;
-                let end = self.container().list_blobs(request, &mut reader).await?;
-                reader.end_page(&end)?;
-                marker = end.next_marker;
-                if marker.is_none() {
-                    break;
-                }
-            }
+            self.read_pages(prefix, allow_secondary, deadline, &mut reader).await?;
         }
         Ok(reader.finish(self.warned()))
+    }
+
+    /// Shows a reader every page of a list.
+    pub(super) async fn read_pages<R: PageReader>(
+        &self,
+        prefix: &str,
+        allow_secondary: bool,
+        deadline: Instant,
+        reader: &mut R,
+    ) -> Result<()> {
+        let mut marker = None;
+        loop {
+            if self.container().now() >= deadline {
+                let message = "the time of the whole call is over before the list is complete";
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+            let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));
+            request.allow_secondary = allow_secondary;
+            let end = self.container().list_blobs(request, reader).await?;
+            reader.end_page(&end)?;
+            marker = end.next_marker;
+            if marker.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::runtime::map_concurrently;
 use super::{BlobCheckpointStore, by_surface, maybe_async};
-use crate::container::{BlobWritten, Condition, DeleteBlob, PutBlob, SetBlobMetadata};
+use crate::container::{BlobWritten, Condition, PutBlob, SetBlobMetadata};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, ETag,
-    KeepReason, Partitions, RunMode,
+    ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, DeleteOutcome,
+    ETag, KeepReason, Partitions, RunMode,
 };
 use crate::records::metadata::write_position;
 use crate::records::naming::BlobKind;
@@ -322,16 +322,12 @@ async fn delete_one(
         return change(ChangeOutcome::Planned).with_before(before);
     }
     let name = store.name(group, BlobKind::Checkpoint, &stored.partition_id);
-    let condition = Condition::Matches(&stored.etag);
-    let request = DeleteBlob::new(&name, condition, store.context(deadline));
-    let outcome = match store.container().delete_blob(request).await {
-        Ok(()) => ChangeOutcome::Applied,
-        // An earlier attempt whose answer was lost may have deleted it.
-        Err(error) if error.kind() == ErrorKind::BlobNotFound && error.is_outcome_unknown() => {
-            ChangeOutcome::Applied
-        }
-        Err(error) if error.kind() == ErrorKind::BlobNotFound => {
-            ChangeOutcome::Kept(KeepReason::Missing)
+    let outcome = match store.delete_version(&name, &stored.etag, deadline).await {
+        Ok(DeleteOutcome::Deleted) => ChangeOutcome::Applied,
+        Ok(DeleteOutcome::Missing) => ChangeOutcome::Kept(KeepReason::Missing),
+        Ok(DeleteOutcome::Conflict) => {
+            let error = Error::new(ErrorKind::ConditionNotMet, "").with_blob(name);
+            ChangeOutcome::Failed(error.with_action("delete the checkpoint"))
         }
         Err(error) => ChangeOutcome::Failed(error.with_action("delete the checkpoint")),
     };

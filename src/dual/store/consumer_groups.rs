@@ -1,0 +1,43 @@
+//! Which consumer groups have records in the container.
+
+use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
+use crate::error::Result;
+use crate::model::{ConsumerGroupSummary, Listing};
+use crate::records::groups::GroupReader;
+
+#[maybe_async]
+impl BlobCheckpointStore {
+    /// Lists every consumer group that has a checkpoint or an ownership in the container, whichever SDK wrote it.
+    ///
+    /// Use it to see what is in a container, or why a list of one group is empty: names that differ in case are
+    /// different groups, and so are fleets of different [naming](crate::NameCase). The names are those of the blobs,
+    /// sorted; a group that has upper-case letters is read by a store with
+    /// [`NameCase::AsGiven`](crate::NameCase::AsGiven). The name of an event hub may contain slashes.
+    ///
+    /// The whole container is listed, one request per 5,000 blobs, and counted as it streams in: memory grows with groups
+    /// and owners, not with blobs. Other blobs are ignored. Records that are not readable are named in
+    /// [`Listing::skipped`]. For a large container, raise the time limit with
+    /// [`with_options`](Self::with_options).
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
+    #[doc = concat!(" let listing = store.list_consumer_groups()", dot_await!(), "?;")]
+    /// for summary in &listing {
+    ///     let live = summary.live_owners(Duration::from_secs(120), listing.server_time());
+    ///     println!("{}: {} checkpoints, {} live owners", summary.group, summary.checkpoints, live.count());
+    /// }
+    /// # assert_eq!(listing.len(), 1);
+    #[doc = example_end!()]
+    ///
+    /// # Errors
+    ///
+    /// As [`list_ownership`](Self::list_ownership).
+    pub async fn list_consumer_groups(&self) -> Result<Listing<ConsumerGroupSummary>> {
+        let mut groups = GroupReader::default();
+        let read = self.read_pages("", true, self.deadline(), &mut groups).await;
+        read.map_err(|error| error.with_action("list the consumer groups"))?;
+        let listing = groups.finish(self.warned());
+        self.judge(listing.skipped())?;
+        Ok(listing)
+    }
+}
