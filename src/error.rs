@@ -50,6 +50,71 @@ pub enum ErrorKind {
     Other,
 }
 
+/// Whether a write was applied, as far as the caller can know.
+///
+/// ```
+/// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Network, "the tunnel is down").with_applied(Applied::Unknown);
+/// assert!(error.is_outcome_unknown());
+/// assert_eq!(error.applied(), Applied::Unknown);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Applied {
+    /// The write was applied.
+    Yes,
+    /// The write was not applied, or nothing was to be written.
+    #[default]
+    No,
+    /// A request was sent and no response tells what became of it.
+    Unknown,
+}
+
+impl Applied {
+    /// [`Unknown`](Self::Unknown) if the write may have been applied, else [`No`](Self::No).
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::Applied;
+    ///
+    /// assert_eq!(Applied::unknown_if(true), Applied::Unknown);
+    /// assert_eq!(Applied::unknown_if(false), Applied::No);
+    /// ```
+    #[must_use]
+    pub fn unknown_if(is_unknown: bool) -> Self {
+        if is_unknown { Self::Unknown } else { Self::No }
+    }
+
+    /// Whether it is unknown if the write was applied.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::Applied;
+    ///
+    /// assert!(Applied::Unknown.is_unknown() && !Applied::Yes.is_unknown());
+    /// ```
+    #[must_use]
+    pub fn is_unknown(self) -> bool {
+        self == Self::Unknown
+    }
+
+    /// The outcome of several attempts at one write: one that was applied decides, and a doubt stays.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::Applied;
+    ///
+    /// assert_eq!(Applied::No.or(Applied::Unknown), Applied::Unknown);
+    /// assert_eq!(Applied::Unknown.or(Applied::No), Applied::Unknown);
+    /// assert_eq!(Applied::Unknown.or(Applied::Yes), Applied::Yes);
+    /// ```
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
 impl ErrorKind {
     fn phrase(self) -> &'static str {
         match self {
@@ -101,18 +166,19 @@ struct Inner {
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
+    container: Option<String>,
     blob: Option<String>,
-    outcome_unknown: bool,
+    applied: Applied,
 }
 
 impl Error {
     /// Makes an error; for implementers of the traits of this crate.
     ///
     /// ```
-    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    /// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
     ///
-    /// let error = Error::new(ErrorKind::Network, "the tunnel is down").with_outcome_unknown(true);
-    /// assert!(error.is_outcome_unknown());
+    /// let error = Error::new(ErrorKind::Network, "the tunnel is down").with_applied(Applied::Unknown);
+    /// assert!(error.is_outcome_unknown() && error.is_transient());
     /// ```
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
@@ -123,56 +189,81 @@ impl Error {
             status: None,
             code: None,
             request_id: None,
+            container: None,
             blob: None,
-            outcome_unknown: false,
+            applied: Applied::No,
         }))
     }
 
     /// Adds the cause.
+    #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
     /// Adds what was being done, as in "update the checkpoint".
+    #[must_use]
     pub fn with_action(mut self, action: impl Into<Cow<'static, str>>) -> Self {
         self.0.action = Some(action.into());
         self
     }
 
     /// Adds the HTTP status.
+    #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
     }
 
     /// Adds the storage error code, as in `ContainerNotFound`.
+    #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
     /// Adds the service's request id (`x-ms-request-id`).
+    #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
         self.0.request_id = Some(request_id.into());
         self
     }
 
     /// Adds the name of the blob.
+    #[must_use]
     pub fn with_blob(mut self, blob: impl Into<String>) -> Self {
         self.0.blob = Some(blob.into());
         self
     }
 
-    /// Says whether the write, or an earlier attempt at it, may have been applied all the same.
-    pub fn with_outcome_unknown(mut self, outcome_unknown: bool) -> Self {
-        self.0.outcome_unknown = outcome_unknown;
+    /// Adds the name of the container.
+    #[must_use]
+    pub fn with_container(mut self, container: impl Into<String>) -> Self {
+        self.0.container = Some(container.into());
+        self
+    }
+
+    /// Adds whether the write, or an earlier attempt at it, was applied. Without it the answer is [`Applied::No`].
+    #[must_use]
+    pub fn with_applied(mut self, applied: Applied) -> Self {
+        self.0.applied = applied;
         self
     }
 
     /// Adds a doubt; never takes one away.
     pub(crate) fn with_outcome_unknown_if(mut self, unknown: bool) -> Self {
-        self.0.outcome_unknown |= unknown;
+        self.0.applied = self.0.applied.or(Applied::unknown_if(unknown));
+        self
+    }
+
+    /// Adds a sentence to the message: the cause of the failure, if it is known, or what to do next.
+    pub(crate) fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        let hint = hint.into();
+        self.0.message = match &*self.0.message {
+            "" => hint,
+            message => format!("{message}; {hint}").into(),
+        };
         self
     }
 
@@ -206,12 +297,22 @@ impl Error {
         self.0.blob.as_deref()
     }
 
-    /// Whether the write may have been applied although the call failed.
+    /// The name of the container that the failed request was about.
+    pub fn container(&self) -> Option<&str> {
+        self.0.container.as_deref()
+    }
+
+    /// Whether the write was applied although the call failed.
     ///
-    /// True when a request was sent and its answer was lost. On a [`ErrorKind::ConditionNotMet`] it
+    /// [`Applied::Unknown`] when a request was sent and its response was lost. On a [`ErrorKind::ConditionNotMet`] it
     /// means that an earlier attempt of the same call may have been the "other" writer.
+    pub fn applied(&self) -> Applied {
+        self.0.applied
+    }
+
+    /// Whether [`applied`](Self::applied) is [`Applied::Unknown`]: the write may have been applied.
     pub fn is_outcome_unknown(&self) -> bool {
-        self.0.outcome_unknown
+        self.applied().is_unknown()
     }
 
     /// Whether the same call may succeed later without any change: network, time limit, throttling,
@@ -242,6 +343,7 @@ impl fmt::Display for Error {
             ("status", inner.status.map(|status| status.to_string())),
             ("code", inner.code.clone()),
             ("request id", inner.request_id.clone()),
+            ("container", inner.container.clone()),
             ("blob", inner.blob.clone()),
         ];
         let mut separator = " (";
@@ -254,27 +356,58 @@ impl fmt::Display for Error {
         if separator == ", " {
             f.write_str(")")?;
         }
-        if inner.outcome_unknown {
+        if inner.applied.is_unknown() {
             f.write_str("; it is unknown whether the write was applied")?;
         }
         Ok(())
     }
 }
 
+/// The text of `Display` with its causes, because a `main` that returns an error prints this. `{:#?}` has the fields
+/// that are set, one a line.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return self.fields(f);
+        }
+        fmt::Display::fmt(self, f)?;
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            write!(f, "; caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    fn fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", &inner.kind)
-            .field("action", &inner.action)
-            .field("message", &inner.message)
-            .field("status", &inner.status)
-            .field("code", &inner.code)
-            .field("request_id", &inner.request_id)
-            .field("blob", &inner.blob)
-            .field("outcome_unknown", &inner.outcome_unknown)
-            .field("source", &inner.source)
-            .finish()
+        let mut fields = f.debug_struct("Error");
+        fields.field("kind", &inner.kind);
+        let texts = [
+            ("action", inner.action.as_deref()),
+            ("message", Some(&*inner.message).filter(|text| !text.is_empty())),
+            ("code", self.code()),
+            ("request_id", self.request_id()),
+            ("container", self.container()),
+            ("blob", self.blob()),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                fields.field(name, &text);
+            }
+        }
+        if let Some(status) = inner.status {
+            fields.field("status", &status);
+        }
+        if inner.applied != Applied::No {
+            fields.field("applied", &inner.applied);
+        }
+        if let Some(source) = &inner.source {
+            fields.field("source", source);
+        }
+        fields.finish()
     }
 }
 
@@ -308,5 +441,47 @@ mod tests {
         let error = Error::new(ErrorKind::Network, "").with_source(std::io::Error::other("reset"));
         assert_eq!(error.to_string(), "the connection failed");
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("reset"));
+    }
+
+    /// `fn main() -> Result<(), Box<dyn std::error::Error>>` prints it.
+    #[test]
+    fn debug_is_the_text_with_its_causes() {
+        let cause = Error::new(ErrorKind::Other, "the wire is cut")
+            .with_source(std::io::Error::other("reset"));
+        let error = Error::new(ErrorKind::Network, "")
+            .with_action("list blobs")
+            .with_container("checkpoints")
+            .with_applied(Applied::Unknown)
+            .with_source(cause);
+        let boxed: Box<dyn StdError> = Box::new(error);
+        assert_eq!(
+            format!("{boxed:?}"),
+            "could not list blobs: the connection failed (container checkpoints); it is unknown whether the write was \
+             applied; caused by: failed: the wire is cut; caused by: reset"
+        );
+        assert_eq!(
+            format!("{:?}", Error::invalid_input("a")),
+            Error::invalid_input("a").to_string(),
+            "nothing that is not set is shown"
+        );
+    }
+
+    #[test]
+    fn the_alternate_debug_has_the_fields_that_are_set() {
+        let shown = format!("{:#?}", Error::new(ErrorKind::Rejected, "").with_status(400));
+        assert_eq!(shown, "Error {\n    kind: Rejected,\n    status: 400,\n}");
+        let shown = format!(
+            "{:#?}",
+            Error::new(ErrorKind::Network, "m").with_applied(Applied::Yes).with_blob("b")
+        );
+        for part in ["message: \"m\"", "blob: \"b\"", "applied: Yes"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
+
+    #[test]
+    fn hints_follow_the_message() {
+        let error = Error::new(ErrorKind::AccessDenied, "").with_hint("one").with_hint("two");
+        assert_eq!(error.to_string(), "access denied: one; two");
     }
 }

@@ -140,7 +140,7 @@ pub mod checkpointstoreblob;
 
 pub use container::call::RequestOptions;
 pub use container::memory::MemoryContainer;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Applied, Error, ErrorKind, Result};
 pub use model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, CheckpointUpdate, ClaimOutcome,
     Claims, ConsumerGroup, ConsumerGroupSummary, DeleteOutcome, ETag, Expected, KeepReason,

@@ -1,5 +1,6 @@
 //! The options of a store that do not depend on the surface.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -40,13 +41,31 @@ impl Default for StoreOptions {
 }
 
 /// What counts for a store over the REST protocol.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RestOptions {
     pub(crate) api_version: ApiVersion,
     pub(crate) secondary_hostname: Option<String>,
     pub(crate) retry: RetryOptions,
     pub(crate) user_agent_prefix: Option<String>,
     pub(crate) transport: TransportOptions,
+}
+
+/// What is free text is not shown: a secret may stand there by mistake.
+impl fmt::Debug for RestOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestOptions")
+            .field("api_version", &self.api_version)
+            .field("has_secondary_hostname", &self.secondary_hostname.is_some())
+            .field("retry", &self.retry)
+            .field("has_user_agent_prefix", &self.user_agent_prefix.is_some())
+            .field("attempt_timeout", &self.transport.attempt_timeout)
+            .field("connect_timeout", &self.transport.connect_timeout)
+            .field("idle_timeout", &self.transport.idle_timeout)
+            .field("proxy", &self.transport.proxy)
+            .field("tls_backend", &self.transport.tls_backend)
+            .field("root_certificates", &self.transport.root_certificates.len())
+            .finish()
+    }
 }
 
 impl StoreOptions {

@@ -85,8 +85,8 @@ fn signing_store(transport: Instant) -> blocking::Store {
 }
 
 fn anonymous_store(transport: Instant) -> blocking::Store {
-    use checkpointstoreblob::BlobCheckpointStore;
-    let builder = BlobCheckpointStore::builder(URL, CONTAINER);
+    use checkpointstoreblob::{BlobCheckpointStore, Credential};
+    let builder = BlobCheckpointStore::builder(URL, CONTAINER).credential(Credential::anonymous());
     blocking::Store::over(builder.transport(transport).build().expect("a store"))
 }
 

@@ -73,7 +73,8 @@ impl RequestOptions {
     /// `x-ms-…`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
-            Error::invalid_input(format!("header name {name:?}: it is no HTTP token"))
+            let shown = crate::model::shown(name);
+            Error::invalid_input(format!("header name{shown}: it is not an HTTP token"))
         })?;
         if RESERVED.contains(&name.as_str()) || name.as_str().starts_with(RESERVED_PREFIX) {
             return Err(Error::invalid_input(format!(
@@ -82,12 +83,17 @@ impl RequestOptions {
             )));
         }
         // The value may be a secret, so it is not named.
-        let mut value = HeaderValue::from_str(value).map_err(|_| {
+        let refused = |fault: &str| {
             Error::invalid_input(format!(
-                "header {:?}: only printable ASCII is allowed",
+                "header {:?}: only printable ASCII is allowed{fault}",
                 name.as_str()
             ))
-        })?;
+        };
+        // The clients do not agree on bytes beyond ASCII, and `HeaderValue` takes them.
+        if let Some(found) = crate::model::unprintable(value) {
+            return Err(refused(&format!(", but {found}")));
+        }
+        let mut value = HeaderValue::from_str(value).map_err(|_| refused(""))?;
         // `Debug` does not show it then.
         value.set_sensitive(true);
         self.headers.append(name, value);
@@ -105,7 +111,8 @@ impl RequestOptions {
         crate::model::check_header_text("client request id", id)?;
         if id.is_empty() || id.len() > 1024 {
             return Err(Error::invalid_input(format!(
-                "client request id {id:?}: 1 to 1,024 characters are allowed"
+                "client request id of {} characters: 1 to 1,024 are allowed",
+                id.len()
             )));
         }
         let value = HeaderValue::from_str(id)
@@ -181,6 +188,10 @@ mod tests {
         }
         let error = RequestOptions::new().header("x-a", "secret\r\n").unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
+        for value in ["\u{feff}secret", "secré", "a\tb", "a\u{7f}"] {
+            let error = RequestOptions::new().header("x-a", value).unwrap_err().to_string();
+            assert!(error.contains("U+") && !error.contains("secr"), "{error}");
+        }
     }
 
     #[test]

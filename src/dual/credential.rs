@@ -1,7 +1,7 @@
 //! Credentials, and the cache that keeps a token until it must be renewed.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -144,12 +144,27 @@ impl Credential {
             credential: Box::new(credential),
             cached: Mutex::default(),
             renewal: Lock::default(),
-            failures: AtomicU64::new(0),
+            failures: AtomicUsize::new(0),
         })))
     }
 
     pub(super) fn is_anonymous(&self) -> bool {
         matches!(self.0, Kind::Anonymous)
+    }
+
+    /// The account that a key is of.
+    pub(super) fn account_name(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::AccountKey(key) => Some(key.account_name()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_sas(&self) -> Option<&SasToken> {
+        match &self.0 {
+            Kind::Sas(sas) => Some(sas),
+            _ => None,
+        }
     }
 
     pub(super) fn is_token(&self) -> bool {
@@ -194,7 +209,7 @@ impl From<StringCredential> for Credential {
         match credential {
             StringCredential::AccountKey(key) => key.into(),
             StringCredential::Sas(sas) => sas.into(),
-            StringCredential::Anonymous => Self::anonymous(),
+            StringCredential::Missing => Self::anonymous(),
         }
     }
 }
@@ -216,7 +231,7 @@ pub(super) struct TokenCache {
     cached: Mutex<Option<Cached>>,
     renewal: Lock<()>,
     /// So that those who waited for a renewal that failed do not each repeat it.
-    failures: AtomicU64,
+    failures: AtomicUsize,
 }
 
 struct Cached {

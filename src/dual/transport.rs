@@ -22,7 +22,7 @@ use crate::transport::{BodyReader, SendOptions, TransportError};
 ```
 use std::time::Duration;
 use bytes::Bytes;
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Transport};
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
 use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
 
 /// Answers that there is no such blob, whatever is asked.
@@ -48,6 +48,7 @@ impl Transport for NothingThere {
 }
 
 let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+    .credential(Credential::anonymous())
     .transport(NothingThere)
     .build()?;
 let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
@@ -59,7 +60,7 @@ assert!(checkpoint.is_none());
 ```
 use std::time::Duration;
 use bytes::Bytes;
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Transport, async_trait};
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential, Transport, async_trait};
 use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
 
 # #[tokio::main(flavor = "current_thread")]
@@ -88,6 +89,7 @@ impl Transport for NothingThere {
 }
 
 let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+    .credential(Credential::anonymous())
     .transport(NothingThere)
     .build()?;
 let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;

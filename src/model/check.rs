@@ -41,9 +41,73 @@ pub(crate) fn is_name_part(value: &str) -> bool {
     check_name_part("name", value, MAX_NAME).is_ok()
 }
 
-/// A value, unless it may be a connection string, which has a key.
-fn shown(value: &str) -> String {
-    if value.contains('=') { String::new() } else { format!(" {value:?}") }
+/// A value for an error, or nothing if it may be a secret in the wrong place.
+pub(crate) fn shown(value: &str) -> String {
+    if may_be_secret(value) { String::new() } else { format!(" {value:?}") }
+}
+
+/// Whether a text may be a connection string, a SAS, a token or an account key: none of them is ever shown.
+pub(crate) fn may_be_secret(value: &str) -> bool {
+    // A key in Base64 and the signature of a JWT are as long as this, and hardly a name is.
+    const LONG: usize = 32;
+    let is_of_a_key = |letter: char| letter.is_ascii_alphanumeric() || letter == '+';
+    let is_mixed = |run: &str| {
+        run.len() >= LONG
+            && run.bytes().any(|byte| byte.is_ascii_uppercase())
+            && run.bytes().any(|byte| byte.is_ascii_lowercase())
+            && run.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    value.contains('=')
+        || value.starts_with("eyJ")
+        || value.split(|letter| !is_of_a_key(letter)).any(is_mixed)
+}
+
+/// The first character that no header can carry, described without the text around it, which may be a secret.
+pub(crate) fn unprintable(text: &str) -> Option<String> {
+    let (at, found) = text.char_indices().find(|(_, letter)| !(' '..='~').contains(letter))?;
+    Some(match (at, found) {
+        (0, '\u{feff}') => {
+            "it begins with a byte order mark (U+FEFF); save the file without one".to_owned()
+        }
+        (at, found) => format!("it has the character U+{:04X} at byte {at}", u32::from(found)),
+    })
+}
+
+/// Characters that nobody sees, as the byte order mark of a file or the zero-width space of a web page.
+pub(crate) fn is_invisible(letter: char) -> bool {
+    let marks = matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
+    marks || matches!(letter, '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
+/// Refuses what cannot be the name of a namespace, an event hub or a consumer group.
+pub(super) fn check_group_name(what: &str, value: &str) -> Result<()> {
+    check_name_part(what, value, MAX_NAME)?;
+    let fault = if value.trim() != value {
+        "it must not begin or end with a blank"
+    } else if value.contains(is_invisible) {
+        "it has an invisible character, such as a byte order mark; remove it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_input(format!("{what}{}: {fault}", shown(value))))
+}
+
+/// The name of an event hub may have slashes, as `messages/events` of an IoT hub has.
+pub(super) fn check_eventhub_name(name: &str) -> Result<()> {
+    const WHAT: &str = "event hub name";
+    if name.contains('\\') || name.chars().count() > MAX_NAME {
+        return check_group_name(WHAT, name);
+    }
+    for segment in name.split('/') {
+        if segment.is_empty() && !name.is_empty() {
+            return Err(Error::invalid_input(format!(
+                "{WHAT}{}: every '/' must stand between two parts of the name",
+                shown(name)
+            )));
+        }
+        check_group_name(WHAT, segment)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn check_partition_id(partition_id: &str) -> Result<()> {
@@ -53,8 +117,10 @@ pub(crate) fn check_partition_id(partition_id: &str) -> Result<()> {
 /// Refuses what a metadata header cannot carry unchanged: HTTP trims blanks at the ends, and the
 /// service takes [ASCII](https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources) only.
 pub(crate) fn check_header_text(what: &str, value: &str) -> Result<()> {
-    let fault = if !value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
-        "only printable ASCII can be stored"
+    let fault = if let Some(found) = unprintable(value) {
+        return Err(Error::invalid_input(format!(
+            "{what}: only printable ASCII can be stored, but {found}"
+        )));
     } else if value.starts_with(' ') || value.ends_with(' ') {
         "blanks at the ends would be lost"
     } else if value.len() > MAX_HEADER_TEXT {
@@ -65,7 +131,7 @@ pub(crate) fn check_header_text(what: &str, value: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::invalid_input(format!("{what} {value:?}: {fault}")))
+    Err(Error::invalid_input(format!("{what}{}: {fault}", shown(value))))
 }
 
 #[cfg(test)]
@@ -84,6 +150,57 @@ mod tests {
         for name in ["$Default", "a.b-c_d", "...", "ns.servicebus.windows.net:5671", "ünï"] {
             assert!(check_name_part("hub", name, MAX_NAME).is_ok(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_never_shown() {
+        for secret in [
+            "AccountName=a;AccountKey=b",
+            "sv=1&sig=abc",
+            "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.e30.x",
+            "S0VZLXRoYXQtbm9ib2R5LW1heS1zZWU=",
+            "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq",
+        ] {
+            assert_eq!(shown(secret), "", "{secret}");
+            for error in [
+                check_group_name("group", &format!("{secret}\n")).unwrap_err(),
+                check_group_name("group", &format!("{secret} ")).unwrap_err(),
+                check_eventhub_name(&format!("/{secret}")).unwrap_err(),
+                check_header_text("owner id", &format!("{secret} ")).unwrap_err(),
+                check_header_text("owner id", &format!("\u{feff}{secret}é")).unwrap_err(),
+            ] {
+                assert!(!format!("{error} {error:?}").contains(secret), "{error}");
+            }
+        }
+        for name in [
+            "contoso.servicebus.windows.net",
+            "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+            "consumer-7d9f8b6c5d-x2x4z.telemetry-production-westeurope",
+        ] {
+            assert_eq!(shown(name), format!(" {name:?}"));
+        }
+    }
+
+    #[test]
+    fn names_of_groups_have_nothing_that_nobody_sees() {
+        for name in [" a", "a ", "a\u{a0}", "\u{feff}a", "a\u{200b}b", "\u{2060}"] {
+            assert!(check_group_name("group", name).is_err(), "{name:?}");
+            assert!(check_eventhub_name(name).is_err(), "{name:?}");
+        }
+        assert!(check_group_name("group", "a b").is_ok());
+    }
+
+    #[test]
+    fn event_hubs_may_have_slashes_in_their_names() {
+        for name in ["messages/events", "a/b/c", "hub"] {
+            assert!(check_eventhub_name(name).is_ok(), "{name}");
+        }
+        for name in
+            ["", "/", "/a", "a/", "a//b", "a/../b", "./a", "a\\b", "a/ b", &"x/".repeat(129)]
+        {
+            assert!(check_eventhub_name(name).is_err(), "{name:?}");
+        }
+        assert!(check_group_name("group", "a/b").is_err());
     }
 
     #[test]

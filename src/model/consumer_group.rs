@@ -1,10 +1,14 @@
 //! The namespace, event hub and consumer group that records belong to.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::check::{MAX_NAME, check_name_part};
+use super::check::{check_eventhub_name, check_group_name};
 use crate::error::Result;
+
+/// So many namespaces without a dot are warned of in the life of a process.
+const MAX_WARNINGS: usize = 64;
 
 /// Whose checkpoints and ownerships are meant: namespace, event hub and consumer group in one value.
 ///
@@ -39,10 +43,15 @@ struct Names {
 impl ConsumerGroup {
     /// Names a consumer group of an event hub.
     ///
+    /// The namespace is the whole host name. One without a dot, such as `contoso` for
+    /// `contoso.servicebus.windows.net`, is taken, because emulators have such names, but logged as a warning once:
+    /// consumers that use the whole name would not find its records.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is empty, `.` or `..`, longer than
-    /// 256 characters, or contains a slash, a backslash or a control character.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is empty, `.` or `..`, is longer than
+    /// 256 characters, begins or ends with a blank, or contains a slash, a backslash, a control character or an invisible
+    /// one. The name of the event hub may have slashes between its parts, as `messages/events` of an IoT hub has.
     pub fn new(
         fully_qualified_namespace: impl Into<String>,
         eventhub_name: impl Into<String>,
@@ -53,9 +62,10 @@ impl ConsumerGroup {
             eventhub_name: eventhub_name.into(),
             consumer_group: consumer_group.into(),
         };
-        check_name_part("fully qualified namespace", &names.fully_qualified_namespace, MAX_NAME)?;
-        check_name_part("event hub name", &names.eventhub_name, MAX_NAME)?;
-        check_name_part("consumer group", &names.consumer_group, MAX_NAME)?;
+        check_group_name("fully qualified namespace", &names.fully_qualified_namespace)?;
+        check_eventhub_name(&names.eventhub_name)?;
+        check_group_name("consumer group", &names.consumer_group)?;
+        warn_of_short_namespace(&names.fully_qualified_namespace);
         Ok(Self(Arc::new(names)))
     }
 
@@ -85,6 +95,23 @@ impl ConsumerGroup {
     /// The name of the consumer group, as in `$Default`.
     pub fn consumer_group(&self) -> &str {
         &self.0.consumer_group
+    }
+}
+
+/// Says once for each namespace that it is hardly a whole host name.
+fn warn_of_short_namespace(namespace: &str) {
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if namespace.contains('.') || namespace.starts_with("localhost") {
+        return;
+    }
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if warned.len() < MAX_WARNINGS && warned.insert(namespace.to_owned()) {
+        log::warn!(
+            target: "eventhub_checkpointstore",
+            "namespace{}: it has no dot; records are shared under the fully qualified name, as in \
+             contoso.servicebus.windows.net",
+            super::check::shown(namespace)
+        );
     }
 }
 

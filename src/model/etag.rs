@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::check::check_header_text;
+use super::check::{check_header_text, shown};
 use super::text::Text;
 use crate::error::{Error, Result};
 
@@ -46,7 +46,10 @@ impl ETag {
         check_header_text("ETag", value)?;
         // `*` would match every version, so a conditional write would lose its condition.
         if matches!(value, "" | "\"\"" | "*") {
-            return Err(Error::invalid_input(format!("ETag {value:?}: it must name one version")));
+            return Err(Error::invalid_input(format!(
+                "ETag{}: it must name one version",
+                shown(value)
+            )));
         }
         let opaque = value.strip_prefix("W/").unwrap_or(value);
         let inner = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -55,7 +58,8 @@ impl ETag {
         }
         if value.contains('"') {
             return Err(Error::invalid_input(format!(
-                "ETag {value:?}: quotes may only enclose it"
+                "ETag{}: quotes may only enclose it",
+                shown(value)
             )));
         }
         Ok(Self::quoted(value))

@@ -19,7 +19,10 @@ mod text;
 pub use changes::{
     ChangeOutcome, CheckpointChange, CheckpointChanges, KeepReason, Partitions, RunMode,
 };
-pub(crate) use check::{check_header_text, check_partition_id, is_name_part};
+pub(crate) use check::{
+    check_header_text, check_partition_id, is_invisible, is_name_part, may_be_secret, shown,
+    unprintable,
+};
 pub use checkpoint::{Checkpoint, CheckpointUpdate, DeleteOutcome, Expected, UpdateOutcome};
 pub(crate) use checkpoint::{means_no_number, means_no_offset};
 pub use claims::{ClaimOutcome, Claims};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{ClaimOutcome, Claims, Listing, PartitionOwnership};
 
 /// Which versions of the stored records are this consumer's.
@@ -170,7 +170,7 @@ impl Released {
             self.outcomes.entry(partition_id.clone()).or_insert_with(|| {
                 let text =
                     format!("which version of the record is stored could not be read: {error}");
-                let error = Error::new(error.kind(), text).with_outcome_unknown(true);
+                let error = Error::new(error.kind(), text).with_applied(Applied::Unknown);
                 ClaimOutcome::Failed(sent.clone(), error)
             });
         }
@@ -189,7 +189,7 @@ impl Released {
 fn changed_again() -> Error {
     let text =
         "the record was changed after it was listed, perhaps by a late request of this consumer";
-    Error::new(ErrorKind::ConditionNotMet, text).with_outcome_unknown(true)
+    Error::new(ErrorKind::ConditionNotMet, text).with_applied(Applied::Unknown)
 }
 
 /// A secondary may lag behind, so what it shows settles no doubt.

@@ -60,6 +60,39 @@ fn usual_form(text: &[u8]) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
+/// Reads the times of a SAS: `2026-11-22`, or that with `T10:05Z`, `T10:05:07Z` or a fraction of a second, in UTC.
+pub(super) fn parse_iso8601(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.split_once('T').unwrap_or((text, "00:00Z"));
+    let [year, month, day] = numbers(date, '-')?;
+    let time = time.strip_suffix('Z')?;
+    let time = time.split_once('.').map_or(time, |(whole, _)| whole);
+    let [hour, minute, second] = numbers(time, ':').or_else(|| {
+        let [hour, minute] = numbers(time, ':')?;
+        Some([hour, minute, 0])
+    })?;
+    let is_date =
+        (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !is_date || hour > 24 || minute > 59 || second > 60 {
+        return None;
+    }
+    let days = days_since_epoch(year, month - 1, day);
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn numbers<const N: usize>(text: &str, separator: char) -> Option<[u64; N]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        let part = parts.next()?;
+        if part.is_empty() || part.len() > 4 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
 fn number(tens: u8, ones: u8) -> Option<u64> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| u64::from(tens * 10 + ones))
@@ -119,6 +152,25 @@ mod tests {
             if text.contains("UTC") || text[5..].contains('x') {
                 prop_assert_eq!(parse_date(&text), None);
             }
+        }
+    }
+
+    #[test]
+    fn times_of_a_sas() {
+        let at = |text| parse_date(text).unwrap();
+        for (text, expected) in [
+            ("2026-11-22", "Sun, 22 Nov 2026 00:00:00 GMT"),
+            ("2026-11-22T10:05Z", "Sun, 22 Nov 2026 10:05:00 GMT"),
+            ("2026-11-22T10:05:07Z", "Sun, 22 Nov 2026 10:05:07 GMT"),
+            ("2026-11-22T10:05:07.1234567Z", "Sun, 22 Nov 2026 10:05:07 GMT"),
+            ("2024-02-29T23:59:59Z", "Thu, 29 Feb 2024 23:59:59 GMT"),
+        ] {
+            assert_eq!(parse_iso8601(text), Some(at(expected)), "{text}");
+        }
+        for text in
+            ["", "T", "2026-13-01", "2026-11-22T10:05", "2026-11-22T1x:05Z", "1-1", "99999-01-01"]
+        {
+            assert_eq!(parse_iso8601(text), None, "{text}");
         }
     }
 

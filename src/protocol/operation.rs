@@ -29,6 +29,11 @@ pub(crate) trait Operation {
         true
     }
 
+    /// The permissions of a SAS of which it needs one; none for what only a SAS of the account allows.
+    fn sas_permissions(&self) -> &'static str {
+        if self.is_write() { "w" } else { "r" }
+    }
+
     /// Whether a lagging secondary may answer.
     fn allow_secondary(&self) -> bool {
         false

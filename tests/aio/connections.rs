@@ -12,7 +12,8 @@ async fn a_task_that_reads_long_lists_needs_one_connection() {
     let space = " ".repeat(1 << 20);
     let page = format!("<EnumerationResults><Blobs>{space}</Blobs></EnumerationResults>");
     let loopback = Loopback::start(move |_| Reply::new(200).body(page.as_str()));
-    let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints").build().unwrap();
+    let store =
+        BlobCheckpointStore::new(&loopback.url(), "checkpoints", Credential::anonymous()).unwrap();
     let lists = async move {
         for _ in 0..10 {
             store.list_ownership(&group()).await.unwrap();

@@ -40,7 +40,8 @@ fn calls_in_a_worker_thread_of_tokio() {
                 // A spawned task must own what it uses.
                 let (url, pem) = (loopback.url(), tls.then(|| loopback.ca_pem().to_owned()));
                 tokio::spawn(async move {
-                    let mut builder = BlobCheckpointStore::builder(&url, "checkpoints");
+                    let mut builder = BlobCheckpointStore::builder(&url, "checkpoints")
+                        .credential(Credential::anonymous());
                     if let Some(pem) = pem {
                         builder = builder.root_certificates(pem);
                     }
@@ -61,7 +62,9 @@ fn failures_and_waits_in_a_worker_thread() {
     let loopback = Loopback::start(|_| Reply::new(503));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints").build().unwrap();
+        let store =
+            BlobCheckpointStore::new(&loopback.url(), "checkpoints", Credential::anonymous())
+                .unwrap();
         let once = store.with_options(RequestOptions::new().max_retries(1));
         let error = once.list_ownership(&group()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Service);

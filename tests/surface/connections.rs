@@ -196,6 +196,7 @@ async fn new_connections_resume_the_tls_session() {
     for limit in [Duration::from_secs(20), Duration::from_secs(7)] {
         let loopback = Loopback::start_tls(service.handler());
         let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
+            .credential(Credential::anonymous())
             .root_certificates(loopback.ca_pem())
             .call_timeout(limit)
             .build()

@@ -25,6 +25,7 @@ mod legacy;
 mod leniency;
 mod listings;
 mod logging;
+mod misconfigured;
 mod model_check;
 mod options;
 mod own_retries;

@@ -8,7 +8,7 @@ use eventhub_checkpointstore::container::{
     ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
 use eventhub_checkpointstore::{
-    ChangeOutcome, Error, ErrorKind, MemoryContainer, Partitions, Result, RunMode,
+    Applied, ChangeOutcome, Error, ErrorKind, MemoryContainer, Partitions, Result, RunMode,
 };
 
 use super::subject::{BlobCheckpointStore, BlobContainer};
@@ -46,7 +46,7 @@ impl Repeating {
 }
 
 fn of_second_attempt<T>(answer: Result<T>) -> Result<T> {
-    answer.map_err(|error: Error| error.with_outcome_unknown(true))
+    answer.map_err(|error: Error| error.with_applied(Applied::Unknown))
 }
 
 #[maybe_async]

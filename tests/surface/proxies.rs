@@ -3,7 +3,7 @@
 use eventhub_checkpointstore::{ErrorKind, ProxyOptions, RequestOptions};
 
 use super::options::builder;
-use super::subject::BlobCheckpointStore;
+use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::BlobService;
 use super::support::loopback::{Loopback, Reply};
 use super::support::process;
@@ -88,7 +88,8 @@ async fn the_environment_says_which() {
 
 #[maybe_async]
 async fn be_child(url: &str) {
-    let builder = || BlobCheckpointStore::builder(url, "checkpoints");
+    let builder =
+        || BlobCheckpointStore::builder(url, "checkpoints").credential(Credential::anonymous());
     let once = RequestOptions::new().max_retries(0);
     let by_environment = builder().build().unwrap().with_options(once);
     let _refused_by_a_proxy = by_environment.list_ownership(&group()).await;

@@ -215,7 +215,8 @@ async fn what_is_refused_is_not_shown_either() {
         add(BlobCheckpointStore::from_connection_string(&connection_string, "checkpoints").err());
         add(BlobCheckpointStore::from_connection_string("AccountName=a", &connection_string).err());
         add(ConsumerGroup::new(format!("{connection_string}/"), "hub", "group").err());
-        let builder = BlobCheckpointStore::builder("https://h", "checkpoints");
+        let builder = BlobCheckpointStore::builder("https://h", "checkpoints")
+            .credential(Credential::anonymous());
         add(builder.secondary_hostname(&connection_string).build().err());
     }
     add(BlobCheckpointStore::from_connection_string("AccountName=a", KEY).err());
@@ -223,7 +224,9 @@ async fn what_is_refused_is_not_shown_either() {
 
     let proxy =
         ProxyOptions::Url(format!("http://u:{PASSWORD}@127.0.0.1:{}", Loopback::refusing_port()));
-    let builder = BlobCheckpointStore::builder("http://127.0.0.1:1", "checkpoints").proxy(proxy);
+    let builder = BlobCheckpointStore::builder("http://127.0.0.1:1", "checkpoints")
+        .credential(Credential::anonymous())
+        .proxy(proxy);
     check(&format!("{builder:?}"));
     let store = builder.build().unwrap().with_options(options());
     let text = errors_of(&store).await;

@@ -37,7 +37,9 @@ async fn texts_that_no_header_can_carry_are_refused() {
     assert!(PartitionOwnership::new(&group(), "0", "").is_err());
     for part in ["", ".", "..", "a/b", "a\nb"] {
         assert!(ConsumerGroup::new(part, "h", "g").is_err(), "{part:?}");
-        assert!(ConsumerGroup::new("n", part, "g").is_err(), "{part:?}");
+        // An event hub may have slashes in its name.
+        let is_refused = ConsumerGroup::new("n", part, "g").is_err();
+        assert_eq!(is_refused, part != "a/b", "{part:?}");
         assert!(ConsumerGroup::new("n", "h", part).is_err(), "{part:?}");
     }
 }
@@ -80,6 +82,7 @@ async fn accounts_containers_and_urls_are_refused_when_the_store_is_made() {
     made(URL, "checkpoints").unwrap();
     for hostname in ["", "a/b", "https://h", "u@h", "a b", "h:99999", "h:1O"] {
         let error = BlobCheckpointStore::builder(URL, "checkpoints")
+            .credential(Credential::anonymous())
             .secondary_hostname(hostname)
             .build()
             .unwrap_err();

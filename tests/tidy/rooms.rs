@@ -24,7 +24,7 @@ const PROTOCOL: &[(&str, &[&str])] = &[
     ("headers", &[]),
     ("response", &["date"]),
     ("operation", &["response"]),
-    ("auth", &["operation"]),
+    ("auth", &["date", "operation"]),
     ("address", &["auth"]),
     ("request", &["address", "auth", "headers", "operation"]),
     ("operations", &["headers", "operation", "response"]),

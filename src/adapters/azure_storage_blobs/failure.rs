@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use azure_core_0_21::error::{Error as SdkError, ErrorKind as SdkKind};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Applied, Error, ErrorKind};
 use crate::protocol::ServiceFailure;
 
 pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
@@ -14,7 +14,7 @@ pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
             // The SDK repeats without saying so: the conflict may be one with an earlier attempt of the same write.
             let is_conflict = answered.kind() == ErrorKind::ConditionNotMet;
             let unknown = is_write && (is_conflict || answered.may_have_been_applied());
-            return answered.into_error().with_outcome_unknown(unknown);
+            return answered.into_error().with_applied(Applied::unknown_if(unknown));
         }
         SdkKind::Io => ErrorKind::Network,
         // The answer came, but the SDK cannot read it.
@@ -24,12 +24,12 @@ pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
         }
         _ => ErrorKind::Other,
     };
-    Error::new(kind, "").with_source(causes(error)).with_outcome_unknown(is_write)
+    Error::new(kind, "").with_source(causes(error)).with_applied(Applied::unknown_if(is_write))
 }
 
 pub(super) fn timed_out(is_write: bool) -> Error {
     Error::new(ErrorKind::Timeout, "the time of the whole call is used up")
-        .with_outcome_unknown(is_write)
+        .with_applied(Applied::unknown_if(is_write))
 }
 
 /// The texts of an error and its causes, without what may be a SAS: errors of HTTP clients show URLs.

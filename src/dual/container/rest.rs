@@ -1,5 +1,6 @@
 //! The container of the Blob service: the one loop that sends, reads, and repeats.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::PageBody;
 use crate::protocol::{
     Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
@@ -117,7 +118,9 @@ impl RestContainer {
         let result = result.map_err(|error| {
             let error = error
                 .with_action(operation.name())
+                .with_container(self.container.as_str())
                 .with_outcome_unknown_if(operation.is_write() && progress.unknown);
+            let error = self.explain(operation, error);
             match operation.blob() {
                 Some(blob) => error.with_blob(blob),
                 None => error,
@@ -256,6 +259,27 @@ impl RestContainer {
             progress.deadline.saturating_duration_since(now),
             fastrand::f64(),
         )
+    }
+
+    /// Adds what is known of the cause, or what to do about it.
+    fn explain<O: Operation>(&self, operation: &O, error: Error) -> Error {
+        let hint = match (error.kind(), error.status(), self.credential.as_sas()) {
+            (ErrorKind::AccessDenied, _, Some(sas)) => sas
+                .explain_refusal(
+                    operation.name(),
+                    operation.sas_permissions(),
+                    self.transport.system_time(),
+                )
+                .map(Into::into),
+            (ErrorKind::ContainerNotFound, Some(404), _) => {
+                Some(Cow::Borrowed("`create_container_if_not_exists` creates it"))
+            }
+            _ => None,
+        };
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// Expected outcomes are no warning.

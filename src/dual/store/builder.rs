@@ -234,14 +234,18 @@ impl BlobCheckpointStoreBuilder {
     pub fn build(self) -> Result<BlobCheckpointStore> {
         self.store.check()?;
         self.rest.check()?;
-        let (endpoint, secondary, found) = self.account.parse()?;
-        let secondary = match &self.rest.secondary_hostname {
-            Some(hostname) => Some(endpoint.on_host(hostname)?),
-            None => secondary,
-        };
-        let credential = match self.credential {
-            Some(credential) if !(credential.is_anonymous() && self.account.is_url()) => credential,
-            _ => found.into(),
+        let name = ContainerName::new(&self.container_name)?;
+        let Location { endpoint, secondary, found } = self.account.parse()?;
+        let credential = choose_credential(self.credential, found, self.account.is_url())?;
+        let (account, sas) = (credential.account_name(), credential.as_sas());
+        let what = self.account.what();
+        let endpoint = endpoint.of_account(what, &name, account, sas)?;
+        let secondary = match (&self.rest.secondary_hostname, secondary) {
+            (Some(hostname), _) => Some(endpoint.on_host(hostname)?),
+            (None, Some(secondary)) => {
+                Some(secondary.of_account("BlobSecondaryEndpoint", &name, account, sas)?)
+            }
+            (None, None) => None,
         };
         let secure = endpoint.is_secure() && secondary.as_ref().is_none_or(Endpoint::is_secure);
         if credential.is_token() && !secure {
@@ -255,7 +259,7 @@ impl BlobCheckpointStoreBuilder {
             None => connect(&self.rest.transport, &endpoint, secondary.as_ref())?,
         };
         let container = RestContainer {
-            container: ContainerName::new(&self.container_name)?,
+            container: name,
             user_agent: self.rest.user_agent()?,
             api_version: self.rest.api_version,
             retry: self.rest.retry,
@@ -280,30 +284,66 @@ fn connect(
     default_transport(options, secure, endpoint.host())
 }
 
+/// What the URL or the connection string says.
+struct Location {
+    endpoint: Endpoint,
+    secondary: Option<Endpoint>,
+    found: StringCredential,
+}
+
+/// An explicit credential takes precedence; only a SAS in the URL is sent beside an anonymous one.
+fn choose_credential(
+    explicit: Option<Credential>,
+    found: StringCredential,
+    in_url: bool,
+) -> Result<Credential> {
+    match (explicit, found) {
+        (Some(credential), StringCredential::Missing) => Ok(credential),
+        (Some(credential), _) if !(credential.is_anonymous() && in_url) => Ok(credential),
+        (None, StringCredential::Missing) => Err(Error::new(
+            ErrorKind::Configuration,
+            if in_url {
+                "there is no credential: give one, a URL with a SAS, or `Credential::anonymous()`"
+            } else {
+                "the connection string has no AccountKey and no SharedAccessSignature; if it was not cut short, give a \
+                 credential beside it, or `Credential::anonymous()`"
+            },
+        )),
+        (_, found) => Ok(found.into()),
+    }
+}
+
 impl Account {
     fn is_url(&self) -> bool {
         matches!(self, Self::Url(_))
     }
 
-    fn parse(&self) -> Result<(Endpoint, Option<Endpoint>, StringCredential)> {
+    /// What errors call it.
+    fn what(&self) -> &'static str {
+        if self.is_url() { "account URL" } else { "BlobEndpoint" }
+    }
+
+    fn parse(&self) -> Result<Location> {
         match self {
             Self::Url(url) => {
-                let (endpoint, sas) = Endpoint::parse("account URL", url)?;
-                let found = sas.map_or(StringCredential::Anonymous, StringCredential::Sas);
-                Ok((endpoint, None, found))
+                let (endpoint, sas) = Endpoint::parse(self.what(), url)?;
+                let found = sas.map_or(StringCredential::Missing, StringCredential::Sas);
+                Ok(Location { endpoint, secondary: None, found })
             }
             Self::ConnectionString(text) => {
-                let parsed = ConnectionString::parse(text)?;
-                Ok((parsed.endpoint, parsed.secondary, parsed.credential))
+                let ConnectionString { endpoint, secondary, credential } =
+                    ConnectionString::parse(text)?;
+                Ok(Location { endpoint, secondary, found: credential })
             }
         }
     }
 }
 
+/// Neither the host nor the name of the container is shown before it was checked: a secret may stand in its place.
 impl fmt::Debug for BlobCheckpointStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlobCheckpointStoreBuilder")
-            .field("container_name", &self.container_name)
+            .field("container_name", &ContainerName::new(&self.container_name).ok())
             .field("credential", &self.credential)
             .field("store", &self.store)
             .field("rest", &self.rest)

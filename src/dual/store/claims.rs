@@ -9,7 +9,7 @@ use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{
     BlobWritten, CallContext, Condition, GetBlobProperties, PutBlob, SetBlobMetadata,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{ClaimOutcome, Claims, ETag, PartitionOwnership};
 use crate::records::metadata::{read_owner, write_owner};
 use crate::records::naming::BlobKind;
@@ -162,14 +162,14 @@ impl Claim<'_> {
         loop {
             let request = GetBlobProperties::new(&self.name, self.context);
             let seen = self.store.container().get_blob_properties(request).await;
-            let seen = seen.map_err(|error| error.with_outcome_unknown(true))?;
+            let seen = seen.map_err(|error| error.with_applied(Applied::Unknown))?;
             if read_owner(&seen.metadata) != self.owner_id {
                 return Ok(Won::No);
             }
             let answer = self.replace(&seen.etag).await;
             if !is_doubtful(&answer) || round == MAX_ROUNDS {
                 // A refusal says nothing about the earlier attempt.
-                return judge(answer).map_err(|error| error.with_outcome_unknown(true));
+                return judge(answer).map_err(|error| error.with_applied(Applied::Unknown));
             }
             round += 1;
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::runtime::map_concurrently;
 use super::{BlobCheckpointStore, by_surface, maybe_async};
 use crate::container::{BlobWritten, Condition, PutBlob, SetBlobMetadata};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, DeleteOutcome,
     ETag, KeepReason, Partitions, RunMode,
@@ -211,7 +211,7 @@ assert_eq!(changes.len(), 2);
         let (group, partition_id) = (checkpoint.group(), checkpoint.partition_id());
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let stored = self.read_stored(group, partition_id, &name, false, deadline).await;
-        let stored = stored.map_err(|error| error.with_outcome_unknown(true))?;
+        let stored = stored.map_err(|error| error.with_applied(Applied::Unknown))?;
         match stored.and_then(|stored| stored.read.ok()) {
             Some(stored) if stored.has_position_of(checkpoint) => Ok(stored),
             _ => Err(conflict),

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Endpoint;
 use crate::error::{Error, Result};
+use crate::model::is_invisible;
 use crate::protocol::auth::{AccountKey, SasToken, check_account_name};
 
 /// The [well-known account](https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key)
@@ -26,8 +27,25 @@ pub(crate) struct ConnectionString {
 pub(crate) enum StringCredential {
     AccountKey(AccountKey),
     Sas(SasToken),
-    Anonymous,
+    /// None: one has to be given beside the string, if only an anonymous one.
+    Missing,
 }
+
+/// Names of the keys that count, as Azure writes them.
+const NAMES: [&str; 9] = [
+    "AccountName",
+    "AccountKey",
+    "SharedAccessSignature",
+    "BlobEndpoint",
+    "BlobSecondaryEndpoint",
+    "DefaultEndpointsProtocol",
+    "EndpointSuffix",
+    "UseDevelopmentStorage",
+    "DevelopmentStorageProxyUri",
+];
+
+/// Keys of Event Hubs, Service Bus and IoT Hub, of which a storage account has none.
+const EVENT_HUBS: [&str; 4] = ["Endpoint", "EntityPath", "SharedAccessKey", "SharedAccessKeyName"];
 
 /// The keys that count; the others, such as `QueueEndpoint`, are other services' business.
 #[derive(Default)]
@@ -70,12 +88,17 @@ impl<'a> Settings<'a> {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 refused(format!("part {} is not of the form Name=Value", index + 1))
             })?;
-            if key.trim().is_empty() {
-                return Err(refused(format!("part {} has no name before '='", index + 1)));
-            }
-            if let Some(slot) = settings.slot(key.trim()) {
-                let value = value.trim();
-                *slot = (!value.is_empty()).then_some(value);
+            let (key, value) = (key.trim(), value.trim());
+            let fault = match settings.slot(key) {
+                Some(slot) => {
+                    *slot = (!value.is_empty()).then_some(value);
+                    None
+                }
+                // Passed over, it might leave the default host in place of the one that is meant.
+                None => fault_of_key(key),
+            };
+            if let Some(fault) = fault.or_else(|| fault_of_value(value)) {
+                return Err(refused(format!("part {}: {fault}", index + 1)));
             }
         }
         Ok(settings)
@@ -130,7 +153,13 @@ impl<'a> Settings<'a> {
         if protocol != "https" && protocol != "http" {
             return Err(refused("DefaultEndpointsProtocol must be \"https\" or \"http\""));
         }
-        let suffix = self.suffix.unwrap_or("core.windows.net");
+        let suffix = self.suffix.unwrap_or("core.windows.net").trim_end_matches('/');
+        // Its value is not named: it may be the key.
+        if !is_suffix(suffix) {
+            return Err(refused(
+                "EndpointSuffix must be the end of a host name, as in core.windows.net, without a dot before it",
+            ));
+        }
         Endpoint::parse("EndpointSuffix", &format!("{protocol}://{account}.blob.{suffix}"))
     }
 
@@ -142,11 +171,107 @@ impl<'a> Settings<'a> {
             }
             (None, Some(_), _) => Err(refused("it has an AccountKey but no AccountName")),
             (_, None, Some(sas)) => Ok(StringCredential::Sas(SasToken::new(sas)?)),
-            (_, None, None) => {
-                Ok(url_sas.map_or(StringCredential::Anonymous, StringCredential::Sas))
-            }
+            (_, None, None) => Ok(url_sas.map_or(StringCredential::Missing, StringCredential::Sas)),
         }
     }
+}
+
+/// The text around a connection string, by its beginning.
+const ENV_FILE: &str = "it looks like a line NAME=… of an .env file or a shell; give only the text after its first '='";
+
+/// What speaks against a key that is not one of those that count. Azure's own for other services are all letters.
+fn fault_of_key(key: &str) -> Option<String> {
+    if key.is_empty() {
+        return Some("it has no name before '='".to_owned());
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return Some(fault_of_letters(key).to_owned());
+    }
+    if EVENT_HUBS.iter().any(|name| key.eq_ignore_ascii_case(name)) {
+        return Some(
+            "this is a connection string of Event Hubs; the store needs that of the storage account, which begins \
+             with DefaultEndpointsProtocol or BlobEndpoint"
+                .to_owned(),
+        );
+    }
+    // Its own text is not named: it may be a part of a key.
+    misspelt(key).map(|name| format!("its name is not one of Azure's; is {name} meant?"))
+}
+
+fn fault_of_letters(key: &str) -> &'static str {
+    match key.chars().next() {
+        Some('"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’') => {
+            "it begins with a quote; give the text without quotes"
+        }
+        Some('{' | '[') => "it looks like JSON; give only the connection string in it",
+        _ if key.contains(is_invisible) => {
+            "its name has an invisible character, such as the byte order mark of a file; remove it"
+        }
+        _ if key.contains(['_', ' ', '$']) => ENV_FILE,
+        _ => "its name has other characters than letters",
+    }
+}
+
+/// A pair inside a value: what stands before it is the name of a variable, or there is no ';' between two pairs.
+fn fault_of_value(value: &str) -> Option<String> {
+    let (inner, _) = value.rsplit_once('=')?;
+    let inner = inner.to_ascii_lowercase();
+    let begins = |name: &str| inner.split('=').any(|part| part.ends_with(name));
+    let has_pair = NAMES.iter().any(|name| begins(&name.to_ascii_lowercase()));
+    // A SAS in a URL has pairs of its own, none of these.
+    has_pair.then(|| {
+        format!("its value has a pair Name=Value in it; {ENV_FILE}, or put a ';' before the pair")
+    })
+}
+
+/// The name that is meant by one that is only near it.
+fn misspelt(key: &str) -> Option<&'static str> {
+    const NEAR: usize = 2;
+    if is_endpoint_of_another(key) {
+        return None;
+    }
+    let key = key.to_ascii_lowercase();
+    let near = |name: &&&str| distance(&key, &name.to_ascii_lowercase()) <= NEAR;
+    // Words that only stand in the names of what decides the host.
+    let words = [
+        ("blob", "BlobEndpoint"),
+        ("suffix", "EndpointSuffix"),
+        ("protocol", "DefaultEndpointsProtocol"),
+    ];
+    let by_word = || words.into_iter().find(|(word, _)| key.contains(word)).map(|(_, name)| name);
+    NAMES.iter().find(near).copied().or_else(by_word)
+}
+
+/// `QueueEndpoint` and its like, whose names are near ours.
+fn is_endpoint_of_another(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let service =
+        key.strip_suffix("endpoint").map(|key| key.strip_suffix("secondary").unwrap_or(key));
+    service.is_some_and(|service| ["queue", "table", "file", "dfs", "web"].contains(&service))
+}
+
+/// How many letters have to be inserted, removed or replaced to make one text the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, of_other) in other.bytes().enumerate() {
+            let replaced = diagonal + usize::from(letter != of_other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Labels of a host name, with a port if need be.
+fn is_suffix(text: &str) -> bool {
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=63).contains(&label.len()) && label.bytes().all(plain)
+    };
+    host.split('.').all(is_label) && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 fn refused(fault: impl AsRef<str>) -> Error {
@@ -182,7 +307,7 @@ mod tests {
             parse("ACCOUNTNAME=one;accountname=two;blobsecondaryendpoint=https://s.example/");
         assert_eq!(parsed.endpoint.to_string(), "https://two.blob.core.windows.net");
         assert_eq!(parsed.secondary.unwrap().to_string(), "https://s.example");
-        assert!(matches!(parsed.credential, StringCredential::Anonymous));
+        assert!(matches!(parsed.credential, StringCredential::Missing));
     }
 
     #[test]
@@ -233,7 +358,133 @@ mod tests {
         }
     }
 
+    const GOOD: &str = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0a2V5;EndpointSuffix=core.usgovcloudapi.net";
+
+    /// Each of them would leave the public cloud, or another account, in place of the host that is meant.
+    #[test]
+    fn what_wraps_a_connection_string_is_refused() {
+        for (wrapped, part) in [
+            (format!("\"{GOOD}\""), "quote"),
+            (format!("'{GOOD}'"), "quote"),
+            (format!("“{GOOD}”"), "quote"),
+            (format!("\u{feff}{GOOD}"), "invisible"),
+            (format!("\u{200b}{GOOD}"), "invisible"),
+            (format!(" \u{feff} {GOOD}"), "invisible"),
+            (format!("AZURE_STORAGE_CONNECTION_STRING={GOOD}"), ".env"),
+            (format!("export CONNECTION={GOOD}"), ".env"),
+            (format!("CONNECTION={GOOD}"), ".env"),
+            (format!("CONNECTION=\"{GOOD}\""), ".env"),
+            (format!("$env:CONNECTION='{GOOD}'"), ".env"),
+            (format!("{{\"connection\": \"{GOOD}\"}}"), "JSON"),
+            (format!("connection: {GOOD}"), ".env"),
+            ("Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=k;SharedAccessKey=c2VjcmV0".into(), "Event Hubs"),
+        ] {
+            let error = ConnectionString::parse(&wrapped).expect_err(&wrapped).to_string();
+            assert!(error.contains("part 1") && error.contains(part), "{wrapped}: {error}");
+            assert!(!error.contains("c2Vj"), "{error}");
+        }
+    }
+
+    #[test]
+    fn pairs_that_run_together_are_refused() {
+        for text in [
+            "AccountName=a;AccountKey=c2VjcmV0EndpointSuffix=a.example",
+            "AccountName=a;SharedAccessSignature=sig=c2VjcmV0 endpointsuffix=a.example",
+            "QueueEndpoint=https://a/ BlobEndpoint=https://c2VjcmV0.example;AccountName=a",
+        ] {
+            let error = ConnectionString::parse(text).expect_err(text).to_string();
+            assert!(
+                error.contains("a pair Name=Value in it") && !error.contains("c2Vj"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn misspelt_names_are_refused() {
+        for (key, meant) in [
+            ("BlobEndpint", "BlobEndpoint"),
+            ("BlobEndpoints", "BlobEndpoint"),
+            ("BlobServiceUri", "BlobEndpoint"),
+            ("PrimaryBlobEndpoint", "BlobEndpoint"),
+            ("BlobSecondaryEndpont", "BlobSecondaryEndpoint"),
+            ("EndpointSufix", "EndpointSuffix"),
+            ("EndpointsSuffix", "EndpointSuffix"),
+            ("StorageSuffix", "EndpointSuffix"),
+            ("DefaultEndpointProtocol", "DefaultEndpointsProtocol"),
+            ("AcountName", "AccountName"),
+            ("AccuontKey", "AccountKey"),
+            ("SharedAccessSignatur", "SharedAccessSignature"),
+        ] {
+            let text =
+                format!("AccountName=acct;AccountKey=c2VjcmV0;{key}=https://c2VjcmV0.example");
+            let error = ConnectionString::parse(&text).expect_err(key).to_string();
+            assert!(error.contains("part 3") && error.contains(meant), "{key}: {error}");
+            assert!(!error.contains("c2Vj"), "{error}");
+        }
+        for key in
+            ["QueueEndpoint", "TableSecondaryEndpoint", "FileEndpoint", "DfsEndpoint", "Whatever"]
+        {
+            let text = format!("AccountName=acct;AccountKey=c2VjcmV0;{key}=https://other.example/");
+            let endpoint = parse(&text).endpoint.to_string();
+            assert_eq!(endpoint, "https://acct.blob.core.windows.net", "{key}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_is_the_end_of_a_host_name() {
+        for suffix in
+            ["core.usgovcloudapi.net", "core.usgovcloudapi.net/", "localhost:10000", "a_b.example"]
+        {
+            assert!(
+                ConnectionString::parse(&format!("AccountName=a;EndpointSuffix={suffix}")).is_ok()
+            );
+        }
+        for suffix in [
+            ".core.windows.net",
+            "core..windows.net",
+            "core.windows.net.",
+            "https://core.windows.net",
+            "core.windows.net/path",
+            "core.windows.net\u{200b}",
+            "S0VZc2VjcmV0S0VZ+/8=",
+            &format!("c2VjcmV0{}", "x".repeat(80)),
+            "a:b",
+            "a?sig=c2VjcmV0",
+        ] {
+            let text = format!("AccountName=a;EndpointSuffix={suffix}");
+            let error = ConnectionString::parse(&text).expect_err(suffix).to_string();
+            assert!(error.contains("EndpointSuffix must be") && !error.contains("c2Vj"), "{error}");
+        }
+    }
+
+    #[test]
+    fn distances_between_names() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("ab", "ba", 2),
+            ("kitten", "sitting", 3),
+            ("abc", "abc", 0),
+        ] {
+            assert_eq!((distance(one, other), distance(other, one)), (expected, expected));
+        }
+    }
+
     proptest! {
+        /// Whatever stands before the first name, no other host than the one that is meant is ever asked.
+        #[test]
+        fn what_stands_before_the_first_name_asks_no_other_host(before in "\\PC{1,12}") {
+            if let Ok(parsed) = ConnectionString::parse(&format!("{before}{GOOD}")) {
+                prop_assert_eq!(parsed.endpoint.to_string(), "https://acct.blob.core.usgovcloudapi.net");
+            }
+            let moved = GOOD.replace("EndpointSuffix", &format!("{before}EndpointSuffix"));
+            if let Ok(parsed) = ConnectionString::parse(&moved) {
+                let host = parsed.endpoint.to_string();
+                prop_assert_eq!(host, "https://acct.blob.core.usgovcloudapi.net");
+            }
+        }
+
         #[test]
         fn any_text_is_parsed_or_refused(text in "\\PC{0,80}") {
             let _ = ConnectionString::parse(&text);
@@ -312,7 +563,7 @@ mod tests {
                 StringCredential::Sas(read) => {
                     prop_assert_eq!((Some(read.as_query()), key), (sas.as_deref(), None));
                 }
-                StringCredential::Anonymous => prop_assert_eq!((sas, key), (None, None)),
+                StringCredential::Missing => prop_assert_eq!((sas, key), (None, None)),
             }
         }
     }

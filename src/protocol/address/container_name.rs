@@ -1,6 +1,7 @@
 //! The name of a container.
 
 use crate::error::{Error, Result};
+use crate::model::may_be_secret;
 
 /// The name of a container, checked by
 /// [the service's rules](https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata).
@@ -22,7 +23,7 @@ impl ContainerName {
         };
         // What does not look like a name may be a secret in the wrong place.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let is_plain = name.len() <= 63 && name.bytes().all(plain);
+        let is_plain = name.len() <= 63 && name.bytes().all(plain) && !may_be_secret(name);
         let shown = if is_plain { format!(" {name:?}") } else { String::new() };
         Err(Error::invalid_input(format!("container name{shown}: {fault}")))
     }

@@ -66,6 +66,9 @@ impl Endpoint {
         if !has_valid_port(&authority) {
             return Err(refused("what follows the host is not a port from 0 to 65535"));
         }
+        if let Some(fault) = fault_of_host(authority.host()) {
+            return Err(refused(fault));
+        }
         let base_path = uri.path().trim_end_matches('/');
         if !base_path.split('/').skip(1).all(is_plain_segment) {
             return Err(refused(
@@ -95,12 +98,59 @@ impl Endpoint {
             Some(authority)
                 if authority.as_str() == hostname
                     && hostname.chars().all(is_plain)
-                    && has_valid_port(authority) =>
+                    && has_valid_port(authority)
+                    && fault_of_host(authority.host()).is_none() =>
             {
                 Ok(Self { authority: authority.clone(), ..self.clone() })
             }
             _ => Err(refused()),
         }
+    }
+
+    /// The endpoint of the account where the URL named the container, too, as the SAS URL of a container does.
+    ///
+    /// Left alone, the container's name would stand twice in every path: writes would go to blobs that no list shows.
+    /// `account` is the name in the credential and `sas` what the URL has, if there are any.
+    pub(crate) fn of_account(
+        mut self,
+        what: &str,
+        container: &ContainerName,
+        account: Option<&str>,
+        sas: Option<&SasToken>,
+    ) -> Result<Self> {
+        let segments: Vec<_> = self.base_path.split('/').skip(1).collect();
+        let Some(last) = segments.last() else { return Ok(self) };
+        if segments.len() == 1 && account == Some(*last) {
+            return Ok(self);
+        }
+        let may_be_container =
+            segments.len() > 1 || self.host_names_account() || self.has_domain_name();
+        let most = if self.host_names_account() { 1 } else { 2 };
+        if may_be_container && segments.len() <= most && *last == container.as_str() {
+            let end = self.base_path.len() - last.len() - 1;
+            self.base_path.truncate(end);
+            return Ok(self);
+        }
+        let of_one_container = segments.len() > 1 && sas.is_some_and(SasToken::is_of_one_container);
+        if self.host_names_account() || of_one_container {
+            let (url, container) = (crate::model::shown(&self.to_string()), container.as_str());
+            return Err(Error::invalid_input(format!(
+                "{what}{url}: its path is neither that of the account nor that of the container {container:?}, which \
+                 the store is to use; give the URL of the account, or of that container"
+            )));
+        }
+        Ok(self)
+    }
+
+    /// Whether the host is `{account}.blob.…`, so that the path cannot be the account.
+    fn host_names_account(&self) -> bool {
+        self.host().split('.').skip(1).any(|label| label.eq_ignore_ascii_case("blob"))
+    }
+
+    /// Neither an address nor a name of the local network, where emulators are, with the account in the path.
+    fn has_domain_name(&self) -> bool {
+        let host = self.host();
+        host.contains('.') && host.bytes().any(|byte| byte.is_ascii_alphabetic())
     }
 
     pub(crate) fn is_secure(&self) -> bool {
@@ -147,12 +197,35 @@ fn shown(url: &str) -> String {
         return String::new();
     }
     let end = url.find(|letter| !is_plain(letter)).unwrap_or(url.len());
-    format!(" {:?}", &url[..end])
+    crate::model::shown(&url[..end])
 }
 
 /// What stands in the host and the path of a URL.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-._~:/%[]".contains(letter)
+}
+
+/// What speaks against a host, beyond its characters.
+fn fault_of_host(host: &str) -> Option<&'static str> {
+    // Those of the other services of an account; the Blob service is not there.
+    const OTHERS: [&str; 5] = ["queue", "table", "file", "dfs", "web"];
+    let labels: Vec<_> = host.split('.').collect();
+    let is = |index: usize, name: &str| {
+        labels.get(index).is_some_and(|label| label.eq_ignore_ascii_case(name))
+    };
+    if labels[0].is_empty() || labels.windows(2).any(|pair| pair[0].is_empty()) {
+        Some("a host has no empty part before a '.'")
+    } else if (1..labels.len()).any(|index| is(index, "servicebus")) {
+        Some(
+            "it is a namespace of Event Hubs; the storage account is at another host, as in https://contoso.blob.core.windows.net",
+        )
+    } else if is(2, "core") && OTHERS.iter().any(|name| is(1, name)) {
+        Some(
+            "it is another service of the account; give the host of its Blob service, as in https://contoso.blob.core.windows.net",
+        )
+    } else {
+        None
+    }
 }
 
 /// The clients do not agree on a port that is none: one takes the scheme's.
@@ -214,6 +287,75 @@ mod tests {
     }
 
     #[test]
+    fn the_url_of_the_container_is_understood() {
+        const AZURE: &str = "https://acct.blob.core.windows.net";
+        let container = ContainerName::new("con").unwrap();
+        let account_of = |url: &str, account: Option<&str>| {
+            let (endpoint, sas) = parse(url).unwrap();
+            endpoint
+                .of_account("account URL", &container, account, sas.as_ref())
+                .map(|it| it.to_string())
+        };
+        for (url, expected) in [
+            (AZURE, AZURE),
+            (&format!("{AZURE}/con"), AZURE),
+            (&format!("{AZURE}/con/?sr=c&sig=a"), AZURE),
+            (&format!("{AZURE}?sr=c&sig=a"), AZURE),
+            ("http://127.0.0.1:10000/acct", "http://127.0.0.1:10000/acct"),
+            ("http://127.0.0.1:10000/acct?sr=c&sig=a", "http://127.0.0.1:10000/acct"),
+            ("http://127.0.0.1:10000/acct/con?sr=c&sig=a", "http://127.0.0.1:10000/acct"),
+            ("http://azurite:10000/acct/con", "http://azurite:10000/acct"),
+            // An emulator's account may have the name of the container.
+            ("http://azurite:10000/con", "http://azurite:10000/con"),
+            ("http://[::1]:10000/con", "http://[::1]:10000/con"),
+            ("https://blobs.contoso.example/con", "https://blobs.contoso.example"),
+            ("https://gateway.example/storage", "https://gateway.example/storage"),
+            ("https://gateway.example/a/b", "https://gateway.example/a/b"),
+        ] {
+            assert_eq!(account_of(url, None).unwrap(), expected, "{url}");
+        }
+        let same = account_of("https://azurite.svc.example/con", Some("con")).unwrap();
+        assert_eq!(
+            same, "https://azurite.svc.example/con",
+            "the account has the name of the container"
+        );
+        for url in [
+            &format!("{AZURE}/other"),
+            &format!("{AZURE}/con/blob"),
+            &format!("{AZURE}/other/con?sr=b&sig=secret"),
+            "http://127.0.0.1:10000/acct/other?sr=c&sig=secret",
+        ] {
+            let error = account_of(url, None).unwrap_err().to_string();
+            assert!(error.contains("\"con\"") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_other_services_are_refused() {
+        for (url, part) in [
+            ("https://contoso.servicebus.windows.net", "Event Hubs"),
+            ("https://contoso.servicebus.chinacloudapi.cn/", "Event Hubs"),
+            ("https://acct.queue.core.windows.net", "another service"),
+            ("https://acct.dfs.core.windows.net/", "another service"),
+            ("https://.blob.core.windows.net", "empty part"),
+            ("https://acct.blob..core.windows.net", "empty part"),
+        ] {
+            let error = parse(url).unwrap_err().to_string();
+            assert!(error.contains(part), "{url}: {error}");
+            let host = url.trim_start_matches("https://").trim_end_matches('/');
+            let (endpoint, _) = parse("https://a/").unwrap();
+            assert!(endpoint.on_host(host).is_err(), "{host}");
+        }
+        for url in [
+            "https://servicebus.example",
+            "https://queue.example",
+            "https://a.blob.core.windows.net.",
+        ] {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
     fn faults_are_named_and_secrets_are_not() {
         for url in [
             "",
@@ -242,6 +384,7 @@ mod tests {
             "https://a AccountKey=secret",
             "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=secret",
             "secret",
+            "https://a/S0VZsecretsecretsecret0VZsecret0VZ=",
         ] {
             let error = parse(url).unwrap_err().to_string();
             assert!(error.contains("account URL") && !error.contains("secret"), "{url}: {error}");

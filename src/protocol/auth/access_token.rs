@@ -40,7 +40,10 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Takes a token as the identity service gave it.
+    /// Takes a token as the identity service gave it, blanks and line breaks at its ends aside.
+    ///
+    /// A token that is blank or has characters beyond printable ASCII, such as the byte order mark of a file, is refused
+    /// with [`ErrorKind::Credential`] before anything is sent.
     pub fn new(secret: impl Into<String>, expires_on: SystemTime) -> Self {
         Self { secret: Zeroizing::new(secret.into()), expires_on }
     }
@@ -51,10 +54,24 @@ impl AccessToken {
     }
 
     /// The `Authorization` value.
+    ///
+    /// The clients do not agree on bytes beyond ASCII: one sends them, the other fails after it may have sent some.
     pub(crate) fn bearer(&self) -> Result<HeaderValue> {
-        let text = Zeroizing::new(format!("Bearer {}", self.secret.trim()));
-        let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| Error::new(ErrorKind::Credential, "the token cannot stand in a header"))?;
+        let refused = |fault: &str| {
+            Error::new(
+                ErrorKind::Credential,
+                format!("the token cannot be sent in a header: {fault}"),
+            )
+        };
+        let secret = self.secret.trim();
+        if secret.is_empty() {
+            return Err(refused("it is blank"));
+        }
+        if let Some(found) = crate::model::unprintable(secret) {
+            return Err(refused(&found));
+        }
+        let text = Zeroizing::new(format!("Bearer {secret}"));
+        let mut value = HeaderValue::from_str(&text).map_err(|_| refused("it is not ASCII"))?;
         value.set_sensitive(true);
         Ok(value)
     }

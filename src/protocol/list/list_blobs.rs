@@ -37,6 +37,10 @@ impl Operation for ListBlobs<'_> {
         self.context
     }
 
+    fn sas_permissions(&self) -> &'static str {
+        "l"
+    }
+
     fn is_write(&self) -> bool {
         false
     }

@@ -25,6 +25,10 @@ impl Operation for CreateContainer<'_> {
         None
     }
 
+    fn sas_permissions(&self) -> &'static str {
+        ""
+    }
+
     fn context(&self) -> CallContext<'_> {
         self.context
     }

@@ -24,6 +24,10 @@ impl Operation for DeleteBlob<'_> {
         Some(self.name)
     }
 
+    fn sas_permissions(&self) -> &'static str {
+        "d"
+    }
+
     fn context(&self) -> CallContext<'_> {
         self.context
     }

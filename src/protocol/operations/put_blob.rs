@@ -3,7 +3,7 @@
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method};
 
-use crate::container::{BlobWritten, CallContext, PutBlob};
+use crate::container::{BlobWritten, CallContext, Condition, PutBlob};
 use crate::error::Result;
 use crate::protocol::headers::{insert_condition, insert_empty_body, insert_metadata};
 use crate::protocol::operation::Operation;
@@ -29,6 +29,13 @@ impl Operation for PutBlob<'_> {
 
     fn context(&self) -> CallContext<'_> {
         self.context
+    }
+
+    fn sas_permissions(&self) -> &'static str {
+        match self.condition {
+            Condition::NotExists => "cw",
+            _ => "w",
+        }
     }
 
     fn headers(&self, headers: &mut HeaderMap) -> Result<()> {

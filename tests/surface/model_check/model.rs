@@ -8,7 +8,7 @@ use eventhub_checkpointstore::{ClaimOutcome, Error, PartitionOwnership, RetryOpt
 use super::direct::Direct;
 use super::expected::{Expected, ExpectedBehindFence};
 use super::steps::{Action, FaultKind, Intrusion, OWNERS, PARTITIONS, Step};
-use super::subject::{BlobCheckpointStore, FencedCheckpointStore};
+use super::subject::{BlobCheckpointStore, Credential, FencedCheckpointStore};
 use super::support::blob_service::BlobService;
 use super::{checkpoint, group, maybe_async, ownership};
 
@@ -63,6 +63,7 @@ impl Model {
     pub fn new() -> Self {
         let direct = Direct::new(BlobService::new("checkpoints"));
         let store = BlobCheckpointStore::builder("http://service", "checkpoints")
+            .credential(Credential::anonymous())
             .transport(direct.clone())
             .retry(RetryOptions::default().with_max_retries(2))
             // Faults are counted by requests, which have to come in one order.

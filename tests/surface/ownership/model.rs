@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPositions;
 use eventhub_checkpointstore::{
-    Checkpoint, CheckpointUpdate, ClaimOutcome, Claims, ConsumerGroup, Error, ErrorKind, Listing,
-    PartitionOwnership,
+    Applied, Checkpoint, CheckpointUpdate, ClaimOutcome, Claims, ConsumerGroup, Error, ErrorKind,
+    Listing, PartitionOwnership,
 };
 
 use super::super::subject::{BlobCheckpointStore, CheckpointStore, OwnershipManager};
@@ -195,7 +195,7 @@ fn failed() -> Error {
 }
 
 fn in_doubt(ownership: &PartitionOwnership) -> ClaimOutcome {
-    ClaimOutcome::Failed(ownership.clone(), failed().with_outcome_unknown(true))
+    ClaimOutcome::Failed(ownership.clone(), failed().with_applied(Applied::Unknown))
 }
 
 struct ModelStore {
