@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eventhub_checkpointstore::{
-    Checkpoint, ConsumerGroup, SendOptions, TransportError, checkpointstoreblob as blocking,
+    Checkpoint, ConsumerGroup, SendLimits, TransportError, checkpointstoreblob as blocking,
     checkpointstoreblob_aio as aio,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,7 +35,7 @@ impl blocking::Transport for PlainSockets {
     fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let (host, port) = host_and_port(&request)?;
         let deadline = Instant::now() + options.timeout;
@@ -111,7 +111,7 @@ impl aio::Transport for PlainAsyncSockets {
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let exchange = async {
             // Looks the name up in a thread, so that no other task waits.
@@ -158,10 +158,7 @@ fn to_bytes(request: &http::Request<Bytes>) -> Vec<u8> {
     bytes
 }
 
-fn from_bytes(
-    bytes: &[u8],
-    options: &SendOptions,
-) -> Result<http::Response<Bytes>, TransportError> {
+fn from_bytes(bytes: &[u8], options: &SendLimits) -> Result<http::Response<Bytes>, TransportError> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let end = end.ok_or_else(|| TransportError::network("the connection broke"))?;
     let head = std::str::from_utf8(&bytes[..end]).map_err(TransportError::invalid_response)?;

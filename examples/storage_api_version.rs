@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
 use eventhub_checkpointstore::{
-    ApiVersion, ConsumerGroup, PartitionOwnership, SendOptions, TransportError,
+    ApiVersion, ConsumerGroup, PartitionOwnership, SendLimits, TransportError,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +47,7 @@ impl Transport for ShowOnly {
     fn send(
         &self,
         request: http::Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         println!("{} {}", request.method(), request.uri());
         // Only these: `authorization` would be a signature.

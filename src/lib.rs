@@ -138,7 +138,7 @@ pub mod checkpointstoreblob_aio;
 #[cfg(feature = "blocking")]
 pub mod checkpointstoreblob;
 
-pub use container::call::RequestOptions;
+pub use container::call::CallOptions;
 pub use container::memory::MemoryContainer;
 pub use error::{Applied, Error, ErrorKind, Result};
 pub use model::{
@@ -153,7 +153,7 @@ pub use protocol::{AccessToken, AccountKey, ApiVersion, RetryOptions, SasToken, 
 pub use records::legacy::LegacyLayout;
 pub use records::naming::NameCase;
 pub use transport::{
-    BodyReader, ProxyOptions, SendOptions, TlsBackend, TransportError, TransportErrorKind,
+    BodySink, ProxyOptions, SendLimits, TlsBackend, TransportError, TransportErrorKind,
 };
 
 /// Pages beside the reference.

@@ -23,7 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
 use eventhub_checkpointstore::{
-    Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership, RequestOptions,
+    CallOptions, Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership,
     checkpointstoreblob as blocking, checkpointstoreblob_aio as aio,
 };
 
@@ -248,7 +248,7 @@ fn a_broken_credential_fails_in_time_and_again() {
 fn a_token_may_not_take_longer_than_the_call_that_needs_it() {
     let server = serve();
     let credential = RuntimeThreadCredential::start(fake(Behaviour::Hang)).unwrap();
-    let options = RequestOptions::new().timeout(Duration::from_millis(50));
+    let options = CallOptions::new().with_timeout(Duration::from_millis(50));
     let store = blocking_store(&server, credential).with_options(options);
     let started = Instant::now();
     let error = store.list_checkpoints(&group()).unwrap_err();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob_aio::async_trait;
 use eventhub_checkpointstore::{
-    SendOptions, TransportError, checkpointstoreblob, checkpointstoreblob_aio,
+    SendLimits, TransportError, checkpointstoreblob, checkpointstoreblob_aio,
 };
 
 use crate::measure::{in_turns, middle_of, miss};
@@ -52,7 +52,7 @@ impl checkpointstoreblob::Transport for Instant {
     fn send(
         &self,
         request: http::Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         Ok(self.answer(request))
     }
@@ -67,7 +67,7 @@ impl checkpointstoreblob_aio::Transport for Instant {
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         Ok(self.answer(request))
     }

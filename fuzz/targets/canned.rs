@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
-use eventhub_checkpointstore::{BodyReader, ConsumerGroup, SendOptions, TransportError};
+use eventhub_checkpointstore::{BodySink, ConsumerGroup, SendLimits, TransportError};
 use http::{Request, Response};
 
 /// Answers each request alike, and remembers their targets.
@@ -35,7 +35,7 @@ impl Transport for Canned {
     fn send(
         &self,
         request: Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<Response<Bytes>, TransportError> {
         let mut targets = self.targets.lock().expect("the lock");
         targets.push(request.uri().to_string());
@@ -48,11 +48,11 @@ impl Transport for Canned {
     fn send_streamed(
         &self,
         request: Request<Bytes>,
-        options: &SendOptions,
-        reader: &mut dyn BodyReader,
+        options: &SendLimits,
+        sink: &mut dyn BodySink,
     ) -> Result<Response<()>, TransportError> {
         let (head, body) = self.send(request, options)?.into_parts();
-        body.chunks(self.piece).for_each(|piece| reader.take_in(head.status, piece));
+        body.chunks(self.piece).for_each(|piece| sink.write(head.status, piece));
         Ok(Response::from_parts(head, ()))
     }
 

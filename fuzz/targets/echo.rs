@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob::Transport;
-use eventhub_checkpointstore::{SendOptions, TransportError};
+use eventhub_checkpointstore::{SendLimits, TransportError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use percent_encoding::percent_decode_str;
 
@@ -59,7 +59,7 @@ impl Transport for Echo {
     fn send(
         &self,
         request: Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<Response<Bytes>, TransportError> {
         let mut stored = self.0.lock().expect("the lock");
         let mut answer = match *request.method() {

@@ -126,7 +126,7 @@ impl Transport for super::UreqTransport {
     fn send(
         &self,
         request: http::Request<bytes::Bytes>,
-        options: &crate::transport::SendOptions,
+        options: &crate::transport::SendLimits,
     ) -> Result<http::Response<bytes::Bytes>, crate::transport::TransportError> {
         Self::send(self, request, options)
     }
@@ -134,8 +134,8 @@ impl Transport for super::UreqTransport {
     fn send_streamed(
         &self,
         request: http::Request<bytes::Bytes>,
-        options: &crate::transport::SendOptions,
-        reader: &mut dyn crate::transport::BodyReader,
+        options: &crate::transport::SendLimits,
+        reader: &mut dyn crate::transport::BodySink,
     ) -> Result<http::Response<()>, crate::transport::TransportError> {
         Self::send_streamed(self, request, options, reader)
     }

@@ -112,7 +112,7 @@ impl Transport for super::ReqwestTransport {
     async fn send(
         &self,
         request: http::Request<bytes::Bytes>,
-        options: &crate::transport::SendOptions,
+        options: &crate::transport::SendLimits,
     ) -> Result<http::Response<bytes::Bytes>, crate::transport::TransportError> {
         Self::send(self, request, options).await
     }
@@ -120,8 +120,8 @@ impl Transport for super::ReqwestTransport {
     async fn send_streamed(
         &self,
         request: http::Request<bytes::Bytes>,
-        options: &crate::transport::SendOptions,
-        reader: &mut dyn crate::transport::BodyReader,
+        options: &crate::transport::SendLimits,
+        reader: &mut dyn crate::transport::BodySink,
     ) -> Result<http::Response<()>, crate::transport::TransportError> {
         Self::send_streamed(self, request, options, reader).await
     }

@@ -10,16 +10,16 @@ use crate::error::{Error, Result};
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use eventhub_checkpointstore::RequestOptions;
+/// use eventhub_checkpointstore::CallOptions;
 ///
-/// let options = RequestOptions::new()
-///     .timeout(Duration::from_secs(5))
-///     .max_retries(1)
-///     .header("x-correlation", "abc")?;
+/// let options = CallOptions::new()
+///     .with_timeout(Duration::from_secs(5))
+///     .with_max_retries(1)
+///     .with_header("x-correlation", "abc")?;
 /// # Ok::<(), eventhub_checkpointstore::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct RequestOptions {
+pub struct CallOptions {
     timeout: Option<Duration>,
     max_retries: Option<u32>,
     headers: HeaderMap,
@@ -46,20 +46,20 @@ const RESERVED: [&str; 15] = [
 ];
 const RESERVED_PREFIX: &str = "x-ms-";
 
-impl RequestOptions {
+impl CallOptions {
     /// No option set: the store's own options count.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Limits the whole call: all attempts, all pages of a list, all claims of a batch.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// Limits how often a request is repeated; 0 makes one attempt.
-    pub fn max_retries(mut self, max_retries: u32) -> Self {
+    pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = Some(max_retries);
         self
     }
@@ -71,7 +71,7 @@ impl RequestOptions {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value cannot stand in a
     /// header, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
     /// `x-ms-…`).
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
             let shown = crate::model::shown(name);
             Error::invalid_input(format!("header name{shown}: it is not an HTTP token"))
@@ -107,7 +107,7 @@ impl RequestOptions {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, longer than
     /// [1,024 characters](https://learn.microsoft.com/rest/api/storageservices/common-request-and-response-headers),
     /// or not printable ASCII.
-    pub fn client_request_id(mut self, id: &str) -> Result<Self> {
+    pub fn with_client_request_id(mut self, id: &str) -> Result<Self> {
         crate::model::check_header_text("client request id", id)?;
         if id.is_empty() || id.len() > 1024 {
             return Err(Error::invalid_input(format!(
@@ -122,22 +122,22 @@ impl RequestOptions {
     }
 
     /// The limit of the whole call, if one was set.
-    pub fn get_timeout(&self) -> Option<Duration> {
+    pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
     /// The limit of repetitions, if one was set.
-    pub fn get_max_retries(&self) -> Option<u32> {
+    pub fn max_retries(&self) -> Option<u32> {
         self.max_retries
     }
 
     /// The additional headers.
-    pub fn get_headers(&self) -> &HeaderMap {
+    pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
     /// The client request id, if one was set.
-    pub fn get_client_request_id(&self) -> Option<&HeaderValue> {
+    pub fn client_request_id(&self) -> Option<&HeaderValue> {
         self.client_request_id.as_ref()
     }
 }
@@ -149,12 +149,12 @@ pub struct CallContext<'a> {
     /// When the whole call must have ended, if it is limited.
     pub deadline: Option<Instant>,
     /// The options that the caller gave.
-    pub options: &'a RequestOptions,
+    pub options: &'a CallOptions,
 }
 
 impl<'a> CallContext<'a> {
     /// A context without a limit.
-    pub fn new(options: &'a RequestOptions) -> Self {
+    pub fn new(options: &'a CallOptions) -> Self {
         Self { deadline: None, options }
     }
 
@@ -183,21 +183,21 @@ mod tests {
             "bad name",
             "",
         ] {
-            let error = RequestOptions::new().header(name, "v").unwrap_err();
+            let error = CallOptions::new().with_header(name, "v").unwrap_err();
             assert!(error.to_string().contains(&name.to_lowercase()), "{error}");
         }
-        let error = RequestOptions::new().header("x-a", "secret\r\n").unwrap_err();
+        let error = CallOptions::new().with_header("x-a", "secret\r\n").unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
         for value in ["\u{feff}secret", "secré", "a\tb", "a\u{7f}"] {
-            let error = RequestOptions::new().header("x-a", value).unwrap_err().to_string();
+            let error = CallOptions::new().with_header("x-a", value).unwrap_err().to_string();
             assert!(error.contains("U+") && !error.contains("secr"), "{error}");
         }
     }
 
     #[test]
     fn a_client_request_id_is_checked() {
-        assert!(RequestOptions::new().client_request_id("").is_err());
-        assert!(RequestOptions::new().client_request_id(&"x".repeat(1025)).is_err());
-        assert!(RequestOptions::new().client_request_id("abc").is_ok());
+        assert!(CallOptions::new().with_client_request_id("").is_err());
+        assert!(CallOptions::new().with_client_request_id(&"x".repeat(1025)).is_err());
+        assert!(CallOptions::new().with_client_request_id("abc").is_ok());
     }
 }

@@ -248,7 +248,7 @@ mod tests {
 
     use super::*;
     use crate::container::CallContext;
-    use crate::container::call::RequestOptions;
+    use crate::container::call::CallOptions;
 
     /// Writes into the container that it is shown.
     struct Writer {
@@ -274,7 +274,7 @@ mod tests {
             let mut writer = Writer { container: MemoryContainer::new(), seen: Vec::new() };
             let container = writer.container.clone();
             container.put_content("a", "").unwrap();
-            let options = RequestOptions::new();
+            let options = CallOptions::new();
             let request = ListBlobs::new("", None, CallContext::new(&options));
             let listed = container.list(&request, &mut writer);
             sender.send((listed.is_ok(), writer.seen)).unwrap();

@@ -240,7 +240,7 @@ impl OwnershipManager {
             return Err(out_of_time());
         }
         let store = &self.inner.store;
-        Ok(store.limited(left).unwrap_or_else(|| Box::new(Arc::clone(store))))
+        Ok(store.with_time_limit(left).unwrap_or_else(|| Box::new(Arc::clone(store))))
     }
 }
 

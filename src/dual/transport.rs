@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 
 use super::maybe_async;
-use crate::transport::{BodyReader, SendOptions, TransportError};
+use crate::transport::{BodySink, SendLimits, TransportError};
 
 /// An HTTP client: sends one request and waits for its whole answer.
 ///
@@ -23,7 +23,7 @@ use crate::transport::{BodyReader, SendOptions, TransportError};
 use std::time::Duration;
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
-use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
+use eventhub_checkpointstore::{ConsumerGroup, SendLimits, TransportError};
 
 /// Answers that there is no such blob, whatever is asked.
 struct NothingThere;
@@ -32,7 +32,7 @@ impl Transport for NothingThere {
     fn send(
         &self,
         request: http::Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         assert_eq!(request.method(), "HEAD");
         http::Response::builder()
@@ -61,7 +61,7 @@ assert!(checkpoint.is_none());
 use std::time::Duration;
 use bytes::Bytes;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential, Transport, async_trait};
-use eventhub_checkpointstore::{ConsumerGroup, SendOptions, TransportError};
+use eventhub_checkpointstore::{ConsumerGroup, SendLimits, TransportError};
 
 # #[tokio::main(flavor = "current_thread")]
 # async fn main() -> eventhub_checkpointstore::Result<()> {
@@ -73,7 +73,7 @@ impl Transport for NothingThere {
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         assert_eq!(request.method(), "HEAD");
         http::Response::builder()
@@ -105,12 +105,12 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     ///
-    /// There is no answer, or not a whole one, within [`SendOptions::timeout`]. An error that is not marked
+    /// There is no answer, or not a whole one, within [`SendLimits::timeout`]. An error that is not marked
     /// [`not_sent`](TransportError::not_sent) counts as a request that may have been carried out.
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError>;
 
     /// Sends a request and hands the body of the answer over piece by piece, as it comes, whatever the status.
@@ -124,11 +124,11 @@ pub trait Transport: Send + Sync {
     async fn send_streamed(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
-        reader: &mut dyn BodyReader,
+        options: &SendLimits,
+        sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
         let (head, body) = self.send(request, options).await?.into_parts();
-        reader.take_in(head.status, &body);
+        sink.write(head.status, &body);
         Ok(http::Response::from_parts(head, ()))
     }
 
@@ -154,7 +154,7 @@ macro_rules! transport_behind {
             async fn send(
                 &self,
                 request: http::Request<Bytes>,
-                options: &SendOptions,
+                options: &SendLimits,
             ) -> Result<http::Response<Bytes>, TransportError> {
                 T::send(self, request, options).await
             }
@@ -162,10 +162,10 @@ macro_rules! transport_behind {
             async fn send_streamed(
                 &self,
                 request: http::Request<Bytes>,
-                options: &SendOptions,
-                reader: &mut dyn BodyReader,
+                options: &SendLimits,
+                sink: &mut dyn BodySink,
             ) -> Result<http::Response<()>, TransportError> {
-                T::send_streamed(self, request, options, reader).await
+                T::send_streamed(self, request, options, sink).await
             }
 
             async fn sleep(&self, duration: Duration) {

@@ -30,7 +30,7 @@ impl SkipReason {
     /// Whether the blob was meant to be a record of a partition but is not readable as one.
     ///
     /// Directories, old versions and names of other shapes are normal beside the records.
-    pub fn is_surprising(self) -> bool {
+    pub fn is_defect(self) -> bool {
         matches!(
             self,
             Self::Unreadable
@@ -90,7 +90,7 @@ impl<T> Listing<T> {
     }
 
     /// Says whether a secondary answered; for implementers of stores.
-    pub fn from_secondary(mut self, from_secondary: bool) -> Self {
+    pub fn with_from_secondary(mut self, from_secondary: bool) -> Self {
         self.from_secondary = from_secondary;
         self
     }

@@ -68,7 +68,7 @@ impl StartingPosition {
 ///
 /// let positions = StartingPositions::new(StartingPosition::Latest)
 ///     .with_partition("3", StartingPosition::SequenceNumber { sequence_number: 100, inclusive: true });
-/// assert_eq!(positions.of("0"), &StartingPosition::Latest);
+/// assert_eq!(positions.for_partition("0"), &StartingPosition::Latest);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StartingPositions {
@@ -93,7 +93,7 @@ impl StartingPositions {
     }
 
     /// Where a partition begins that has no checkpoint.
-    pub fn of(&self, partition_id: &str) -> &StartingPosition {
+    pub fn for_partition(&self, partition_id: &str) -> &StartingPosition {
         self.by_partition.get(partition_id).unwrap_or(&self.default)
     }
 }

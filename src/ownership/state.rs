@@ -201,7 +201,8 @@ impl RoundState {
             .map(|partition_id| {
                 let checkpoint = stored.remove(&partition_id);
                 let start = checkpoint.as_ref().and_then(StartingPosition::after);
-                let start = start.unwrap_or_else(|| self.positions.of(&partition_id).clone());
+                let start =
+                    start.unwrap_or_else(|| self.positions.for_partition(&partition_id).clone());
                 WonPartition { partition_id, checkpoint, start }
             })
             .collect();

@@ -40,11 +40,11 @@ pub(crate) fn build<O: Operation>(
 
     let options = operation.context().options;
     let mut headers = HeaderMap::with_capacity(16);
-    headers.extend(options.get_headers().clone());
+    headers.extend(options.headers().clone());
     operation.headers(&mut headers)?;
     headers.insert(VERSION, header_value("API version", parts.api_version.as_str())?);
     headers.insert(DATE, header_value("date", &httpdate::fmt_http_date(parts.now))?);
-    let request_id = match options.get_client_request_id() {
+    let request_id = match options.client_request_id() {
         Some(id) => id.clone(),
         None => header_value("client request id", &uuid_v4(parts.random))?,
     };

@@ -160,7 +160,7 @@ impl Failure {
         match self {
             Self::Service(service) => service.is_retryable(),
             Self::RefusedToken(_) => true,
-            Self::Transport(error) => error.kind() != TransportErrorKind::Refused,
+            Self::Transport(error) => error.kind() != TransportErrorKind::Unsupported,
         }
     }
 
@@ -192,7 +192,7 @@ impl Failure {
                     TransportErrorKind::Timeout => ErrorKind::Timeout,
                     TransportErrorKind::Network => ErrorKind::Network,
                     TransportErrorKind::InvalidResponse => ErrorKind::InvalidResponse,
-                    TransportErrorKind::Refused => ErrorKind::Configuration,
+                    TransportErrorKind::Unsupported => ErrorKind::Configuration,
                 };
                 Error::new(kind, "").with_source(error)
             }

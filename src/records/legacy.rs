@@ -37,39 +37,35 @@ impl LegacyLayout {
     pub fn functions(group: &ConsumerGroup) -> Self {
         let namespace = escape_as_functions(group.fully_qualified_namespace());
         let eventhub = escape_as_functions(group.eventhub_name());
-        Self::with_prefix(format!("{namespace}/{eventhub}/{}/", group.consumer_group()))
+        Self::new(format!("{namespace}/{eventhub}/{}/", group.consumer_group()))
     }
 
     /// Hosts that were given the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. Names count
     /// as given.
     pub fn event_processor_host(group: &ConsumerGroup) -> Self {
-        Self::with_prefix(format!("{group}/"))
+        Self::new(format!("{group}/"))
     }
 
     /// A stand-alone `EventProcessorHost` (.NET, Java) with the storage prefix that it was given, by default
     /// none: `{storage prefix}{consumer group}/{partition}`.
     pub fn stand_alone_host(group: &ConsumerGroup, storage_prefix: &str) -> Self {
-        Self::with_prefix(format!("{storage_prefix}{}/", group.consumer_group()))
+        Self::new(format!("{storage_prefix}{}/", group.consumer_group()))
     }
 
     /// Dapr before 1.10: `dapr-{event hub}-{consumer group}-{partition}`.
     pub fn dapr(group: &ConsumerGroup) -> Self {
-        Self::with_prefix(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
+        Self::new(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
     }
 
-    /// The old Python client, `azure-eventhub` 1 (container `eph-leases`): the name is the partition id, whatever
-    /// prefix the host was given. Its container serves one consumer group.
-    pub fn python() -> Self {
-        Self::with_prefix("")
-    }
-
-    /// The old Go client without a prefix: the name is the partition id. Its container serves one consumer group.
-    pub fn go() -> Self {
-        Self::with_prefix("")
+    /// A container whose blobs are named by the partition id alone: the old Python client, `azure-eventhub` 1 (container
+    /// `eph-leases`), whatever prefix the host was given, and the old Go client without a prefix. Such a container serves
+    /// one consumer group.
+    pub fn named_by_partition() -> Self {
+        Self::new("")
     }
 
     /// Any other place, by all that stands before the partition id.
-    pub fn with_prefix(prefix: impl Into<String>) -> Self {
+    pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
     }
 

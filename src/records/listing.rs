@@ -145,7 +145,7 @@ impl Pages {
             warned.warn_of_local_clock();
             SystemTime::now()
         });
-        Listing::new(items, skipped, server_time).from_secondary(self.from_secondary)
+        Listing::new(items, skipped, server_time).with_from_secondary(self.from_secondary)
     }
 }
 

@@ -2,28 +2,28 @@
 
 use http::StatusCode;
 
-/// What takes in the body of an answer while it comes; for implementers of a `Transport`.
+/// Takes the body of a response while it arrives; for implementers of a `Transport`.
 ///
 /// ```
-/// use eventhub_checkpointstore::BodyReader;
+/// use eventhub_checkpointstore::BodySink;
 /// use http::StatusCode;
 ///
 /// /// What the `send_streamed` of a transport does with an answer that it reads from a connection.
 /// fn hand_over(
 ///     status: StatusCode,
 ///     mut body: impl std::io::Read,
-///     reader: &mut dyn BodyReader,
+///     sink: &mut dyn BodySink,
 /// ) -> std::io::Result<()> {
-///     let mut piece = vec![0; 65_536];
+///     let mut chunk = vec![0; 65_536];
 ///     loop {
-///         match body.read(&mut piece)? {
+///         match body.read(&mut chunk)? {
 ///             0 => return Ok(()),
-///             length => reader.take_in(status, &piece[..length]),
+///             length => sink.write(status, &chunk[..length]),
 ///         }
 ///     }
 /// }
 /// ```
-pub trait BodyReader: Send {
-    /// Takes in the next bytes of the body of an answer with this status.
-    fn take_in(&mut self, status: StatusCode, piece: &[u8]);
+pub trait BodySink: Send {
+    /// Takes the next bytes of the body of a response with this status.
+    fn write(&mut self, status: StatusCode, chunk: &[u8]);
 }

@@ -16,7 +16,7 @@ pub enum TransportErrorKind {
     /// What came back is not HTTP, or too large.
     InvalidResponse,
     /// The transport does not take such a request; another attempt is useless.
-    Refused,
+    Unsupported,
 }
 
 /// The error of a transport: why there is no answer, and whether the request may have reached the server.
@@ -57,7 +57,7 @@ impl TransportError {
 
     /// A request that this transport does not take.
     pub fn refused(source: impl Into<Source>) -> Self {
-        Self::new(TransportErrorKind::Refused, source.into(), false)
+        Self::new(TransportErrorKind::Unsupported, source.into(), false)
     }
 
     /// Says that the request certainly did not reach the server, as when no connection was made.
@@ -84,7 +84,7 @@ impl fmt::Display for TransportError {
             TransportErrorKind::Network => "the connection broke",
             TransportErrorKind::Timeout => "no answer in time",
             TransportErrorKind::InvalidResponse => "the answer is not valid HTTP or too large",
-            TransportErrorKind::Refused => "the transport refused the request",
+            TransportErrorKind::Unsupported => "the transport refused the request",
         })
     }
 }

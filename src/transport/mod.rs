@@ -13,7 +13,7 @@ mod rustls_config;
 #[cfg(feature = "ureq")]
 pub(crate) mod ureq;
 
-pub use body::BodyReader;
+pub use body::BodySink;
 pub use error::{TransportError, TransportErrorKind};
 pub(crate) use options::TransportOptions;
-pub use options::{ProxyOptions, SendOptions, TlsBackend};
+pub use options::{ProxyOptions, SendLimits, TlsBackend};

@@ -10,14 +10,14 @@ use crate::error::{Error, ErrorKind, Result};
 /// What a single request may cost.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct SendOptions {
+pub struct SendLimits {
     /// The limit from the first byte of the request to the last byte of the answer, the connection included.
     pub timeout: Duration,
     /// The longest body of an answer, in bytes.
     pub max_response_body: u64,
 }
 
-impl SendOptions {
+impl SendLimits {
     /// A time limit, and 64 MiB for the body: a page of 5,000 blobs with 8 KiB of metadata each fits.
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, max_response_body: 64 * 1024 * 1024 }

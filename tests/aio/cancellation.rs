@@ -12,7 +12,7 @@ use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, Credential, FencedCheckpointStore, Transport, async_trait,
 };
 use eventhub_checkpointstore::{
-    AccessToken, Checkpoint, ETag, PartitionOwnership, Partitions, RunMode, SendOptions,
+    AccessToken, Checkpoint, ETag, PartitionOwnership, Partitions, RunMode, SendLimits,
     TransportError,
 };
 
@@ -51,7 +51,7 @@ impl Transport for Hesitant {
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         Pending(2).await;
         let answer = Transport::send(&self.0, request, options).await;

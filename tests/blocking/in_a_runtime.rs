@@ -1,7 +1,7 @@
 //! Blocking calls on the threads of an async runtime: they block it, and nothing else happens.
 
 use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};
-use eventhub_checkpointstore::{ErrorKind, RequestOptions};
+use eventhub_checkpointstore::{CallOptions, ErrorKind};
 
 use crate::support::blob_service::BlobService;
 use crate::support::loopback::{Loopback, Reply};
@@ -65,7 +65,7 @@ fn failures_and_waits_in_a_worker_thread() {
         let store =
             BlobCheckpointStore::new(&loopback.url(), "checkpoints", Credential::anonymous())
                 .unwrap();
-        let once = store.with_options(RequestOptions::new().max_retries(1));
+        let once = store.with_options(CallOptions::new().with_max_retries(1));
         let error = once.list_ownership(&group()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Service);
     });

@@ -11,7 +11,7 @@ use azure_core::time::OffsetDateTime;
 use azure_messaging_eventhubs::CheckpointStore;
 use azure_messaging_eventhubs::models::{Checkpoint, Ownership};
 use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};
-use eventhub_checkpointstore::{Error, ErrorKind, RequestOptions};
+use eventhub_checkpointstore::{CallOptions, Error, ErrorKind};
 
 use super::subject;
 use super::support::azurite::Azurite;
@@ -79,7 +79,7 @@ fn on_double() -> (BlobService, Loopback, Arc<dyn CheckpointStore>) {
     let loopback = service.serve();
     let key = Credential::account_key("acct", "c2VjcmV0").unwrap();
     let store = BlobCheckpointStore::new(&loopback.url(), "checkpoints", key).unwrap();
-    let store = store.with_options(RequestOptions::new().max_retries(0));
+    let store = store.with_options(CallOptions::new().with_max_retries(0));
     (service, loopback, subject(store))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::{ErrorKind, RequestOptions};
+use eventhub_checkpointstore::{CallOptions, ErrorKind};
 
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault};
@@ -38,7 +38,7 @@ async fn connections_that_the_server_closed_while_idle_are_never_seen() {
     let service = BlobService::new("checkpoints");
     for (round, loopback) in servers(&service).iter().enumerate() {
         // Without repetitions, so that none can hide it.
-        let store = store(loopback).with_options(RequestOptions::new().max_retries(0));
+        let store = store(loopback).with_options(CallOptions::new().with_max_retries(0));
         let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{round}-{id}"), "a")).collect();
         let mut claims = store.claim_ownership(&claims).await;
         for _ in 0..3 {
@@ -87,7 +87,7 @@ async fn an_announced_close_is_respected() {
     let service = BlobService::new("checkpoints");
     service.inject(|_| Fault::edit(Reply::announce_close));
     for loopback in servers(&service) {
-        let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+        let store = store(&loopback).with_options(CallOptions::new().with_max_retries(0));
         for _ in 0..4 {
             store.list_ownership(&group()).await.unwrap();
         }
@@ -122,7 +122,7 @@ async fn a_body_beyond_the_limit_is_an_error() {
             let reply = Reply::new(200).body(vec![b' '; LIMIT + 1]);
             if chunked { reply.chunked() } else { reply }
         });
-        let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+        let store = store(&loopback).with_options(CallOptions::new().with_max_retries(0));
         let error = store.list_ownership(&group()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{chunked}: {error:?}");
         assert!(std::error::Error::source(&error).is_some(), "{error:?}");
@@ -131,7 +131,7 @@ async fn a_body_beyond_the_limit_is_an_error() {
     let loopback = Loopback::start(|_| {
         Reply::new(200).body("<EnumerationResults>").declared_length(1 << 50).close_after()
     });
-    let store = store(&loopback).with_options(RequestOptions::new().max_retries(0));
+    let store = store(&loopback).with_options(CallOptions::new().with_max_retries(0));
     store.list_ownership(&group()).await.unwrap_err();
 }
 
@@ -142,7 +142,7 @@ async fn the_last_clone_takes_all_connections_with_it() {
     let loopback = service.serve();
     for round in 0..3 {
         let store = store(&loopback);
-        let clone = store.with_options(RequestOptions::new());
+        let clone = store.with_options(CallOptions::new());
         let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{round}-{id}"), "a")).collect();
         let claims = clone.claim_ownership(&claims).await;
         assert!(claims.all_claimed());
@@ -161,7 +161,7 @@ async fn the_last_clone_takes_all_connections_with_it() {
 async fn a_refused_connection_is_a_network_error_and_nothing_was_sent() {
     let url = format!("http://127.0.0.1:{}", Loopback::refusing_port());
     let store = BlobCheckpointStore::new(&url, "checkpoints", Credential::anonymous()).unwrap();
-    let store = store.with_options(RequestOptions::new().max_retries(1));
+    let store = store.with_options(CallOptions::new().with_max_retries(1));
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
     let (_, error) = claims.failed().next().unwrap();
     assert_eq!(
@@ -179,7 +179,7 @@ async fn without_a_connection_nothing_was_sent() {
     let no_tls = Loopback::start(|_| Reply::new(200)).url().replace("http:", "https:");
     for url in [no_name, no_tls] {
         let store = BlobCheckpointStore::new(&url, "checkpoints", Credential::anonymous()).unwrap();
-        let store = store.with_options(RequestOptions::new().max_retries(0));
+        let store = store.with_options(CallOptions::new().with_max_retries(0));
         let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
         let found = (error.kind(), error.is_outcome_unknown());
         assert_eq!(found, (ErrorKind::Network, false), "{url}: {error:?}");

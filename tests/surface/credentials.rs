@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventhub_checkpointstore::{AccessToken, ErrorKind, RequestOptions, SasToken, TokenRequest};
+use eventhub_checkpointstore::{AccessToken, CallOptions, ErrorKind, SasToken, TokenRequest};
 
 use super::script::{HOST, SECONDARY, Script, Step};
 use super::subject::{BlobCheckpointStore, Credential, TokenCredential};
@@ -302,7 +302,7 @@ async fn a_credential_is_told_how_long_the_call_can_wait() {
     let hanging = Hanging::new(&script, 1);
     let store = store(&script, Credential::token(hanging.clone()));
     let limited = |seconds| {
-        let options = RequestOptions::new().timeout(Duration::from_secs(seconds));
+        let options = CallOptions::new().with_timeout(Duration::from_secs(seconds));
         store.with_options(options)
     };
     limited(7).list_ownership(&group()).await.unwrap();
@@ -342,7 +342,7 @@ async fn a_caller_with_little_time_does_not_fail_those_who_have_more() {
     let store = store(&script, Credential::token(Slow(script.clone())));
     let store = &store;
     let listed = at_once(vec![SHORT, 10 * SHORT, 10 * SHORT], |limit| async move {
-        let store = store.with_options(RequestOptions::new().timeout(limit));
+        let store = store.with_options(CallOptions::new().with_timeout(limit));
         store.list_ownership(&group()).await.is_ok()
     })
     .await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::{ErrorKind, RequestOptions, RetryOptions};
+use eventhub_checkpointstore::{CallOptions, ErrorKind, RetryOptions};
 
 use super::fault_operations::{Operation, Told, carry_out, found_by};
 use super::script::{Script, Step};
@@ -53,7 +53,7 @@ fn limited(by: &str, loopback: &Loopback) -> BlobCheckpointStore {
         "call" => builder(loopback).call_timeout(LIMIT).build().unwrap(),
         _ => {
             let store = builder(loopback).attempt_timeout(LIMIT).build().unwrap();
-            store.with_options(RequestOptions::new().max_retries(0))
+            store.with_options(CallOptions::new().with_max_retries(0))
         }
     }
 }
@@ -146,7 +146,7 @@ async fn connecting_has_a_limit_of_its_own() {
         .call_timeout(LONG)
         .build()
         .unwrap()
-        .with_options(RequestOptions::new().max_retries(0));
+        .with_options(CallOptions::new().with_max_retries(0));
     let began = Instant::now();
     let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
@@ -158,7 +158,7 @@ async fn connecting_has_a_limit_of_its_own() {
 #[test]
 async fn any_time_limit_can_be_given_for_a_call() {
     let script = Script::over(&BlobService::new("checkpoints"));
-    let forever = RequestOptions::new().timeout(Duration::MAX);
+    let forever = CallOptions::new().with_timeout(Duration::MAX);
     let listing = script.store().with_options(forever.clone()).list_ownership(&group()).await;
     assert!(listing.is_ok());
     let store = BlobCheckpointStore::in_memory().with_options(forever);
@@ -166,7 +166,7 @@ async fn any_time_limit_can_be_given_for_a_call() {
     assert!(claims.all_claimed());
 
     script.clear();
-    let never = RequestOptions::new().timeout(Duration::ZERO);
+    let never = CallOptions::new().with_timeout(Duration::ZERO);
     let error = script.store().with_options(never).list_ownership(&group()).await.unwrap_err();
     assert_eq!((error.kind(), script.sent().len()), (ErrorKind::Timeout, 0));
 }

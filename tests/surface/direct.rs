@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use eventhub_checkpointstore::{SendOptions, TransportError};
+use eventhub_checkpointstore::{SendLimits, TransportError};
 use http::{Request, Response};
 
 use super::maybe_async;
@@ -92,7 +92,7 @@ impl Transport for Direct {
     async fn send(
         &self,
         request: Request<Bytes>,
-        _options: &SendOptions,
+        _options: &SendLimits,
     ) -> Result<Response<Bytes>, TransportError> {
         self.answer(&request)
     }

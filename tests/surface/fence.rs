@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use eventhub_checkpointstore::{Checkpoint, ErrorKind, RequestOptions, RunMode, UpdateOutcome};
+use eventhub_checkpointstore::{CallOptions, Checkpoint, ErrorKind, RunMode, UpdateOutcome};
 
 use super::subject::{BlobCheckpointStore, CheckpointStore, FencedCheckpointStore};
 use super::support::blob_service::Fault;
@@ -330,7 +330,7 @@ async fn an_answer_that_comes_late_takes_nothing_back() {
 #[test]
 async fn a_lost_answer_does_not_make_a_writer_without_numbers_stale() {
     let world = World::service();
-    let options = RequestOptions::new().max_retries(0);
+    let options = CallOptions::new().with_max_retries(0);
     let fenced = world.store().fenced().with_options(options);
     assert_update(&fenced, &offset_only("10"), UpdateOutcome::Written).await;
     // The first is applied, and no answer comes to any.
@@ -356,7 +356,7 @@ async fn a_lost_answer_does_not_make_a_writer_without_numbers_stale() {
 async fn other_options_share_what_is_remembered() {
     let world = World::service();
     let fenced = world.store().fenced();
-    let urgent = fenced.with_options(RequestOptions::new().header("x-urgent", "1").unwrap());
+    let urgent = fenced.with_options(CallOptions::new().with_header("x-urgent", "1").unwrap());
     assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
     world.requests();
     assert_update(&urgent, &at(2), UpdateOutcome::Written).await;

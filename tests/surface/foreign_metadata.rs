@@ -77,7 +77,7 @@ fn expected(row: &Row) -> Cells {
         Owner::Nobody => ("nobody".to_owned(), None),
         Owner::Is(owner) => (owner.to_owned(), None),
         Owner::Skipped(reason) => {
-            (format!("skipped: {reason:?}"), reason.is_surprising().then_some("InvalidData"))
+            (format!("skipped: {reason:?}"), reason.is_defect().then_some("InvalidData"))
         }
     };
     let strict_owner = strict_owner.unwrap_or(&owner).to_owned();
@@ -95,7 +95,7 @@ fn expected(row: &Row) -> Cells {
         Position::Skipped(reason) => (
             format!("skipped: {reason:?}"),
             "none".to_owned(),
-            reason.is_surprising().then_some("InvalidData"),
+            reason.is_defect().then_some("InvalidData"),
         ),
     };
     let strictly = |lenient: &str| strict.unwrap_or(lenient).to_owned();
@@ -314,8 +314,8 @@ async fn all_foreign_metadata_reads_as_documented() {
     let stores = Stores {
         service,
         lenient: builder().build().unwrap(),
-        strict: builder().strict(true).build().unwrap(),
-        fallback: builder().read_fallback(true).build().unwrap(),
+        strict: builder().fail_on_unreadable(true).build().unwrap(),
+        fallback: builder().read_other_name_case(true).build().unwrap(),
     };
 
     let mut table = Vec::new();

@@ -127,9 +127,9 @@ async fn every_legacy_place_is_found() {
         (LegacyLayout::stand_alone_host(&group(), ""), "$Default/0".into(), java.into()),
         (LegacyLayout::stand_alone_host(&group(), "a-"), "a-$Default/0".into(), java.into()),
         (LegacyLayout::dapr(&group()), "dapr-Hub-$Default-0".into(), go.into()),
-        (LegacyLayout::go(), "0".into(), go.into()),
-        (LegacyLayout::python(), "0".into(), python.into()),
-        (LegacyLayout::with_prefix("x/y/"), "x/y/0".into(), go.into()),
+        (LegacyLayout::named_by_partition(), "0".into(), go.into()),
+        (LegacyLayout::named_by_partition(), "0".into(), python.into()),
+        (LegacyLayout::new("x/y/"), "x/y/0".into(), go.into()),
     ];
     for world in World::all() {
         for (layout, name, content) in &layouts {
@@ -187,7 +187,7 @@ async fn the_legacy_container_may_be_another_one() {
 #[test]
 async fn with_the_read_fallback_a_checkpoint_of_the_other_naming_is_one() {
     for world in World::all() {
-        let store = world.store_with(|builder| builder.read_fallback(true));
+        let store = world.store_with(|builder| builder.read_other_name_case(true));
         world.put_content(&format!("{LEGACY}0"), &host("0", "\"10\"", 1));
         let name = format!("{LEGACY}checkpoint/0");
         world.put(&name, &[("offset", "90"), ("sequencenumber", "9")]).await;
@@ -277,7 +277,7 @@ async fn one_blob_never_fails_the_list() {
             assert!(reads.iter().all(|it| it.header("x-ms-range") == Some("bytes=0-65535")));
         }
 
-        let strict = world.store_with(|builder| builder.strict(true));
+        let strict = world.store_with(|builder| builder.fail_on_unreadable(true));
         let error = strict.list_legacy_checkpoints(&group(), &layout).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
     }
@@ -318,7 +318,7 @@ async fn what_is_taken_over_in_part_is_told_and_a_strict_store_leaves_it() {
         world
             .put_content("$Default/0", r#"{"PartitionId":"0","Offset":"10","SequenceNumber":"x"}"#);
         let reason = SkipReason::InvalidSequenceNumber;
-        let strict = world.store_with(|builder| builder.strict(true));
+        let strict = world.store_with(|builder| builder.fail_on_unreadable(true));
         let kept = format!("Kept({:?})", KeepReason::Skipped(reason));
         for mode in [RunMode::DryRun, RunMode::Apply] {
             let report = migrate(&strict, &layout, mode).await;
@@ -369,7 +369,7 @@ async fn an_empty_blob_of_the_emulator_is_no_checkpoint() {
     let store = azurite();
     store.create_container_if_not_exists().await.unwrap();
     store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
-    let layout = LegacyLayout::with_prefix(NEW);
+    let layout = LegacyLayout::new(NEW);
     let listing = store.list_legacy_checkpoints(&group(), &layout).await.unwrap();
     assert!(listing.is_empty());
     let skipped: Vec<_> = listing.skipped().iter().map(|blob| blob.reason).collect();

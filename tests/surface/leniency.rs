@@ -93,7 +93,7 @@ async fn a_strict_store_fails_instead() {
     for (index, world) in World::all().into_iter().enumerate() {
         let group = own_group(&format!("strict-{index}"));
         let prefix = prefix(&group, "checkpoint");
-        let store = world.store_with(|builder| builder.strict(true));
+        let store = world.store_with(|builder| builder.fail_on_unreadable(true));
         world.put(&format!("{prefix}0"), &[("offset", "1"), ("sequencenumber", "1")]).await;
         world.put(&format!("{prefix}folder"), &[("hdi_isfolder", "true")]).await;
         world.put(&format!("{prefix}a/b"), &[]).await;

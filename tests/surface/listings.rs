@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventhub_checkpointstore::{
-    Checkpoint, ConsumerGroup, ErrorKind, Listing, PartitionOwnership, RequestOptions, SkipReason,
+    CallOptions, Checkpoint, ConsumerGroup, ErrorKind, Listing, PartitionOwnership, SkipReason,
 };
 
 use super::subject::{BlobCheckpointStore, Credential};
@@ -43,7 +43,7 @@ fn serve() -> Served {
         .build()
         .unwrap();
     // What is wrong once is wrong again here.
-    let store = store.with_options(RequestOptions::new().max_retries(0));
+    let store = store.with_options(CallOptions::new().with_max_retries(0));
     Served { service, loopback, store }
 }
 
@@ -350,7 +350,7 @@ async fn a_broken_answer_is_an_error() {
         }
     }
     // Once is no error for a store that repeats.
-    let patient = served.store.with_options(RequestOptions::new());
+    let patient = served.store.with_options(CallOptions::new());
     served.service.queue_faults([Fault::edit(|reply| reply.truncate_body_at(700))]);
     let listing = patient.list_ownership(&group()).await.unwrap();
     assert_eq!(listing.len(), 40);
@@ -366,7 +366,7 @@ async fn what_came_of_a_broken_page_is_forgotten() {
     served.service.put(&format!("{OWNERSHIPS}0/x"), &[]);
     served.service.put(&format!("{OWNERSHIPS}39/x"), &[]);
     served.service.set_page_size(21);
-    let store = served.store.with_options(RequestOptions::new());
+    let store = served.store.with_options(CallOptions::new());
     let whole = store.list_ownership(&group()).await.unwrap();
     assert_eq!((whole.len(), whole.skipped().len()), (40, 2));
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::{
-    AccessToken, ConsumerGroup, Error, ErrorKind, PartitionOwnership, RequestOptions, SasToken,
+    AccessToken, CallOptions, ConsumerGroup, Error, ErrorKind, PartitionOwnership, SasToken,
 };
 
 use super::script::{HOST, Script, Step};
@@ -125,8 +125,8 @@ async fn secrets_in_the_wrong_place_are_not_shown() {
             PartitionOwnership::new(&group(), with("\n"), "a").unwrap_err(),
             ConsumerGroup::new(with(" "), "hub", "group").unwrap_err(),
             ConsumerGroup::new("ns.example", with("/"), "group").unwrap_err(),
-            RequestOptions::new().client_request_id(&with("\n")).unwrap_err(),
-            RequestOptions::new().header(&with("\n"), "a").unwrap_err(),
+            CallOptions::new().with_client_request_id(&with("\n")).unwrap_err(),
+            CallOptions::new().with_header(&with("\n"), "a").unwrap_err(),
         ];
         for error in errors {
             let shown = format!("{error} {error:?} {error:#?}");
@@ -151,7 +151,7 @@ async fn texts_beyond_ascii_are_refused_before_anything_is_sent() {
         assert!(script.sent().is_empty(), "nothing was sent");
     }
     for value in ["\u{feff}a", "caf\u{e9}", "a\u{80}"] {
-        let error = RequestOptions::new().header("x-own", value).unwrap_err();
+        let error = CallOptions::new().with_header("x-own", value).unwrap_err();
         assert!(error.to_string().contains("U+"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use eventhub_checkpointstore::{ApiVersion, ErrorKind, MemoryContainer, NameCase, RequestOptions};
+use eventhub_checkpointstore::{ApiVersion, CallOptions, ErrorKind, MemoryContainer, NameCase};
 
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential};
 use super::support::blob_service::BlobService;
@@ -139,7 +139,7 @@ async fn time_limits_out_of_range_are_refused() {
             builder(&loopback).attempt_timeout(limit).build(),
             builder(&loopback).connect_timeout(limit).build(),
             builder(&loopback).idle_timeout(limit).build(),
-            builder(&loopback).call_timeout(limit).build_over(MemoryContainer::new()),
+            builder(&loopback).call_timeout(limit).build_with_container(MemoryContainer::new()),
         ] {
             assert_eq!(build.unwrap_err().kind(), ErrorKind::InvalidInput, "{limit:?}");
         }
@@ -199,7 +199,7 @@ async fn a_container_of_ones_own_is_used() {
     let container = MemoryContainer::new();
     let store = BlobCheckpointStore::builder("https://not.asked", "checkpoints")
         .name_case(NameCase::AsGiven)
-        .build_over(container.clone())
+        .build_with_container(container.clone())
         .unwrap();
     store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
     let lower = BlobCheckpointStore::from_container(container.clone());
@@ -215,9 +215,9 @@ async fn options_of_a_call_count_for_that_call() {
     let service = BlobService::new("checkpoints");
     let loopback = service.serve();
     let store = builder(&loopback).build().unwrap();
-    let options = RequestOptions::new()
-        .header("X-Correlation", "abc def")
-        .and_then(|options| options.client_request_id("my id"))
+    let options = CallOptions::new()
+        .with_header("X-Correlation", "abc def")
+        .and_then(|options| options.with_client_request_id("my id"))
         .unwrap();
     let with_options = store.with_options(options);
     with_options.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();

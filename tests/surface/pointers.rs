@@ -7,7 +7,7 @@ use eventhub_checkpointstore::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CallContext, CreateContainer,
     DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use eventhub_checkpointstore::{MemoryContainer, RequestOptions, Result};
+use eventhub_checkpointstore::{CallOptions, MemoryContainer, Result};
 
 use super::script::{Script, Step, start};
 use super::subject::{BlobCheckpointStore, BlobContainer, Transport};
@@ -66,7 +66,7 @@ async fn does_all<C: BlobContainer + 'static>(point: impl FnOnce(Whole) -> C) {
     let container = point(Whole { blobs: blobs.clone(), now });
     assert_eq!(container.now(), now);
 
-    let options = RequestOptions::new();
+    let options = CallOptions::new();
     let context = CallContext::new(&options);
     container.create_container(CreateContainer::new(context)).await.unwrap();
     blobs.put_content("legacy", "content").unwrap();

@@ -1,6 +1,6 @@
 //! Which proxy is asked, if any.
 
-use eventhub_checkpointstore::{ErrorKind, ProxyOptions, RequestOptions};
+use eventhub_checkpointstore::{CallOptions, ErrorKind, ProxyOptions};
 
 use super::options::builder;
 use super::subject::{BlobCheckpointStore, Credential};
@@ -18,7 +18,7 @@ fn refusing_proxy() -> Loopback {
 #[test]
 async fn a_proxy_is_used_or_bypassed_as_told() {
     let (proxy, target) = (refusing_proxy(), BlobService::new("checkpoints").serve());
-    let once = RequestOptions::new().max_retries(0);
+    let once = CallOptions::new().with_max_retries(0);
 
     let through = builder(&target).proxy(ProxyOptions::Url(proxy.url())).build().unwrap();
     through.with_options(once.clone()).list_ownership(&group()).await.unwrap_err();
@@ -90,7 +90,7 @@ async fn the_environment_says_which() {
 async fn be_child(url: &str) {
     let builder =
         || BlobCheckpointStore::builder(url, "checkpoints").credential(Credential::anonymous());
-    let once = RequestOptions::new().max_retries(0);
+    let once = CallOptions::new().with_max_retries(0);
     let by_environment = builder().build().unwrap().with_options(once);
     let _refused_by_a_proxy = by_environment.list_ownership(&group()).await;
     let direct = builder().proxy(ProxyOptions::Disabled).build().unwrap();

@@ -13,7 +13,7 @@ const OWN: &str = "ns.servicebus.windows.net/hub/$default";
 const OTHER: &str = "NS.servicebus.windows.net/Hub/$Default";
 
 fn store(world: &World) -> BlobCheckpointStore {
-    world.store_with(|builder| builder.read_fallback(true))
+    world.store_with(|builder| builder.read_other_name_case(true))
 }
 
 #[maybe_async]
@@ -94,7 +94,8 @@ async fn nothing_is_stolen_from_the_other_naming_until_it_expires() {
 #[test]
 async fn a_shadowed_blob_does_not_count_whatever_is_in_it() {
     for world in World::all() {
-        let store = world.store_with(|builder| builder.read_fallback(true).strict(true));
+        let store =
+            world.store_with(|builder| builder.read_other_name_case(true).fail_on_unreadable(true));
         let good = [("offset", "30"), ("sequencenumber", "3")];
         world.put(&format!("{OWN}/checkpoint/0"), &good).await;
         world.put(&format!("{OTHER}/checkpoint/0"), &[("offset", "")]).await;
@@ -222,8 +223,8 @@ async fn both_prefixes_are_read_to_their_last_page() {
 #[test]
 async fn the_way_back_works_alike() {
     for world in World::all() {
-        let store =
-            world.store_with(|builder| builder.name_case(NameCase::AsGiven).read_fallback(true));
+        let store = world
+            .store_with(|builder| builder.name_case(NameCase::AsGiven).read_other_name_case(true));
         world
             .put(&format!("{OWN}/checkpoint/0"), &[("offset", "1"), ("sequencenumber", "1")])
             .await;

@@ -245,7 +245,8 @@ async fn a_failed_list_deletes_nothing() {
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
     world.double().queue_faults([Fault::TruncateAnswer(300)]);
-    let store = store.with_options(eventhub_checkpointstore::RequestOptions::new().max_retries(0));
+    let store =
+        store.with_options(eventhub_checkpointstore::CallOptions::new().with_max_retries(0));
     let failed = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
     assert!(failed.is_err());
     assert_eq!(world.double().blobs().len(), 1);
@@ -257,7 +258,7 @@ async fn a_failed_list_deletes_nothing() {
 async fn a_deletion_tells_of_the_checkpoints_of_the_other_naming() {
     const OTHER: &str = "NS.servicebus.windows.net/Hub/$Default/checkpoint/";
     for world in World::all() {
-        let store = world.store_with(|builder| builder.read_fallback(true));
+        let store = world.store_with(|builder| builder.read_other_name_case(true));
         store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
         for id in ["0", "1"] {
             let position = [("offset", "50"), ("sequencenumber", "5")];

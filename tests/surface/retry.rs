@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use eventhub_checkpointstore::{ErrorKind, RequestOptions, RetryOptions, TransportError};
+use eventhub_checkpointstore::{CallOptions, ErrorKind, RetryOptions, TransportError};
 
 use super::script::{Script, Step, start};
 use super::support::blob_service::{BlobService, error_reply};
@@ -123,7 +123,8 @@ async fn callers_do_not_retry_in_step() {
             None => Reply::new(503),
         });
         // The waits of all callers add up in the one virtual clock.
-        let options = RequestOptions::new().max_retries(1).timeout(Duration::from_secs(3600));
+        let options =
+            CallOptions::new().with_max_retries(1).with_timeout(Duration::from_secs(3600));
         let store = &script.store().with_options(options);
         let errors = at_once((0..16).collect(), |_: i32| async move {
             store.list_ownership(&group()).await.unwrap_err().is_transient()
@@ -188,7 +189,7 @@ async fn all_attempts_together_keep_the_deadline() {
     let script = Script::new(|_| Step::broken().after(Duration::from_secs(3)));
     let store =
         script.builder().retry(RetryOptions::default().with_max_retries(99)).build().unwrap();
-    let limited = store.with_options(RequestOptions::new().timeout(Duration::from_secs(5)));
+    let limited = store.with_options(CallOptions::new().with_timeout(Duration::from_secs(5)));
     let error = limited.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
     assert!(error.is_outcome_unknown());
     assert_eq!(script.sent().len(), 2);
@@ -200,7 +201,7 @@ async fn all_attempts_together_keep_the_deadline() {
 async fn the_number_of_repetitions_can_be_set_for_a_call() {
     for max_retries in [0, 1, 6] {
         let script = always(|| Reply::new(503));
-        let options = RequestOptions::new().max_retries(max_retries);
+        let options = CallOptions::new().with_max_retries(max_retries);
         script.store().with_options(options).list_ownership(&group()).await.unwrap_err();
         assert_eq!(script.sent().len() as u32, max_retries + 1);
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use eventhub_checkpointstore::{BodyReader, SendOptions, TransportError};
+use eventhub_checkpointstore::{BodySink, SendLimits, TransportError};
 
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential, Transport};
 use super::support::blob_service::BlobService;
@@ -186,7 +186,7 @@ impl Script {
     fn carry_out(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
         is_streamed: bool,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let sent = {
@@ -212,7 +212,7 @@ impl Transport for Script {
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         self.carry_out(request, options, false)
     }
@@ -220,11 +220,11 @@ impl Transport for Script {
     async fn send_streamed(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
-        reader: &mut dyn BodyReader,
+        options: &SendLimits,
+        sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
         let (head, body) = self.carry_out(request, options, true)?.into_parts();
-        body.chunks(PIECE).for_each(|piece| reader.take_in(head.status, piece));
+        body.chunks(PIECE).for_each(|piece| sink.write(head.status, piece));
         Ok(http::Response::from_parts(head, ()))
     }
 

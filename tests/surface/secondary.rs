@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventhub_checkpointstore::{ETag, ErrorKind, Partitions, RequestOptions, RunMode};
+use eventhub_checkpointstore::{CallOptions, ETag, ErrorKind, Partitions, RunMode};
 
 use super::script::{SECONDARY, Script, Sent, Step};
 use super::subject::BlobCheckpointStore;
@@ -109,7 +109,7 @@ async fn a_lagging_secondary_never_says_that_there_is_no_checkpoint() {
     // It stays away: that is the answer, whatever the number of repetitions is.
     for max_retries in 1..=6 {
         let script = two_hosts(&lagging, unavailable);
-        let store = store(&script).with_options(RequestOptions::new().max_retries(max_retries));
+        let store = store(&script).with_options(CallOptions::new().with_max_retries(max_retries));
         let error = store.get_checkpoint(&group(), "0").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Service, "{max_retries}: {error}");
         let hosts = script.hosts();
@@ -122,7 +122,7 @@ async fn a_lagging_secondary_never_says_that_there_is_no_checkpoint() {
         let missing = || Step::reply_now(error_reply(404, "BlobNotFound", "not yet"));
         if sent.is_secondary() { missing().after(sent.timeout) } else { unavailable(sent) }
     });
-    let limited = RequestOptions::new().timeout(Duration::from_secs(4));
+    let limited = CallOptions::new().with_timeout(Duration::from_secs(4));
     let error =
         store(&script).with_options(limited).get_checkpoint(&group(), "0").await.unwrap_err();
     assert_ne!(error.kind(), ErrorKind::BlobNotFound);

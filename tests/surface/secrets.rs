@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::{
-    AccessToken, AccountKey, ConsumerGroup, Error, ProxyOptions, RequestOptions, RetryOptions,
+    AccessToken, AccountKey, CallOptions, ConsumerGroup, Error, ProxyOptions, RetryOptions,
     SasToken,
 };
 
@@ -96,8 +96,8 @@ fn servers() -> Vec<Loopback> {
     ]
 }
 
-fn options() -> RequestOptions {
-    RequestOptions::new().max_retries(1).header("x-own", HEADER).unwrap()
+fn options() -> CallOptions {
+    CallOptions::new().with_max_retries(1).with_header("x-own", HEADER).unwrap()
 }
 
 #[maybe_async]
@@ -181,7 +181,7 @@ async fn what_is_refused_is_not_shown_either() {
     add(Credential::account_key(KEY, "acct").err());
     add(SasToken::new(&format!("sig={SIGNATURE} x")).err());
     add(SasToken::new(&format!("sg={SIGNATURE}")).err());
-    add(RequestOptions::new().header("x-own", &format!("{HEADER}\r\n")).err());
+    add(CallOptions::new().with_header("x-own", &format!("{HEADER}\r\n")).err());
     for url in [
         format!("https://u:{PASSWORD}@h/"),
         format!("https://h/?sg={SIGNATURE}"),

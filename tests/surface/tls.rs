@@ -1,6 +1,6 @@
 //! TLS of both clients, in each build: `rustls`, `rustls-ring` and `native-tls`.
 
-use eventhub_checkpointstore::{ErrorKind, ProxyOptions, RequestOptions, TlsBackend};
+use eventhub_checkpointstore::{CallOptions, ErrorKind, ProxyOptions, TlsBackend};
 
 use super::options::builder;
 use super::support::blob_service::BlobService;
@@ -49,7 +49,7 @@ async fn a_root_certificate_of_ones_own_is_the_only_one_trusted() {
     trusting.list_ownership(&group()).await.unwrap();
     assert_eq!((loopback.handshakes(), loopback.requests().len()), (1, 3));
 
-    let once = RequestOptions::new().max_retries(0);
+    let once = CallOptions::new().with_max_retries(0);
     let distrusting = [
         ("the platform's roots", builder(&loopback).build()),
         ("another authority", builder(&loopback).root_certificates(other.ca_pem()).build()),
@@ -79,7 +79,7 @@ async fn a_proxy_with_tls_is_trusted_as_the_endpoint_is() {
     let proxy = Loopback::start_tls(|_| Reply::new(403).announce_close());
     let target = BlobService::new("checkpoints").serve();
     let through = builder(&target).proxy(ProxyOptions::Url(proxy.url()));
-    let once = RequestOptions::new().max_retries(0);
+    let once = CallOptions::new().with_max_retries(0);
 
     let store = through.root_certificates(proxy.ca_pem()).build().unwrap();
     store.with_options(once.clone()).list_ownership(&group()).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! A container in memory, or one behind the double of the service: the same test runs over both.
 
 use eventhub_checkpointstore::container::{CallContext, Condition, GetBlobProperties, PutBlob};
-use eventhub_checkpointstore::{MemoryContainer, RequestOptions};
+use eventhub_checkpointstore::{CallOptions, MemoryContainer};
 
 use super::maybe_async;
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, BlobContainer, Credential};
@@ -38,7 +38,7 @@ impl World {
         };
         match self {
             Self::Memory(container) => {
-                configure(builder("http://unused")).build_over(container.clone()).unwrap()
+                configure(builder("http://unused")).build_with_container(container.clone()).unwrap()
             }
             Self::Service(_, loopback) => configure(builder(&loopback.url())).build().unwrap(),
         }
@@ -100,7 +100,7 @@ impl World {
     pub async fn put(&self, name: &str, metadata: &[(&str, &str)]) {
         match self {
             Self::Memory(container) => {
-                let options = RequestOptions::new();
+                let options = CallOptions::new();
                 let context = CallContext::new(&options);
                 let request = PutBlob::new(name, metadata, Condition::None, context);
                 container.put_blob(request).await.unwrap();
@@ -115,7 +115,7 @@ impl World {
     pub async fn metadata(&self, name: &str) -> Option<Vec<(String, String)>> {
         match self {
             Self::Memory(container) => {
-                let options = RequestOptions::new();
+                let options = CallOptions::new();
                 let request = GetBlobProperties::new(name, CallContext::new(&options));
                 let found = container.get_blob_properties(request).await;
                 found.ok().map(|found| found.metadata)

@@ -191,10 +191,10 @@ fn condition(condition: Condition<'_>) -> Option<IfMatchCondition> {
 /// The caller's headers, which the SDK takes in its own way.
 fn context(call: CallContext<'_>) -> Context {
     let mut headers = Headers::new();
-    for (name, value) in call.options.get_headers() {
+    for (name, value) in call.options.headers() {
         headers.insert(name.as_str().to_owned(), text(value).into_owned());
     }
-    if let Some(id) = call.options.get_client_request_id() {
+    if let Some(id) = call.options.client_request_id() {
         headers.insert(CLIENT_REQUEST_ID, text(id).into_owned());
     }
     let mut context = Context::new();

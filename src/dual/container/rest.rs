@@ -20,7 +20,7 @@ use crate::protocol::{
     Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
     RetryOptions, ServiceFailure, build,
 };
-use crate::transport::SendOptions;
+use crate::transport::SendLimits;
 
 /// A container behind the REST protocol.
 pub(in super::super) struct RestContainer {
@@ -108,7 +108,7 @@ impl RestContainer {
         let mut progress = Progress {
             deadline: context.deadline.unwrap_or(started + self.call_timeout),
             attempt: 0,
-            max_retries: context.options.get_max_retries().unwrap_or(self.retry.max_retries()),
+            max_retries: context.options.max_retries().unwrap_or(self.retry.max_retries()),
             unknown: false,
             next_host: NextHost::Primary,
             pauses: [None; 2],
@@ -184,7 +184,7 @@ impl RestContainer {
             },
         )?;
         let remaining = time_left(&*self.transport, progress.deadline)?;
-        let options = SendOptions::new(remaining.min(self.attempt_timeout));
+        let options = SendLimits::new(remaining.min(self.attempt_timeout));
         // Past the implementation for `Arc`, which would box the future once more.
         let transport = &*self.transport;
         let answer = match page {

@@ -127,14 +127,14 @@ impl BlobCheckpointStoreBuilder {
     /// [`delete_checkpoints`](BlobCheckpointStore::delete_checkpoints) takes a second list, too.
     ///
     /// [`get_checkpoint`]: BlobCheckpointStore::get_checkpoint
-    pub fn read_fallback(mut self, read_fallback: bool) -> Self {
+    pub fn read_other_name_case(mut self, read_fallback: bool) -> Self {
         self.store.read_fallback = read_fallback;
         self
     }
 
     /// Whether a blob that is not readable as a record fails the read, instead of being left out with a warning.
     /// Default: no.
-    pub fn strict(mut self, strict: bool) -> Self {
+    pub fn fail_on_unreadable(mut self, strict: bool) -> Self {
         self.store.strict = strict;
         self
     }
@@ -217,7 +217,7 @@ impl BlobCheckpointStoreBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] for an option out of its range.
-    pub fn build_over(
+    pub fn build_with_container(
         self,
         container: impl BlobContainer + 'static,
     ) -> Result<BlobCheckpointStore> {

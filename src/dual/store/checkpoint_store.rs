@@ -163,7 +163,7 @@ pub trait CheckpointStore: Send + Sync {
     }
 
     /// The same store, whose calls end within a limit. `None`, the default, if it cannot be limited.
-    fn limited(&self, _limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+    fn with_time_limit(&self, _limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         None
     }
 
@@ -207,7 +207,7 @@ impl CheckpointStore for BlobCheckpointStore {
         Self::delete_checkpoint(self, group, partition_id).await
     }
 
-    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+    fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         Some(Box::new(self.limited_to(limit)))
     }
 
@@ -260,8 +260,8 @@ macro_rules! store_behind {
                 T::delete_checkpoint(self, group, partition_id).await
             }
 
-            fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
-                T::limited(self, limit)
+            fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+                T::with_time_limit(self, limit)
             }
 
             fn now(&self) -> Instant {

@@ -9,7 +9,7 @@ use log::debug;
 use super::{
     BlobCheckpointStore, CheckpointStore, by_surface, example_end, example_start, maybe_async,
 };
-use crate::container::call::RequestOptions;
+use crate::container::call::CallOptions;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, ETag, Listing, PartitionOwnership,
@@ -47,7 +47,7 @@ const MAX_RACES: u32 = 100;
 ///
 /// One per update, as without the fence. One more for the first update of a partition whose checkpoint was not read
 /// through this store, and one or two more after another writer was first. Where a read also looks under the other
-/// naming ([`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback)) and finds nothing under the own one,
+/// naming ([`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case)) and finds nothing under the own one,
 /// one more.
 ///
 /// Clones share what is remembered. Works as a [`CheckpointStore`], too.
@@ -122,7 +122,7 @@ impl BlobCheckpointStore {
 
 impl FencedCheckpointStore {
     /// The store behind the fence, for what has no fence.
-    pub fn store(&self) -> &BlobCheckpointStore {
+    pub fn unfenced(&self) -> &BlobCheckpointStore {
         &self.store
     }
 
@@ -130,9 +130,9 @@ impl FencedCheckpointStore {
     ///
     #[doc = example_start!()]
     /// let fenced = store.fenced();
-    /// let urgent = fenced.with_options(RequestOptions::new().timeout(Duration::from_secs(2)));
+    /// let urgent = fenced.with_options(CallOptions::new().with_timeout(Duration::from_secs(2)));
     #[doc = example_end!()]
-    pub fn with_options(&self, options: RequestOptions) -> Self {
+    pub fn with_options(&self, options: CallOptions) -> Self {
         self.over(self.store.with_options(options))
     }
 
@@ -356,7 +356,7 @@ impl CheckpointStore for FencedCheckpointStore {
         deleted
     }
 
-    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+    fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         Some(Box::new(self.over(self.store.limited_to(limit))))
     }
 

@@ -49,7 +49,7 @@ impl BlobCheckpointStore {
     /// number only, which Python, JavaScript, Go and C++ cannot read.
     ///
     /// Two lists, then two requests for each partition that has no checkpoint yet, one in a dry run. There is one
-    /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::strict)
+    /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::fail_on_unreadable)
     /// store does not take one over in part.
     ///
     #[doc = by_surface!(

@@ -24,7 +24,7 @@ pub use builder::BlobCheckpointStoreBuilder;
 pub use checkpoint_store::CheckpointStore;
 pub use fenced::FencedCheckpointStore;
 
-use crate::container::call::RequestOptions;
+use crate::container::call::CallOptions;
 use crate::container::memory::MemoryContainer;
 use crate::container::{
     CallContext, Condition, CreateContainer, DeleteBlob, PutBlob, SetBlobMetadata,
@@ -60,7 +60,7 @@ use crate::records::naming::{BlobKind, blob_name};
 #[derive(Clone)]
 pub struct BlobCheckpointStore {
     inner: Arc<Inner>,
-    options: Arc<RequestOptions>,
+    options: Arc<CallOptions>,
 }
 
 struct Inner {
@@ -159,16 +159,16 @@ impl BlobCheckpointStore {
     /// The same store, whose calls carry these options. The connections are shared.
     ///
     #[doc = example_start!()]
-    /// let urgent = store.with_options(RequestOptions::new().timeout(Duration::from_secs(2)).max_retries(0));
+    /// let urgent = store.with_options(CallOptions::new().with_timeout(Duration::from_secs(2)).with_max_retries(0));
     #[doc = example_end!()]
-    pub fn with_options(&self, options: RequestOptions) -> Self {
+    pub fn with_options(&self, options: CallOptions) -> Self {
         Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
     }
 
     /// The same store and options, with a limit of the whole call that only gets shorter.
     pub(super) fn limited_to(&self, limit: std::time::Duration) -> Self {
-        let own = self.options.get_timeout().unwrap_or(self.inner.options.call_timeout);
-        self.with_options((*self.options).clone().timeout(own.min(limit)))
+        let own = self.options.timeout().unwrap_or(self.inner.options.call_timeout);
+        self.with_options((*self.options).clone().with_timeout(own.min(limit)))
     }
 
     /// Ends this handle. Connections are closed with the last clone; neither waits for the network.
@@ -196,7 +196,7 @@ impl BlobCheckpointStore {
 
     /// When a call that begins now must have ended.
     pub(super) fn deadline(&self) -> Instant {
-        let limit = self.options.get_timeout().unwrap_or(self.inner.options.call_timeout);
+        let limit = self.options.timeout().unwrap_or(self.inner.options.call_timeout);
         let now = self.container().now();
         // What no clock can express is no limit.
         now.checked_add(limit).unwrap_or(now + MAX_CALL_TIMEOUT)

@@ -193,7 +193,7 @@ impl BlobCheckpointStore {
     /// Warns of unreadable blobs, or fails if the store was told to be strict.
     pub(super) fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
         for blob in skipped {
-            if !blob.reason.is_surprising() {
+            if !blob.reason.is_defect() {
                 log_left_out(blob);
                 continue;
             }

@@ -23,7 +23,7 @@ impl BlobCheckpointStore {
     /// reset. A checkpoint is only replaced if nobody has written it since it was read; a consumer that did so is
     /// reported as [`ErrorKind::ConditionNotMet`], and its position stays. Only checkpoints under the store's own
     /// naming are looked at, whatever else is read with
-    /// [`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback).
+    /// [`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case).
     ///
     /// Two requests per partition, one in a dry run; several partitions at a time. The reports are in the order of
     /// `checkpoints`. Give each partition once.
@@ -81,7 +81,7 @@ assert_eq!(changes.failed().count(), 0);
     /// their configured start; stop them first. A checkpoint is only deleted if nobody has written it since it was
     /// listed; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`]. Ownerships stay.
     ///
-    /// With [`read_fallback`](super::BlobCheckpointStoreBuilder::read_fallback) checkpoints of the other naming count
+    /// With [`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case) checkpoints of the other naming count
     /// again, or still, when those of the own one are gone. They are never deleted here; each is reported as
     /// [`KeepReason::OtherNaming`], besides what became of the own one. Delete them with a store of the other
     /// [`NameCase`](crate::NameCase).
@@ -179,7 +179,7 @@ assert_eq!(changes.len(), 2);
     ) -> Result<Vec<Found>> {
         let prefixes = [prefix];
         let listing = self.list_under(group, &prefixes, false, deadline).await?;
-        let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_surprising());
+        let unreadable = listing.skipped().iter().filter(|blob| blob.reason.is_defect());
         let unreadable: Vec<_> = unreadable
             .filter_map(|blob| {
                 let partition_id = blob.name.strip_prefix(&prefixes[0])?;

@@ -107,7 +107,7 @@ use share::{Share, Surplus, surplus};
 /// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 /// # let partition_ids = ["0".to_owned()];
 /// let mut input = BalanceInput::new(&group, "me", &partition_ids, &[], SystemTime::now());
-/// input.options = OwnershipOptions::default().with_strategy(crate::ownership::BalanceStrategy::Balanced);
+/// input.options = OwnershipOptions::default().with_strategy(BalanceStrategy::Balanced);
 /// // Noted by the caller, list by list.
 /// let unclaimed_for = BTreeMap::from([("0".to_owned(), Duration::from_secs(30))]);
 /// input.unclaimed_for = &unclaimed_for;

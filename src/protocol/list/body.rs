@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::PageReader;
 use crate::container::BlobVisitor;
 use crate::error::Result;
-use crate::transport::BodyReader;
+use crate::transport::BodySink;
 
 /// A page that is asked for until it comes whole.
 pub(crate) struct PageBody<'v> {
@@ -46,8 +46,8 @@ impl<'v> PageBody<'v> {
     }
 }
 
-impl BodyReader for PageBody<'_> {
-    fn take_in(&mut self, status: StatusCode, piece: &[u8]) {
+impl BodySink for PageBody<'_> {
+    fn write(&mut self, status: StatusCode, piece: &[u8]) {
         if status.is_success() {
             self.is_begun = true;
             self.reader.take_in(piece, self.visitor);

@@ -17,7 +17,7 @@ use reqwest::{Client, Proxy};
 
 use self::returning::Returning;
 use super::options::unusable_proxy;
-use super::{BodyReader, SendOptions, TransportError, TransportOptions};
+use super::{BodySink, SendLimits, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
@@ -77,7 +77,7 @@ impl ReqwestTransport {
     pub(crate) async fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut content = BytesMut::new();
         let take = |_, piece: &[u8]| content.extend_from_slice(piece);
@@ -88,17 +88,17 @@ impl ReqwestTransport {
     pub(crate) async fn send_streamed(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
-        reader: &mut dyn BodyReader,
+        options: &SendLimits,
+        sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
-        let take = |status, piece: &[u8]| reader.take_in(status, piece);
+        let take = |status, piece: &[u8]| sink.write(status, piece);
         self.send_in_pieces(request, options, take).await
     }
 
     async fn send_in_pieces(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
         mut take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
         let mut answer = self.execute(request, options).await?;
@@ -124,7 +124,7 @@ impl ReqwestTransport {
     async fn execute(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<reqwest::Response, TransportError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::refused(error.without_url()))?;

@@ -15,7 +15,7 @@ use ureq::{Agent, Proxy, Timeout};
 use self::connector::{LazyConnector, NotConnected};
 use self::resolver::{NoLookup, SystemLookup};
 use super::options::unusable_proxy;
-use super::{BodyReader, SendOptions, TransportError, TransportOptions};
+use super::{BodySink, SendLimits, TransportError, TransportOptions};
 use crate::error::Result;
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
@@ -76,7 +76,7 @@ impl UreqTransport {
     pub(crate) fn send(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let (parts, body) = self.answer(request, options)?.into_parts();
         let content = read_body(body, options.max_response_body).map_err(classify)?;
@@ -86,11 +86,11 @@ impl UreqTransport {
     pub(crate) fn send_streamed(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
-        reader: &mut dyn BodyReader,
+        options: &SendLimits,
+        sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
         let (parts, body) = self.answer(request, options)?.into_parts();
-        let take = |piece: &[u8]| reader.take_in(parts.status, piece);
+        let take = |piece: &[u8]| sink.write(parts.status, piece);
         read_pieces(body, options.max_response_body, take).map_err(classify)?;
         Ok(http::Response::from_parts(parts, ()))
     }
@@ -98,7 +98,7 @@ impl UreqTransport {
     fn answer(
         &self,
         request: http::Request<Bytes>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<ureq::Body>, TransportError> {
         let (parts, body) = request.into_parts();
         let answer = if body.is_empty() {
@@ -112,7 +112,7 @@ impl UreqTransport {
     fn run(
         &self,
         request: http::Request<impl ureq::AsSendBody>,
-        options: &SendOptions,
+        options: &SendLimits,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
         if self.is_prepared_for(options) {
             return self.agent.run(request);
@@ -128,7 +128,7 @@ impl UreqTransport {
     }
 
     /// Settings of a request are a copy of all the agent's.
-    fn is_prepared_for(&self, options: &SendOptions) -> bool {
+    fn is_prepared_for(&self, options: &SendLimits) -> bool {
         let config = self.agent.config();
         !config.http_status_as_error()
             && config.max_redirects() == 0

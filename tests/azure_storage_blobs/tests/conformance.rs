@@ -15,7 +15,7 @@ use azure_storage_blobs_container::container;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, BlobContainer};
 use eventhub_checkpointstore::container::{CallContext, GetBlob};
 use eventhub_checkpointstore::{
-    Checkpoint, ConsumerGroup, Error, ErrorKind, PartitionOwnership, RequestOptions,
+    Checkpoint, ConsumerGroup, Error, ErrorKind, PartitionOwnership, CallOptions,
 };
 use maybe_async::must_be_async as maybe_async;
 use support::azurite::Azurite;
@@ -90,7 +90,7 @@ async fn renewals_have_a_time_although_the_sdk_drops_it() {
 #[test]
 async fn every_write_is_one_request_and_carries_the_callers_headers() {
     let (service, loopback, store) = on_double();
-    let options = RequestOptions::new().header("x-correlation", "abc").unwrap();
+    let options = CallOptions::new().with_header("x-correlation", "abc").unwrap();
     let store = store.with_options(options.client_request_id("id-1").unwrap());
     let claimed = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
     assert!(store.claim_ownership(&claimed).await.all_claimed());
@@ -146,7 +146,7 @@ fn answer(status: u16, code: &str) -> Fault {
 async fn a_call_ends_at_its_limit() {
     let (service, _loopback, store) = on_double();
     service.queue_faults([Fault::HangBefore]);
-    let store = store.with_options(RequestOptions::new().timeout(Duration::from_millis(100)));
+    let store = store.with_options(CallOptions::new().with_timeout(Duration::from_millis(100)));
     let started = Instant::now();
     let error = store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::Timeout, true));
@@ -161,7 +161,7 @@ async fn content_is_read_as_far_as_it_is_wanted() {
         container("acct", &loopback.url(), "checkpoints", account_key(), RetryOptions::none());
     service.put_with(ForeignBlob::new("0").content("0123456789"));
     service.put("empty", &[]);
-    let options = RequestOptions::new();
+    let options = CallOptions::new();
     for (name, max_length, expected) in
         [("0", 4, "0123"), ("0", 10, "0123456789"), ("0", 99, "0123456789"), ("empty", 4, "")]
     {
@@ -240,7 +240,7 @@ async fn no_error_shows_a_sas() {
         let name = fault.name();
         let credentials = StorageCredentials::sas_token("sv=2021-12-02&sig=U0VDUkVU").unwrap();
         let (service, loopback, store) = on_double_with(credentials, RetryOptions::none());
-        let store = store.with_options(RequestOptions::new().timeout(Duration::from_millis(500)));
+        let store = store.with_options(CallOptions::new().with_timeout(Duration::from_millis(500)));
         service.queue_faults([fault]);
         let error = store.list_checkpoints(&group()).await.unwrap_err();
         let shown = shown(&error);

@@ -264,7 +264,7 @@ impl CheckpointStore for ModelStore {
             _ => {}
         }
         let listing = Listing::new(records, Vec::new(), self.model.server_time());
-        Ok(listing.from_secondary(act == Act::Stale))
+        Ok(listing.with_from_secondary(act == Act::Stale))
     }
 
     async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {

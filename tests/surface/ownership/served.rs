@@ -59,9 +59,9 @@ impl CheckpointStore for Clocked {
         self.store.update_checkpoint(checkpoint).await
     }
 
-    fn limited(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+    fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         self.clock.limits.lock().unwrap().push(limit);
-        self.store.limited(limit / *self.clock.haste.lock().unwrap())
+        self.store.with_time_limit(limit / *self.clock.haste.lock().unwrap())
     }
 
     fn now(&self) -> Instant {
