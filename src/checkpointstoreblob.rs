@@ -28,6 +28,19 @@ macro_rules! by_surface {
 }
 use by_surface;
 
+/// An example of this surface, from `src/docs/examples`.
+macro_rules! example {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/docs/examples/blocking/",
+            $name,
+            ".md"
+        ))
+    };
+}
+use example;
+
 /// Examples of operations differ by little more than `.await`, so they are written once, too: with a store and a group, up
 /// to `example_end`. Each line begins with a blank because `///` lines do, which the attribute macro makes the same.
 macro_rules! example_start {

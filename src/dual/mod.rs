@@ -20,6 +20,7 @@ pub use store::{
 pub use transport::Transport;
 
 use super::{
-    LOG, by_surface, default_transport, dot_await, example_end, example_start, maybe_async, runtime,
+    LOG, by_surface, default_transport, dot_await, example, example_end, example_start,
+    maybe_async, runtime,
 };
 use crate::protocol::{AccessToken, TokenRequest};

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod examples;
 mod files;
 mod habits;
 mod names;

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use super::container::RestContainer;
 use super::{
-    BlobContainer, Credential, LOG, Transport, by_surface, default_transport, dot_await,
+    BlobContainer, Credential, LOG, Transport, by_surface, default_transport, dot_await, example,
     example_end, example_start, maybe_async, runtime,
 };
 pub use builder::BlobCheckpointStoreBuilder;
@@ -136,6 +136,8 @@ impl BlobCheckpointStore {
     ///
     /// Clones share the records. For consumers with stores of their own, also of both surfaces, share a
     /// [`MemoryContainer`] with [`from_container`](Self::from_container).
+    ///
+    #[doc = example!("in_memory")]
     pub fn in_memory() -> Self {
         Self::from_container(MemoryContainer::new())
     }
