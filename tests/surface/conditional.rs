@@ -4,7 +4,7 @@ use eventhub_checkpointstore::{DeleteOutcome, ErrorKind, Expected, UpdateOutcome
 
 use super::support::blob_service::{Fault, error_reply};
 use super::world::{World, position};
-use super::{checkpoint, group, maybe_async, stores, test};
+use super::{checkpoint, group, maybe_async, ownership, stores, test};
 
 const NAME: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/0";
 
@@ -45,6 +45,31 @@ async fn only_the_expected_version_is_replaced_or_deleted() {
         assert_eq!(gone.outcome, UpdateOutcome::Conflict);
         let found = store.get_checkpoint(&group(), "0").await.unwrap();
         assert!(found.is_none(), "nothing is created");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn only_the_seen_version_of_an_ownership_is_deleted() {
+    for store in stores() {
+        store.create_container_if_not_exists().await.unwrap();
+        let claims = store.claim_ownership(&[ownership("0", "a"), ownership("1", "a")]).await;
+        let first = claims.into_claimed();
+        let seen = first[0].etag().unwrap();
+        let renewed = store.claim_ownership(&first[..1]).await.into_claimed();
+        let outcome = store.delete_ownership_if(&group(), "0", seen).await.unwrap();
+        assert_eq!(outcome, DeleteOutcome::Conflict);
+        let stored = renewed[0].etag().unwrap();
+        let outcome = store.delete_ownership_if(&group(), "0", stored).await.unwrap();
+        assert_eq!(outcome, DeleteOutcome::Deleted);
+        let outcome = store.delete_ownership_if(&group(), "0", stored).await.unwrap();
+        assert_eq!(outcome, DeleteOutcome::Missing);
+        let left = store.list_ownership(&group()).await.unwrap();
+        let left: Vec<_> = left.iter().map(|ownership| ownership.partition_id()).collect();
+        assert_eq!(left, ["1"]);
+        // The record's next claim is a first one again.
+        let claims = store.claim_ownership(&[ownership("0", "b")]).await;
+        assert!(claims.all_claimed());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checkpoints that are written or deleted only while the stored one is what the caller has seen.
+//! Records that are written or deleted only while the stored one is what the caller has seen.
 
 use std::time::Instant;
 
@@ -82,6 +82,37 @@ impl BlobCheckpointStore {
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let deleted = self.delete_version(&name, etag, self.deadline()).await;
         deleted.map_err(|error| error.with_action("delete the checkpoint"))
+    }
+
+    /// Deletes an ownership record only while it is the version that the caller has seen, as to clean up after a consumer
+    /// group that is gone.
+    ///
+    /// To let others claim a partition at once, [relinquish](Self::relinquish_ownership) it instead: the record stays, and
+    /// its next version shows who is late. One request, as
+    /// [`delete_checkpoint_if`](Self::delete_checkpoint_if).
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
+    #[doc = concat!(" for ownership in store.list_ownership(&group)", dot_await!(), "? {")]
+    ///     let etag = ownership.etag().unwrap();
+    #[doc = concat!("     let outcome = store.delete_ownership_if(&group, ownership.partition_id(), etag)", dot_await!(), "?;")]
+    ///     assert_eq!(outcome, DeleteOutcome::Deleted);
+    /// }
+    #[doc = example_end!()]
+    ///
+    /// # Errors
+    ///
+    /// Any failure of the request.
+    pub async fn delete_ownership_if(
+        &self,
+        group: &ConsumerGroup,
+        partition_id: &str,
+        etag: &ETag,
+    ) -> Result<DeleteOutcome> {
+        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        let name = self.name(group, BlobKind::Ownership, partition_id);
+        let deleted = self.delete_version(&name, etag, self.deadline()).await;
+        deleted.map_err(|error| error.with_action("delete the ownership"))
     }
 
     /// Deletes just this version of a blob, and finds out what happened if a response was lost.
