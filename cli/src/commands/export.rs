@@ -1,0 +1,88 @@
+//! `export`: checkpoints as JSONL or CSV.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use super::lag::parse_target;
+use crate::args::NameCase;
+use crate::core::records::{self, Form, Naming, Record};
+use crate::core::target::{Scope, Target};
+use crate::exit::{Exit, Failure};
+use crate::session::Session;
+use crate::storage::GroupRecords;
+
+/// Write checkpoints to a file or to stdout
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// NAMESPACE/HUB[/GROUP]; not needed with --all-groups
+    #[arg(value_parser = parse_target, required_unless_present = "all_groups")]
+    target: Option<Target>,
+    /// A new file; - for stdout
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// Every group of the container, or of the target's hub
+    #[arg(long)]
+    all_groups: bool,
+    /// Ownership records, too
+    #[arg(long)]
+    with_owners: bool,
+    /// The form of the file
+    #[arg(long, value_enum, default_value = "jsonl")]
+    form: Form,
+}
+
+pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
+    let groups = read(args, session)?;
+    let exported: Vec<_> =
+        groups.iter().flat_map(|records| of_group(records, args.with_owners)).collect();
+    let text = records::write(&exported, args.form).map_err(Failure::failed)?;
+    if args.file.as_os_str() == "-" {
+        session.print(&text)?;
+    } else {
+        let failed = |error| Failure::failed(format!("{}: {error}", args.file.display()));
+        let mut file = File::create_new(&args.file).map_err(failed)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        session.console.say(&format!("{} records in {}", exported.len(), args.file.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure> {
+    if !args.all_groups {
+        let target = args.target.as_ref().ok_or_else(|| Failure::usage("which group?"))?;
+        return session.records(&target.consumer_group()?);
+    }
+    let scope = args.target.as_ref().map(Scope::of_hub);
+    let name_case = session.global.name_case;
+    let storage = session.storage()?;
+    let mut found = Vec::new();
+    for summary in &storage.groups()? {
+        if scope.as_ref().is_some_and(|scope| !scope.contains(&summary.group)) {
+            continue;
+        }
+        // The names are those of the blobs.
+        let names = summary.group.to_string();
+        let naming = if names == names.to_lowercase() { Naming::Lower } else { Naming::AsGiven };
+        if name_case == NameCase::Auto || name_case.namings().contains(&naming) {
+            found.extend(storage.read(&summary.group, &[naming])?);
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::nothing(format!(
+            "container {} has no records of any such group",
+            storage.name
+        )));
+    }
+    Ok(found)
+}
+
+fn of_group(records: &GroupRecords, with_owners: bool) -> Vec<Record> {
+    let mut exported: Vec<_> =
+        records.checkpoints.iter().map(|one| Record::checkpoint(records.naming, one)).collect();
+    if with_owners {
+        exported
+            .extend(records.ownerships.iter().map(|one| Record::ownership(records.naming, one)));
+    }
+    exported
+}

@@ -1,0 +1,286 @@
+//! `lag`: checkpoints against the hub's first and last sequence numbers.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::show::{moment, number};
+use crate::args::{Expiration, Partitions};
+use crate::core::assess::{Assessment, Bounded, Rules, Status, assess, total};
+use crate::core::notes::notes;
+use crate::core::partition::{Partition, live_owners};
+use crate::core::partition_set::by_id;
+use crate::core::target::{Scope, Target};
+use crate::core::text::{self, grouped, parse_duration, rfc3339, rough};
+use crate::exit::{Exit, Failure};
+use crate::output::{Cell, Column, Report, Section, Tint};
+use crate::session::Session;
+use crate::storage::GroupRecords;
+
+/// Show how far groups are behind their hubs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// NAMESPACE/HUB[/GROUP]
+    #[arg(value_parser = parse_target, required = true)]
+    targets: Vec<Target>,
+    /// Every group of the hubs that the container has
+    #[arg(long)]
+    all_groups: bool,
+    /// Only partitions with a lag or a problem
+    #[arg(long)]
+    only_lagging: bool,
+    /// The order of the partitions
+    #[arg(long, value_enum, default_value_t)]
+    sort: Sort,
+    /// End with 6 if a partition has a greater lag
+    #[arg(long, value_name = "EVENTS")]
+    fail_above: Option<u64>,
+    /// End with 6 if a partition is further behind in time
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    fail_behind: Option<Duration>,
+    #[command(flatten)]
+    partitions: Partitions,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What the statuses depend on.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Limits {
+    /// A lag up to this is ok while checkpoints are fresh
+    #[arg(long, value_name = "EVENTS", default_value_t = 1_000)]
+    ok_lag: u64,
+    #[command(flatten)]
+    expiration: Expiration,
+}
+
+impl Limits {
+    pub(super) fn rules(self, now: SystemTime) -> Rules {
+        Rules { now, expiration: self.expiration.expiration, ok_lag: self.ok_lag }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Sort {
+    #[default]
+    Partition,
+    Lag,
+    Behind,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::new("PARTITION", &["partition_id"]),
+    Column::new("STATUS", &["status"]),
+    Column::new("LAG", &["lag", "lag_is_bound"]),
+    Column::new("BEHIND", &["behind_seconds", "behind_is_bound"]),
+    Column::new("CHECKPOINT", &["sequence_number"]),
+    Column::wide("FIRST", &["first_sequence_number"]),
+    Column::new("LAST", &["last_sequence_number"]),
+    Column::new("OFFSET", &["offset"]),
+    Column::wide("LAST OFFSET", &["last_offset"]),
+    Column::wide("ENQUEUED", &["last_enqueued", "last_enqueued_seconds_ago"]),
+    Column::new("WRITTEN", &["written", "written_seconds_ago"]),
+    Column::new("OWNER", &["owner_id"]),
+    Column::new("RENEWED", &["renewed", "renewed_seconds_ago"]),
+    Column::data(&["lost_events", "is_empty"]),
+];
+
+pub(crate) fn parse_target(text: &str) -> Result<Target, String> {
+    Target::parse(text)
+}
+
+/// A group with everything that is known about its partitions.
+pub(super) struct Seen {
+    pub(super) records: GroupRecords,
+    pub(super) rows: Vec<(Partition, Assessment)>,
+    pub(super) owners: usize,
+}
+
+/// Looks at a group under every spelling that has records.
+pub(super) fn look(
+    session: &mut Session,
+    target: &Target,
+    limits: Limits,
+) -> Result<Vec<Seen>, Failure> {
+    let group = target.consumer_group()?;
+    let hub = session.hub_partitions(&group)?;
+    let records = session.records(&group)?;
+    let seen = records.into_iter().map(|records| {
+        let rules = limits.rules(records.server_time());
+        let partitions = records.partitions(hub.as_ref());
+        let owners = live_owners(&partitions, rules.now, rules.expiration).len();
+        let assessed = partitions.into_iter().map(|partition| {
+            let assessment = assess(&partition, &rules);
+            (partition, assessment)
+        });
+        Seen { rows: assessed.collect(), owners, records }
+    });
+    Ok(seen.collect())
+}
+
+pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
+    let targets =
+        if args.all_groups { all_groups(&args.targets, session)? } else { args.targets.clone() };
+    let mut sections = Vec::new();
+    let mut is_above = false;
+    for target in &targets {
+        for seen in look(session, target, args.limits)? {
+            let (section, above) = section(args, seen, session.zone().as_ref());
+            sections.push(section);
+            is_above |= above;
+        }
+    }
+    session.show(&Report::new("partitions", sections))?;
+    Ok(if is_above { Exit::Findings } else { Exit::Done })
+}
+
+fn all_groups(targets: &[Target], session: &mut Session) -> Result<Vec<Target>, Failure> {
+    let scopes: Vec<_> = targets.iter().map(Scope::of_hub).collect();
+    let storage = session.storage()?;
+    let groups = storage.groups()?;
+    let inside =
+        groups.iter().filter(|summary| scopes.iter().any(|scope| scope.contains(&summary.group)));
+    let found = Target::without_twins(inside.map(|summary| Target::of(&summary.group)).collect());
+    if found.is_empty() {
+        let name = &storage.name;
+        return Err(Failure::nothing(format!(
+            "container {name} has no records of these event hubs"
+        )));
+    }
+    Ok(found)
+}
+
+fn section(args: &Args, seen: Seen, zone: Option<&TimeZone>) -> (Section, bool) {
+    let set = args.partitions.set();
+    let now = seen.records.server_time();
+    let mut rows: Vec<_> =
+        seen.rows.into_iter().filter(|(partition, _)| set.contains(&partition.id)).collect();
+    let count = rows.len();
+    let sum = total(rows.iter().map(|(_, assessment)| assessment));
+    let is_above = rows.iter().any(|(_, assessment)| exceeds(args, assessment));
+    if args.only_lagging {
+        rows.retain(|(_, assessment)| {
+            !matches!(assessment.status, Some(Status::Ok | Status::Empty))
+        });
+    }
+    sort(&mut rows, args.sort);
+    let mut section = Section { columns: COLUMNS.to_vec(), ..Section::default() };
+    identify(&mut section, &seen.records);
+    section.fact("server_time", rfc3339(now));
+    section.fact("owners", seen.owners);
+    section.fact("lag", sum.map(|sum| sum.value));
+    section.fact("lag_is_bound", sum.map(|sum| sum.is_bound));
+    section.heading = heading(&seen.records, count, seen.owners, sum, zone);
+    section.rows =
+        rows.iter().map(|(partition, assessment)| row(partition, assessment, now)).collect();
+    section.notes = notes(rows.iter().map(|(partition, assessment)| (partition, assessment)));
+    (section, is_above)
+}
+
+fn exceeds(args: &Args, assessment: &Assessment) -> bool {
+    let lag = assessment.lag.zip(args.fail_above).is_some_and(|(lag, limit)| lag.value > limit);
+    let behind =
+        assessment.behind.zip(args.fail_behind).is_some_and(|(behind, limit)| behind.value > limit);
+    // What a threshold asks for and nobody can say is no good news.
+    let is_broken = matches!(assessment.status, Some(Status::Ahead | Status::Lost));
+    lag || behind || is_broken && (args.fail_above.is_some() || args.fail_behind.is_some())
+}
+
+fn sort(rows: &mut [(Partition, Assessment)], by: Sort) {
+    rows.sort_by(|(one, a), (other, b)| {
+        let lag = |assessment: &Assessment| assessment.lag.map(|lag| lag.value);
+        let behind = |assessment: &Assessment| assessment.behind.map(|behind| behind.value);
+        let order = match by {
+            Sort::Partition => std::cmp::Ordering::Equal,
+            Sort::Lag => lag(b).cmp(&lag(a)),
+            Sort::Behind => behind(b).cmp(&behind(a)),
+        };
+        order.then_with(|| by_id(&one.id, &other.id))
+    });
+}
+
+/// The names of a group, as facts and as identity of its rows.
+pub(super) fn identify(section: &mut Section, records: &GroupRecords) {
+    section.identity("namespace", records.group.fully_qualified_namespace());
+    section.identity("eventhub", records.group.eventhub_name());
+    section.identity("consumer_group", records.group.consumer_group());
+    section.identity("name_case", records.naming.word());
+}
+
+/// `contoso.servicebus.windows.net / telemetry / billing`, and the sums.
+pub(super) fn heading(
+    records: &GroupRecords,
+    partitions: usize,
+    owners: usize,
+    lag: Option<Bounded<u64>>,
+    zone: Option<&TimeZone>,
+) -> Vec<String> {
+    let group = &records.group;
+    let names = format!(
+        "{} / {} / {}",
+        group.fully_qualified_namespace(),
+        group.eventhub_name(),
+        group.consumer_group()
+    );
+    let plural =
+        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let mut sums = format!("{}, {}", plural(partitions, "partition"), plural(owners, "owner"));
+    if let Some(lag) = lag {
+        let sign = if lag.is_bound { "<= " } else { "" };
+        sums = format!("{sums}, lag {sign}{}", grouped(lag.value));
+    }
+    vec![names, sums, text::moment(records.server_time(), zone)]
+}
+
+fn row(partition: &Partition, assessment: &Assessment, now: SystemTime) -> Vec<Cell> {
+    let (checkpoint, hub) = (partition.checkpoint.as_ref(), partition.hub.as_ref());
+    let owner = partition.owner.as_ref().filter(|_| assessment.has_live_owner());
+    let known = |number: Option<i64>| {
+        Cell::new(number.map_or("-".to_owned(), grouped), [Value::from(number)])
+    };
+    vec![
+        Cell::text(&partition.id),
+        status(assessment.status),
+        lag_cell(assessment.lag),
+        behind_cell(assessment.behind),
+        number(checkpoint),
+        known(hub.map(|hub| hub.first)),
+        known(hub.map(|hub| hub.last)),
+        Cell::maybe(checkpoint.and_then(|stored| stored.position.offset.as_deref())),
+        Cell::maybe(hub.map(|hub| hub.last_offset.as_str())),
+        moment(hub.and_then(|hub| hub.last_enqueued), now),
+        moment(checkpoint.and_then(|stored| stored.written), now),
+        Cell::maybe(owner.and_then(|owner| owner.id.as_deref())),
+        moment(owner.and_then(|owner| owner.renewed), now),
+        Cell::new("", [Value::from(assessment.lost), Value::from(hub.map(|hub| hub.is_empty))]),
+    ]
+}
+
+pub(super) fn status(status: Option<Status>) -> Cell {
+    let tint = match status {
+        Some(Status::Ok | Status::Empty) => Tint::Good,
+        Some(Status::Ahead | Status::Lost | Status::Stalled) => Tint::Bad,
+        Some(Status::None | Status::Unowned | Status::Rewound | Status::Behind) => Tint::Warn,
+        None => Tint::Plain,
+    };
+    Cell::maybe(status.map(Status::word)).tinted(tint)
+}
+
+pub(super) fn lag_cell(lag: Option<Bounded<u64>>) -> Cell {
+    let text = lag.map_or("-".to_owned(), |lag| {
+        format!("{}{}", if lag.is_bound && lag.value > 0 { "<=" } else { "" }, grouped(lag.value))
+    });
+    Cell::new(
+        text,
+        [Value::from(lag.map(|lag| lag.value)), Value::from(lag.map(|lag| lag.is_bound))],
+    )
+}
+
+pub(super) fn behind_cell(behind: Option<Bounded<Duration>>) -> Cell {
+    let text = behind.map_or("-".to_owned(), |behind| {
+        format!("{}{}", if behind.is_bound { ">" } else { "" }, rough(behind.value))
+    });
+    let seconds = behind.map(|behind| behind.value.as_secs());
+    Cell::new(text, [Value::from(seconds), Value::from(behind.map(|behind| behind.is_bound))])
+}

@@ -1,0 +1,217 @@
+//! `serve`: metrics for Prometheus, the lag for KEDA, a health check, and a page.
+
+mod http;
+mod metrics;
+mod page;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::lag::{Limits, Seen, look, parse_target};
+use super::watch::Histories;
+use crate::core::assess::{Status, total};
+use crate::core::target::{Target, glob};
+use crate::core::text::parse_duration;
+use crate::exit::{Exit, Failure};
+use crate::session::Session;
+use http::{Response, Server};
+
+/// Serve metrics, the lag as JSON, a health check and a page over HTTP
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// NAMESPACE/HUB[/GROUP]
+    #[arg(long = "target", value_name = "TARGET", value_parser = parse_target, required_unless_present = "discover")]
+    targets: Vec<Target>,
+    /// Every group of the container
+    #[arg(long)]
+    discover: bool,
+    /// Only groups like this, as in */telemetry/*
+    #[arg(long, value_name = "PATTERN", requires = "discover")]
+    include: Vec<String>,
+    /// No groups like this
+    #[arg(long, value_name = "PATTERN", requires = "discover")]
+    exclude: Vec<String>,
+    /// The address and port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9419")]
+    listen: String,
+    /// The time from look to look
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    interval: Duration,
+    /// End after so many looks
+    #[arg(long, value_name = "COUNT", hide = true)]
+    count: Option<u64>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What the last look found, ready to be sent.
+#[derive(Debug, Default)]
+struct Board {
+    metrics: String,
+    page: String,
+    /// By `/lag/NAMESPACE/HUB/GROUP` in lower case.
+    lags: BTreeMap<String, String>,
+    /// When a look last succeeded.
+    good: Option<Instant>,
+}
+
+pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
+    if args.interval.is_zero() {
+        return Err(Failure::usage("--interval must be longer than 0s"));
+    }
+    let listener = TcpListener::bind(&args.listen)
+        .map_err(|error| Failure::failed(format!("{}: {error}", args.listen)))?;
+    let address = listener.local_addr()?;
+    let board = Arc::new(RwLock::new(Board::default()));
+    let shared = Arc::clone(&board);
+    let patience = args.interval * 3 + session.global.timeout;
+    let _server =
+        Server::start(listener, Arc::new(move |path: &str| respond(&shared, path, patience)));
+    session.console.say(&format!("Listening on http://{address}/"));
+    let mut histories = BTreeMap::new();
+    let mut looks = 0;
+    while !session.is_interrupted() {
+        let started = Instant::now();
+        let sample = sample(args, session, &mut histories);
+        publish(&board, args, &sample, started.elapsed(), &histories);
+        looks += 1;
+        if args.count.is_some_and(|count| looks >= count) {
+            return Ok(Exit::Done);
+        }
+        session.pause(args.interval.saturating_sub(started.elapsed()));
+    }
+    Ok(Exit::Interrupted)
+}
+
+/// One look at every group. A group that fails leaves the others alone.
+struct Sample {
+    groups: Vec<(Target, Seen)>,
+    failures: usize,
+}
+
+fn sample(
+    args: &Args,
+    session: &mut Session,
+    histories: &mut BTreeMap<String, Histories>,
+) -> Sample {
+    let mut sample = Sample { groups: Vec::new(), failures: 0 };
+    let targets = match targets(args, session) {
+        Ok(targets) => targets,
+        Err(failure) => {
+            session.console.complain(&format!("error: {failure}"));
+            sample.failures += 1;
+            return sample;
+        }
+    };
+    for target in targets {
+        match look(session, &target, args.limits) {
+            Ok(found) => {
+                for mut seen in found {
+                    let now = seen.records.server_time();
+                    let known = histories.entry(seen.records.group.to_string()).or_default();
+                    known.of(&seen).add(now, &mut seen.rows);
+                    sample.groups.push((target.clone(), seen));
+                }
+            }
+            Err(failure) => {
+                session.console.complain(&format!("error: {target}: {failure}"));
+                sample.failures += 1;
+            }
+        }
+    }
+    sample
+}
+
+fn targets(args: &Args, session: &mut Session) -> Result<Vec<Target>, Failure> {
+    if !args.discover {
+        return Ok(args.targets.clone());
+    }
+    let groups = session.storage()?.groups()?;
+    let found = groups.iter().map(|summary| Target::of(&summary.group));
+    let is_meant = |target: &Target| {
+        let name = target.to_string();
+        let is_included =
+            args.include.is_empty() || args.include.iter().any(|pattern| glob(pattern, &name));
+        is_included && !args.exclude.iter().any(|pattern| glob(pattern, &name))
+    };
+    Ok(Target::without_twins(found.filter(is_meant).collect()))
+}
+
+fn publish(
+    board: &RwLock<Board>,
+    args: &Args,
+    sample: &Sample,
+    took: Duration,
+    histories: &BTreeMap<String, Histories>,
+) {
+    let is_good = sample.failures == 0;
+    let metrics = metrics::text(&sample.groups, is_good, took);
+    let mut lags: BTreeMap<String, String> = BTreeMap::new();
+    for (_, seen) in &sample.groups {
+        lags.insert(format!("/lag/{}", seen.records.group).to_lowercase(), lag(seen));
+    }
+    let page = page::html(&sample.groups, histories, args.interval);
+    let mut board = board.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    board.metrics = metrics;
+    board.page = page;
+    board.lags = lags;
+    if is_good {
+        board.good = Some(Instant::now());
+    }
+}
+
+/// For the `metrics-api` scaler of KEDA: `valueLocation: lag`.
+fn lag(seen: &Seen) -> String {
+    let rows = || seen.rows.iter().map(|(_, assessment)| assessment);
+    let most = rows().filter_map(|assessment| assessment.lag).map(|lag| lag.value).max();
+    let with_lag = rows().filter(|assessment| assessment.has_lag()).count();
+    let sum = total(rows());
+    json!({
+        "lag": sum.map_or(0, |sum| sum.value),
+        "lag_is_bound": sum.is_some_and(|sum| sum.is_bound),
+        "max": most.unwrap_or(0),
+        "partitions_with_lag": with_lag,
+        "partitions": seen.rows.len(),
+        "owners": seen.owners,
+        "lost_or_ahead": rows().filter(|one| matches!(one.status, Some(Status::Lost | Status::Ahead))).count(),
+    })
+    .to_string()
+}
+
+fn respond(board: &RwLock<Board>, path: &str, patience: Duration) -> Response {
+    let board = board.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    match path {
+        "/metrics" => Response::ok("text/plain; version=0.0.4; charset=utf-8", &board.metrics),
+        "/" => Response::ok("text/html; charset=utf-8", &board.page),
+        "/healthz" => match board.good {
+            Some(good) if good.elapsed() <= patience => Response::ok("text/plain", "ok\n"),
+            Some(_) => Response::new(503, "text/plain", "the last good look is too long ago\n"),
+            None => Response::new(503, "text/plain", "no look has succeeded yet\n"),
+        },
+        path if path.starts_with("/lag/") => match board.lags.get(&full(path)) {
+            Some(lag) => Response::ok("application/json", lag),
+            None => Response::new(
+                404,
+                "application/json",
+                "{\"error\":\"this group is not looked at\"}\n",
+            ),
+        },
+        _ => Response::new(
+            404,
+            "text/plain",
+            "there are /metrics, /lag/NAMESPACE/HUB/GROUP, /healthz and /\n",
+        ),
+    }
+}
+
+/// `/lag/contoso/…` names the whole namespace.
+fn full(path: &str) -> String {
+    let target = path.strip_prefix("/lag/").and_then(|rest| Target::parse(rest).ok());
+    let name =
+        target.and_then(|target| target.consumer_group().ok()).map(|group| group.to_string());
+    format!("/lag/{}", name.unwrap_or_default()).to_lowercase()
+}

@@ -1,0 +1,190 @@
+//! Where `reset` moves checkpoints. Resuming is exclusive: a checkpoint names the event before the first one received.
+
+use std::collections::BTreeMap;
+
+use super::assess::resume_number;
+use super::partition::{EARLIEST_OFFSET, Partition, Position};
+use super::plan::Change;
+
+/// The goal of a reset that needs no event to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// The first event that is kept.
+    Earliest,
+    /// Behind the last event.
+    Latest,
+    /// Behind the event of exactly this position.
+    Behind(Position),
+    /// At the event with this number. Only the two ends are known without reading events.
+    AtNumber(i64),
+    /// Where each is; behind the last event where there is no checkpoint.
+    Current,
+    /// A position for each partition, from a file or another group.
+    Each(BTreeMap<String, Position>),
+}
+
+/// The change of one partition, or why there is none.
+pub fn change(goal: &Goal, partition: Partition) -> Result<Change, String> {
+    let position = match goal {
+        Goal::Earliest => earliest(&partition),
+        Goal::Latest => Position::latest(hub(&partition)?),
+        Goal::Behind(position) => position.clone(),
+        Goal::AtNumber(number) => at_number(*number, &partition)?,
+        Goal::Current => match current(&partition)? {
+            Some(position) => position,
+            None => return Ok(Change::keep(partition, "it stays where it is")),
+        },
+        Goal::Each(positions) => match positions.get(&partition.id) {
+            Some(position) => position.clone(),
+            None => return Ok(Change::keep(partition, "no position is given for it")),
+        },
+    };
+    Ok(Change::write(partition, position))
+}
+
+/// Without the hub the number before the first is not known; the offset alone decides then in every SDK.
+fn earliest(partition: &Partition) -> Position {
+    let number = partition.hub.as_ref().map_or(-1, |hub| hub.first.saturating_sub(1));
+    Position::new(EARLIEST_OFFSET, number)
+}
+
+fn at_number(number: i64, partition: &Partition) -> Result<Position, String> {
+    let hub = hub(partition)?;
+    if number == hub.first {
+        return Ok(Position::earliest(hub));
+    }
+    if Some(number) == hub.last.checked_add(1) {
+        return Ok(Position::latest(hub));
+    }
+    if number < hub.first || number > hub.last {
+        return Err(format!(
+            "partition {}: there is no event {number}; it has {} to {}",
+            partition.id, hub.first, hub.last
+        ));
+    }
+    Err(format!(
+        "partition {}: the offset before event {number} is known only by reading it: name a group to read with, \
+         --via-group",
+        partition.id
+    ))
+}
+
+/// The position of the checkpoint with both parts, as far as the hub tells them; `None` if nothing is to be done.
+fn current(partition: &Partition) -> Result<Option<Position>, String> {
+    let Some(stored) = &partition.checkpoint else {
+        return Ok(Some(Position::latest(hub(partition)?)));
+    };
+    let position = &stored.position;
+    let Some(hub) = &partition.hub else { return Ok(None) };
+    let number = resume_number(position, hub);
+    let offset = position.offset.clone().or_else(|| match number {
+        Some(number) if number == hub.last => Some(hub.last_offset.clone()),
+        Some(number) if number < hub.first => Some(EARLIEST_OFFSET.to_owned()),
+        _ => None,
+    });
+    let whole = Position { offset, sequence_number: number };
+    Ok((whole != *position).then_some(whole))
+}
+
+fn hub(partition: &Partition) -> Result<&super::partition::HubPartition, String> {
+    partition.hub.as_ref().ok_or_else(|| {
+        format!(
+            "partition {}: the event hub's numbers are needed, which --no-hub leaves out",
+            partition.id
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::partition::{HubPartition, StoredCheckpoint};
+    use super::super::plan::Action;
+    use super::*;
+
+    fn partition(position: Option<Position>) -> Partition {
+        let hub = HubPartition {
+            first: 100,
+            last: 199,
+            last_offset: "9999".to_owned(),
+            last_enqueued: None,
+            is_empty: false,
+        };
+        let stored = |position| StoredCheckpoint { position, written: None, etag: None };
+        Partition {
+            id: "3".to_owned(),
+            checkpoint: position.map(stored),
+            hub: Some(hub),
+            ..Partition::default()
+        }
+    }
+
+    fn goes_to(goal: &Goal, partition: Partition) -> Option<Position> {
+        match change(goal, partition).unwrap().action {
+            Action::Write(position) => Some(position),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn both_ends_are_written_with_offset_and_number() {
+        let somewhere = || partition(Some(Position::new("5000", 150)));
+        assert_eq!(goes_to(&Goal::Earliest, somewhere()), Some(Position::new("-1", 99)));
+        assert_eq!(goes_to(&Goal::Latest, somewhere()), Some(Position::new("9999", 199)));
+        assert_eq!(goes_to(&Goal::AtNumber(100), somewhere()), Some(Position::new("-1", 99)));
+        assert_eq!(goes_to(&Goal::AtNumber(200), somewhere()), Some(Position::new("9999", 199)));
+        assert_eq!(
+            goes_to(&Goal::Behind(Position::new("7", 120)), somewhere()),
+            Some(Position::new("7", 120))
+        );
+    }
+
+    #[test]
+    fn an_event_in_between_must_be_read() {
+        let error = change(&Goal::AtNumber(150), partition(None)).unwrap_err();
+        assert!(error.contains("--via-group"), "{error}");
+        let error = change(&Goal::AtNumber(99), partition(None)).unwrap_err();
+        assert!(error.contains("100 to 199"), "{error}");
+    }
+
+    #[test]
+    fn a_partition_that_never_had_an_event_begins_at_its_beginning() {
+        let mut empty = partition(None);
+        let hub = empty.hub.as_mut().unwrap();
+        (hub.first, hub.last, hub.is_empty) = (0, -1, true);
+        assert_eq!(goes_to(&Goal::Latest, empty.clone()), Some(Position::new("-1", -1)));
+        assert_eq!(goes_to(&Goal::Earliest, empty), Some(Position::new("-1", -1)));
+    }
+
+    #[test]
+    fn current_completes_positions_and_fixes_missing_ones() {
+        let whole = Position::new("5000", 150);
+        assert_eq!(goes_to(&Goal::Current, partition(Some(whole))), None);
+        assert_eq!(goes_to(&Goal::Current, partition(None)), Some(Position::new("9999", 199)));
+        let no_number = Position { offset: Some("9999".to_owned()), sequence_number: None };
+        assert_eq!(
+            goes_to(&Goal::Current, partition(Some(no_number))),
+            Some(Position::new("9999", 199))
+        );
+        let no_offset = Position { offset: None, sequence_number: Some(199) };
+        assert_eq!(
+            goes_to(&Goal::Current, partition(Some(no_offset))),
+            Some(Position::new("9999", 199))
+        );
+    }
+
+    #[test]
+    fn without_the_hub_only_the_beginning_can_be_written() {
+        let mut one = partition(Some(Position::new("5000", 150)));
+        one.hub = None;
+        assert_eq!(goes_to(&Goal::Earliest, one.clone()), Some(Position::new("-1", -1)));
+        assert!(change(&Goal::Latest, one).unwrap_err().contains("--no-hub"));
+    }
+
+    #[test]
+    fn given_positions_leave_the_other_partitions_alone() {
+        let goal = Goal::Each(BTreeMap::from([("3".to_owned(), Position::new("1", 101))]));
+        assert_eq!(goes_to(&goal, partition(None)), Some(Position::new("1", 101)));
+        let other = Goal::Each(BTreeMap::new());
+        assert_eq!(goes_to(&other, partition(None)), None);
+    }
+}

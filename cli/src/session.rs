@@ -1,0 +1,156 @@
+//! What the commands share: flags, streams, the container and the hub.
+
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use eventhub_checkpointstore::ConsumerGroup;
+use jiff::tz::TimeZone;
+
+use crate::args::{Color, Global};
+use crate::console::Console;
+use crate::core::partition::HubPartitions;
+use crate::exit::Failure;
+use crate::hub::{HubData, HubFile};
+use crate::output::{Report, Style};
+use crate::storage::{GroupRecords, Storage};
+
+/// Looks a variable of the environment up.
+pub type Vars = Box<dyn Fn(&str) -> Option<String>>;
+
+pub struct Session {
+    pub(crate) global: Global,
+    pub(crate) console: Console,
+    pub(crate) vars: Vars,
+    pub(crate) interrupted: Arc<AtomicBool>,
+    pub(crate) clock: fn() -> std::time::SystemTime,
+    pub(crate) storage: Option<Storage>,
+    pub(crate) hub: Option<Rc<dyn HubData>>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("console", &self.console).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Whether Ctrl-C was pressed.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps, unless it is interrupted.
+    pub(crate) fn pause(&self, duration: Duration) {
+        const STEP: Duration = Duration::from_millis(50);
+        let mut left = duration;
+        while !left.is_zero() && !self.is_interrupted() {
+            std::thread::sleep(left.min(STEP));
+            left = left.saturating_sub(STEP);
+        }
+    }
+
+    /// The container that flags and environment name.
+    pub(crate) fn storage(&mut self) -> Result<&Storage, Failure> {
+        if self.storage.is_none() {
+            self.storage = Some(Storage::open(&self.global, &*self.vars)?);
+        }
+        self.storage.as_ref().ok_or_else(|| Failure::failed("the container is not open"))
+    }
+
+    /// The numbers of the group's hub; `None` with `--no-hub`.
+    pub(crate) fn hub_partitions(
+        &mut self,
+        group: &ConsumerGroup,
+    ) -> Result<Option<HubPartitions>, Failure> {
+        if self.global.no_hub {
+            return Ok(None);
+        }
+        if let Some(path) = &self.global.hub_file {
+            self.hub = Some(Rc::new(HubFile::read(path)?));
+        }
+        let Some(hub) = &self.hub else {
+            return Err(Failure::usage("the event hub is not known")
+                .with_hint("Use --no-hub for what the container alone says, or --hub-file FILE."));
+        };
+        hub.partitions(group.fully_qualified_namespace(), group.eventhub_name()).map(Some)
+    }
+
+    /// As [`hub_partitions`](Self::hub_partitions), for commands that do without.
+    pub(crate) fn hub_partitions_if_known(
+        &mut self,
+        group: &ConsumerGroup,
+    ) -> Result<Option<HubPartitions>, Failure> {
+        if self.hub.is_none() && self.global.hub_file.is_none() {
+            return Ok(None);
+        }
+        self.hub_partitions(group)
+    }
+
+    /// The records of a group under every spelling that has some.
+    pub(crate) fn records(&mut self, group: &ConsumerGroup) -> Result<Vec<GroupRecords>, Failure> {
+        let namings = self.global.name_case.namings();
+        let storage = self.storage()?;
+        let mut found = storage.read(group, namings)?;
+        found.retain(|records| !records.is_empty());
+        if found.is_empty() {
+            return Err(Failure::nothing(format!(
+                "container {} has no records of {group}",
+                storage.name
+            ))
+            .with_hint("`groups` lists what the container holds."));
+        }
+        if let [_, _] = &found[..] {
+            self.console.say(&format!(
+                "{group}: there are records under both spellings, in lower case and as given: two fleets that do not see \
+                 each other. --name-case chooses one."
+            ));
+        }
+        Ok(found)
+    }
+
+    /// The records that a change is about: of one spelling.
+    pub(crate) fn records_to_change(
+        &mut self,
+        group: &ConsumerGroup,
+    ) -> Result<GroupRecords, Failure> {
+        let mut found = self.records(group)?;
+        match (found.pop(), found.pop()) {
+            (Some(records), None) => Ok(records),
+            _ => Err(Failure::refused(format!(
+                "{group} has records under both spellings: say which are meant, --name-case lower or --name-case as-given"
+            ))),
+        }
+    }
+
+    /// Writes a report to stdout.
+    pub(crate) fn show(&mut self, report: &Report) -> Result<(), Failure> {
+        let text = report.render(self.style()).map_err(Failure::failed)?;
+        self.print(&text)
+    }
+
+    /// Writes data to stdout. A reader that has gone away has read enough.
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
+        match self.console.print(text) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    pub(crate) fn style(&self) -> Style {
+        let no_color = (self.vars)("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colors = match self.global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => self.console.out_is_terminal && !no_color,
+        };
+        Style { format: self.global.output, header: !self.global.no_header, colors }
+    }
+
+    /// The zone of times in tables: the terminal's, or UTC in a pipe.
+    pub(crate) fn zone(&self) -> Option<TimeZone> {
+        self.console.out_is_terminal.then(TimeZone::system)
+    }
+}

@@ -1,0 +1,251 @@
+//! `reset`, `delete` and `copy`: plans, questions, what is written.
+
+use eventhub_checkpoints::exit::Exit;
+use serde_json::json;
+
+use crate::bed::{Bed, GROUP, TARGET};
+
+/// Four partitions whose consumers have stopped.
+fn stopped() -> Bed {
+    let bed = Bed::new();
+    for id in ["0", "1", "2", "3"] {
+        bed.checkpoint(id, 500, 3_600);
+        bed.owner(id, "", 3_000);
+        bed.partition(id, 100, 999, 60);
+    }
+    bed
+}
+
+fn backup(bed: &Bed) -> String {
+    format!("--backup {{{}}}", bed.path("backup.jsonl").file_name().unwrap().display())
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_writes_nothing() {
+    let bed = stopped();
+    let ran = bed.run(&format!("reset {TARGET} --to-earliest")).ends(Exit::Done);
+    let ran = ran
+        .says("Move 4 of 4 partitions, replay 1,604 events, skip 0.")
+        .says("Dry run")
+        .shows("write");
+    assert!(ran.out.contains("500") && ran.out.contains("99"), "{ran}");
+    assert_eq!(bed.writes(), 0);
+    assert_eq!(std::fs::read_dir(bed.folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_reset_writes_offset_and_number_of_the_event_before() {
+    let bed = stopped();
+    let backup = backup(&bed);
+    let execute = format!("--execute --yes {backup}");
+    bed.run(&format!("reset {TARGET} --to-earliest -p 0 {execute}"))
+        .ends(Exit::Done)
+        .says("Changed: 0");
+    assert_eq!(bed.stored("0"), Some(("-1".into(), "99".into())));
+    assert_eq!(bed.stored("1"), Some(("50000".into(), "500".into())));
+    let again = |args: &str| {
+        std::fs::remove_file(bed.path("backup.jsonl")).unwrap();
+        bed.run(&format!("reset {TARGET} {args} {execute}"))
+    };
+    again("--to-latest -p 1").ends(Exit::Done).says("replay 0 events, skip 499");
+    assert_eq!(bed.stored("1"), Some(("99900".into(), "999".into())));
+    again("--to-offset 77 --sequence-number 300 -p 2").ends(Exit::Done);
+    assert_eq!(bed.stored("2"), Some(("77".into(), "300".into())));
+    again("--to-sequence 100 -p 3").ends(Exit::Done);
+    assert_eq!(bed.stored("3"), Some(("-1".into(), "99".into())));
+}
+
+#[test]
+fn an_event_in_between_is_not_guessed() {
+    let bed = stopped();
+    bed.run(&format!("reset {TARGET} --to-sequence 300")).ends(Exit::Usage).says("--via-group");
+    bed.run(&format!("reset {TARGET} --to-latest --no-hub")).ends(Exit::Usage).says("--no-hub");
+    bed.run(&format!("reset {TARGET} --to-earliest --no-hub")).ends(Exit::Done).says("KEDA");
+    bed.run(&format!("reset {TARGET} --to-earliest -p 7"))
+        .ends(Exit::NothingFound)
+        .says("no partition 7");
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_it_refuses() {
+    let bed = stopped();
+    bed.run(&format!("reset {TARGET} --to-earliest --execute")).ends(Exit::Refused).says("--yes");
+    assert_eq!(bed.writes(), 0);
+}
+
+#[test]
+fn on_a_terminal_it_asks() {
+    for (answer, exit) in [
+        ("y", Exit::Done),
+        ("YES", Exit::Done),
+        ("n", Exit::Refused),
+        ("", Exit::Refused),
+        ("x", Exit::Refused),
+    ] {
+        let bed = stopped().answering(answer);
+        let line = format!("reset {TARGET} --to-earliest --execute {}", backup(&bed));
+        bed.run(&line)
+            .ends(exit)
+            .says("Move 4 of 4 partitions, replay 1,604 events, skip 0? [y/N]");
+        assert_eq!(bed.writes(), if exit == Exit::Done { 4 } else { 0 }, "{answer:?}");
+        assert_eq!(bed.path("backup.jsonl").exists(), exit == Exit::Done);
+    }
+    let bed = stopped().answering("y");
+    bed.run(&format!("reset {TARGET} --to-earliest --execute --no-input")).ends(Exit::Refused);
+}
+
+#[test]
+fn the_backup_restores_what_was_there() {
+    let bed = stopped();
+    bed.service.delete(&format!("{GROUP}/checkpoint/2"));
+    let before: Vec<_> = (0..4).map(|id| bed.stored(&id.to_string())).collect();
+    bed.run(&format!("reset {TARGET} --to-latest --execute --yes {}", backup(&bed)))
+        .ends(Exit::Done);
+    assert_eq!(bed.stored("2"), Some(("99900".into(), "999".into())));
+    // A backup is not overwritten.
+    bed.run(&format!("reset {TARGET} --to-earliest --execute --yes {}", backup(&bed)))
+        .ends(Exit::Failed)
+        .says("backup");
+    assert_eq!(bed.stored("2"), Some(("99900".into(), "999".into())));
+    bed.run("import {backup.jsonl} --overwrite --execute --yes --backup {second.jsonl}")
+        .ends(Exit::Done);
+    let after: Vec<_> = (0..4).map(|id| bed.stored(&id.to_string())).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn nothing_to_change_asks_nobody() {
+    let bed = stopped();
+    let line = format!("reset {TARGET} --to-offset 50000 --sequence-number 500 --execute");
+    bed.run(&line).ends(Exit::Done).says("Nothing to change").shows("it has this position already");
+    assert_eq!(bed.writes(), 0);
+}
+
+#[test]
+fn positions_come_from_a_file_or_another_group() {
+    let bed = stopped();
+    let other = GROUP.replace("billing", "other");
+    bed.blob(&format!("{other}/checkpoint/1"), &[("offset", "7"), ("sequencenumber", "700")], 60);
+    let execute = format!("--execute --yes {}", backup(&bed));
+    bed.run(&format!("reset {TARGET} --from-group other {execute}"))
+        .ends(Exit::Done)
+        .says("Move 1 of 4");
+    assert_eq!(bed.stored("1"), Some(("7".into(), "700".into())));
+    assert_eq!(bed.stored("0"), Some(("50000".into(), "500".into())));
+
+    bed.run("export contoso/telemetry/other {positions.jsonl}").ends(Exit::Done);
+    let line = format!("reset {TARGET} --from-file {{positions.jsonl}} -o json");
+    let rows = bed.run(&line).ends(Exit::Done).rows("changes");
+    assert_eq!(rows[1]["reason"], "it has this position already");
+    assert_eq!(rows[0]["reason"], "no position is given for it");
+}
+
+#[test]
+fn data_formats_have_plan_and_outcome_in_one_document() {
+    let bed = stopped();
+    let line =
+        format!("reset {TARGET} --to-latest -p 0-1 -o json --execute --yes {}", backup(&bed));
+    let rows = bed.run(&line).ends(Exit::Done).rows("changes");
+    let row = &rows[1];
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (&row["from_sequence_number"], &row["to_sequence_number"]),
+        (&json!(500), &json!(999))
+    );
+    assert_eq!(
+        (&row["replay"], &row["skip"], &row["outcome"]),
+        (&json!(0), &json!(499), &json!("done"))
+    );
+}
+
+#[test]
+fn a_deletion_warns_of_consumers_that_start_at_the_latest_event() {
+    let bed = stopped();
+    let ran = bed.run(&format!("delete {TARGET} -p 1-2")).ends(Exit::Done);
+    ran.says("start at the latest event").says("Delete records of 2 of 2 partitions");
+    assert_eq!(bed.writes(), 0);
+    bed.run(&format!("delete {TARGET} -p 1-2 --execute --yes {}", backup(&bed))).ends(Exit::Done);
+    assert_eq!((bed.stored("1"), bed.stored("2")), (None, None));
+    assert!(bed.stored("0").is_some());
+    bed.run(&format!("delete {TARGET} -p 1")).ends(Exit::NothingFound);
+    bed.run("import {backup.jsonl} --execute --yes --backup {second.jsonl}").ends(Exit::Done);
+    assert_eq!(bed.stored("1"), Some(("50000".into(), "500".into())));
+}
+
+#[test]
+fn a_copy_leaves_existing_checkpoints_alone() {
+    let bed = stopped();
+    let other = GROUP.replace("billing", "other");
+    bed.blob(&format!("{other}/checkpoint/1"), &[("offset", "7"), ("sequencenumber", "700")], 60);
+    bed.blob(&format!("{other}/checkpoint/2"), &[("offset", "7"), ("sequencenumber", "300")], 60);
+    let number = |id: &str| {
+        let blob = bed.service.blob(&format!("{other}/checkpoint/{id}")).unwrap();
+        blob.metadata.iter().find(|(key, _)| key == "sequencenumber").unwrap().1.clone()
+    };
+    let copy = |args: &str| bed.run(&format!("copy {TARGET} contoso/telemetry/other {args}"));
+    copy("")
+        .ends(Exit::Done)
+        .says("Copy to 2 of 4 partitions")
+        .shows("1-2: kept, there is a checkpoint.");
+    copy("--execute --yes --backup {a.jsonl}").ends(Exit::Done);
+    assert_eq!(["0", "1", "2", "3"].map(number), ["500", "700", "300", "500"]);
+    copy("--if-newer --execute --yes --backup {b.jsonl}").ends(Exit::Done);
+    assert_eq!(["0", "1", "2", "3"].map(number), ["500", "700", "500", "500"]);
+    copy("--overwrite --execute --yes --backup {c.jsonl}").ends(Exit::Done);
+    assert_eq!(["0", "1", "2", "3"].map(number), ["500", "500", "500", "500"]);
+    bed.run(&format!("copy {TARGET} {TARGET}")).ends(Exit::Usage).says("the same");
+}
+
+#[test]
+fn a_copy_can_go_to_the_other_spelling() {
+    let bed = stopped();
+    let line = format!(
+        "copy {TARGET} Contoso.servicebus.windows.net/Telemetry/$Default --to-name-case as-given"
+    );
+    bed.run(&format!("{line} --execute --yes {}", backup(&bed))).ends(Exit::Done);
+    assert!(
+        bed.service
+            .blob("Contoso.servicebus.windows.net/Telemetry/$Default/checkpoint/3")
+            .is_some()
+    );
+}
+
+#[test]
+fn a_copy_can_go_to_another_account() {
+    let (mut bed, there) = (stopped(), Bed::new());
+    let url = there.loopback.url();
+    let line = format!(
+        "copy {TARGET} {TARGET} --to-storage-url {url} --to-account acct --execute --yes {}",
+        backup(&bed)
+    );
+    bed.run(&line).ends(Exit::Usage).says("credential");
+    bed.set_var("TO_AZURE_STORAGE_KEY", "c2VjcmV0");
+    bed.run(&line).ends(Exit::Done);
+    assert_eq!(there.stored("3"), Some(("50000".into(), "500".into())));
+    assert_eq!(bed.writes(), 0);
+}
+
+#[test]
+fn ownership_records_are_deleted_by_their_versions() {
+    let bed = stopped();
+    let has = |id: &str| bed.service.blob(&format!("{GROUP}/ownership/{id}")).is_some();
+    bed.run(&format!("delete {TARGET} --ownerships -p 0 --execute --yes --backup {{a.jsonl}}"))
+        .ends(Exit::Done);
+    assert!(!has("0") && has("1") && bed.stored("0").is_some());
+    bed.run(&format!("delete {TARGET} --all -p 1 --execute --yes --backup {{b.jsonl}}"))
+        .ends(Exit::Done);
+    assert!(!has("1") && has("2") && bed.stored("1").is_none());
+}
+
+#[test]
+fn what_is_not_readable_can_be_mended() {
+    let bed = stopped();
+    let broken = |id: &str| bed.blob(&format!("{GROUP}/checkpoint/{id}"), &[("offset", "")], 60);
+    broken("0");
+    broken("1");
+    bed.run(&format!("reset {TARGET} --to-earliest -p 0 --execute --yes --backup {{a.jsonl}}"))
+        .ends(Exit::Done);
+    assert_eq!(bed.stored("0"), Some(("-1".into(), "99".into())));
+    bed.run(&format!("delete {TARGET} -p 1 --execute --yes --backup {{b.jsonl}}")).ends(Exit::Done);
+    assert_eq!(bed.stored("1"), None);
+}

@@ -1,0 +1,127 @@
+//! Changes that are cut in the middle: what is said, what it ends with, and that the backup restores.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use eventhub_checkpoints::exit::Exit;
+
+use crate::bed::{Bed, GROUP, TARGET};
+use crate::support::blob_service::{Fault, error_reply};
+
+fn stopped() -> Bed {
+    let bed = Bed::new();
+    for id in 0..8 {
+        bed.checkpoint(&id.to_string(), 500, 3_600);
+        bed.partition(&id.to_string(), 100, 999, 60);
+    }
+    bed
+}
+
+const RESET: &str = "--to-earliest --execute --yes --backup {backup.jsonl}";
+
+fn numbers(bed: &Bed) -> Vec<String> {
+    (0..8).map(|id| bed.stored(&id.to_string()).unwrap().1).collect()
+}
+
+/// From the third write on the account answers 503.
+fn overload(bed: &Bed) {
+    let writes = Arc::new(AtomicUsize::new(0));
+    bed.service.inject(move |request| {
+        if request.method == "PUT" && writes.fetch_add(1, Ordering::SeqCst) >= 3 {
+            Fault::Answer(error_reply(503, "ServerBusy", "The server is busy."))
+        } else {
+            Fault::None
+        }
+    });
+}
+
+#[test]
+fn a_failing_account_ends_a_change_in_the_middle_and_the_backup_restores() {
+    let bed = stopped();
+    overload(&bed);
+    let ran = bed.run(&format!("reset {TARGET} {RESET} --timeout 1s")).ends(Exit::Partly);
+    let ran = ran.says("Changed: 0-2 ").says("Not changed: 4-7 ");
+    let ran =
+        ran.says("error: partition 3: ").says("import ").says("backup.jsonl --overwrite --execute");
+    drop(ran);
+    assert_eq!(numbers(&bed)[..3], ["99", "99", "99"]);
+    bed.service.clear_faults();
+    bed.run("import {backup.jsonl} --overwrite --execute --yes --backup {second.jsonl}")
+        .ends(Exit::Done);
+    assert_eq!(numbers(&bed), ["500"; 8]);
+}
+
+#[test]
+fn a_change_that_never_began_is_a_failure() {
+    let bed = stopped();
+    bed.service.inject(|request| match request.method.as_str() {
+        "PUT" => {
+            Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+        }
+        _ => Fault::None,
+    });
+    bed.run(&format!("reset {TARGET} {RESET}")).ends(Exit::Failed).says("Failed: 0");
+    assert_eq!(numbers(&bed), ["500"; 8]);
+}
+
+/// The consumers start after the plan was made, when the first conditional write is on its way.
+#[test]
+fn a_fleet_that_starts_meanwhile_is_left_alone() {
+    let bed = stopped();
+    let (service, name) = (bed.service.clone(), format!("{GROUP}/checkpoint/0"));
+    let mut has_started = false;
+    bed.service.inject(move |request| {
+        if request.method == "PUT" && !std::mem::replace(&mut has_started, true) {
+            service.put(&name, &[("offset", "51000"), ("sequencenumber", "510")]);
+        }
+        Fault::None
+    });
+    bed.run(&format!("reset {TARGET} {RESET}"))
+        .ends(Exit::Refused)
+        .says("Changed by somebody else: 0");
+    assert_eq!(numbers(&bed)[0], "510");
+    assert_eq!(numbers(&bed)[1..], ["500"; 7]);
+}
+
+/// They claim between the plan and the change.
+#[test]
+fn owners_that_come_after_the_plan_forbid_the_change() {
+    let bed = stopped();
+    let (service, name) = (bed.service.clone(), format!("{GROUP}/ownership/0"));
+    let mut lists = 0;
+    bed.service.inject(move |request| {
+        let is_list = request.method == "GET" && request.target.contains("ownership");
+        lists += usize::from(is_list);
+        if is_list && lists == 2 {
+            service.put(&name, &[("ownerid", "worker-new")]);
+        }
+        Fault::None
+    });
+    bed.run(&format!("reset {TARGET} {RESET}")).ends(Exit::Refused).says("worker-new");
+    assert_eq!(numbers(&bed), ["500"; 8]);
+    assert!(!bed.path("backup.jsonl").exists());
+}
+
+#[test]
+fn an_interrupted_change_says_what_was_written() {
+    let bed = stopped();
+    let interrupted = Arc::clone(&bed.interrupted);
+    let mut writes = 0;
+    bed.service.inject(move |request| {
+        writes += usize::from(request.method == "PUT");
+        interrupted.store(writes == 2, Ordering::SeqCst);
+        Fault::None
+    });
+    let ran = bed.run(&format!("reset {TARGET} {RESET}")).ends(Exit::Interrupted);
+    ran.says("Changed: 0-1 ").says("Not changed: 2-7 ").says("--overwrite --execute");
+    assert_eq!(numbers(&bed)[..3], ["99", "99", "500"]);
+}
+
+#[test]
+fn nothing_is_changed_without_a_backup() {
+    let bed = stopped();
+    let line =
+        format!("reset {TARGET} --to-earliest --execute --yes --backup {{no/such/folder.jsonl}}");
+    bed.run(&line).ends(Exit::Failed).says("nothing was changed");
+    assert_eq!(bed.writes(), 0);
+}

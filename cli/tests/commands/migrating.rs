@@ -1,0 +1,132 @@
+//! `migrate` and `doctor`.
+
+use eventhub_checkpoints::exit::Exit;
+
+use crate::bed::{Bed, GROUP, TARGET};
+use crate::reading::fleet;
+use crate::support::blob_service::{Fault, ForeignBlob, error_reply};
+
+fn legacy(bed: &Bed, name: &str, number: i64) {
+    let content = format!(r#"{{"Offset":"{}","SequenceNumber":{number}}}"#, number * 100);
+    bed.service.put_with(ForeignBlob::new(name).content(content));
+}
+
+const EXECUTE: &str = "--execute --yes --backup {b.jsonl}";
+
+#[test]
+fn legacy_checkpoints_are_taken_over_where_there_are_none() {
+    let bed = Bed::new();
+    legacy(&bed, &format!("{GROUP}/0"), 10);
+    legacy(&bed, &format!("{GROUP}/1"), 20);
+    bed.checkpoint("1", 500, 60);
+    let ran = bed.run(&format!("migrate {TARGET}")).ends(Exit::Done);
+    ran.says("Layout: functions")
+        .says("Migrate 1 of 2 partitions")
+        .shows("1: kept, there is a checkpoint.");
+    bed.run(&format!("migrate {TARGET} {EXECUTE}")).ends(Exit::Done);
+    assert_eq!(bed.stored("0"), Some(("1000".into(), "10".into())));
+    assert_eq!(bed.stored("1"), Some(("50000".into(), "500".into())));
+    bed.run(&format!("migrate {TARGET} --layout dapr")).ends(Exit::NothingFound);
+}
+
+#[test]
+fn of_two_layouts_the_user_chooses() {
+    let bed = Bed::new();
+    legacy(&bed, &format!("{GROUP}/0"), 10);
+    legacy(&bed, "dapr-telemetry-billing-0", 20);
+    bed.run(&format!("migrate {TARGET}"))
+        .ends(Exit::Refused)
+        .says("functions, dapr")
+        .says("--layout");
+    bed.run(&format!("migrate {TARGET} --layout dapr {EXECUTE}")).ends(Exit::Done);
+    assert_eq!(bed.stored("0"), Some(("2000".into(), "20".into())));
+}
+
+#[test]
+fn the_doctor_finds_what_is_wrong_and_says_what_mends_it() {
+    let bed = fleet();
+    bed.blob(&format!("{GROUP}/checkpoint/7"), &[("offset", ""), ("sequencenumber", "")], 60);
+    bed.blob(&format!("{GROUP}/checkpoint/8"), &[("offset", "5"), ("sequencenumber", "")], 60);
+    legacy(&bed, &format!("{GROUP}/0"), 10);
+    let ran = bed.run(&format!("doctor {TARGET}")).ends(Exit::Findings);
+    let ran = ran
+        .shows("1: a live owner stores no checkpoints")
+        .shows("3: retention passed the checkpoint")
+        .shows("2, 7: no checkpoint")
+        .shows("7: it has neither an offset nor a sequence number")
+        .shows("8: no sequence number, which KEDA and Go need")
+        .shows("7-8: the hub has no such partition")
+        .shows("3: the owner has not renewed for 2m")
+        .shows("1 under contoso.servicebus.windows.net/telemetry/billing/{partition}")
+        .shows("eventhub-checkpoints reset 'contoso.servicebus.windows.net/telemetry/billing' --to-earliest -p 3")
+        .shows("eventhub-checkpoints release ");
+    assert_eq!(bed.writes(), 0, "{ran}");
+    // Without a target it looks at every group.
+    bed.run("doctor").ends(Exit::Findings).shows("3: retention passed");
+}
+
+#[test]
+fn the_doctor_is_content_with_a_fleet_that_is_well() {
+    let bed = Bed::new();
+    for id in ["0", "1"] {
+        bed.checkpoint(id, 500, 20);
+        bed.owner(id, &format!("worker-{id}"), 10);
+        bed.partition(id, 100, 500, 60);
+    }
+    let ran = bed.run(&format!("doctor {TARGET} -o json")).ends(Exit::Done);
+    let findings = ran.rows("findings");
+    assert!(
+        findings.len() > 10 && findings.iter().all(|finding| finding["result"] == "ok"),
+        "{ran}"
+    );
+}
+
+#[test]
+fn the_doctor_tells_what_the_credential_lacks() {
+    let bed = fleet();
+    bed.service.inject(|request| match request.method.as_str() {
+        "PUT" => {
+            Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+        }
+        _ => Fault::None,
+    });
+    bed.run(&format!("doctor {TARGET} --no-hub"))
+        .ends(Exit::Findings)
+        .shows("Storage Blob Data Contributor");
+    bed.service.clear_faults();
+    bed.service.set_clock_offset(-30);
+    bed.run(&format!("doctor {TARGET} --no-hub")).shows("differ by");
+    bed.hub_is_away();
+    bed.run(&format!("doctor {TARGET}")).ends(Exit::Findings).shows("the event hub is away");
+}
+
+#[test]
+fn two_spellings_are_two_fleets() {
+    let bed = Bed::new();
+    let at = [("offset", "1"), ("sequencenumber", "1")];
+    for name in
+        ["contoso.servicebus.windows.net/t/$Default", "contoso.servicebus.windows.net/t/$default"]
+    {
+        bed.blob(&format!("{name}/checkpoint/0"), &at, 60);
+    }
+    let ran = bed.run("doctor contoso/t --no-hub").ends(Exit::Findings);
+    ran.shows("two fleets that do not see each other").shows("metrics-api");
+}
+
+#[test]
+fn partitions_that_move_between_two_looks_are_named() {
+    let bed = Bed::new();
+    bed.owner("0", "worker-a", 10);
+    let (service, name) = (bed.service.clone(), format!("{GROUP}/ownership/0"));
+    let mut lists = 0;
+    bed.service.inject(move |request| {
+        lists += usize::from(request.method == "GET" && request.target.contains("ownership"));
+        if lists == 2 {
+            service.put(&name, &[("ownerid", "worker-b")]);
+            lists += 1;
+        }
+        Fault::None
+    });
+    let ran = bed.run(&format!("doctor {TARGET} --no-hub --again-after 10ms")).ends(Exit::Findings);
+    ran.shows("0: moved between two looks");
+}
