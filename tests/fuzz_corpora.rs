@@ -40,4 +40,7 @@ macro_rules! corpora {
     )*};
 }
 
+#[cfg(feature = "amqp")]
+corpora! { event_hub_connection_string }
+
 corpora! { list_xml error_xml metadata names connection_string response_headers }

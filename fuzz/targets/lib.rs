@@ -6,6 +6,8 @@ pub mod canned;
 pub mod connection_string;
 pub mod echo;
 pub mod error_xml;
+#[cfg(feature = "amqp")]
+pub mod event_hub_connection_string;
 pub mod list_xml;
 pub mod metadata;
 pub mod names;

@@ -1,5 +1,8 @@
 //! What differs between the surfaces by nature: waiting for many, locking, and limits.
 
+#[cfg(feature = "amqp")]
+pub(super) mod eventhubs;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::Builder;

@@ -1,5 +1,8 @@
 //! What differs between the surfaces by nature: waiting for many, locking, and limits.
 
+#[cfg(feature = "amqp")]
+pub(super) mod eventhubs;
+
 use std::future::Future;
 use std::sync::PoisonError;
 use std::time::Duration;

@@ -178,6 +178,15 @@ impl Credential {
         }
     }
 
+    /// For tokens of another service than storage, which are not kept here.
+    #[cfg(feature = "amqp")]
+    pub(in super::super) fn shared_cache(&self) -> Option<Arc<TokenCache>> {
+        match &self.0 {
+            Kind::Token(cache) => Some(Arc::clone(cache)),
+            _ => None,
+        }
+    }
+
     /// What a request is signed with; `bearer` is there if it is a token credential.
     pub(super) fn authorization<'a>(
         &'a self,
@@ -226,7 +235,7 @@ impl fmt::Debug for Credential {
 }
 
 /// The last token, and the right to get the next one.
-pub(super) struct TokenCache {
+pub(in super::super) struct TokenCache {
     credential: Box<dyn TokenCredential>,
     cached: Mutex<Option<Cached>>,
     renewal: Lock<()>,
@@ -334,6 +343,18 @@ impl TokenCache {
         let renew_at = early.max(after_pause(now));
         *self.lock() = Some(Cached { token: Arc::clone(&token), renew_at });
         Ok(token)
+    }
+}
+
+#[cfg(feature = "amqp")]
+#[maybe_async]
+impl TokenCache {
+    /// A new token for another service than storage.
+    pub(in super::super) async fn ask(&self, request: TokenRequest) -> Result<AccessToken> {
+        let asked = self.credential.get_token(request).await;
+        asked.map_err(|error| {
+            Error::new(ErrorKind::Credential, "the token credential failed").with_source(error)
+        })
     }
 }
 

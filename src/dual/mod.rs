@@ -5,6 +5,8 @@
 
 mod container;
 mod credential;
+#[cfg(feature = "amqp")]
+pub mod eventhubs;
 mod ownership_manager;
 mod source;
 mod store;

@@ -12,13 +12,20 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct TokenRequest {
-    /// The scope, `https://storage.azure.com/.default`.
+    /// The scope: `https://storage.azure.com/.default` for a store, `https://eventhubs.azure.net/.default` for an event
+    /// hub.
     pub scope: &'static str,
     /// How long the call that needs the token can wait. A blocking credential that takes longer makes it late.
     pub limit: Duration,
 }
 
 impl TokenRequest {
+    /// For Event Hubs itself.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn event_hubs(limit: Duration) -> Self {
+        Self { scope: "https://eventhubs.azure.net/.default", limit }
+    }
+
     pub(crate) fn storage(limit: Duration) -> Self {
         Self { scope: "https://storage.azure.com/.default", limit }
     }
@@ -51,6 +58,12 @@ impl AccessToken {
     /// When it expires, by the local clock.
     pub fn expires_on(&self) -> SystemTime {
         self.expires_on
+    }
+
+    /// The token itself.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// The `Authorization` value.

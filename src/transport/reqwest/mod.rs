@@ -1,7 +1,5 @@
 //! The async client: reqwest, set to behave as the blocking one does.
 
-#[cfg(feature = "_rustls")]
-mod platform_roots;
 mod returning;
 #[cfg(feature = "_rustls")]
 mod rustls_tls;

@@ -1,6 +1,9 @@
 //! What a double looks like from the outside.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::rustls::ServerConfig;
 
 /// How the double writes the offset of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Config {
     /// when it arrives, events that are queued follow the answer, and the official client (fe2o3-amqp 0.16) loses its
     /// session, then its connection, to an event for a link that is gone.
     pub in_flight: usize,
+    /// Speaks TLS, with this certificate.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Config {
@@ -42,6 +47,7 @@ impl Config {
             offset_style: OffsetStyle::default(),
             settle_delay: Duration::from_millis(5),
             in_flight: 1,
+            tls: None,
         }
     }
 
@@ -56,6 +62,13 @@ impl Config {
     #[must_use]
     pub fn settle_delay(mut self, delay: Duration) -> Self {
         self.settle_delay = delay;
+        self
+    }
+
+    /// Speaks TLS.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(config);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fe2o3_amqp::acceptor::{ConnectionAcceptor, ListenerSessionHandle, SessionAcceptor};
-use tokio::net::TcpStream;
+use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
 
 use crate::hub::Hub;
@@ -14,9 +14,7 @@ use crate::sasl::AnonymousOrPlain;
 const MAX_FRAME_SIZE: u32 = 65536;
 
 /// Serves one connection until the peer closes it.
-pub(crate) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
-    // Small frames go back and forth one by one: Nagle's algorithm would add 40 ms to many of them.
-    let _ = stream.set_nodelay(true);
+pub(crate) async fn serve(stream: DuplexStream, hub: Arc<Hub>) {
     let acceptor = ConnectionAcceptor::builder()
         .container_id("eventhubs-double")
         .max_frame_size(MAX_FRAME_SIZE)

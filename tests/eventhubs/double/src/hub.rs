@@ -1,9 +1,10 @@
 //! The state that all connections share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::counters::Counter;
+use crate::faults::Faults;
 use crate::log::{PartitionLog, now_millis};
 use crate::seats::Seats;
 use crate::{Config, Counters};
@@ -16,6 +17,9 @@ pub(crate) struct Hub {
     pub(crate) in_flight: usize,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) faults: Faults,
+    /// The tokens that were put, in their order: audience and text.
+    pub(crate) tokens: Mutex<Vec<(String, String)>>,
     pub(crate) counts: Counts,
 }
 
@@ -49,6 +53,8 @@ impl Hub {
             in_flight: config.in_flight,
             partitions: (0..config.partitions).map(partition).collect(),
             seats: Arc::default(),
+            faults: Faults::default(),
+            tokens: Mutex::default(),
             counts: Counts::default(),
             name: config.eventhub_name,
         }

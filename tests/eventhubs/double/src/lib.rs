@@ -15,14 +15,18 @@
 //!
 //! # What it speaks
 //!
+//! - TLS, with the server configuration of the test.
 //! - SASL ANONYMOUS and PLAIN (any user name and password that are not empty).
-//! - `$cbs` put-token: every token is accepted.
+//! - `$cbs` put-token: every token is accepted, unless a fault says otherwise.
 //! - `$management` READ of `com.microsoft:eventhub` and `com.microsoft:partition`.
 //! - Receive links `{hub}/ConsumerGroups/{group}/Partitions/{id}` with the selector filter for offset, sequence
 //!   number and enqueued time, and with owner levels: a receiver of an equal or higher level takes the partition
 //!   of its consumer group over, and the earlier link is closed with `amqp:link:stolen`.
 //!
-//! Everything else (sending, transactions, TLS, WebSockets) is refused or not there.
+//! - Links that are settled when they are sent, and runtime metrics with each event, for receivers that ask for them.
+//! - Faults on demand: cut or held connections, links detached or never attached, refused and late replies, a restart.
+//!
+//! Everything else (sending, transactions, WebSockets) is refused or not there.
 //!
 //! # Names
 //!
@@ -34,6 +38,7 @@ mod address;
 mod config;
 mod connection;
 mod counters;
+mod faults;
 mod hub;
 mod link;
 mod log;
@@ -44,8 +49,11 @@ mod sasl;
 mod seats;
 mod selector;
 mod server;
+mod wire;
 
 pub use config::{Config, OffsetStyle};
 pub use counters::Counters;
+pub use faults::{AttachFault, ReplyFault};
+pub use log::Content;
 pub use seats::AttachedReceiver;
 pub use server::EventHubsDouble;

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use fe2o3_amqp::types::messaging::{Body, Message};
+use fe2o3_amqp::types::primitives::Value;
 use tokio::sync::watch;
 
 use crate::OffsetStyle;
@@ -11,18 +13,42 @@ use crate::selector::{Position, Selector};
 /// What an event takes in the log beside its body, so that offsets have gaps as at the service.
 const EVENT_OVERHEAD: i64 = 64;
 
+/// What an event holds: bytes, or a whole message, to which the service's annotations are added.
+#[derive(Debug)]
+pub enum Content {
+    /// A body of bytes without properties.
+    Bytes(Vec<u8>),
+    /// Any body, with properties.
+    Message(Box<Message<Body<Value>>>),
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Content {
+    fn from(bytes: T) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Message(_) => 100,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) sequence_number: i64,
     pub(crate) offset: String,
     pub(crate) enqueued_millis: i64,
-    pub(crate) body: Vec<u8>,
+    pub(crate) content: Content,
     position: i64,
 }
 
 impl Event {
     fn end(&self) -> i64 {
-        self.position + EVENT_OVERHEAD + self.body.len() as i64
+        self.position + EVENT_OVERHEAD + self.content.len() as i64
     }
 }
 
@@ -39,10 +65,10 @@ impl PartitionLog {
     }
 
     /// Appends the bodies as neighbours and returns the sequence number after the last one.
-    pub(crate) fn append(&self, bodies: impl Iterator<Item = Vec<u8>>) -> i64 {
+    pub(crate) fn append(&self, contents: impl Iterator<Item = Content>) -> i64 {
         let mut events = self.events();
-        for body in bodies {
-            let event = self.next_event(events.last(), body);
+        for content in contents {
+            let event = self.next_event(events.last(), content);
             events.push(Arc::new(event));
         }
         let length = events.len();
@@ -51,7 +77,7 @@ impl PartitionLog {
         length as i64
     }
 
-    fn next_event(&self, last: Option<&Arc<Event>>, body: Vec<u8>) -> Event {
+    fn next_event(&self, last: Option<&Arc<Event>>, content: Content) -> Event {
         let sequence_number = last.map_or(0, |event| event.sequence_number + 1);
         let position = last.map_or(0, |event| event.end());
         let offset = match self.style {
@@ -60,7 +86,7 @@ impl PartitionLog {
         };
         // A clock that is set back must not unsort the log: enqueued times are searched.
         let enqueued_millis = now_millis().max(last.map_or(0, |event| event.enqueued_millis));
-        Event { sequence_number, offset, enqueued_millis, body, position }
+        Event { sequence_number, offset, enqueued_millis, content, position }
     }
 
     /// Index of the first event that the selector wants; the length of the log when there is none yet.
@@ -111,7 +137,7 @@ mod tests {
 
     fn three_events(style: OffsetStyle) -> PartitionLog {
         let log = PartitionLog::new(style);
-        assert_eq!(log.append([vec![0; 6], vec![0; 6], vec![0; 6]].into_iter()), 3);
+        assert_eq!(log.append([[0; 6]; 3].map(Content::from).into_iter()), 3);
         log
     }
 

@@ -8,19 +8,25 @@ use fe2o3_amqp::acceptor::ListenerSessionHandle;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::link::delivery::DeliveryFut;
 use fe2o3_amqp::types::definitions::{AmqpError, Error, ErrorCondition, LinkError};
-use fe2o3_amqp::types::messaging::{Data, Message, MessageAnnotations, Outcome};
+use fe2o3_amqp::types::messaging::{
+    Batch, Body, Data, DeliveryAnnotations, Message, MessageAnnotations, Outcome,
+};
 use fe2o3_amqp::types::performatives::Attach;
 use fe2o3_amqp::types::primitives::{Binary, Symbol, Timestamp, Value};
 
 use crate::address::PartitionAddress;
 use crate::hub::{Hub, Partition};
 use crate::link::{self, Serving, SessionContext};
-use crate::log::Event;
+use crate::faults::{self, AttachFault, Target};
+use crate::log::{Content, Event};
 use crate::seats::{AttachedReceiver, Displaced, Seat};
 use crate::selector::Selector;
 
 /// The link property that carries the owner level.
 const EPOCH: &str = "com.microsoft:epoch";
+
+/// The capability by which a receiver asks for the end of the partition with each event.
+const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
 
 /// How many events are taken out of the log at once.
 const BATCH: usize = 128;
@@ -32,7 +38,13 @@ pub(crate) async fn accept(
     context: &SessionContext,
 ) -> Option<Serving> {
     let hub = Arc::clone(&context.hub);
-    let admission = admit(&attach, &hub);
+    let admission = match hub.faults.next_attach() {
+        Some(AttachFault::Silence) => return None,
+        Some(AttachFault::Refuse(condition, description)) => {
+            Err(faults::error(&condition, description))
+        }
+        None => admit(&attach, &hub),
+    };
     // A refused link is attached first too, then closed with the reason, as AMQP 1.0 (2.6.3) asks.
     let sender = link::accept_sender(attach, session).await?;
     Some(match admission {
@@ -52,6 +64,7 @@ struct Admitted {
     seat: Seat,
     partition_id: String,
     next: usize,
+    with_metrics: bool,
 }
 
 fn admit(attach: &Attach, hub: &Hub) -> Result<Admitted, Error> {
@@ -71,7 +84,13 @@ fn admit(attach: &Attach, hub: &Hub) -> Result<Admitted, Error> {
         seat,
         partition_id: address.partition_id,
         next: partition.log.first_wanted(&selector),
+        with_metrics: wants_metrics(attach),
     })
+}
+
+fn wants_metrics(attach: &Attach) -> bool {
+    let desired = attach.desired_capabilities.iter().flat_map(|capabilities| &capabilities.0);
+    desired.into_iter().any(|capability| capability.as_str() == RUNTIME_METRICS)
 }
 
 fn owner_level(attach: &Attach) -> Option<i64> {
@@ -104,29 +123,47 @@ async fn serve(mut sender: Sender, mut admitted: Admitted, hub: Arc<Hub>) {
     let Some(partition) = hub.partition(&admitted.partition_id) else {
         return;
     };
-    let displaced = tokio::select! {
-        biased;
-        displaced = admitted.seat.displaced() => displaced,
-        () = deliver(&mut sender, partition, admitted.next, hub.in_flight) => return,
+    let mut detaches = hub.faults.detaches();
+    let is_meant = |target: &Target| match target {
+        Target::Partition(id) => *id == admitted.partition_id,
+        Target::AllPartitions => true,
+        Target::Management => false,
     };
-    hub.counts.stolen_links.add(1);
-    link::close_with(sender, stolen(displaced), hub.settle_delay).await;
+    let error = tokio::select! {
+        biased;
+        displaced = admitted.seat.displaced() => {
+            hub.counts.stolen_links.add(1);
+            stolen(displaced)
+        }
+        error = faults::detached(&mut detaches, is_meant) => error,
+        () = deliver(&mut sender, partition, &hub, admitted.next, admitted.with_metrics) => return,
+    };
+    // The seat is free from here on.
+    drop(admitted.seat);
+    link::close_with(sender, error, hub.settle_delay).await;
 }
 
 /// Sends the events from an index on, those to come too, until the peer detaches.
-async fn deliver(sender: &mut Sender, partition: &Partition, mut next: usize, in_flight: usize) {
+async fn deliver(
+    sender: &mut Sender,
+    partition: &Partition,
+    hub: &Hub,
+    mut next: usize,
+    with_metrics: bool,
+) {
     let mut length = partition.log.length();
     let mut unsettled = VecDeque::new();
     loop {
+        let last = if with_metrics { partition.log.last() } else { None };
         for event in partition.log.read(next, BATCH) {
-            if unsettled.len() >= in_flight.max(1)
+            if unsettled.len() >= hub.in_flight.max(1)
                 && let Some(oldest) = unsettled.pop_front()
                 && settled(oldest).await.is_err()
             {
                 return;
             }
             // Waits for link credit.
-            let Ok(delivery) = sender.send_batchable(message(&event)).await else {
+            let Ok(delivery) = sender.send_batchable(message(&event, last.as_deref())).await else {
                 return;
             };
             unsettled.push_back(delivery);
@@ -145,17 +182,36 @@ async fn settled(delivery: DeliveryFut<Result<Outcome, SendError>>) -> Result<()
     delivery.await.map(|_| ())
 }
 
-fn message(event: &Event) -> Message<Data> {
-    let enqueued = Timestamp::from_milliseconds(event.enqueued_millis);
-    let annotations = MessageAnnotations::builder()
-        .insert("x-opt-sequence-number", Value::Long(event.sequence_number))
-        .insert("x-opt-offset", Value::String(event.offset.clone()))
-        .insert("x-opt-enqueued-time", Value::Timestamp(enqueued))
-        .build();
-    Message::builder()
-        .message_annotations(annotations)
-        .data(Binary::from(event.body.clone()))
-        .build()
+/// The event as a message; with the end of the partition if that is wanted.
+fn message(event: &Event, last: Option<&Event>) -> Message<Body<Value>> {
+    let mut message = match &event.content {
+        Content::Bytes(bytes) => {
+            let data = Batch::new(vec![Data(Binary::from(bytes.clone()))]);
+            Message::builder().body(Body::Data(data)).build()
+        }
+        Content::Message(message) => (**message).clone(),
+    };
+    let annotations = message.message_annotations.get_or_insert_with(MessageAnnotations::default);
+    for (name, value) in [
+        ("x-opt-sequence-number", Value::Long(event.sequence_number)),
+        ("x-opt-offset", Value::String(event.offset.clone())),
+        ("x-opt-enqueued-time", timestamp(event)),
+    ] {
+        annotations.insert(name.into(), value);
+    }
+    message.delivery_annotations = last.map(|last| {
+        DeliveryAnnotations::builder()
+            .insert("last_enqueued_sequence_number", Value::Long(last.sequence_number))
+            .insert("last_enqueued_offset", Value::String(last.offset.clone()))
+            .insert("last_enqueued_time_utc", timestamp(last))
+            .insert("runtime_info_retrieval_time_utc", timestamp(last))
+            .build()
+    });
+    message
+}
+
+fn timestamp(event: &Event) -> Value {
+    Value::Timestamp(Timestamp::from_milliseconds(event.enqueued_millis))
 }
 
 fn not_found() -> Error {

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fe2o3_amqp::acceptor::ListenerSessionHandle;
 use fe2o3_amqp::types::messaging::{AmqpValue, ApplicationProperties, Body, Message, Properties};
 use fe2o3_amqp::types::performatives::Attach;
-use fe2o3_amqp::types::primitives::Value;
+use fe2o3_amqp::types::primitives::{SimpleValue, Value};
 use fe2o3_amqp::{Receiver, Sender};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use crate::faults::{self, ReplyFault, Target};
 use crate::hub::Hub;
 use crate::link::{self, Serving, SessionContext};
 use crate::management;
@@ -39,15 +40,25 @@ impl Node {
 
     fn answer(self, request: &Request, hub: &Hub) -> Answer {
         match self {
-            Self::Cbs => put_token(hub),
+            Self::Cbs => put_token(request, hub),
             Self::Management => management::answer(request, hub),
         }
     }
 }
 
 /// Every token is good.
-fn put_token(hub: &Hub) -> Answer {
+fn put_token(request: &Request, hub: &Hub) -> Answer {
     hub.counts.put_tokens.add(1);
+    let name = request.application_properties.as_ref().and_then(|properties| properties.0.get("name"));
+    let audience = match name {
+        Some(SimpleValue::String(name)) => name.clone(),
+        _ => String::new(),
+    };
+    let text = match &request.body {
+        Body::Value(AmqpValue(Value::String(text))) => text.clone(),
+        _ => String::new(),
+    };
+    hub.tokens.lock().unwrap_or_else(PoisonError::into_inner).push((audience, text));
     Answer { status: 202, description: "Accepted", body: Value::Null }
 }
 
@@ -106,18 +117,38 @@ pub(crate) async fn serve(
     hub: Arc<Hub>,
     replies: Arc<Replies>,
 ) {
-    while let Ok(delivery) = requests.recv::<Body<Value>>().await {
+    let mut detaches = hub.faults.detaches();
+    loop {
+        let is_meant = |target: &Target| node == Node::Management && *target == Target::Management;
+        let delivery = tokio::select! {
+            delivery = requests.recv::<Body<Value>>() => delivery,
+            error = faults::detached(&mut detaches, is_meant) => {
+                let _ = requests.close_with_error(error).await;
+                return;
+            }
+        };
+        let Ok(delivery) = delivery else { return };
         sleep(hub.settle_delay).await;
         if requests.accept(&delivery).await.is_err() {
             return;
         }
         sleep(hub.settle_delay).await;
         let request = delivery.into_message();
+        let answer = match hub.faults.next_reply(node) {
+            Some(ReplyFault::Silence) => continue,
+            Some(ReplyFault::Status(status)) => {
+                Answer { status, description: "as the test wants it", body: Value::Null }
+            }
+            Some(ReplyFault::Delay(delay)) => {
+                sleep(delay).await;
+                node.answer(&request, &hub)
+            }
+            None => node.answer(&request, &hub),
+        };
         let reply_to =
             request.properties.as_ref().and_then(|properties| properties.reply_to.as_deref());
         if let Some(reply_to) = reply_to {
-            let reply = node.answer(&request, &hub).into_reply(&request);
-            replies.send(node, reply_to, reply).await;
+            replies.send(node, reply_to, answer.into_reply(&request)).await;
         }
     }
 }

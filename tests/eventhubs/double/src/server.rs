@@ -3,21 +3,36 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpListener;
+use tokio::io::{DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
+use crate::faults::{AttachFault, ReplyFault, Target};
 use crate::hub::{Hub, Partition};
+use crate::log::Content;
+use crate::request_response::Node;
 use crate::seats::AttachedReceiver;
+use crate::wire::{self, Wire};
 use crate::{Config, Counters, connection};
+
+/// What is on its way in each direction of a connection.
+const BUFFER: usize = 256 * 1024;
 
 /// A running double. It stops, and cuts its connections, when it is dropped.
 #[derive(Debug)]
 pub struct EventHubsDouble {
     address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
     hub: Arc<Hub>,
-    listener: JoinHandle<()>,
+    wire: Arc<watch::Sender<Wire>>,
+    accepted: Arc<AtomicU64>,
+    listener: Mutex<JoinHandle<()>>,
 }
 
 impl EventHubsDouble {
@@ -29,9 +44,100 @@ impl EventHubsDouble {
     pub async fn start(config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let hub = Arc::new(Hub::new(config));
-        let listener = tokio::spawn(listen(listener, Arc::clone(&hub)));
-        Ok(Self { address, hub, listener })
+        let tls = config.tls.clone();
+        let double = Self {
+            address,
+            tls,
+            hub: Arc::new(Hub::new(config)),
+            wire: Arc::new(watch::Sender::new(Wire::default())),
+            accepted: Arc::default(),
+            listener: Mutex::new(tokio::spawn(async {})),
+        };
+        double.listen_on(listener);
+        Ok(double)
+    }
+
+    fn listen_on(&self, listener: TcpListener) {
+        let door = Door {
+            listener,
+            tls: self.tls.clone().map(TlsAcceptor::from),
+            hub: Arc::clone(&self.hub),
+            wire: Arc::clone(&self.wire),
+            accepted: Arc::clone(&self.accepted),
+        };
+        *self.listener() = tokio::spawn(door.listen());
+    }
+
+    fn listener(&self) -> MutexGuard<'_, JoinHandle<()>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts all connections and refuses new ones, until it is started again.
+    pub fn stop(&self) {
+        self.listener().abort();
+    }
+
+    /// Listens on the same port again, with the same events.
+    ///
+    /// # Errors
+    ///
+    /// The port could not be bound.
+    pub async fn start_again(&self) -> io::Result<()> {
+        self.listen_on(TcpListener::bind(self.address).await?);
+        Ok(())
+    }
+
+    /// Cuts the connections that are open.
+    pub fn cut_connections(&self) {
+        let accepted = self.accepted.load(Ordering::SeqCst);
+        self.wire.send_modify(|wire| wire.cut_before = accepted);
+    }
+
+    /// Lets the connections that are open stay open without a byte in either direction.
+    pub fn silence_connections(&self) {
+        let accepted = self.accepted.load(Ordering::SeqCst);
+        self.wire.send_modify(|wire| wire.silent_before = accepted);
+    }
+
+    /// Detaches the receive links of a partition, with a condition as `amqp:link:detach-forced`.
+    pub fn detach(&self, partition_id: &str, condition: &str) {
+        let target = Target::Partition(partition_id.to_string());
+        self.hub.faults.detach(target, condition, "as the test wants it");
+    }
+
+    /// Detaches all receive links.
+    pub fn detach_all(&self, condition: &str) {
+        self.hub.faults.detach(Target::AllPartitions, condition, "as the test wants it");
+    }
+
+    /// Detaches the links of `$management`, as the service does with idle ones.
+    pub fn detach_management(&self, condition: &str) {
+        self.hub.faults.detach(Target::Management, condition, "as the test wants it");
+    }
+
+    /// Lets the next attach of a receive link fail; those behind it for further calls.
+    pub fn fail_attach(&self, fault: AttachFault) {
+        self.hub.faults.add_attach(fault);
+    }
+
+    /// Lets the next request for properties fail.
+    pub fn fail_management(&self, fault: ReplyFault) {
+        self.hub.faults.add_reply(Node::Management, fault);
+    }
+
+    /// Lets the next put of a token fail.
+    pub fn fail_token(&self, fault: ReplyFault) {
+        self.hub.faults.add_reply(Node::Cbs, fault);
+    }
+
+    /// The audiences and the texts of the tokens that were put, in their order.
+    pub fn tokens(&self) -> Vec<(String, String)> {
+        self.hub.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// `amqp://127.0.0.1:{port}`, the custom endpoint for the client.
@@ -44,7 +150,7 @@ impl EventHubsDouble {
     /// # Panics
     ///
     /// There is no such partition.
-    pub fn append(&self, partition_id: &str, body: impl Into<Vec<u8>>) -> i64 {
+    pub fn append(&self, partition_id: &str, body: impl Into<Content>) -> i64 {
         self.fill(partition_id, [body]).start
     }
 
@@ -53,12 +159,12 @@ impl EventHubsDouble {
     /// # Panics
     ///
     /// There is no such partition.
-    pub fn fill<B: Into<Vec<u8>>>(
+    pub fn fill<B: Into<Content>>(
         &self,
         partition_id: &str,
         bodies: impl IntoIterator<Item = B>,
     ) -> Range<i64> {
-        let bodies: Vec<Vec<u8>> = bodies.into_iter().map(Into::into).collect();
+        let bodies: Vec<Content> = bodies.into_iter().map(Into::into).collect();
         let count = bodies.len() as i64;
         let end = self.partition(partition_id).log.append(bodies.into_iter());
         end - count..end
@@ -94,14 +200,47 @@ impl EventHubsDouble {
 impl Drop for EventHubsDouble {
     fn drop(&mut self) {
         // Connections, sessions and links live in nested `JoinSet`s below this task, so they end with it.
-        self.listener.abort();
+        self.listener().abort();
     }
 }
 
-async fn listen(listener: TcpListener, hub: Arc<Hub>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        while connections.try_join_next().is_some() {}
-        connections.spawn(connection::serve(stream, Arc::clone(&hub)));
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    hub: Arc<Hub>,
+    wire: Arc<watch::Sender<Wire>>,
+    accepted: Arc<AtomicU64>,
+}
+
+impl Door {
+    async fn listen(self) {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = self.listener.accept().await {
+            while connections.try_join_next().is_some() {}
+            // Small frames go back and forth one by one: Nagle's algorithm would add 40 ms to many of them.
+            let _ = stream.set_nodelay(true);
+            let id = self.accepted.fetch_add(1, Ordering::SeqCst);
+            let (near, far) = duplex(BUFFER);
+            connections.spawn(connection::serve(far, Arc::clone(&self.hub)));
+            connections.spawn(carried(stream, self.tls.clone(), near, id, self.wire.subscribe()));
+        }
+    }
+}
+
+async fn carried(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    near: DuplexStream,
+    id: u64,
+    wire: watch::Receiver<Wire>,
+) {
+    match tls {
+        None => wire::carry(stream, near, id, wire).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                wire::carry(stream, near, id, wire).await;
+            }
+        }
     }
 }

@@ -1,0 +1,187 @@
+//! One receive link in a session of its own: attached, read and ended without harm to the others of the connection.
+
+use std::time::Duration;
+
+use fe2o3_amqp::link::delivery::DeliveryInfo;
+use fe2o3_amqp::link::{CreditMode, RecvError};
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::definitions::{Fields, ReceiverSettleMode, SenderSettleMode};
+use fe2o3_amqp::types::messaging::Body;
+use fe2o3_amqp::types::messaging::{FilterSet, Source};
+use fe2o3_amqp::types::primitives::LazyValue;
+use fe2o3_amqp::types::primitives::{Symbol, Value};
+use fe2o3_amqp::{Delivery, Receiver};
+use futures_util::FutureExt;
+use serde_amqp::described::Described;
+use serde_amqp::descriptor::Descriptor;
+use tokio::time::timeout;
+
+use super::decode::RawEvent;
+use super::fault::Fault;
+use super::hub::in_background;
+use super::window::Window;
+use crate::ownership::StartingPosition;
+
+const SELECTOR: &str = "apache.org:selector-filter:string";
+const OWNER_LEVEL: &str = "com.microsoft:epoch";
+const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
+
+/// How long the end of a session may take, in the background.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long a new link waits for the end of the old one.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Ends with [`end`](Self::end): a receiver that is dropped in mid-stream, with its session, ends the connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    receiver: Receiver,
+    session: SessionHandle<()>,
+    /// Not accepted yet.
+    received: Vec<DeliveryInfo>,
+}
+
+/// What a link is attached for.
+#[derive(Debug, Clone)]
+pub(super) struct LinkRequest {
+    /// `{hub}/ConsumerGroups/{group}/Partitions/{id}`.
+    pub(super) address: String,
+    pub(super) partition_id: String,
+    pub(super) selector: String,
+    pub(super) owner_level: Option<i64>,
+    pub(super) track_last_enqueued: bool,
+}
+
+impl Link {
+    /// Attaches a link in the session.
+    pub(super) async fn attach(
+        session: SessionHandle<()>,
+        request: LinkRequest,
+        limit: Duration,
+    ) -> Result<Self, Fault> {
+        in_background("the attach of a receive link", limit, attach(session, request), Self::end)
+            .await
+    }
+
+    /// Waits for the next message. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Result<RawEvent, RecvError> {
+        let delivery: Delivery<Body<LazyValue>> = self.receiver.recv().await?;
+        let (info, message) = delivery.into_parts();
+        self.received.push(info);
+        Ok(message)
+    }
+
+    /// A message that is there already.
+    pub(super) fn receive_now(&mut self) -> Option<Result<RawEvent, RecvError>> {
+        self.receive().now_or_never()
+    }
+
+    /// Accepts what a peer has sent unsettled against the request of the attach. Nothing is sent for the others.
+    pub(super) async fn accept(&mut self) -> Result<(), Fault> {
+        let received = std::mem::take(&mut self.received);
+        Ok(self.receiver.accept_all(received).await?)
+    }
+
+    /// Gives the sender as much credit as the reader has room for, in steps of a quarter.
+    pub(super) async fn top_up(&mut self, window: &Window) -> Result<(), Fault> {
+        let (given, room) = (self.receiver.credit(), window.credit());
+        if room > given && (given == 0 || room - given >= window.full_credit() / 4) {
+            self.receiver.set_credit(room).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the session while the receiver is alive, then drops it; in a task that goes on if the caller does not wait.
+    pub(super) async fn end(self) {
+        let Self { receiver, mut session, .. } = self;
+        let ending = tokio::spawn(async move {
+            let _ = timeout(END_LIMIT, session.end()).await;
+            drop(receiver);
+        });
+        let _ = timeout(END_PATIENCE, ending).await;
+    }
+}
+
+async fn attach(mut session: SessionHandle<()>, request: LinkRequest) -> Result<Link, Fault> {
+    let name = format!("{}-{:016x}", request.partition_id, fastrand::u64(..));
+    let filter = Described {
+        descriptor: Descriptor::Name(Symbol::from(SELECTOR)),
+        value: Value::String(request.selector),
+    };
+    let filter = (Symbol::from(SELECTOR), Value::Described(Box::new(filter)));
+    let source =
+        Source::builder().address(request.address).filter(FilterSet::from_iter([filter])).build();
+    let mut builder = Receiver::builder()
+        .name(name)
+        .source(source)
+        .sender_settle_mode(SenderSettleMode::Settled)
+        .receiver_settle_mode(ReceiverSettleMode::First)
+        .credit_mode(CreditMode::Manual)
+        // A service that leaves the filter out of its attach has applied it all the same.
+        .verify_incoming_source(false);
+    if let Some(level) = request.owner_level {
+        let level = (Symbol::from(OWNER_LEVEL), Value::Long(level));
+        builder = builder.properties(Fields::from_iter([level]));
+    }
+    if request.track_last_enqueued {
+        builder = builder.add_desired_capabilities(RUNTIME_METRICS);
+    }
+    match builder.attach(&mut session).await {
+        Ok(receiver) => Ok(Link { receiver, session, received: Vec::new() }),
+        Err(error) => {
+            let _ = timeout(END_LIMIT, session.end()).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// The filter of a position, as the [service](https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide)
+/// and the other SDKs have it. `Latest` is resolved before: a link that is attached again would skip events.
+pub(super) fn selector(position: &StartingPosition) -> String {
+    let expression = |name: &str, inclusive: bool, value: &str| {
+        let comparison = if inclusive { ">=" } else { ">" };
+        // An offset is opaque; a quote in it must not end the text.
+        format!("amqp.annotation.{name} {comparison} '{}'", value.replace('\'', "''"))
+    };
+    match position {
+        StartingPosition::Earliest => expression("x-opt-offset", false, "-1"),
+        StartingPosition::Latest => expression("x-opt-offset", false, "@latest"),
+        StartingPosition::Offset { offset, inclusive } => {
+            expression("x-opt-offset", *inclusive, offset)
+        }
+        StartingPosition::SequenceNumber { sequence_number, inclusive } => {
+            expression("x-opt-sequence-number", *inclusive, &sequence_number.to_string())
+        }
+        StartingPosition::EnqueuedTime { enqueued_time, inclusive } => {
+            let since = enqueued_time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            expression("x-opt-enqueued-time", *inclusive, &since.as_millis().to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn every_position_has_a_selector() {
+        let offset = |inclusive| StartingPosition::Offset { offset: "1:70:1".into(), inclusive };
+        let number =
+            |inclusive| StartingPosition::SequenceNumber { sequence_number: -1, inclusive };
+        let time = StartingPosition::EnqueuedTime {
+            enqueued_time: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            inclusive: false,
+        };
+        for (position, expected) in [
+            (StartingPosition::Earliest, "amqp.annotation.x-opt-offset > '-1'"),
+            (StartingPosition::Latest, "amqp.annotation.x-opt-offset > '@latest'"),
+            (offset(false), "amqp.annotation.x-opt-offset > '1:70:1'"),
+            (offset(true), "amqp.annotation.x-opt-offset >= '1:70:1'"),
+            (number(false), "amqp.annotation.x-opt-sequence-number > '-1'"),
+            (time, "amqp.annotation.x-opt-enqueued-time > '1700000000123'"),
+        ] {
+            assert_eq!(selector(&position), expected);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What an event hub and its partitions are: requests to `$management`, without a receiver in any consumer group.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::messaging::{ApplicationProperties, Body, Message};
+use fe2o3_amqp::types::primitives::{OrderedMap, Value};
+use fe2o3_amqp_management::client::MgmtClient;
+use fe2o3_amqp_management::error::Error as RequestError;
+use fe2o3_amqp_management::request::Request;
+use fe2o3_amqp_management::response::Response;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::backoff::Backoff;
+use super::decode::{integer, system_time, text};
+use super::fault::Fault;
+use super::hub::{Hub, closed, in_background};
+use crate::error::{Error, ErrorKind, Result};
+use crate::processing::{EventHubProperties, LastEnqueued, PartitionProperties};
+
+/// Requests at once: a client has one at a time, and a tool asks for thousands of partitions.
+const MAX_CLIENTS: usize = 8;
+/// The service detaches links that are idle; before that they are given up here.
+const MAX_IDLE: Duration = Duration::from_secs(30);
+/// Attempts of a request.
+const ATTEMPTS: u32 = 4;
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// The clients that have nothing to do.
+pub(super) struct Clients {
+    idle: Mutex<Vec<Client>>,
+    permits: Semaphore,
+}
+
+/// A pair of links in a session of its own. It ignores correlation ids, so one that has timed out is thrown away.
+struct Client {
+    links: MgmtClient,
+    session: SessionHandle<()>,
+    since: Instant,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self { idle: Mutex::default(), permits: Semaphore::new(MAX_CLIENTS) }
+    }
+}
+
+impl Clients {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The youngest idle client; the old ones are ended.
+    fn take(&self) -> Option<Client> {
+        let mut idle = self.idle();
+        let young =
+            |client: &Client| client.since.elapsed() < MAX_IDLE && !client.session.is_ended();
+        let old: Vec<Client> = idle.extract_if(.., |client| !young(client)).collect();
+        let taken = idle.pop();
+        drop(idle);
+        for client in old {
+            drop(tokio::spawn(client.end()));
+        }
+        taken
+    }
+
+    pub(super) async fn close(&self) {
+        let clients = std::mem::take(&mut *self.idle());
+        for client in clients {
+            client.end().await;
+        }
+    }
+}
+
+impl Client {
+    async fn attach(hub: &Arc<Hub>) -> Result<Self, Fault> {
+        let mut session = hub.session().await?;
+        in_background(
+            "the management links",
+            hub.options.request_timeout,
+            async move {
+                let address = format!("management-{:016x}", fastrand::u64(..));
+                let links = MgmtClient::attach(&mut session, address).await?;
+                Ok(Self { links, session, since: Instant::now() })
+            },
+            Self::end,
+        )
+        .await
+    }
+
+    async fn end(mut self) {
+        let _ = timeout(END_LIMIT, self.session.end()).await;
+    }
+}
+
+impl Hub {
+    /// What the event hub is.
+    pub(crate) async fn properties(self: Arc<Self>) -> Result<EventHubProperties> {
+        let attributes = self.read(None).await;
+        attributes
+            .and_then(|attributes| eventhub(attributes).ok_or_else(unreadable))
+            .map_err(|error| error.with_action(format!("read the properties of {}", self.name())))
+    }
+
+    /// What a partition holds.
+    pub(crate) async fn partition_properties(
+        self: Arc<Self>,
+        partition_id: String,
+    ) -> Result<PartitionProperties> {
+        let attributes = self.read(Some(&partition_id)).await;
+        attributes
+            .and_then(|attributes| partition(&partition_id, attributes).ok_or_else(unreadable))
+            .map_err(|error| {
+                let name = self.name();
+                error.with_action(format!(
+                    "read the properties of partition {partition_id} of {name}"
+                ))
+            })
+    }
+
+    fn name(&self) -> &str {
+        self.options.group.eventhub_name()
+    }
+
+    async fn read(self: &Arc<Self>, partition_id: Option<&str>) -> Result<Attributes> {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+        loop {
+            let fault = match self.try_read(partition_id).await {
+                Ok(attributes) => return Ok(attributes),
+                Err(fault) => fault,
+            };
+            self.forget_if_refused(&fault);
+            let pause = backoff.next_pause();
+            match fault {
+                Fault::Transient(error, at_least) if backoff.failures() < ATTEMPTS => {
+                    log::debug!(target: super::LOG, "reading properties of {}: {error}", self.name());
+                    sleep(pause.max(at_least)).await;
+                }
+                fault => return Err(fault.into_error()),
+            }
+        }
+    }
+
+    async fn try_read(self: &Arc<Self>, partition_id: Option<&str>) -> Result<Attributes, Fault> {
+        let _permit = self.clients.permits.acquire().await.map_err(|_| closed())?;
+        let request = Read {
+            eventhub_name: self.name().to_owned(),
+            partition_id: partition_id.map(str::to_owned),
+            security_token: self.token().await?.text.as_str().to_owned(),
+        };
+        // A link that was idle may have been detached: that says nothing about the service.
+        if let Some(client) = self.clients.take()
+            && let Ok(attributes) = self.call(client, request.clone()).await
+        {
+            return Ok(attributes);
+        }
+        let client = Client::attach(self).await?;
+        self.call(client, request).await
+    }
+
+    async fn call(&self, mut client: Client, request: Read) -> Result<Attributes, Fault> {
+        let limit = self.options.request_timeout;
+        let outcome = match timeout(limit, client.links.call(request)).await {
+            Ok(response) => response.map_err(Fault::from),
+            Err(_) => Err(Fault::timeout("the read of properties", limit)),
+        };
+        if outcome.is_ok() && !self.is_closed() {
+            client.since = Instant::now();
+            self.clients.idle().push(client);
+        } else {
+            drop(tokio::spawn(client.end()));
+        }
+        outcome
+    }
+}
+
+/// READ, as [Event Hubs](https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response)
+/// and the other SDKs have it.
+#[derive(Clone)]
+struct Read {
+    eventhub_name: String,
+    partition_id: Option<String>,
+    security_token: String,
+}
+
+impl Request for Read {
+    const OPERATION: &'static str = "READ";
+    type Response = Attributes;
+    type Body = ();
+
+    fn manageable_entity_type(&mut self) -> Option<String> {
+        Some(match self.partition_id {
+            Some(_) => "com.microsoft:partition".to_owned(),
+            None => "com.microsoft:eventhub".to_owned(),
+        })
+    }
+
+    fn encode_application_properties(&mut self) -> Option<ApplicationProperties> {
+        let properties = ApplicationProperties::builder()
+            .insert("name", std::mem::take(&mut self.eventhub_name))
+            .insert("security_token", std::mem::take(&mut self.security_token));
+        Some(match self.partition_id.clone() {
+            Some(id) => properties.insert("partition", id).build(),
+            None => properties.build(),
+        })
+    }
+
+    fn encode_body(self) -> Self::Body {}
+}
+
+/// The map that answers a read.
+#[derive(Debug)]
+pub(super) struct Attributes(OrderedMap<Value, Value>);
+
+impl Response for Attributes {
+    const STATUS_CODE: u16 = 200;
+    type Body = Body<Value>;
+    type Error = RequestError;
+
+    fn decode_message(message: Message<Self::Body>) -> Result<Self, Self::Error> {
+        match message.body.try_into_value() {
+            Ok(Value::Map(map)) => Ok(Self(map)),
+            _ => Err(RequestError::DecodeError(None)),
+        }
+    }
+}
+
+impl Attributes {
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let name = self.0.keys().find(|key| match key {
+            Value::String(text) => text == name,
+            Value::Symbol(symbol) => symbol.as_str() == name,
+            _ => false,
+        });
+        let name = name?.clone();
+        self.0.swap_remove(&name)
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.take(name).and_then(text)
+    }
+
+    fn integer(&mut self, name: &str) -> Option<i64> {
+        integer(&self.take(name)?)
+    }
+
+    fn time(&mut self, name: &str) -> Option<std::time::SystemTime> {
+        match self.take(name)? {
+            Value::Timestamp(time) => Some(system_time(time.milliseconds())),
+            _ => None,
+        }
+    }
+}
+
+fn eventhub(mut attributes: Attributes) -> Option<EventHubProperties> {
+    let partition_ids = match attributes.take("partition_ids")? {
+        Value::Array(ids) => ids.0,
+        Value::List(ids) => ids,
+        _ => return None,
+    };
+    Some(EventHubProperties::new(
+        attributes.text("name")?,
+        attributes.time("created_at").unwrap_or(UNIX_EPOCH),
+        partition_ids.into_iter().map(text).collect::<Option<_>>()?,
+    ))
+}
+
+fn partition(id: &str, mut attributes: Attributes) -> Option<PartitionProperties> {
+    let last = LastEnqueued::new(
+        attributes.integer("last_enqueued_sequence_number")?,
+        attributes.text("last_enqueued_offset"),
+        attributes.time("last_enqueued_time_utc").unwrap_or(UNIX_EPOCH),
+    );
+    let beginning = attributes.integer("begin_sequence_number")?;
+    let is_empty = match attributes.take("is_partition_empty") {
+        Some(Value::Bool(is_empty)) => is_empty,
+        _ => last.sequence_number < beginning,
+    };
+    Some(PartitionProperties::new(id, beginning, last, is_empty))
+}
+
+fn unreadable() -> Error {
+    Error::new(ErrorKind::InvalidResponse, "an attribute is missing or of another type")
+}

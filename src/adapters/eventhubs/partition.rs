@@ -1,0 +1,401 @@
+//! The task that reads a partition: keeps its link attached, hands events over, and resumes behind the last one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::backoff::Backoff;
+use super::decode::{self, RawEvent, size_of_event};
+use super::fault::Fault;
+use super::hub::{Hub, in_background};
+use super::link::{Link, LinkRequest, selector};
+use super::window::Window;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ownership::StartingPosition;
+use crate::processing::{LastEnqueued, OpenPartition, ReadEnd, ReceivedEvent};
+
+/// The limits of the pause before a link is attached again.
+const LINK_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
+/// A link that has lived for so long was attached for good. Some peers attach a link that they refuse, and detach it.
+const PROVEN: Duration = Duration::from_secs(5);
+/// The most events that are handed over at once.
+const MAX_BATCH: usize = 128;
+/// Far away: the future has limits of its own.
+const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a reader is handed.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    Events(Vec<ReceivedEvent>, Option<LastEnqueued>),
+    /// No more events will come.
+    End(ReadEnd),
+    /// Somebody wants the waiting reader to return.
+    #[cfg_attr(not(feature = "blocking"), allow(dead_code, reason = "a future is dropped instead"))]
+    Wake,
+}
+
+/// Hands events to a reader; never waits. Made by [`delivery`].
+pub(crate) type Deliver = Box<dyn Fn(Handed) + Send + Sync>;
+
+/// Hands an end to the reader in any case, even if the task panics or its runtime goes down.
+pub(crate) fn delivery(send: impl Fn(Handed) + Send + Sync + 'static) -> Deliver {
+    struct Guard<F: Fn(Handed)>(F);
+
+    impl<F: Fn(Handed)> Drop for Guard<F> {
+        fn drop(&mut self) {
+            let error = Error::new(ErrorKind::Other, "the task of the reader has ended");
+            (self.0)(Handed::End(ReadEnd::Failed(error)));
+        }
+    }
+
+    let guard = Guard(send);
+    Box::new(move |handed| {
+        let Guard(send) = &guard;
+        send(handed);
+    })
+}
+
+/// Told once whether the first link was attached.
+pub(crate) type Opened = Box<dyn FnOnce(Result<()>) + Send>;
+
+impl Hub {
+    /// Reads a partition until its reader closes the window. The surface runs it as a task.
+    pub(crate) async fn read_partition(
+        self: Arc<Self>,
+        request: OpenPartition,
+        window: Arc<Window>,
+        deliver: Deliver,
+        opened: Opened,
+    ) {
+        let closed = self.subscribe_closed();
+        let position = request.position.clone();
+        let backoff = Backoff::new(LINK_BACKOFF.0, LINK_BACKOFF.1);
+        let mut partition = Partition {
+            hub: self,
+            request,
+            window,
+            deliver,
+            opened: Some(opened),
+            closed,
+            position,
+            last: None,
+            by_number: false,
+            backoff,
+            is_proven: false,
+            refused_since: None,
+            undecodable: 0,
+        };
+        let end = partition.read().await;
+        match partition.opened.take() {
+            Some(opened) => opened(Err(error_of(end))),
+            None => (partition.deliver)(Handed::End(end)),
+        }
+    }
+}
+
+struct Partition {
+    hub: Arc<Hub>,
+    request: OpenPartition,
+    window: Arc<Window>,
+    deliver: Deliver,
+    opened: Option<Opened>,
+    closed: watch::Receiver<bool>,
+    /// Where to begin if no event has come yet.
+    position: StartingPosition,
+    /// The sequence number and the offset of the last event that was handed over.
+    last: Option<(i64, Option<String>)>,
+    /// Whether the service has refused the offset, so that the sequence number must do.
+    by_number: bool,
+    backoff: Backoff,
+    /// Whether a link of this reader has ever served.
+    is_proven: bool,
+    /// Since when every attempt was refused.
+    refused_since: Option<Instant>,
+    /// How often the event behind the last one could not be decoded.
+    undecodable: u32,
+}
+
+impl Partition {
+    async fn read(&mut self) -> ReadEnd {
+        let give_up_at = Instant::now() + self.hub.options.open_timeout;
+        loop {
+            let fault = match self.attach().await {
+                Ok(link) => match self.pump(link).await {
+                    Ok(()) => return ReadEnd::Closed,
+                    Err(fault) => fault,
+                },
+                Err(fault) => fault,
+            };
+            if self.is_closed() {
+                return ReadEnd::Closed;
+            }
+            let pause = match self.pause_after(fault, give_up_at) {
+                Ok(pause) => pause,
+                Err(end) => return end,
+            };
+            if self.wait(sleep(pause)).await.is_none() {
+                return ReadEnd::Closed;
+            }
+        }
+    }
+
+    /// Attaches a link behind the last event. It goes on in the background if the reader is closed meanwhile, and is
+    /// ended then.
+    async fn attach(&mut self) -> Result<Link, Fault> {
+        let (hub, window, request) =
+            (Arc::clone(&self.hub), Arc::clone(&self.window), self.request.clone());
+        let position = self.next_position();
+        let attach = async move {
+            let position = resolved(&hub, &request.partition_id, position).await?;
+            let session = hub.session().await?;
+            // Late by a reconnect, it would displace the reader that came after this one.
+            if window.is_closed() {
+                let mut session = session;
+                let _ = session.end().await;
+                return Err(super::hub::closed());
+            }
+            let limit = hub.options.request_timeout;
+            let link = Link::attach(session, link_request(&hub, request, &position), limit).await?;
+            Ok((link, position))
+        };
+        let late = |(link, _): (Link, StartingPosition)| link.end();
+        let attach = in_background("the receive link", NO_LIMIT, Box::pin(attach), late);
+        let attached =
+            self.wait(Box::pin(attach)).await.unwrap_or_else(|| Err(super::hub::closed()));
+        let (link, position) = attached?;
+        if self.last.is_none() {
+            self.position = position;
+        }
+        if let Some(opened) = self.opened.take() {
+            opened(Ok(()));
+        }
+        Ok(link)
+    }
+
+    fn next_position(&self) -> StartingPosition {
+        let by_number = |sequence_number| StartingPosition::SequenceNumber {
+            sequence_number,
+            inclusive: false,
+        };
+        match (&self.last, self.request.sequence_number) {
+            (Some((_, Some(offset))), _) if !self.by_number => {
+                StartingPosition::Offset { offset: offset.clone(), inclusive: false }
+            }
+            (Some((number, _)), _) => by_number(*number),
+            (None, Some(number)) if self.by_number => by_number(number),
+            (None, _) => self.position.clone(),
+        }
+    }
+
+    /// Hands over what comes until the reader is closed or the link breaks; then ends the link.
+    async fn pump(&mut self, mut link: Link) -> Result<(), Fault> {
+        let since = Instant::now();
+        let outcome = self.hand_over(&mut link).await;
+        if since.elapsed() >= PROVEN {
+            self.has_served();
+        }
+        link.end().await;
+        outcome
+    }
+
+    async fn hand_over(&mut self, link: &mut Link) -> Result<(), Fault> {
+        loop {
+            link.top_up(&self.window).await?;
+            let message = tokio::select! {
+                biased;
+                () = self.window.changed() => {
+                    if self.window.is_closed() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                _ = self.closed.wait_for(|closed| *closed) => return Ok(()),
+                message = link.receive() => message,
+            };
+            let mut batch = Batch::default();
+            let mut outcome = self.take(message.map_err(Fault::from), &mut batch);
+            while outcome.is_ok() && batch.events.len() < MAX_BATCH {
+                let Some(message) = link.receive_now() else { break };
+                outcome = self.take(message.map_err(Fault::from), &mut batch);
+            }
+            self.hand(batch);
+            outcome?;
+            link.accept().await?;
+        }
+    }
+
+    fn take(&mut self, message: Result<RawEvent, Fault>, batch: &mut Batch) -> Result<(), Fault> {
+        let Some((event, last_enqueued)) = decode::event(message?) else {
+            return Err(Fault::transient(
+                ErrorKind::InvalidData,
+                "an event has no sequence number",
+            ));
+        };
+        let position = (event.sequence_number(), event.offset().map(str::to_owned));
+        if self.last.as_ref() == Some(&position) {
+            // An inclusive start of a link that was attached again.
+            return Ok(());
+        }
+        if let Some((last, _)) = &self.last
+            && position.0 > last.saturating_add(1)
+            && batch.events.is_empty()
+        {
+            log::warn!(
+                target: super::LOG,
+                "partition {}: the events between {last} and {} are gone: their retention has passed",
+                self.request.partition_id, position.0
+            );
+        }
+        self.last = Some(position);
+        batch.push(event, last_enqueued);
+        Ok(())
+    }
+
+    fn hand(&mut self, batch: Batch) {
+        if batch.events.is_empty() {
+            return;
+        }
+        self.has_served();
+        self.undecodable = 0;
+        self.window.add(batch.events.len(), batch.bytes, batch.largest);
+        (self.deliver)(Handed::Events(batch.events, batch.last_enqueued));
+    }
+
+    fn has_served(&mut self) {
+        self.is_proven = true;
+        self.backoff.reset();
+        self.refused_since = None;
+    }
+
+    /// How long to wait before the next link, or why there will be none.
+    fn pause_after(&mut self, fault: Fault, give_up_at: Instant) -> Result<Duration, ReadEnd> {
+        let is_opening = self.opened.is_some();
+        let id = &self.request.partition_id;
+        let (error, at_least) = match fault {
+            Fault::Stolen(reason) => return Err(ReadEnd::Displaced(reason)),
+            Fault::PositionLost(error) => {
+                let number = self.last.as_ref().map(|last| last.0).or(self.request.sequence_number);
+                if self.by_number || number.is_none() {
+                    return Err(ReadEnd::PositionLost(error.to_string()));
+                }
+                log::warn!(target: super::LOG, "partition {id}: its offset is refused, reading goes on by the sequence number: {error}");
+                self.by_number = true;
+                return Ok(Duration::ZERO);
+            }
+            Fault::Refused(error) => {
+                let since = *self.refused_since.get_or_insert_with(Instant::now);
+                if !self.is_proven || since.elapsed() >= self.hub.options.open_timeout {
+                    return Err(ReadEnd::Failed(error));
+                }
+                (error, Duration::ZERO)
+            }
+            Fault::Transient(error, at_least) => {
+                self.refused_since = None;
+                if error.kind() == ErrorKind::InvalidData {
+                    self.undecodable += 1;
+                }
+                if self.undecodable > 1 || (is_opening && Instant::now() >= give_up_at) {
+                    return Err(ReadEnd::Failed(error));
+                }
+                (error, at_least)
+            }
+        };
+        let pause = self.backoff.next_pause().max(at_least);
+        if self.backoff.failures() > 2 {
+            log::warn!(target: super::LOG, "partition {id}: {error}; the next attempt is in {pause:?}");
+        } else {
+            log::debug!(target: super::LOG, "partition {id}: {error}; the next attempt is in {pause:?}");
+        }
+        Ok(pause)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.window.is_closed() || *self.closed.borrow()
+    }
+
+    /// Waits for the future, but no longer than the reader is open.
+    async fn wait<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut future => return Some(outcome),
+                () = self.window.changed() => if self.window.is_closed() { return None },
+                _ = self.closed.wait_for(|closed| *closed) => return None,
+            }
+        }
+    }
+}
+
+/// Events that are there at the same time.
+#[derive(Default)]
+struct Batch {
+    events: Vec<ReceivedEvent>,
+    last_enqueued: Option<LastEnqueued>,
+    bytes: usize,
+    largest: usize,
+}
+
+impl Batch {
+    fn push(&mut self, event: ReceivedEvent, last_enqueued: Option<LastEnqueued>) {
+        let size = size_of_event(&event);
+        self.bytes += size;
+        self.largest = self.largest.max(size);
+        self.last_enqueued = last_enqueued.or(self.last_enqueued.take());
+        self.events.push(event);
+    }
+}
+
+/// `Latest` as the number of the last event: a link that breaks before its first event must not skip any.
+async fn resolved(
+    hub: &Arc<Hub>,
+    partition_id: &str,
+    position: StartingPosition,
+) -> Result<StartingPosition, Fault> {
+    if position != StartingPosition::Latest {
+        return Ok(position);
+    }
+    let properties = Arc::clone(hub).partition_properties(partition_id.to_owned()).await;
+    let fault = |error: Error| {
+        if error.is_transient() {
+            Fault::Transient(error, Duration::ZERO)
+        } else {
+            Fault::Refused(error)
+        }
+    };
+    let properties = properties.map_err(fault)?;
+    Ok(match properties.last_enqueued.sequence_number {
+        ..0 => StartingPosition::Earliest,
+        sequence_number => StartingPosition::SequenceNumber { sequence_number, inclusive: false },
+    })
+}
+
+fn link_request(hub: &Hub, request: OpenPartition, position: &StartingPosition) -> LinkRequest {
+    let group = &hub.options.group;
+    let address = format!(
+        "{}/ConsumerGroups/{}/Partitions/{}",
+        group.eventhub_name(),
+        group.consumer_group(),
+        request.partition_id
+    );
+    LinkRequest {
+        address,
+        partition_id: request.partition_id,
+        selector: selector(position),
+        owner_level: request.owner_level,
+        track_last_enqueued: request.track_last_enqueued,
+    }
+}
+
+/// The end of a reader that was never opened.
+fn error_of(end: ReadEnd) -> Error {
+    match end {
+        ReadEnd::Failed(error) => error,
+        ReadEnd::Displaced(reason) => {
+            Error::new(ErrorKind::Rejected, reason).with_code("amqp:link:stolen")
+        }
+        end => Error::new(ErrorKind::Rejected, end.to_string()),
+    }
+}

@@ -1,0 +1,139 @@
+//! How much a reader holds of what was sent to it: the credit of its link is what is left.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Shared by a reader and the task of its link.
+#[derive(Debug)]
+pub(crate) struct Window {
+    max_events: usize,
+    max_bytes: usize,
+    held: Mutex<Held>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Held {
+    events: usize,
+    bytes: usize,
+    /// About what the next event will take: the largest one of late. `None` before the first one.
+    expected: Option<usize>,
+    closed: bool,
+}
+
+/// The largest event of most namespaces, which the first one may be.
+const FIRST_EXPECTED: usize = 1024 * 1024;
+
+impl Held {
+    fn expected(&self) -> usize {
+        self.expected.unwrap_or(FIRST_EXPECTED).max(1)
+    }
+}
+
+impl Window {
+    pub(crate) fn new(max_events: u32, max_bytes: usize) -> Self {
+        Self {
+            max_events: usize::try_from(max_events).unwrap_or(usize::MAX).max(1),
+            max_bytes,
+            held: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Events were handed to the reader.
+    pub(crate) fn add(&self, events: usize, bytes: usize, largest: usize) {
+        let mut held = self.held();
+        held.events += events;
+        held.bytes += bytes;
+        // Rises at once and sinks slowly.
+        let faded = held.expected.map_or(0, |expected| expected - expected / 64);
+        held.expected = Some(largest.max(faded));
+    }
+
+    /// The reader has handed events to its caller.
+    pub(crate) fn release(&self, events: usize, bytes: usize) {
+        let mut held = self.held();
+        held.events = held.events.saturating_sub(events);
+        held.bytes = held.bytes.saturating_sub(bytes);
+        drop(held);
+        self.changed.notify_one();
+    }
+
+    /// The reader has gone, or wants to go.
+    pub(crate) fn close(&self) {
+        self.held().closed = true;
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.held().closed
+    }
+
+    /// How many events the link may send. One at least while the reader holds none, however large it is.
+    pub(super) fn credit(&self) -> u32 {
+        let held = *self.held();
+        let by_count = self.max_events.saturating_sub(held.events);
+        let by_size = self.max_bytes.saturating_sub(held.bytes) / held.expected();
+        let at_least = usize::from(held.events == 0);
+        u32::try_from(by_count.min(by_size).max(at_least)).unwrap_or(u32::MAX)
+    }
+
+    /// The credit of a reader that holds nothing.
+    pub(super) fn full_credit(&self) -> u32 {
+        let by_size = self.max_bytes / self.held().expected();
+        u32::try_from(self.max_events.min(by_size).max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Waits for a release or the close since the last wait.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credit_is_what_the_reader_does_not_hold() {
+        let window = Window::new(300, usize::MAX);
+        assert_eq!(window.credit(), 300);
+        window.add(100, 10_000, 100);
+        assert_eq!(window.credit(), 200);
+        window.release(40, 4_000);
+        assert_eq!(window.credit(), 240);
+    }
+
+    #[test]
+    fn large_events_get_less_credit_but_never_none() {
+        let window = Window::new(300, 16 << 20);
+        assert_eq!(window.credit(), 16);
+        window.add(8, 8 << 20, 1 << 20);
+        assert_eq!(window.credit(), 8);
+        window.add(8, 8 << 20, 1 << 20);
+        assert_eq!(window.credit(), 0);
+        window.release(16, 16 << 20);
+        assert_eq!(window.credit(), 16);
+        let tiny = Window::new(300, 10);
+        assert_eq!(tiny.credit(), 1);
+        tiny.add(1, 1_000, 1_000);
+        assert_eq!(tiny.credit(), 0);
+    }
+
+    #[test]
+    fn small_events_earn_the_credit_back() {
+        let window = Window::new(300, 16 << 20);
+        window.add(1, 1 << 20, 1 << 20);
+        window.release(1, 1 << 20);
+        for _ in 0..400 {
+            window.add(1, 100, 100);
+            window.release(1, 100);
+        }
+        assert_eq!(window.credit(), 300);
+    }
+}

@@ -1,0 +1,224 @@
+//! Every option of an event hub.
+
+use std::fmt;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::super::Credential;
+use super::super::runtime::eventhubs::token_source;
+use super::EventHub;
+use crate::adapters::eventhubs::{
+    ConnectionString, Connector, Hub, HubOptions, TokenSource, split_endpoint,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ConsumerGroup;
+
+/// Collects the options of an event hub; [`build`](Self::build) checks them all. Nothing is sent.
+///
+/// ```
+/// use std::time::Duration;
+#[doc = super::super::by_surface!(
+    blocking: "use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;",
+    aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::eventhubs::EventHub;"
+)]
+///
+/// let emulator = "Endpoint=sb://localhost;SharedAccessKeyName=RootManageSharedAccessKey;\
+///                 SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;";
+/// let hub = EventHub::builder_from_connection_string(emulator, "$Default", "telemetry")
+///     .idle_timeout(Duration::from_secs(30))
+///     .build()?;
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[must_use = "nothing exists before `build`"]
+pub struct EventHubBuilder {
+    target: Target,
+    consumer_group: String,
+    credential: Option<Credential>,
+    custom_endpoint: Option<String>,
+    root_certificates: Vec<Vec<u8>>,
+    connect_timeout: Duration,
+    request_timeout: Duration,
+    open_timeout: Duration,
+    idle_timeout: Duration,
+    max_prefetch_bytes: usize,
+}
+
+enum Target {
+    Named { namespace: String, eventhub_name: String },
+    ConnectionString { text: Zeroizing<String>, eventhub_name: Option<String> },
+}
+
+/// Where to connect to.
+struct Address {
+    host: String,
+    port: Option<u16>,
+    secure: bool,
+}
+
+impl EventHubBuilder {
+    pub(super) fn new(namespace: &str, eventhub_name: &str, consumer_group: &str) -> Self {
+        let (namespace, eventhub_name) = (namespace.to_owned(), eventhub_name.to_owned());
+        Self::with_target(Target::Named { namespace, eventhub_name }, consumer_group)
+    }
+
+    pub(super) fn from_connection_string<'a>(
+        text: &str,
+        consumer_group: &str,
+        eventhub_name: impl Into<Option<&'a str>>,
+    ) -> Self {
+        let target = Target::ConnectionString {
+            text: Zeroizing::new(text.to_owned()),
+            eventhub_name: eventhub_name.into().map(str::to_owned),
+        };
+        Self::with_target(target, consumer_group)
+    }
+
+    fn with_target(target: Target, consumer_group: &str) -> Self {
+        Self {
+            target,
+            consumer_group: consumer_group.to_owned(),
+            credential: None,
+            custom_endpoint: None,
+            root_certificates: Vec::new(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(20),
+            open_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            max_prefetch_bytes: 16 * 1024 * 1024,
+        }
+    }
+
+    /// The credential: tokens of Microsoft Entra ID for the scope `https://eventhubs.azure.net/.default`. It takes
+    /// precedence over the key in a connection string.
+    pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
+        self.credential = Some(credential.into());
+        self
+    }
+
+    /// Connects to another address than the namespace's own, as `amqps://10.0.0.4:5671` or `amqp://127.0.0.1:5672`
+    /// (without TLS): a private endpoint, a gateway, a double. The names in checkpoints stay those of the namespace.
+    pub fn custom_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.custom_endpoint = Some(url.into());
+        self
+    }
+
+    /// Adds a trusted root certificate, in PEM. With one, the platform's roots are not used.
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// The limit of a connect, from the name lookup to the end of the AMQP handshake. Default: 10 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// The limit of one request: a token, an attach, a read of properties. Default: 20 s.
+    pub fn request_timeout(mut self, limit: Duration) -> Self {
+        self.request_timeout = limit;
+        self
+    }
+
+    /// How long the first link of a reader is tried for, and a later one as long as the service refuses it: no permission,
+    /// no such event hub. After other failures later ones are tried without a limit. Default: 60 s.
+    pub fn open_timeout(mut self, limit: Duration) -> Self {
+        self.open_timeout = limit;
+        self
+    }
+
+    /// A connection on which nothing comes for so long is taken for broken. The service is told to send something
+    /// more often. Default: 60 s.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = limit;
+        self
+    }
+
+    /// About how many bytes of events each reader may hold that its caller has not taken. It bounds the prefetch where
+    /// events are large; one event is always fetched. Default: 16 MiB.
+    pub fn max_prefetch_bytes(mut self, bytes: usize) -> Self {
+        self.max_prefetch_bytes = bytes;
+        self
+    }
+
+    /// Makes the event hub. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name, the connection string or the custom
+    /// endpoint is not valid. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that do not fit
+    /// together: no token credential, a token without TLS, TLS without a Cargo feature for it.
+    pub fn build(self) -> Result<EventHub> {
+        let (group, address, tokens) = self.resolve()?;
+        let address = match &self.custom_endpoint {
+            Some(url) => {
+                let (host, port, secure) = split_endpoint(url)?;
+                Address { host, port, secure }
+            }
+            None => address,
+        };
+        if matches!(tokens, TokenSource::Credential(_)) && !address.secure {
+            return Err(configuration("tokens of Microsoft Entra ID are only sent over TLS"));
+        }
+        for (name, limit) in [
+            ("connect_timeout", self.connect_timeout),
+            ("request_timeout", self.request_timeout),
+            ("idle_timeout", self.idle_timeout),
+        ] {
+            if limit < Duration::from_millis(10) {
+                return Err(configuration(format!("{name} must be at least 10 ms")));
+            }
+        }
+        let connector =
+            Connector::new(&address.host, address.port, address.secure, &self.root_certificates)?;
+        let hub = Hub::new(HubOptions {
+            group: group.clone(),
+            connector,
+            tokens,
+            connect_timeout: self.connect_timeout,
+            request_timeout: self.request_timeout,
+            open_timeout: self.open_timeout,
+            idle_timeout: self.idle_timeout,
+            max_prefetch_bytes: self.max_prefetch_bytes,
+        });
+        Ok(EventHub::over(hub, group))
+    }
+
+    fn resolve(&self) -> Result<(ConsumerGroup, Address, TokenSource)> {
+        let given = self.credential.as_ref().map(token_source).transpose()?;
+        match &self.target {
+            Target::Named { namespace, eventhub_name } => {
+                let group = ConsumerGroup::new(namespace, eventhub_name, &self.consumer_group)?;
+                let tokens = given.ok_or_else(|| {
+                    configuration(
+                        "a credential is missing: a token credential, or a connection string",
+                    )
+                })?;
+                let address = Address { host: namespace.clone(), port: None, secure: true };
+                Ok((group, address, tokens))
+            }
+            Target::ConnectionString { text, eventhub_name } => {
+                let parsed = ConnectionString::parse(text)?;
+                let name = parsed.eventhub_name(eventhub_name.as_deref())?;
+                let group = ConsumerGroup::new(&parsed.host, name, &self.consumer_group)?;
+                let secure = !parsed.emulator;
+                let address = Address { host: parsed.host, port: parsed.port, secure };
+                Ok((group, address, given.unwrap_or_else(|| parsed.credential.into())))
+            }
+        }
+    }
+}
+
+fn configuration(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Configuration, message)
+}
+
+impl fmt::Debug for EventHubBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventHubBuilder")
+            .field("consumer_group", &self.consumer_group)
+            .field("custom_endpoint", &self.custom_endpoint.is_some())
+            .finish_non_exhaustive()
+    }
+}

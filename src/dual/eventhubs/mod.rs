@@ -1,0 +1,165 @@
+//! Events of Azure Event Hubs over AMQP 1.0 (feature `amqp`): the source of a consumer.
+
+mod builder;
+mod reader;
+
+use std::fmt;
+use std::sync::Arc;
+
+use self::reader::HubReader;
+use super::runtime::eventhubs::{Driver, channel};
+use super::{Credential, EventSource, PartitionReader, maybe_async};
+use crate::adapters::eventhubs::{Hub, Window};
+use crate::error::{Error, Result};
+use crate::model::{ConsumerGroup, check_partition_id};
+use crate::processing::{EventHubProperties, OpenPartition, PartitionProperties};
+
+pub use self::builder::EventHubBuilder;
+
+/// An event hub of Azure Event Hubs, its emulator, or anything that speaks as they do.
+///
+/// All readers share one connection, which is opened when something is asked for. Broken connections, links that the
+/// service detaches, expired tokens and restarts of the service are healed inside the readers: each event is handed out
+/// once and in order, and the readers of other partitions do not notice. Cloning is cheap.
+///
+#[doc = super::by_surface!(
+    blocking: "The connection lives on a thread of its own, `eventhub-amqp`, with a tokio runtime: the caller needs none. The
+thread ends after the last clone and the last reader are dropped.",
+    aio: "The connection lives in tasks on the tokio runtime of the caller, which must have its I/O and time drivers enabled."
+)]
+///
+/// ```no_run
+#[doc = super::by_surface!(
+    blocking: r#"use eventhub_checkpointstore::checkpointstoreblob::EventSource;
+use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;
+
+# fn main() -> eventhub_checkpointstore::Result<()> {
+let connection_string = std::env::var("EVENTHUBS_CONNECTION_STRING").unwrap_or_default();
+let hub = EventHub::from_connection_string(&connection_string, "$Default", "telemetry")?;
+println!("{:?}", hub.properties()?.partition_ids);
+# Ok(())
+# }"#,
+    aio: r#"use eventhub_checkpointstore::checkpointstoreblob_aio::EventSource;
+use eventhub_checkpointstore::checkpointstoreblob_aio::eventhubs::EventHub;
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+let connection_string = std::env::var("EVENTHUBS_CONNECTION_STRING").unwrap_or_default();
+let hub = EventHub::from_connection_string(&connection_string, "$Default", "telemetry")?;
+println!("{:?}", hub.properties().await?.partition_ids);
+# Ok(())
+# }"#
+)]
+/// ```
+#[derive(Clone)]
+pub struct EventHub {
+    hub: Arc<Hub>,
+    group: ConsumerGroup,
+    driver: Arc<Driver>,
+}
+
+impl EventHub {
+    /// Reads as a consumer group, with the connection string of a namespace or an event hub, or that of the emulator.
+    ///
+    /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the string or a name is not valid, or the string
+    /// is for another event hub. The text names the fault, never a key.
+    pub fn from_connection_string<'a>(
+        connection_string: &str,
+        consumer_group: &str,
+        eventhub_name: impl Into<Option<&'a str>>,
+    ) -> Result<Self> {
+        EventHubBuilder::from_connection_string(connection_string, consumer_group, eventhub_name)
+            .build()
+    }
+
+    /// Reads as a consumer group of an event hub, with tokens of Microsoft Entra ID for the scope
+    /// `https://eventhubs.azure.net/.default`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a name that is not valid,
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a credential that is not a token credential,
+    /// or without a feature for TLS.
+    pub fn new(
+        fully_qualified_namespace: &str,
+        eventhub_name: &str,
+        consumer_group: &str,
+        credential: impl Into<Credential>,
+    ) -> Result<Self> {
+        Self::builder(fully_qualified_namespace, eventhub_name, consumer_group)
+            .credential(credential)
+            .build()
+    }
+
+    /// Every option.
+    pub fn builder(
+        fully_qualified_namespace: &str,
+        eventhub_name: &str,
+        consumer_group: &str,
+    ) -> EventHubBuilder {
+        EventHubBuilder::new(fully_qualified_namespace, eventhub_name, consumer_group)
+    }
+
+    /// Every option, beginning with a connection string, as for
+    /// [`from_connection_string`](Self::from_connection_string).
+    pub fn builder_from_connection_string<'a>(
+        connection_string: &str,
+        consumer_group: &str,
+        eventhub_name: impl Into<Option<&'a str>>,
+    ) -> EventHubBuilder {
+        EventHubBuilder::from_connection_string(connection_string, consumer_group, eventhub_name)
+    }
+
+    fn over(hub: Arc<Hub>, group: ConsumerGroup) -> Self {
+        let driver = Arc::new(Driver::new(Arc::clone(&hub)));
+        Self { hub, group, driver }
+    }
+}
+
+#[maybe_async]
+impl EventSource for EventHub {
+    fn group(&self) -> &ConsumerGroup {
+        &self.group
+    }
+
+    async fn properties(&self) -> Result<EventHubProperties> {
+        self.driver.run(Arc::clone(&self.hub).properties()).await
+    }
+
+    async fn partition_properties(&self, partition_id: &str) -> Result<PartitionProperties> {
+        check_partition_id(partition_id)?;
+        let read = Arc::clone(&self.hub).partition_properties(partition_id.to_owned());
+        self.driver.run(read).await
+    }
+
+    async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>> {
+        check_partition_id(&request.partition_id)?;
+        let id = request.partition_id.clone();
+        let window = Arc::new(Window::new(request.prefetch, self.hub.max_prefetch_bytes()));
+        let (deliver, inbox) = channel();
+        // From here on the task ends if the caller does not wait for it.
+        let reader = HubReader::new(inbox, Arc::clone(&window), Arc::clone(&self.driver));
+        let hub = Arc::clone(&self.hub);
+        let start = |opened| hub.read_partition(request, window, deliver, opened);
+        let opened = self.driver.run_reporting(start).await;
+        let failed =
+            |error: Error| error.with_action(format!("open partition {id} of {}", self.group));
+        opened.map_err(failed)?;
+        Ok(Box::new(reader))
+    }
+
+    async fn close(&self) -> Result<()> {
+        let hub = Arc::clone(&self.hub);
+        self.driver.run(hub.close_all()).await
+    }
+}
+
+impl fmt::Debug for EventHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventHub").field("group", &self.group).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,42 @@
+//! The bytes between a client and the double, which a test can cut or hold.
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, copy, split};
+use tokio::sync::watch;
+
+/// Connections are numbered as they come; a fault is for those that are there.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wire {
+    /// Connections before this one are cut.
+    pub(crate) cut_before: u64,
+    /// Connections before this one are held: neither side hears the other, and none learns of it.
+    pub(crate) silent_before: u64,
+}
+
+/// Carries the bytes of a connection until one side closes it or it is cut.
+pub(crate) async fn carry(
+    client: impl AsyncRead + AsyncWrite + Unpin,
+    double: DuplexStream,
+    id: u64,
+    mut wire: watch::Receiver<Wire>,
+) {
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_double, mut to_double) = split(double);
+    let copying = async {
+        tokio::select! {
+            _ = copy(&mut from_client, &mut to_double) => {}
+            _ = copy(&mut from_double, &mut to_client) => {}
+        }
+    };
+    tokio::pin!(copying);
+    loop {
+        let now = *wire.borrow_and_update();
+        if id < now.cut_before {
+            return;
+        }
+        let is_silent = id < now.silent_before;
+        tokio::select! {
+            () = &mut copying, if !is_silent => return,
+            changed = wire.changed() => if changed.is_err() { return },
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The tests of the AMQP source; see `tests`.

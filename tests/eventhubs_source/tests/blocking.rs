@@ -1,0 +1,30 @@
+//! The suite, on the blocking surface.
+
+mod suite;
+
+use core::prelude::v1::test;
+use std::time::Duration;
+
+use eventhub_checkpointstore::checkpointstoreblob as subject;
+use maybe_async::must_be_sync as maybe_async;
+
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// Does all the work at once, each piece on a thread of its own.
+fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> =
+            items.into_iter().map(|item| scope.spawn(move || work(item))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// A credential from a closure.
+fn credential_of(
+    get: impl Fn() -> eventhub_checkpointstore::AccessToken + Send + Sync + 'static,
+) -> subject::Credential {
+    subject::Credential::token(move || Ok::<_, std::io::Error>(get()))
+}

@@ -1,0 +1,288 @@
+//! What breaks is healed inside the reader: each event once and in order, and the other partitions undisturbed.
+
+use super::test;
+use super::*;
+use eventhub_checkpointstore::ErrorKind;
+use eventhubs_double::{AttachFault, ReplyFault};
+
+/// Reads all partitions while events flow and a fault happens, and says how many links were opened in all.
+///
+/// Each partition has 300 events before the fault and 300 behind it; each is received once and in order.
+#[maybe_async]
+async fn survives(hub: &EventHub, double: &Arc<EventHubsDouble>, fault: impl FnOnce()) -> u64 {
+    let ids: Vec<String> = hub.properties().await.unwrap().partition_ids;
+    let fill = |part: &str| {
+        for id in &ids {
+            double.fill(id, (0..300).map(|number| format!("{part} {number}")));
+        }
+    };
+    fill("before");
+    let mut readers = Vec::new();
+    for id in &ids {
+        let mut reader = hub.open(earliest(id)).await.unwrap();
+        let received = receive(&mut *reader, 200).await;
+        assert_eq!(numbers(&received), (0..200).collect::<Vec<_>>());
+        readers.push(reader);
+    }
+    let opened = double.counters().opened_links;
+    fault();
+    fill("behind");
+    let received = in_parallel(readers, |mut reader| async move {
+        let events = receive(&mut *reader, 400).await;
+        let mut more = Vec::new();
+        reader.receive(&mut more, 10, Duration::from_millis(50)).await.unwrap();
+        (numbers(&events), numbers(&more))
+    });
+    for (events, more) in received.await {
+        assert_eq!(events, (200..600).collect::<Vec<_>>());
+        assert_eq!(more, Vec::<i64>::new());
+    }
+    double.counters().opened_links - opened
+}
+
+#[maybe_async]
+#[test]
+async fn a_cut_connection() {
+    let double = start(config(4));
+    let hub = hub(&double);
+    let opened = survives(&hub, &double, || double.cut_connections()).await;
+    assert_eq!(opened, 4);
+    assert_eq!(double.counters().connections, 2);
+}
+
+#[maybe_async]
+#[test]
+async fn a_link_that_is_detached() {
+    for condition in [
+        "amqp:link:detach-forced",
+        "amqp:link:redirect",
+        "amqp:internal-error",
+        "com.microsoft:timeout",
+    ] {
+        let double = start(config(4));
+        let hub = hub(&double);
+        let opened = survives(&hub, &double, || double.detach("2", condition)).await;
+        assert_eq!(opened, 1, "{condition}: the other partitions keep their links");
+        assert_eq!(double.counters().connections, 1, "{condition}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn all_links_detached() {
+    let double = start(config(4));
+    let hub = hub(&double);
+    let opened = survives(&hub, &double, || double.detach_all("amqp:link:detach-forced")).await;
+    assert_eq!(opened, 4);
+    assert_eq!(double.counters().connections, 1);
+}
+
+#[maybe_async]
+#[test]
+async fn a_restart_of_the_service() {
+    let double = start(config(4));
+    let hub = hub(&double);
+    let restart = || {
+        double.stop();
+        std::thread::sleep(Duration::from_millis(500));
+        on_double(double.start_again()).unwrap();
+    };
+    let received = survives(&hub, &double, restart).await;
+    assert_eq!(received, 4);
+}
+
+#[maybe_async]
+#[test]
+async fn a_connection_that_falls_silent() {
+    let double = start(config(4));
+    let hub = builder(&double).idle_timeout(Duration::from_secs(2)).build().unwrap();
+    let opened = survives(&hub, &double, || double.silence_connections()).await;
+    assert_eq!(opened, 4);
+    assert_eq!(double.counters().connections, 2);
+}
+
+#[maybe_async]
+#[test]
+async fn an_attach_that_is_never_answered() {
+    let double = start(config(4));
+    let hub = builder(&double).request_timeout(Duration::from_secs(1)).build().unwrap();
+    let fault = || {
+        double.fail_attach(AttachFault::Silence);
+        double.detach("1", "amqp:link:detach-forced");
+    };
+    let opened = survives(&hub, &double, fault).await;
+    assert_eq!(opened, 1, "the other partitions keep their links");
+    assert_eq!(double.counters().connections, 1);
+}
+
+#[maybe_async]
+#[test]
+async fn an_attach_that_is_refused_for_a_while() {
+    for condition in ["amqp:not-found", "amqp:unauthorized-access", "amqp:resource-limit-exceeded"]
+    {
+        let double = start(config(2));
+        let hub = hub(&double);
+        let fault = || {
+            for _ in 0..3 {
+                double.fail_attach(AttachFault::Refuse(condition.into(), "for a while".into()));
+            }
+            double.detach("1", "amqp:link:detach-forced");
+        };
+        let received = survives(&hub, &double, fault).await;
+        assert_eq!(received, 1, "{condition}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_token_that_is_refused_or_late_after_a_cut() {
+    for fault in [
+        ReplyFault::Status(401),
+        ReplyFault::Status(503),
+        ReplyFault::Silence,
+        ReplyFault::Delay(Duration::from_millis(300)),
+    ] {
+        let double = start(config(2));
+        let hub = builder(&double).request_timeout(Duration::from_secs(1)).build().unwrap();
+        let cut = || {
+            double.fail_token(fault.clone());
+            double.cut_connections();
+        };
+        let received = survives(&hub, &double, cut).await;
+        assert_eq!(received, 2, "{fault:?}");
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_reader_that_is_refused_for_good_ends_and_says_why() {
+    let double = start(config(1));
+    let hub = builder(&double).open_timeout(Duration::from_secs(1)).build().unwrap();
+    double.append("0", "event");
+    let mut reader = hub.open(earliest("0")).await.unwrap();
+    receive(&mut *reader, 1).await;
+    for _ in 0..100 {
+        double.fail_attach(AttachFault::Refuse("amqp:not-found".into(), "it was deleted".into()));
+    }
+    double.detach("0", "amqp:link:detach-forced");
+    match end_of(&mut *reader).await {
+        ReadEnd::Failed(error) => {
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, Some("amqp:not-found")));
+            assert!(error.to_string().contains("it was deleted"), "{error}");
+        }
+        end => panic!("it ended with {end:?}"),
+    }
+    let received = end_of(&mut *reader).await;
+    assert!(matches!(received, ReadEnd::Closed));
+}
+
+#[maybe_async]
+#[test]
+async fn a_higher_owner_level_displaces_a_reader_which_does_not_come_back() {
+    let double = start(config(1));
+    double.fill("0", ["a", "b"]);
+    let (hub, rival) = (hub(&double), hub(&double));
+    let mut reader = hub.open(earliest("0").with_owner_level(Some(1))).await.unwrap();
+    let received = receive(&mut *reader, 2).await;
+    assert_eq!(received.len(), 2);
+    let mut winner = rival.open(earliest("0").with_owner_level(Some(2))).await.unwrap();
+    let received = end_of(&mut *reader).await;
+    assert!(matches!(received, ReadEnd::Displaced(_)));
+    let received = receive(&mut *winner, 2).await;
+    assert_eq!(received.len(), 2);
+    match refusal(&hub, earliest("0").with_owner_level(Some(1))).await {
+        ReadEnd::Displaced(_) => {}
+        ReadEnd::Failed(error) => assert_eq!(error.code(), Some("amqp:link:stolen"), "{error}"),
+        end => panic!("{end:?}"),
+    }
+    assert_eq!(attached(&double)["0"], 1);
+    assert_eq!(double.counters().opened_links, 2);
+}
+
+#[maybe_async]
+#[test]
+async fn an_offset_that_is_refused_falls_back_to_the_sequence_number() {
+    let double = start(config(1));
+    double.fill("0", ["a", "b", "c"]);
+    let hub = hub(&double);
+    let lost = StartingPosition::Offset { offset: "no offset".into(), inclusive: false };
+    let request = OpenPartition::new("0", lost).with_sequence_number(Some(1));
+    let mut reader = hub.open(request.clone()).await.unwrap();
+    let received = receive(&mut *reader, 1).await;
+    assert_eq!(numbers(&received), [2]);
+    double.fail_attach(AttachFault::Refuse(
+        "com.microsoft:argument-error".into(),
+        "The supplied offset '5' is invalid. The last offset in the system is '3'".into(),
+    ));
+    let end = refusal(&hub, request.with_sequence_number(None)).await;
+    assert!(matches!(end, ReadEnd::PositionLost(_) | ReadEnd::Failed(_)), "{end:?}");
+    assert!(end.to_string().contains("last offset in the system"), "{end}");
+}
+
+/// No service, no busy loop: attempts are spread, and the close does not wait for one.
+#[maybe_async]
+#[test]
+async fn without_a_service_attempts_are_few_and_a_close_is_quick() {
+    let double = start(config(8));
+    let hub = hub(&double);
+    let mut readers = Vec::new();
+    for id in 0..8 {
+        readers.push(hub.open(earliest(&id.to_string())).await.unwrap());
+    }
+    let connections = double.counters().connections;
+    double.stop();
+    pause(Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    for reader in readers {
+        reader.close().await.unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(double.counters().connections, connections);
+}
+
+#[maybe_async]
+#[test]
+async fn an_open_without_a_service_fails_in_time() {
+    let double = start(config(1));
+    let hub = builder(&double).open_timeout(Duration::from_millis(500)).build().unwrap();
+    double.stop();
+    let begun = Instant::now();
+    let error = hub.open(earliest("0")).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Network, "{error}");
+    assert!(error.to_string().contains(&double.port().to_string()), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[maybe_async]
+#[test]
+async fn a_closed_hub_ends_its_readers() {
+    let double = start(config(2));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).await.unwrap();
+    hub.close().await.unwrap();
+    let received = end_of(&mut *reader).await;
+    assert!(matches!(received, ReadEnd::Closed));
+    let received = hub.open(earliest("1")).await;
+    assert!(received.is_err());
+    eventually("no receiver is left", || double.receivers().is_empty()).await;
+}
+
+/// A reader that is dropped in mid-stream, as often as one likes, costs the others nothing.
+#[maybe_async]
+#[test]
+async fn dropped_readers_leave_the_others_alone() {
+    let double = start(config(2));
+    double.fill("0", (0..2_000).map(|_| "event"));
+    double.fill("1", (0..2_000).map(|_| "event"));
+    let hub = hub(&double);
+    let mut steady = hub.open(earliest("0")).await.unwrap();
+    for _ in 0..20 {
+        let mut reader = hub.open(earliest("1")).await.unwrap();
+        receive(&mut *reader, 10).await;
+        drop(reader);
+        receive(&mut *steady, 50).await;
+    }
+    receive(&mut *steady, 1_000).await;
+    assert_eq!(double.counters().connections, 1);
+    eventually("the dropped ones are gone", || attached(&double).get("1").is_none()).await;
+}
