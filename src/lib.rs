@@ -4,6 +4,8 @@
 //! that whoever owns a partition next resumes there. This crate keeps both records, *ownerships* and *checkpoints*, as
 //! metadata of blobs, in the format of the stores of the other SDKs.
 //!
+#![doc = include_str!("docs/picture.svg")]
+//!
 //! # Quickstart
 //!
 //! In memory; [`from_connection_string`](checkpointstoreblob::BlobCheckpointStore::from_connection_string) and
@@ -70,7 +72,7 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! | [`ownership::balance`] | who should own which partition, and the choice of interval and expiration |
 //! | [`processing`] | events, and what a source of events is asked for |
 //! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
-//! | [`_documentation`] | the Cargo features, what a fleet costs, and what changed when |
+//! | [`_documentation`] | pages: Cargo features, credentials, mixed fleets, troubleshooting, cost at scale, architecture, changes |
 //!
 //! Layers, from the top: store → `BlobContainer` → `Transport`. Each is a trait of both surfaces and can be
 //! replaced: the container by other storage, the transport by another HTTP client.
@@ -162,8 +164,33 @@ pub mod _documentation {
     #[doc = include_str!("../features.md")]
     pub mod features {}
 
+    #[cfg(all(feature = "ureq", feature = "reqwest"))]
+    #[doc = include_str!("docs/credentials.md")]
+    pub mod credentials {}
+
+    #[doc = include_str!("docs/from_python.md")]
+    pub mod from_python {}
+
+    #[doc = include_str!("docs/mixed_fleets.md")]
+    pub mod mixed_fleets {}
+
+    #[doc = include_str!("docs/troubleshooting.md")]
+    pub mod troubleshooting {}
+
+    #[doc = include_str!("docs/keda.md")]
+    pub mod keda {}
+
+    #[doc = include_str!("docs/logging.md")]
+    pub mod logging {}
+
     #[doc = include_str!("docs/cost_at_scale.md")]
     pub mod cost_at_scale {}
+
+    #[doc = include_str!("docs/benchmarks.md")]
+    pub mod benchmarks {}
+
+    #[doc = include_str!("docs/architecture.md")]
+    pub mod architecture {}
 
     #[doc = include_str!("../CHANGELOG.md")]
     pub mod changelog {}

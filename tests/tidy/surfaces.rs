@@ -52,7 +52,7 @@ fn nothing_obeys_the_global_switch_of_maybe_async() {
 #[test]
 fn each_surface_binds_the_attribute_once() {
     let mut faults = Vec::new();
-    for file in sources() {
+    for file in sources().into_iter().filter(|file| file.path.ends_with(".rs")) {
         for (number, line) in file.code() {
             let expected = match file.path.as_str() {
                 "src/checkpointstoreblob.rs" => "use maybe_async::must_be_sync as maybe_async;",
