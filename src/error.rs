@@ -152,7 +152,7 @@ impl fmt::Display for ErrorKind {
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, ErrorKind};
 ///
-/// let error = ConsumerGroup::new("ns.servicebus.windows.net", "a/b", "$Default").unwrap_err();
+/// let error = ConsumerGroup::new("ns.servicebus.windows.net", "telemetry", "a/b").unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::InvalidInput);
 /// assert!(error.to_string().contains("a/b"));
 /// ```

@@ -140,6 +140,9 @@ pub mod checkpointstoreblob_aio;
 #[cfg(feature = "blocking")]
 pub mod checkpointstoreblob;
 
+#[cfg(test)]
+use clean_environment as _;
+
 pub use container::call::CallOptions;
 pub use container::memory::MemoryContainer;
 pub use error::{Applied, Error, ErrorKind, Result};

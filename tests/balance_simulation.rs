@@ -28,6 +28,7 @@ mod world;
 
 use std::time::Duration;
 
+use clean_environment as _;
 use fastrand::Rng;
 use kind::Kind;
 use table::Row;

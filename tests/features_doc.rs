@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clean_environment as _;
 use toml::{Table, Value};
 
 const FEATURES_MD: &str = include_str!("../features.md");

@@ -16,6 +16,8 @@ mod targets;
 
 use std::path::Path;
 
+use clean_environment as _;
+
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut count = 0;

@@ -53,12 +53,14 @@ impl CallOptions {
     }
 
     /// Limits the whole call: all attempts, all pages of a list, all claims of a batch.
+    #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// Limits how often a request is repeated; 0 makes one attempt.
+    #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = Some(max_retries);
         self
@@ -159,6 +161,7 @@ impl<'a> CallContext<'a> {
     }
 
     /// Sets when the call must have ended.
+    #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;
         self

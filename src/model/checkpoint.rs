@@ -118,6 +118,7 @@ impl Checkpoint {
     }
 
     /// Sets the version of the stored record; for implementers of stores.
+    #[must_use]
     pub fn with_etag(mut self, etag: ETag) -> Self {
         self.etag = Some(etag);
         self
@@ -134,6 +135,7 @@ impl Checkpoint {
     }
 
     /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    #[must_use]
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
         self

@@ -90,6 +90,7 @@ impl<T> Listing<T> {
     }
 
     /// Says whether a secondary answered; for implementers of stores.
+    #[must_use]
     pub fn with_from_secondary(mut self, from_secondary: bool) -> Self {
         self.from_secondary = from_secondary;
         self

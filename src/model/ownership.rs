@@ -104,23 +104,27 @@ impl PartitionOwnership {
     }
 
     /// The same record without an owner.
+    #[must_use]
     pub fn released(&self) -> Self {
         Self { owner_id: None, ..self.clone() }
     }
 
     /// Ties the claim to one version of the stored record.
+    #[must_use]
     pub fn with_etag(mut self, etag: ETag) -> Self {
         self.etag = Some(etag);
         self
     }
 
     /// Makes it a first claim again, which succeeds only while no record exists.
+    #[must_use]
     pub fn without_etag(mut self) -> Self {
         self.etag = None;
         self
     }
 
     /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    #[must_use]
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
         self

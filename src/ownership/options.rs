@@ -93,6 +93,7 @@ impl OwnershipOptions {
     }
 
     /// Sets how fast this consumer goes for its share.
+    #[must_use]
     pub fn with_strategy(mut self, strategy: BalanceStrategy) -> Self {
         self.strategy = strategy;
         self

@@ -83,6 +83,7 @@ impl StartingPositions {
     }
 
     /// Another position for one partition.
+    #[must_use]
     pub fn with_partition(
         mut self,
         partition_id: impl Into<String>,

@@ -102,30 +102,35 @@ impl ReceivedEvent {
     }
 
     /// Sets the offset.
+    #[must_use]
     pub fn with_offset(mut self, offset: impl Into<String>) -> Self {
         self.offset = Some(offset.into());
         self
     }
 
     /// Sets the time at which the service stored the event.
+    #[must_use]
     pub fn with_enqueued_time(mut self, enqueued_time: SystemTime) -> Self {
         self.enqueued_time = enqueued_time;
         self
     }
 
     /// Sets the key by which the sender chose the partition.
+    #[must_use]
     pub fn with_partition_key(mut self, key: impl Into<String>) -> Self {
         self.partition_key = Some(key.into());
         self
     }
 
     /// Adds an application property.
+    #[must_use]
     pub fn with_property(mut self, name: impl Into<String>, value: impl Into<AmqpValue>) -> Self {
         self.extras_mut().properties.push((name.into(), value.into()));
         self
     }
 
     /// Adds a property that the service or the protocol defines, as in `x-opt-publisher`.
+    #[must_use]
     pub fn with_system_property(
         mut self,
         name: impl Into<String>,
@@ -136,18 +141,21 @@ impl ReceivedEvent {
     }
 
     /// Sets the sender's id of the event.
+    #[must_use]
     pub fn with_message_id(mut self, message_id: impl Into<String>) -> Self {
         self.extras_mut().message_id = Some(message_id.into());
         self
     }
 
     /// Sets the id of what the event belongs to.
+    #[must_use]
     pub fn with_correlation_id(mut self, correlation_id: impl Into<String>) -> Self {
         self.extras_mut().correlation_id = Some(correlation_id.into());
         self
     }
 
     /// Sets the MIME type of the body.
+    #[must_use]
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
         self.extras_mut().content_type = Some(content_type.into());
         self

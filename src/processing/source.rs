@@ -47,24 +47,28 @@ impl OpenPartition {
     }
 
     /// Sets the sequence number of the checkpoint.
+    #[must_use]
     pub fn with_sequence_number(mut self, sequence_number: Option<i64>) -> Self {
         self.sequence_number = sequence_number;
         self
     }
 
     /// Sets the owner level.
+    #[must_use]
     pub fn with_owner_level(mut self, owner_level: Option<i64>) -> Self {
         self.owner_level = owner_level;
         self
     }
 
     /// Sets how many events may be fetched ahead.
+    #[must_use]
     pub fn with_prefetch(mut self, prefetch: u32) -> Self {
         self.prefetch = prefetch;
         self
     }
 
     /// Asks for the end of the partition with each event.
+    #[must_use]
     pub fn with_track_last_enqueued(mut self, track_last_enqueued: bool) -> Self {
         self.track_last_enqueued = track_last_enqueued;
         self

@@ -41,6 +41,7 @@ impl Default for RetryOptions {
 
 impl RetryOptions {
     /// Repeats a request at most this often; 0 makes one attempt. Default: 3.
+    #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = max_retries;
         self

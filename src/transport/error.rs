@@ -61,6 +61,7 @@ impl TransportError {
     }
 
     /// Says that the request certainly did not reach the server, as when no connection was made.
+    #[must_use]
     pub fn not_sent(mut self) -> Self {
         self.sent = false;
         self

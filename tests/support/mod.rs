@@ -12,6 +12,8 @@
     reason = "every test root mounts this and uses a part of it; a test fails by panicking"
 )]
 
+use clean_environment as _;
+
 pub mod azurite;
 pub mod blob_service;
 pub mod capture_log;

@@ -220,7 +220,8 @@ fn output(command: &mut Command, lock: &File) -> std::process::Output {
     // The installer inherits the lock as its (empty) stdin: if this process is killed, the lock lasts until the orphan is
     // done, so that nobody installs into the same folder meanwhile.
     let lock = lock.try_clone().expect("duplicate the lock's handle");
-    command.stdin(Stdio::from(lock)).output().unwrap_or_else(|error| {
-        panic!("{}", explain_spawn_error(Path::new(command.get_program()), &error))
-    })
+    // Tests see no proxy; what downloads may need the caller's.
+    command.envs(clean_environment::proxies()).stdin(Stdio::from(lock)).output().unwrap_or_else(
+        |error| panic!("{}", explain_spawn_error(Path::new(command.get_program()), &error)),
+    )
 }

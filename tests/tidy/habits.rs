@@ -32,6 +32,20 @@ fn files_of_the_library_say_what_they_are() {
     report("Every file of src begins with `//!` and a sentence that says what it holds.", faults);
 }
 
+/// armel, mips and 32-bit powerpc have none of 64 bits.
+#[test]
+fn the_library_builds_where_atomics_have_32_bits() {
+    let mut faults = Vec::new();
+    for file in sources() {
+        for (number, line) in file.lines() {
+            if ["AtomicU64", "AtomicI64"].iter().any(|name| line.contains(name)) {
+                faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    report("A count is an `AtomicUsize`, or stands behind a lock.", faults);
+}
+
 #[test]
 fn nothing_is_left_half_done() {
     let never: Vec<String> = [

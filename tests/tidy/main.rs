@@ -9,9 +9,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod environment;
 mod examples;
 mod files;
 mod habits;
 mod names;
 mod rooms;
 mod surfaces;
+
+use clean_environment as _;

@@ -8,7 +8,8 @@
 //! cargo run
 //! ```
 //!
-//! Start it twice, and the partitions are shared out. Optional are `CONSUMER_GROUP` (`$Default`), `CHECKPOINT_EVERY`
+//! Start it twice, and the partitions are shared out. Ctrl-C gives them up, so that the other takes them in its next cycle;
+//! after a crash they expire first. To copy the folder away, do what its `Cargo.toml` says. Optional are `CONSUMER_GROUP` (`$Default`), `CHECKPOINT_EVERY`
 //! (1: after each event), `UPDATE_INTERVAL_MS` and `EXPIRATION_MS` of the load balancing (10 and 60 seconds), and
 //! `EVENT_HUB_ENDPOINT` for an emulator (`amqp://127.0.0.1:5672`).
 
@@ -22,6 +23,7 @@ use azure_messaging_eventhubs::error::ErrorKind;
 use azure_messaging_eventhubs::models::StartPositions;
 use azure_messaging_eventhubs::processor::PartitionClient;
 use azure_messaging_eventhubs::{ConsumerClient, EventProcessor, StartLocation, StartPosition};
+use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 use futures::StreamExt;
 use tokio::task::{JoinSet, LocalSet};
@@ -37,29 +39,33 @@ async fn main() -> Result {
     )?;
     store.create_container_if_not_exists().await?;
 
-    let mut consumer = ConsumerClient::builder();
-    if let Ok(group) = env::var("CONSUMER_GROUP") {
-        consumer = consumer.with_consumer_group(group);
-    }
+    // The processor takes the application id as owner id. It must be another one in each process.
+    let owner_id = azure_core::Uuid::new_v4().to_string();
+    let group = env::var("CONSUMER_GROUP").unwrap_or_else(|_| "$Default".to_owned());
+    let mut consumer = ConsumerClient::builder()
+        .with_application_id(owner_id.clone())
+        .with_consumer_group(group.clone());
     if let Ok(endpoint) = env::var("EVENT_HUB_ENDPOINT") {
         consumer = consumer.with_custom_endpoint(endpoint);
     }
-    let hub = env::var("EVENT_HUB_NAME")?;
-    let consumer =
-        consumer.open_with_connection_string(&env::var("EVENT_HUB_CONN_STR")?, Some(&hub)).await?;
+    let (connection_string, hub) = (env::var("EVENT_HUB_CONN_STR")?, env::var("EVENT_HUB_NAME")?);
+    let group = ConsumerGroup::new(namespace(&connection_string)?, hub.as_str(), group)?;
+    let consumer = consumer.open_with_connection_string(&connection_string, Some(&hub)).await?;
 
     let processor = EventProcessor::builder()
         .with_update_interval(milliseconds("UPDATE_INTERVAL_MS", 10_000)?)
         .with_partition_expiration_duration(milliseconds("EXPIRATION_MS", 60_000)?)
         .with_start_positions(StartPositions {
-            // Where there is no checkpoint. `inclusive` also counts where there is one: true would repeat an event.
+            // Where there is no checkpoint. `Latest` loses events there: those that arrive before the first checkpoint
+            // are skipped if the link is cut, or another processor takes the partition, before it was stored.
+            // `inclusive` also counts where there is a checkpoint: true would repeat an event.
             default: StartPosition { location: StartLocation::Earliest, inclusive: false },
             ..Default::default()
         })
-        .build(consumer, Arc::new(store))
+        .build(consumer, Arc::new(store.clone()))
         .await?;
 
-    LocalSet::new()
+    let ended = LocalSet::new()
         .run_until(async {
             tokio::select! {
                 // Client and store have retried before they give an error. Let the supervisor restart.
@@ -68,7 +74,28 @@ async fn main() -> Result {
                 ended = tokio::signal::ctrl_c() => ended.map_err(Into::into),
             }
         })
-        .await
+        .await;
+    // The processor keeps its ownerships until they expire.
+    let relinquished = relinquish(&store, &group, &owner_id).await;
+    ended.and(relinquished)
+}
+
+/// Gives up what this process owns, now that it reads nothing any more.
+async fn relinquish(store: &BlobCheckpointStore, group: &ConsumerGroup, owner_id: &str) -> Result {
+    let listed = store.list_ownership(group).await?;
+    let owned: Vec<_> =
+        listed.into_iter().filter(|ownership| ownership.owner_id() == Some(owner_id)).collect();
+    for (ownership, error) in store.relinquish_ownership(&owned).await.failed() {
+        eprintln!("partition {}: {error}", ownership.partition_id());
+    }
+    Ok(())
+}
+
+/// The host in `Endpoint=sb://{host}/`, under which the processor keeps its records.
+fn namespace(connection_string: &str) -> Result<&str> {
+    let mut parts = connection_string.split(';');
+    let host = parts.find_map(|part| part.trim().strip_prefix("Endpoint=sb://"));
+    Ok(host.ok_or("EVENT_HUB_CONN_STR has no Endpoint=sb://…")?.trim_end_matches('/'))
 }
 
 fn milliseconds(variable: &str, default: i64) -> Result<Duration> {

@@ -77,6 +77,7 @@ impl RuntimeThreadCredential {
     }
 
     /// Sets how long a token may take, 20 s by default. The call that needs it may have less time left, which counts.
+    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -132,6 +132,7 @@ impl FencedCheckpointStore {
     /// let fenced = store.fenced();
     /// let urgent = fenced.with_options(CallOptions::new().with_timeout(Duration::from_secs(2)));
     #[doc = example_end!()]
+    #[must_use]
     pub fn with_options(&self, options: CallOptions) -> Self {
         self.over(self.store.with_options(options))
     }

@@ -163,6 +163,7 @@ impl BlobCheckpointStore {
     #[doc = example_start!()]
     /// let urgent = store.with_options(CallOptions::new().with_timeout(Duration::from_secs(2)).with_max_retries(0));
     #[doc = example_end!()]
+    #[must_use]
     pub fn with_options(&self, options: CallOptions) -> Self {
         Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
     }

@@ -6,6 +6,7 @@ mod suite;
 
 use std::time::Duration;
 
+use clean_environment as _;
 use eventhub_checkpointstore::checkpointstoreblob_aio as subject;
 use maybe_async::must_be_async as maybe_async;
 use tokio::test;

@@ -5,6 +5,7 @@ mod suite;
 use core::prelude::v1::test;
 use std::time::Duration;
 
+use clean_environment as _;
 use eventhub_checkpointstore::checkpointstoreblob as subject;
 use maybe_async::must_be_sync as maybe_async;
 

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use clean_environment as _;
 use eventhub_checkpointstore::{
     Checkpoint, ConsumerGroup, checkpointstoreblob, checkpointstoreblob_aio,
 };

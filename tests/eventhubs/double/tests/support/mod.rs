@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "every test root mounts it and uses a part of it")]
 
+use clean_environment as _;
+
 pub mod store;
 
 use std::sync::Arc;
