@@ -10,7 +10,8 @@ use crate::support::target::{List, Work};
 use crate::surface::{Aio, Surface};
 
 const CHECKPOINT: Bounds = Bounds { wall: Some(1.15), cpu: Some(1.15) };
-const SHORT_LIST: Bounds = wall(1.3);
+// 0.24 µs for a record is enough; a tighter bound would only measure the machine.
+const SHORT_LIST: Bounds = wall(1.5);
 const RENEW_FAR: Bounds = wall(1.15);
 const RENEW_NEAR: Bounds = wall(1.3);
 /// A throughput of 0.85.

@@ -13,6 +13,7 @@ mod environment;
 mod examples;
 mod files;
 mod habits;
+mod links;
 mod names;
 mod rooms;
 mod surfaces;
