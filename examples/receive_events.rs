@@ -47,7 +47,9 @@ fn main() -> Result<(), Failure> {
         let store = store.fenced();
         consumers.push(Consumer {
             name,
-            manager: OwnershipManager::new(store.clone(), &group, owner_id, options)?,
+            manager: OwnershipManager::builder(store.clone(), &group, owner_id)
+                .options(options)
+                .build()?,
             store,
             group: &group,
             log: &log,

@@ -49,7 +49,9 @@ async fn main() -> Result<(), Failure> {
         let store = store.fenced();
         let consumer = Consumer {
             name,
-            manager: OwnershipManager::new(store.clone(), &group, owner_id, options)?,
+            manager: OwnershipManager::builder(store.clone(), &group, owner_id)
+                .options(options)
+                .build()?,
             store,
             group: group.clone(),
             log,

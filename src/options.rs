@@ -13,7 +13,7 @@ use crate::transport::TransportOptions;
 /// Shorter than the shortest life of an ownership in any fleet, 60 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-const CLAIM_CONCURRENCY: usize = 16;
+pub(crate) const CLAIM_CONCURRENCY: usize = 16;
 const MAX_CLAIM_CONCURRENCY: usize = 256;
 
 /// What counts for a store over any container.

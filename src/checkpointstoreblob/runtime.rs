@@ -105,6 +105,31 @@ where
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Does work that is handed out piece by piece, at most so much of it at a time, until there is no more.
+///
+/// What a piece of work makes available is taken by the thread that did it.
+pub(super) fn work_off<T>(
+    limit: usize,
+    next: impl Fn() -> Option<T> + Sync,
+    work: impl Fn(T) + Sync,
+) {
+    let work_on = || {
+        while let Some(item) = next() {
+            work(item);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..limit {
+            let builder = Builder::new().name("eventhub-checkpointstore".into());
+            // One that cannot be spawned only costs concurrency.
+            if builder.spawn_scoped(scope, work_on).is_err() {
+                break;
+            }
+        }
+        work_on();
+    });
+}
+
 /// Work of this surface is done when it is called; a credential that may take long limits itself.
 #[allow(clippy::unnecessary_wraps, reason = "the async surface may run out of time")]
 pub(super) fn within<T>(_transport: &dyn Transport, _limit: Duration, done: T) -> Option<T> {

@@ -82,6 +82,27 @@ where
     results.into_iter().flatten().collect()
 }
 
+/// Does work that is handed out piece by piece, at most so much of it at a time, until there is no more.
+pub(super) async fn work_off<T, W>(
+    limit: usize,
+    next: impl Fn() -> Option<T>,
+    work: impl Fn(T) -> W,
+) where
+    W: Future<Output = ()>,
+{
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < limit
+            && let Some(item) = next()
+        {
+            running.push(work(item));
+        }
+        if running.next().await.is_none() {
+            return;
+        }
+    }
+}
+
 /// Waits for work, but not longer than a limit.
 pub(super) async fn within<T>(
     transport: &dyn Transport,

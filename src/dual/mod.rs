@@ -14,7 +14,7 @@ mod transport;
 
 pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
-pub use ownership_manager::OwnershipManager;
+pub use ownership_manager::{OwnershipManager, OwnershipManagerBuilder};
 pub use source::{EventSource, PartitionReader};
 pub use store::{
     BlobCheckpointStore, BlobCheckpointStoreBuilder, CheckpointStore, FencedCheckpointStore,

@@ -14,18 +14,24 @@
 //! | owned | not owned | `relinquish_all` | its return value |
 
 pub mod balance;
+mod claim_queue;
+mod holdings;
 mod lease;
+mod membership;
 mod options;
 mod records;
 mod round;
 mod starting_position;
 mod state;
+mod stop;
 mod unclaimed;
 
+pub(crate) use claim_queue::{Budget, ClaimUnderWay};
+pub(crate) use holdings::Starts;
 pub use lease::{Leases, Revocation, RevocationCause};
 pub use options::{BalanceStrategy, OwnershipOptions};
-pub(crate) use records::Released;
-pub use round::{FailedClaim, Round, WonPartition};
-pub(crate) use round::{Tally, out_of_time, unsent};
+pub use round::{FailedClaim, Round, UnstartedPartition, WonPartition};
+pub(crate) use round::{OpenRound, out_of_time, unsent};
 pub use starting_position::{StartingPosition, StartingPositions};
-pub(crate) use state::{Permit, RoundState, stopped};
+pub(crate) use state::RoundState;
+pub(crate) use stop::{Released, RoundToken, stopped};

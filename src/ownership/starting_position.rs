@@ -1,4 +1,4 @@
-//! Where the reading of a partition begins.
+//! Where reading of a partition begins.
 
 use std::collections::HashMap;
 use std::time::SystemTime;

@@ -1,42 +1,24 @@
-//! The state that an `OwnershipManager` keeps between its requests.
+//! What an `OwnershipManager` knows, without any I/O.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::balance::{BalanceInput, ClaimReason, Plan, PlannedClaim, balance};
-use super::records::{Records, Released, conclusive};
-use super::round::{FailedClaim, Tally, WonPartition, unsent};
-use super::unclaimed::Unclaimed;
-use super::{
-    Leases, OwnershipOptions, Revocation, RevocationCause, StartingPosition, StartingPositions,
-};
+use super::claim_queue::{Budget, ClaimQueue, ClaimUnderWay};
+use super::holdings::{Holdings, Starts};
+use super::membership::Membership;
+use super::records::conclusive;
+use super::round::{OpenRound, UnstartedPartition, WonPartition};
+use super::stop::{Released, RoundToken, Stop};
+use super::{OwnershipOptions, Revocation, StartingPositions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Checkpoint, ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::model::{ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
 
-/// What an `OwnershipManager` knows, without any I/O.
+/// Who the consumer is, what it holds, and whether it is stopping.
 #[derive(Debug)]
 pub(crate) struct RoundState {
-    group: ConsumerGroup,
-    owner_id: String,
-    options: OwnershipOptions,
-    positions: StartingPositions,
-    leases: Leases,
-    records: Records,
-    unclaimed: Unclaimed,
-    /// Owned, but not yet reported as won, because their checkpoints could not be read.
-    unstarted: BTreeSet<String>,
-    /// Found by a round, and not yet reported.
-    revoked: Vec<Revocation>,
-    /// How many calls have begun to give everything up, and how many of them are doing so now.
-    stops: u64,
-    stopping: usize,
-    last_round: Option<Instant>,
-    seed: u64,
+    membership: Membership,
+    holdings: Holdings,
+    stop: Stop,
 }
-
-/// What a round needs for everything it does. It is void as soon as a stop begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Permit(u64);
 
 impl RoundState {
     pub(crate) fn new(
@@ -46,220 +28,175 @@ impl RoundState {
         positions: StartingPositions,
         seed: u64,
     ) -> Result<Self> {
-        // An owner id that cannot be stored is refused now, not in the first round.
-        PartitionOwnership::new(&group, "0", owner_id.as_str())?;
-        let leases = Leases::new(&options);
         Ok(Self {
-            group,
-            owner_id,
-            options,
-            positions,
-            leases,
-            records: Records::default(),
-            unclaimed: Unclaimed::default(),
-            unstarted: BTreeSet::new(),
-            revoked: Vec::new(),
-            stops: 0,
-            stopping: 0,
-            last_round: None,
-            seed,
+            membership: Membership::new(group, owner_id, options, positions, seed)?,
+            holdings: Holdings::new(&options),
+            stop: Stop::default(),
         })
     }
 
+    /// Whether a round fails that finds another process of the same owner id.
+    pub(crate) fn set_fail_on_shared_owner_id(&mut self, fail: bool) {
+        self.membership.fails_on_shared_owner_id = fail;
+    }
+
     pub(crate) fn group(&self) -> &ConsumerGroup {
-        &self.group
+        &self.membership.group
     }
 
     pub(crate) fn owner_id(&self) -> &str {
-        &self.owner_id
+        &self.membership.owner_id
     }
 
     pub(crate) fn options(&self) -> &OwnershipOptions {
-        &self.options
+        &self.membership.options
     }
 
     /// # Errors
     ///
     /// Everything is being given up at this moment.
-    pub(crate) fn begin_round(&mut self, now: Instant) -> Result<Permit> {
-        if self.stopping > 0 {
-            return Err(stopped());
-        }
-        self.last_round = Some(now);
-        Ok(Permit(self.stops))
+    pub(crate) fn begin_round(&mut self, now: Instant) -> Result<RoundToken> {
+        let token = self.stop.token()?;
+        self.membership.begin_round(now);
+        Ok(token)
     }
 
     /// # Errors
     ///
     /// Everything was given up since the round began.
-    pub(crate) fn check(&self, permit: Permit) -> Result<()> {
-        if permit.0 == self.stops { Ok(()) } else { Err(stopped()) }
+    pub(crate) fn check(&self, token: RoundToken) -> Result<()> {
+        self.stop.check(token)
     }
 
-    /// When to try again after a round that failed, of which the pause is counted from its start.
     pub(crate) fn retry_in(&self, pause: Duration, now: Instant) -> Duration {
-        let since = self.last_round.map(|started| now.saturating_duration_since(started));
-        pause.saturating_sub(since.unwrap_or_default())
+        self.membership.retry_in(pause, now)
     }
 
-    /// Takes in a listing and decides.
-    ///
-    /// What ended is noted before anything is claimed: a partition that was lost and is won again in one round must be
-    /// read anew from its checkpoint.
-    pub(crate) fn plan(
+    /// Takes in a listing, decides, and opens the round for the claims.
+    pub(crate) fn open(
         &mut self,
-        permit: Permit,
+        token: RoundToken,
         partition_ids: &[String],
         listing: Listing<PartitionOwnership>,
+        budget: Budget,
         now: Instant,
-    ) -> Result<Plan> {
-        self.check(permit)?;
+    ) -> Result<OpenRound> {
+        self.check(token)?;
         let (server_time, lags) = (listing.server_time(), listing.is_from_secondary());
-        let listed = self.records.take_in(&self.owner_id, listing);
-        self.leases.observe(&self.owner_id, &listed);
-        self.note_revoked(now);
-        let unclaimed_for = self.unclaimed.observe(partition_ids, &listed, now);
-        let mut input =
-            BalanceInput::new(&self.group, &self.owner_id, partition_ids, &listed, server_time);
-        input.options = self.options;
-        input.unclaimed_for = &unclaimed_for;
-        input.seed = self.seed;
-        self.seed = self.seed.wrapping_add(1);
-        let mut plan = balance(&input)?;
+        let owner_id = &self.membership.owner_id;
+        let listed = self.holdings.records.observe(owner_id, listing);
+        self.holdings.observe(owner_id, &listed, now);
+        if self.membership.fails_on_shared_owner_id && !listed.same_owner_id.is_empty() {
+            return Err(shared_owner_id(owner_id, &listed.same_owner_id));
+        }
+        let mut plan = self.membership.plan(partition_ids, &listed.records, server_time, now)?;
         if lags {
             // Others' records are older there than they are, and may be missing.
-            plan.keep_renewals(|renewal| !self.records.is_doubtful(renewal.partition_id()));
+            let records = &self.holdings.records;
+            plan.keep_renewals(|renewal| !records.is_doubtful(renewal.partition_id()));
         }
-        Ok(plan)
+        let to_relinquish = self.holdings.leave(&mut plan, now);
+        let (active_owners, share) = (plan.active_owners, plan.share);
+        let Holdings { health, leases, .. } = &self.holdings;
+        let queue = ClaimQueue::new(plan, health, leases, budget, now);
+        let mut round = OpenRound::new(token, queue);
+        (round.active_owners, round.share) = (active_owners, share);
+        (round.same_owner_id, round.to_relinquish) = (listed.same_owner_id, to_relinquish);
+        Ok(round)
     }
 
-    /// To be called right before claims are sent, which is the last moment to refuse them.
-    pub(crate) fn send(&mut self, permit: Permit, ownerships: &[PartitionOwnership]) -> Result<()> {
-        self.check(permit)?;
-        self.records.sent(ownerships);
-        Ok(())
+    /// The claim that is to be sent now. From here on its outcome is in doubt.
+    pub(crate) fn next_claim(
+        &mut self,
+        round: &mut OpenRound,
+        now: Instant,
+    ) -> Option<ClaimUnderWay> {
+        // The last moment to refuse it.
+        self.check(round.token).ok()?;
+        let next = round.queue.next(now)?;
+        self.holdings.records.sent(std::slice::from_ref(&next.claim.ownership));
+        Some(next)
     }
 
-    /// Takes in the outcomes, known now, of claims whose requests were started at that moment at the earliest.
-    ///
-    /// A lease that ended meanwhile was over for whoever asked, so it is revoked and won anew, not prolonged.
+    /// Takes in what a claim ended with, at once: a round that goes no further loses nothing of it.
     pub(crate) fn settle(
         &mut self,
-        permit: Permit,
-        claims: Vec<PlannedClaim>,
-        outcomes: Claims,
-        (started, now): (Instant, Instant),
-        tally: &mut Tally,
+        round: &mut OpenRound,
+        ended: ClaimUnderWay,
+        outcome: ClaimOutcome,
+        now: Instant,
     ) {
-        self.note_revoked(now);
-        let is_over = self.check(permit).is_err();
-        let mut outcomes = outcomes.into_iter();
-        for claim in claims {
-            let renewal = claim.reason == ClaimReason::Renewal;
-            let outcome = outcomes.next();
-            if let Some(outcome) = &outcome {
-                self.records.answered(&claim.ownership, outcome);
-            }
-            match outcome.unwrap_or_else(|| unsent(claim.ownership.clone())) {
-                ClaimOutcome::Claimed(_) => {
-                    let partition_id = claim.partition_id();
-                    if !is_over && self.leases.grant(partition_id, started) {
-                        self.unstarted.insert(partition_id.to_owned());
-                    }
-                    tally.won += usize::from(!renewal);
-                }
-                ClaimOutcome::Lost(_) => {
-                    self.leases.lose(claim.partition_id());
-                    tally.replaceable += usize::from(!renewal);
-                    tally.lost.push(claim);
-                }
-                ClaimOutcome::Failed(_, error) => tally.failed.push(FailedClaim { claim, error }),
-            }
+        let is_stopped = self.check(round.token).is_err();
+        let outcome = self.holdings.settle(&ended, outcome, is_stopped, now);
+        round.queue.end(&ended, &outcome, now);
+        round.note(ended.claim, outcome);
+    }
+
+    /// What is to be given up because it could not be started.
+    pub(crate) fn relinquish(&mut self, round: &mut OpenRound) -> Vec<PartitionOwnership> {
+        let records = std::mem::take(&mut round.to_relinquish);
+        self.holdings.records.sent(&records);
+        records
+    }
+
+    pub(crate) fn relinquished(&mut self, sent: &[PartitionOwnership], outcomes: Claims) {
+        for (sent, outcome) in sent.iter().zip(outcomes) {
+            self.holdings.records.answered(sent, &outcome);
         }
     }
 
-    /// Whether checkpoints must be read to say where reading begins.
-    pub(crate) fn has_unstarted(&self, now: Instant) -> bool {
-        self.unstarted.iter().any(|partition_id| self.leases.is_owned(partition_id, now))
+    /// The won partitions for which checkpoints must be read to say where reading begins.
+    pub(crate) fn unstarted(&self, now: Instant) -> Vec<String> {
+        self.holdings.unstarted(now)
     }
 
-    /// The owned partitions that were not reported yet, with the positions that the checkpoints say.
+    /// The owned partitions that were not reported yet, and those that cannot be started.
     pub(crate) fn start(
         &mut self,
-        permit: Permit,
-        checkpoints: Vec<Checkpoint>,
+        token: RoundToken,
+        starts: Starts,
         now: Instant,
-    ) -> Result<Vec<WonPartition>> {
-        self.check(permit)?;
-        self.note_revoked(now);
-        let mut stored: BTreeMap<String, Checkpoint> = checkpoints
-            .into_iter()
-            .map(|checkpoint| (checkpoint.partition_id().to_owned(), checkpoint))
-            .collect();
-        let won = std::mem::take(&mut self.unstarted)
-            .into_iter()
-            .map(|partition_id| {
-                let checkpoint = stored.remove(&partition_id);
-                let start = checkpoint.as_ref().and_then(StartingPosition::after);
-                let start =
-                    start.unwrap_or_else(|| self.positions.for_partition(&partition_id).clone());
-                WonPartition { partition_id, checkpoint, start }
-            })
-            .collect();
-        Ok(won)
+    ) -> Result<(Vec<WonPartition>, Vec<UnstartedPartition>)> {
+        self.check(token)?;
+        Ok(self.holdings.start(starts, &self.membership.positions, now))
+    }
+
+    pub(crate) fn note_taken(&mut self, partition_id: &str, now: Instant) {
+        self.holdings.note_taken(partition_id, now);
     }
 
     /// Each revocation once.
     pub(crate) fn take_revoked(&mut self, now: Instant) -> Vec<Revocation> {
-        self.note_revoked(now);
-        std::mem::take(&mut self.revoked)
-    }
-
-    /// What was never reported as won is not reported as revoked. The record of a lapsed lease is kept: it may still
-    /// be ours to relinquish.
-    fn note_revoked(&mut self, now: Instant) {
-        for revocation in self.leases.take_revoked(now) {
-            if revocation.cause == RevocationCause::Taken {
-                self.records.forget(&revocation.partition_id);
-            }
-            if !self.unstarted.remove(&revocation.partition_id) {
-                self.revoked.push(revocation);
-            }
-        }
+        self.holdings.take_revoked(now)
     }
 
     pub(crate) fn is_owned(&self, partition_id: &str, now: Instant) -> bool {
-        self.leases.is_owned(partition_id, now) && !self.unstarted.contains(partition_id)
+        self.holdings.is_owned(partition_id, now)
     }
 
     pub(crate) fn owned(&self, now: Instant) -> Vec<String> {
-        let owned = self.leases.owned(now).filter(|id| !self.unstarted.contains(*id));
-        let mut owned: Vec<_> = owned.map(str::to_owned).collect();
-        owned.sort();
-        owned
+        self.holdings.owned(now)
     }
 
     /// From now on nothing is owned, whatever a round that still waits may win, and no round begins until
-    /// [`end_stop`](Self::end_stop). What is given up on purpose is not reported.
+    /// [`end_stop`](Self::end_stop).
     pub(crate) fn begin_stop(&mut self) {
-        self.stops += 1;
-        self.stopping += 1;
-        self.leases = Leases::new(&self.options);
-        self.unstarted.clear();
+        self.stop.begin();
+        self.holdings.drop_leases(&self.membership.options);
     }
 
     pub(crate) fn end_stop(&mut self) {
-        self.stopping -= 1;
+        self.stop.end();
     }
 
     /// Whether a list is needed to know which versions of the records are ours.
     pub(crate) fn has_doubts(&self) -> bool {
-        self.records.has_doubts()
+        self.holdings.records.has_doubts()
     }
 
     /// What is to be given up at once, before [`settle_released`](Self::settle_released).
     pub(crate) fn give_up(&mut self, released: &Released) -> Vec<PartitionOwnership> {
-        released.next(&mut self.records)
+        released.next(&mut self.holdings.records)
     }
 
     /// What failed can be tried again; everything else is forgotten.
@@ -269,7 +206,7 @@ impl RoundState {
         outcomes: Claims,
         released: &mut Released,
     ) {
-        released.settle(&mut self.records, sent, outcomes);
+        released.settle(&mut self.holdings.records, sent, outcomes);
     }
 
     /// Takes in a list that was asked for because of doubts. `false` if it settles none.
@@ -278,22 +215,26 @@ impl RoundState {
         listing: Result<Listing<PartitionOwnership>>,
         released: &mut Released,
     ) -> bool {
+        let records = &mut self.holdings.records;
         match conclusive(listing) {
             Ok(listing) => {
-                released.resolve(&mut self.records, &self.owner_id, listing);
+                released.resolve(records, &self.membership.owner_id, listing);
                 true
             }
             Err(error) => {
-                released.fail(&self.records, &error);
+                released.fail(records, &error);
                 false
             }
         }
     }
 }
 
-/// Whoever gave everything up is not to be told that something was won, or lost.
-pub(crate) fn stopped() -> Error {
-    Error::new(ErrorKind::Other, "the round was ended: this consumer has given everything up")
+fn shared_owner_id(owner_id: &str, partition_ids: &[String]) -> Error {
+    let text = format!(
+        "owner id {owner_id:?}: another process writes ownership records with it (partitions {partition_ids:?}). \
+         Give each running consumer an owner id of its own"
+    );
+    Error::new(ErrorKind::Configuration, text)
 }
 
 #[cfg(test)]
@@ -307,8 +248,9 @@ mod tests {
     struct Stopped {
         state: RoundState,
         released: Released,
-        permit: Permit,
-        renewals: Vec<PlannedClaim>,
+        round: OpenRound,
+        /// The renewal, if it was sent.
+        sent: Option<ClaimUnderWay>,
         now: Instant,
     }
 
@@ -322,18 +264,22 @@ mod tests {
         Listing::new(vec![ours(etag)], Vec::new(), SystemTime::UNIX_EPOCH)
     }
 
+    fn budget(now: Instant) -> Budget {
+        let round = Duration::from_secs(15);
+        Budget { slots: 1, round, end: now + round }
+    }
+
     impl Stopped {
         fn new(was_sent: bool) -> Self {
             let (group, positions) = (ours("1").group().clone(), StartingPositions::default());
             let (options, now) = (OwnershipOptions::default(), Instant::now());
             let mut state = RoundState::new(group, "me".into(), options, positions, 0).unwrap();
-            let permit = state.begin_round(now).unwrap();
-            let plan = state.plan(permit, &["0".into()], listing("1"), now).unwrap();
-            if was_sent {
-                state.send(permit, &plan.ownerships()).unwrap();
-            }
+            let token = state.begin_round(now).unwrap();
+            let ids = ["0".to_owned()];
+            let mut round = state.open(token, &ids, listing("1"), budget(now), now).unwrap();
+            let sent = was_sent.then(|| state.next_claim(&mut round, now).unwrap());
             state.begin_stop();
-            Self { state, released: Released::default(), permit, renewals: plan.renew, now }
+            Self { state, released: Released::default(), round, sent, now }
         }
 
         fn give_up(&mut self) -> Vec<PartitionOwnership> {
@@ -344,9 +290,9 @@ mod tests {
             assert!(self.state.resolve(Ok(listing(etag)), &mut self.released));
         }
 
-        fn end_round(&mut self, outcomes: Claims) {
-            let (renewals, times) = (std::mem::take(&mut self.renewals), (self.now, self.now));
-            self.state.settle(self.permit, renewals, outcomes, times, &mut Tally::default());
+        fn end_renewal(&mut self, outcome: ClaimOutcome) {
+            let sent = self.sent.take().unwrap();
+            self.state.settle(&mut self.round, sent, outcome, self.now);
         }
 
         fn end_give_up(&mut self, sent: &[PartitionOwnership], outcome: ClaimOutcome) {
@@ -358,11 +304,12 @@ mod tests {
     #[test]
     fn wherever_a_round_waited_it_goes_no_further_after_a_stop() {
         let mut stopped = Stopped::new(false);
-        let Stopped { state, permit, renewals, now, .. } = &mut stopped;
-        assert!(state.plan(*permit, &["0".into()], listing("0"), *now).is_err());
-        assert!(state.send(*permit, &[renewals[0].ownership.clone()]).is_err());
-        assert!(state.start(*permit, Vec::new(), *now).is_err());
-        assert!(state.begin_round(*now).is_err(), "nor does another one begin");
+        let Stopped { state, round, now, .. } = &mut stopped;
+        let (token, now) = (round.token, *now);
+        assert!(state.open(token, &["0".into()], listing("0"), budget(now), now).is_err());
+        assert!(state.next_claim(round, now).is_none());
+        assert!(state.start(token, Starts::default(), now).is_err());
+        assert!(state.begin_round(now).is_err(), "nor does another one begin");
         assert!(!state.has_doubts());
         assert_eq!(stopped.give_up(), [ours("1")], "the list of the round may be an old one");
         stopped.state.end_stop();
@@ -370,22 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_sent_nothing_settles_no_doubt_of_a_stop() {
-        let mut stopped = Stopped::new(false);
-        assert_eq!(stopped.give_up(), [ours("1")]);
-        stopped.end_round(Claims::default());
-        assert!(stopped.state.has_doubts(), "nobody knows yet what became of the relinquish");
-    }
-
-    #[test]
-    fn a_late_answer_to_a_round_does_not_bring_back_what_a_stop_gives_up() {
+    fn a_late_response_to_a_round_does_not_bring_back_what_a_stop_gives_up() {
         let mut stopped = Stopped::new(true);
         assert_eq!(stopped.give_up(), []);
         stopped.resolve("2");
         let sent = stopped.give_up();
         assert_eq!(sent, [ours("2")]);
-        stopped.end_round(Claims::new(vec![ClaimOutcome::Claimed(ours("2"))]));
-        assert!(!stopped.state.has_unstarted(stopped.now), "nothing is won any more");
+        stopped.end_renewal(ClaimOutcome::Claimed(ours("2")));
+        assert!(stopped.state.unstarted(stopped.now).is_empty(), "nothing is won any more");
         stopped.end_give_up(&sent, ClaimOutcome::Claimed(ours("3").released()));
         assert!(!stopped.state.has_doubts());
         stopped.released = Released::default();
@@ -398,7 +337,7 @@ mod tests {
         let mut stopped = Stopped::new(true);
         stopped.resolve("1");
         let sent = stopped.give_up();
-        stopped.end_round(Claims::new(vec![ClaimOutcome::Claimed(ours("2"))]));
+        stopped.end_renewal(ClaimOutcome::Claimed(ours("2")));
         stopped.end_give_up(&sent, ClaimOutcome::Lost(ours("1")));
         assert!(stopped.state.has_doubts(), "the renewal was our own");
         stopped.resolve("2");

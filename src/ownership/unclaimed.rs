@@ -1,4 +1,4 @@
-//! How long each partition has been seen without a record.
+//! For how long partitions have had no record.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};

@@ -1,8 +1,10 @@
 //! What only futures do: they can be dropped wherever they wait, and sent to other threads.
 
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, BlobContainer, OwnershipManager, async_trait,
@@ -11,7 +13,6 @@ use eventhub_checkpointstore::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::{ErrorKind, MemoryContainer, Result};
 
 use crate::surface::group;
@@ -74,9 +75,67 @@ impl BlobContainer for Hesitant {
     }
 }
 
+/// Never writes the record of partition 2 once it is stuck. Its clock is the test's.
+#[derive(Clone)]
+struct Stuck {
+    container: MemoryContainer,
+    stuck: Arc<AtomicBool>,
+    origin: Instant,
+    elapsed: Arc<AtomicU64>,
+}
+
+impl Default for Stuck {
+    fn default() -> Self {
+        let (stuck, elapsed) = Default::default();
+        Self { container: MemoryContainer::new(), stuck, origin: Instant::now(), elapsed }
+    }
+}
+
+#[async_trait]
+impl BlobContainer for Stuck {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
+        BlobContainer::put_blob(&self.container, request).await
+    }
+
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
+        if request.name.ends_with("ownership/2") && self.stuck.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        BlobContainer::set_blob_metadata(&self.container, request).await
+    }
+
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
+        BlobContainer::get_blob_properties(&self.container, request).await
+    }
+
+    async fn list_blobs(
+        &self,
+        request: ListBlobs<'_>,
+        visitor: &mut dyn BlobVisitor,
+    ) -> Result<PageEnd> {
+        BlobContainer::list_blobs(&self.container, request, visitor).await
+    }
+
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
+        BlobContainer::get_blob(&self.container, request).await
+    }
+
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
+        BlobContainer::delete_blob(&self.container, request).await
+    }
+
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        BlobContainer::create_container(&self.container, request).await
+    }
+
+    fn now(&self) -> Instant {
+        self.origin + Duration::from_secs(self.elapsed.load(Ordering::Relaxed))
+    }
+}
+
 fn manager(container: &MemoryContainer, owner_id: &str) -> OwnershipManager {
     let store = BlobCheckpointStore::from_container(Hesitant(container.clone()));
-    OwnershipManager::new(store, &group(), owner_id, OwnershipOptions::default()).unwrap()
+    OwnershipManager::builder(store, &group(), owner_id).build().unwrap()
 }
 
 /// Polls so often; `None` if the future was dropped before it was ready.
@@ -128,6 +187,24 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
     }
     // Before and after the list, the claims, and the list of checkpoints.
     assert!(dropped >= 6, "{dropped}");
+}
+
+/// Two partitions answer at once, the third never does. Whoever gives up waiting for it keeps what was done until then.
+#[test]
+fn a_round_that_is_dropped_keeps_the_renewals_that_were_done() {
+    let ids = partitions(3);
+    let container = Stuck::default();
+    let store = BlobCheckpointStore::from_container(container.clone());
+    let a = OwnershipManager::builder(store, &group(), "a").build().unwrap();
+    assert_eq!(finish(a.round(&ids)).unwrap().won.len(), 3);
+    container.stuck.store(true, Ordering::Relaxed);
+    for _ in 0..10 {
+        container.elapsed.fetch_add(15, Ordering::Relaxed);
+        assert!(poll_and_drop(a.round(&ids), 50).is_none(), "it waits for the third one");
+    }
+    assert_eq!(a.owned(), ["0", "1"]);
+    let revoked = a.take_revoked();
+    assert_eq!((revoked.len(), revoked[0].partition_id.as_str()), (1, "2"));
 }
 
 /// The loop of the manager's documentation: the stop comes while a round waits, and no other round tells what it did.

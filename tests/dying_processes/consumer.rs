@@ -26,8 +26,9 @@ impl Consumer {
     pub fn new(orders: Orders) -> Self {
         let (text, container) = (&orders.connection_string, &orders.container);
         let store = BlobCheckpointStore::from_connection_string(text, container).unwrap().fenced();
-        let manager =
-            OwnershipManager::new(store.clone(), &group(), orders.owner_id, ownership_options());
+        let manager = OwnershipManager::builder(store.clone(), &group(), orders.owner_id)
+            .options(ownership_options())
+            .build();
         let acknowledged = OpenOptions::new().create(true).append(true).open(orders.acknowledged);
         Self {
             store,

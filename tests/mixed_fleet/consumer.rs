@@ -30,8 +30,9 @@ impl Consumer {
         );
         let store = store.unwrap();
         let owner_id = options.owner_id.as_str();
-        let manager =
-            OwnershipManager::new(store.clone(), &options.group, owner_id, options.ownership);
+        let manager = OwnershipManager::builder(store.clone(), &options.group, owner_id)
+            .options(options.ownership)
+            .build();
         let manager = manager.unwrap();
         Self { options, store, manager, positions: BTreeMap::new(), desk }
     }

@@ -249,7 +249,10 @@ async fn a_wrong_local_clock_takes_no_partition_and_keeps_none_from_being_taken(
         world.put(&format!("{}live", prefix(&group, "ownership")), &[("ownerid", "other")]).await;
 
         let options = OwnershipOptions::default();
-        let manager = OwnershipManager::new(world.store(), &group, "me", options).unwrap();
+        let manager = OwnershipManager::builder(world.store(), &group, "me")
+            .options(options)
+            .build()
+            .unwrap();
         let round = manager.round(&["live".to_owned(), "expired".to_owned()]).await.unwrap();
         let won: Vec<_> = round.won.iter().map(|won| won.partition_id.as_str()).collect();
         assert_eq!((won, round.active_owners), (vec!["expired"], 2), "{hours} h");

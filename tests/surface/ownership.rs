@@ -5,12 +5,15 @@
 mod azurite;
 mod fleet;
 mod leases;
+mod liveness;
 mod model;
 mod relinquish;
 mod requests;
 mod rounds;
+mod same_owner_id;
 pub mod served;
 mod starting;
+mod taken;
 
 use eventhub_checkpointstore::ownership::{Revocation, RevocationCause};
 use eventhub_checkpointstore::ownership::{Round, WonPartition};

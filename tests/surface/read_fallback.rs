@@ -58,7 +58,10 @@ async fn a_balancer_leaves_a_live_owner_of_the_other_naming_alone() {
     for world in World::all() {
         world.put(&format!("{OTHER}/ownership/0"), &[("ownerid", "go-client")]).await;
         let options = OwnershipOptions::default();
-        let manager = OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
+        let manager = OwnershipManager::builder(store(&world), &group(), "me")
+            .options(options)
+            .build()
+            .unwrap();
         let round = manager.round(&["0".to_owned(), "1".to_owned()]).await.unwrap();
         let won: Vec<_> = round.won.iter().map(|won| won.partition_id.as_str()).collect();
         assert_eq!(won, ["1"]);
@@ -76,7 +79,10 @@ async fn nothing_is_stolen_from_the_other_naming_until_it_expires() {
     }
     for strategy in [BalanceStrategy::Greedy, BalanceStrategy::Balanced] {
         let options = OwnershipOptions::default().with_strategy(strategy);
-        let manager = OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
+        let manager = OwnershipManager::builder(store(&world), &group(), "me")
+            .options(options)
+            .build()
+            .unwrap();
         let round = manager.round(&partitions).await.unwrap();
         assert_eq!((round.won.len(), round.share), (0, 2), "{strategy:?}");
     }
@@ -85,7 +91,8 @@ async fn nothing_is_stolen_from_the_other_naming_until_it_expires() {
 
     world.double().set_clock_offset(121);
     let options = OwnershipOptions::default();
-    let manager = OwnershipManager::new(store(&world), &group(), "me", options).unwrap();
+    let manager =
+        OwnershipManager::builder(store(&world), &group(), "me").options(options).build().unwrap();
     let round = manager.round(&partitions).await.unwrap();
     assert_eq!(round.won.len(), 4);
 }

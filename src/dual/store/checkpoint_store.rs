@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership,
 };
+use crate::options::CLAIM_CONCURRENCY;
 
 /// A store of ownerships and checkpoints.
 ///
@@ -167,6 +168,12 @@ pub trait CheckpointStore: Send + Sync {
         None
     }
 
+    /// How many claims an [`OwnershipManager`](super::OwnershipManager) may have under way at a time. It makes each in a call
+    /// of its own, so that one that hangs holds up no other. 16 by default.
+    fn claim_concurrency(&self) -> usize {
+        CLAIM_CONCURRENCY
+    }
+
     /// The monotonic clock that leases are judged by; a test may have its own.
     fn now(&self) -> Instant {
         Instant::now()
@@ -209,6 +216,10 @@ impl CheckpointStore for BlobCheckpointStore {
 
     fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         Some(Box::new(self.limited_to(limit)))
+    }
+
+    fn claim_concurrency(&self) -> usize {
+        Self::claim_concurrency(self)
     }
 
     fn now(&self) -> Instant {
@@ -262,6 +273,10 @@ macro_rules! store_behind {
 
             fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
                 T::with_time_limit(self, limit)
+            }
+
+            fn claim_concurrency(&self) -> usize {
+                T::claim_concurrency(self)
             }
 
             fn now(&self) -> Instant {

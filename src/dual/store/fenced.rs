@@ -361,6 +361,10 @@ impl CheckpointStore for FencedCheckpointStore {
         Some(Box::new(self.over(self.store.limited_to(limit))))
     }
 
+    fn claim_concurrency(&self) -> usize {
+        self.store.claim_concurrency()
+    }
+
     fn now(&self) -> Instant {
         self.store.container().now()
     }

@@ -112,6 +112,15 @@ impl Plan {
         self.needed = 0;
     }
 
+    /// Claims others in the places of some partitions, if there are any.
+    pub(crate) fn leave(&mut self, is_left: impl Fn(&str) -> bool) {
+        for claims in [&mut self.renew, &mut self.claim, &mut self.steal, &mut self.spare] {
+            claims.retain(|claim| !is_left(claim.partition_id()));
+        }
+        let missing = self.needed.saturating_sub(self.claim.len() + self.steal.len());
+        self.claim.extend(self.spare.drain(..missing.min(self.spare.len())));
+    }
+
     /// The claims to send at once: renewals first, then free partitions, then steals.
     pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
         self.renew.iter().chain(&self.claim).chain(&self.steal)

@@ -48,7 +48,10 @@ impl Fleet {
 
     pub fn consumer(&self, index: usize, interval: Duration) -> OwnershipManager {
         let options = OwnershipOptions::new(interval, interval * 4).unwrap();
-        OwnershipManager::new(self.store.clone(), &group(), owner_id(index), options).unwrap()
+        OwnershipManager::builder(self.store.clone(), &group(), owner_id(index))
+            .options(options)
+            .build()
+            .unwrap()
     }
 
     /// What was sent since the last time.

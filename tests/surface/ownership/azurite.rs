@@ -21,7 +21,9 @@ async fn two_consumers_share_hand_over_and_resume() {
     .unwrap();
     store.create_container_if_not_exists().await.unwrap();
     let options = OwnershipOptions::default();
-    let consumer = |id: &str| OwnershipManager::new(store.clone(), &group(), id, options).unwrap();
+    let consumer = |id: &str| {
+        OwnershipManager::builder(store.clone(), &group(), id).options(options).build().unwrap()
+    };
     let (a, b) = (consumer("a"), consumer("b"));
     let all = partitions(8);
 

@@ -11,7 +11,9 @@ use eventhub_checkpointstore::{
     Listing, PartitionOwnership,
 };
 
-use super::super::subject::{BlobCheckpointStore, CheckpointStore, OwnershipManager};
+use super::super::subject::{
+    BlobCheckpointStore, CheckpointStore, OwnershipManager, OwnershipManagerBuilder,
+};
 use super::super::{group, maybe_async};
 
 /// What the consumers of one test share: the blobs, and the time.
@@ -47,7 +49,11 @@ impl Model {
     }
 
     pub fn advance(&self, seconds: u64) {
-        *self.elapsed.lock().unwrap() += Duration::from_secs(seconds);
+        self.advance_by(Duration::from_secs(seconds));
+    }
+
+    fn advance_by(&self, time: Duration) {
+        *self.elapsed.lock().unwrap() += time;
     }
 
     /// Lets the time pass when a consumer has looked at its clock so often.
@@ -97,21 +103,26 @@ impl Model {
         options: OwnershipOptions,
         positions: StartingPositions,
     ) -> Consumer {
+        self.consumer_built(owner_id, |builder| {
+            builder.options(options).starting_positions(positions)
+        })
+    }
+
+    pub fn consumer_built(
+        &self,
+        owner_id: &str,
+        configure: impl FnOnce(OwnershipManagerBuilder) -> OwnershipManagerBuilder,
+    ) -> Consumer {
         let script = Script::default();
         let store = ModelStore {
             model: self.clone(),
             origin: Instant::now(),
             script: script.clone(),
-            kept: Mutex::default(),
+            kept: Arc::default(),
+            limit: None,
         };
-        let manager = OwnershipManager::with_starting_positions(
-            store,
-            &group(),
-            owner_id,
-            options,
-            positions,
-        );
-        Consumer { manager: manager.unwrap(), script }
+        let builder = OwnershipManager::builder(store, &group(), owner_id);
+        Consumer { manager: configure(builder).build().unwrap(), script }
     }
 }
 
@@ -151,6 +162,8 @@ pub enum Act {
     Vanish,
     /// It is done so many seconds later, and answered.
     Late(u64),
+    /// It is not done, and fails when the limit of the call is over.
+    Hang,
     /// It is not done, and fails so many seconds later.
     FailLate(u64),
     /// Another consumer claims the partition first.
@@ -198,11 +211,20 @@ fn in_doubt(ownership: &PartitionOwnership) -> ClaimOutcome {
     ClaimOutcome::Failed(ownership.clone(), failed().with_applied(Applied::Unknown))
 }
 
+#[derive(Clone)]
 struct ModelStore {
     model: Model,
     origin: Instant,
     script: Script,
-    kept: Mutex<Vec<PartitionOwnership>>,
+    kept: Arc<Mutex<Vec<PartitionOwnership>>>,
+    limit: Option<Duration>,
+}
+
+impl ModelStore {
+    fn hang(&self) -> Error {
+        self.model.advance_by(self.limit.expect("every call has a limit"));
+        Error::new(ErrorKind::Timeout, "scripted")
+    }
 }
 
 #[maybe_async]
@@ -212,6 +234,10 @@ impl ModelStore {
         match act {
             Act::Fail => return ClaimOutcome::Failed(ownership.clone(), failed()),
             Act::Vanish => return in_doubt(ownership),
+            Act::Hang => {
+                let error = self.hang().with_applied(Applied::Unknown);
+                return ClaimOutcome::Failed(ownership.clone(), error);
+            }
             Act::Late(seconds) => self.model.advance(seconds),
             Act::Rival(rival) => {
                 let taken = ownership.claimed_by(rival).unwrap();
@@ -248,6 +274,7 @@ impl CheckpointStore for ModelStore {
         let act = self.script.next(Call::ListOwnership);
         match act {
             Act::Fail | Act::LoseAnswer => return Err(failed()),
+            Act::Hang => return Err(self.hang()),
             Act::Late(seconds) => self.model.advance(seconds),
             Act::FailLate(seconds) => {
                 self.model.advance(seconds);
@@ -288,6 +315,7 @@ impl CheckpointStore for ModelStore {
     async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>, Error> {
         match self.script.next(Call::ListCheckpoints) {
             Act::Fail | Act::LoseAnswer => return Err(failed()),
+            Act::Hang => return Err(self.hang()),
             Act::Late(seconds) => self.model.advance(seconds),
             _ => {}
         }
@@ -296,6 +324,15 @@ impl CheckpointStore for ModelStore {
 
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate, Error> {
         self.model.store.update_checkpoint(checkpoint).await
+    }
+
+    fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
+        Some(Box::new(Self { limit: Some(limit), ..self.clone() }))
+    }
+
+    /// The calls come one after the other, so that the script and the clock are the same in each run.
+    fn claim_concurrency(&self) -> usize {
+        1
     }
 
     fn now(&self) -> Instant {

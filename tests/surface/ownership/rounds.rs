@@ -354,8 +354,8 @@ async fn a_boxed_or_shared_store_will_do() {
     let shared: Arc<dyn CheckpointStore> = Arc::new(store.clone());
     let boxed: Box<dyn CheckpointStore> = Box::new(store);
     let options = OwnershipOptions::default();
-    let a = OwnershipManager::new(shared, &group(), "a", options).unwrap();
-    let b = OwnershipManager::new(boxed, &group(), "b", options).unwrap();
+    let a = OwnershipManager::builder(shared, &group(), "a").options(options).build().unwrap();
+    let b = OwnershipManager::builder(boxed, &group(), "b").options(options).build().unwrap();
     let _ = a.round(&partitions(2)).await.unwrap();
     let round = b.round(&partitions(2)).await.unwrap();
     assert_eq!((round.won.len(), round.active_owners), (1, 2));
@@ -382,7 +382,9 @@ async fn ids_that_cannot_be_stored_are_refused() {
     let model = Model::new();
     let options = OwnershipOptions::default();
     for owner_id in ["", " a", "a\n"] {
-        let refused = OwnershipManager::new(model.store.clone(), &group(), owner_id, options);
+        let refused = OwnershipManager::builder(model.store.clone(), &group(), owner_id)
+            .options(options)
+            .build();
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     }
     let a = model.consumer("a");

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Error, Listing, PartitionOwnership,
     RetryOptions,
 };
 
-use super::super::subject::{BlobCheckpointStore, CheckpointStore, Credential, OwnershipManager};
+use super::super::subject::{
+    BlobCheckpointStore, BlobCheckpointStoreBuilder, CheckpointStore, Credential, OwnershipManager,
+};
 use super::super::support::blob_service::{BlobService, Fault};
 use super::super::support::loopback::{Loopback, Recorded};
 use super::super::{group, maybe_async};
@@ -64,6 +65,10 @@ impl CheckpointStore for Clocked {
         self.store.with_time_limit(limit / *self.clock.haste.lock().unwrap())
     }
 
+    fn claim_concurrency(&self) -> usize {
+        self.store.claim_concurrency()
+    }
+
     fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -95,12 +100,19 @@ impl Served {
     }
 
     pub fn store(&self, retries: u32) -> BlobCheckpointStore {
+        self.store_with(retries, |builder| builder)
+    }
+
+    pub fn store_with(
+        &self,
+        retries: u32,
+        configure: impl FnOnce(BlobCheckpointStoreBuilder) -> BlobCheckpointStoreBuilder,
+    ) -> BlobCheckpointStore {
         let quick = RetryOptions::default().with_base_delay(Duration::from_millis(1)).unwrap();
-        BlobCheckpointStore::builder(&self.loopback.url(), "checkpoints")
+        let builder = BlobCheckpointStore::builder(&self.loopback.url(), "checkpoints")
             .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
-            .retry(quick.with_max_retries(retries))
-            .build()
-            .unwrap()
+            .retry(quick.with_max_retries(retries));
+        configure(builder).build().unwrap()
     }
 
     pub fn consumer(&self, owner_id: &str, retries: u32) -> OwnershipManager {
@@ -113,7 +125,7 @@ impl Served {
         owner_id: &str,
     ) -> OwnershipManager {
         let store = Clocked { store, clock: Arc::clone(&self.clock) };
-        OwnershipManager::new(store, &group(), owner_id, OwnershipOptions::default()).unwrap()
+        OwnershipManager::builder(store, &group(), owner_id).build().unwrap()
     }
 
     /// What was asked for since the last time, in order, as in `list 3 claims`.

@@ -99,8 +99,10 @@ async fn a_checkpoint_of_the_former_owner_is_stale_behind_the_new_owners_fence()
     let store = BlobCheckpointStore::in_memory();
     let (of_a, of_b) = (store.fenced(), store.fenced());
     let options = OwnershipOptions::default();
-    let a = OwnershipManager::new(of_a.clone(), &group(), "a", options).unwrap();
-    let b = OwnershipManager::new(of_b.clone(), &group(), "b", options).unwrap();
+    let a =
+        OwnershipManager::builder(of_a.clone(), &group(), "a").options(options).build().unwrap();
+    let b =
+        OwnershipManager::builder(of_b.clone(), &group(), "b").options(options).build().unwrap();
     let all = partitions(2);
     let _ = a.round(&all).await.unwrap();
     for id in &all {

@@ -1,5 +1,8 @@
 //! One consumer's part in sharing the partitions: list, balance, claim.
 
+mod builder;
+mod round;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,12 +10,10 @@ use std::time::{Duration, Instant};
 use super::runtime::{Interrupt, Lock};
 use super::{CheckpointStore, by_surface, maybe_async};
 use crate::error::{Error, Result};
-use crate::model::{Checkpoint, Claims, ConsumerGroup, Listing, PartitionOwnership};
-use crate::ownership::balance::PlannedClaim;
-use crate::ownership::{OwnershipOptions, Revocation};
-use crate::ownership::{
-    Permit, Released, Round, RoundState, StartingPositions, Tally, out_of_time, stopped, unsent,
-};
+use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::ownership::{Released, Revocation, Round, RoundState, out_of_time, stopped, unsent};
+
+pub use builder::OwnershipManagerBuilder;
 
 /// What is added to a moment must not exceed what a moment can be.
 const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -71,11 +72,10 @@ fn consume(manager: &OwnershipManager, partitions: &[String], stop: &Receiver<()
     println!("gave up {} partitions", released.claimed().count());
 }
 # use eventhub_checkpointstore::ConsumerGroup;
-# use eventhub_checkpointstore::ownership::OwnershipOptions;
 # use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 # let store = BlobCheckpointStore::in_memory();
-# let manager = OwnershipManager::new(store.clone(), &group, "consumer-a", OwnershipOptions::default())?;
+# let manager = OwnershipManager::builder(store.clone(), &group, "consumer-a").build()?;
 # let (sender, stop) = std::sync::mpsc::channel();
 # sender.send(())?;
 # consume(&manager, &["0".to_owned()], &stop);
@@ -124,13 +124,12 @@ async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl F
     println!("gave up {} partitions", released.claimed().count());
 }
 # use eventhub_checkpointstore::ConsumerGroup;
-# use eventhub_checkpointstore::ownership::OwnershipOptions;
 # use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
 # #[tokio::main(flavor = "current_thread")]
 # async fn main() -> Result<(), eventhub_checkpointstore::Error> {
 # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 # let store = BlobCheckpointStore::in_memory();
-# let manager = OwnershipManager::new(store.clone(), &group, "consumer-a", OwnershipOptions::default())?;
+# let manager = OwnershipManager::builder(store.clone(), &group, "consumer-a").build()?;
 # consume(&manager, &["0".to_owned()], tokio::time::sleep(Duration::from_millis(20))).await;
 # assert!(store.list_ownership(&group).await?.iter().all(|record| !record.is_owned()));
 # Ok(())
@@ -153,45 +152,16 @@ struct Inner {
 }
 
 impl OwnershipManager {
-    /// A consumer that owns nothing yet. Partitions without a checkpoint begin at the earliest event.
+    /// A consumer that owns nothing yet, with options to be set.
     ///
     /// The owner id must be unique among the running consumers of the group. A consumer that keeps it over a restart
     /// goes on with its records without waiting for them to expire.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the owner id cannot be stored, as in
-    /// [`PartitionOwnership::new`].
-    pub fn new(
+    pub fn builder(
         store: impl CheckpointStore + 'static,
         group: &ConsumerGroup,
         owner_id: impl Into<String>,
-        options: OwnershipOptions,
-    ) -> Result<Self> {
-        Self::with_starting_positions(store, group, owner_id, options, StartingPositions::default())
-    }
-
-    /// The same, with the positions at which partitions without a checkpoint begin.
-    ///
-    /// A checkpoint that is stored without a readable position counts as none, as in `list_checkpoints`; with
-    /// `strict` of the store's builder it fails the round instead.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn with_starting_positions(
-        store: impl CheckpointStore + 'static,
-        group: &ConsumerGroup,
-        owner_id: impl Into<String>,
-        options: OwnershipOptions,
-        positions: StartingPositions,
-    ) -> Result<Self> {
-        let (group, owner_id) = (group.clone(), owner_id.into());
-        let state = RoundState::new(group, owner_id, options, positions, fastrand::u64(..))?;
-        let store = Arc::new(store);
-        let (round, interrupt) = (Lock::default(), Interrupt::default());
-        let inner = Inner { store, round, interrupt, state: Mutex::new(state) };
-        Ok(Self { inner: Arc::new(inner) })
+    ) -> OwnershipManagerBuilder {
+        OwnershipManagerBuilder::new(Arc::new(store), group.clone(), owner_id.into())
     }
 
     /// The id that this consumer claims with.
@@ -217,6 +187,16 @@ impl OwnershipManager {
         self.state().take_revoked(self.now())
     }
 
+    /// Notes that another consumer has a partition, as a reader learns when the service closes its link in favor of another
+    /// one: it is not owned any more, and reported as revoked.
+    ///
+    /// The next round tells who has it. If the record is still this consumer's, because only an old link of its own was in
+    /// the way, the partition is reported as won again.
+    pub fn note_taken(&self, partition_id: &str) {
+        let now = self.now();
+        self.state().note_taken(partition_id, now);
+    }
+
     /// When to try again after a round that failed: a third of the interval after its start, so that a lease outlives
     /// two failures. Zero if the round took longer than that.
     pub fn retry_in(&self) -> Duration {
@@ -226,7 +206,7 @@ impl OwnershipManager {
     }
 
     fn state(&self) -> MutexGuard<'_, RoundState> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.state)
     }
 
     fn now(&self) -> Instant {
@@ -236,12 +216,17 @@ impl OwnershipManager {
     /// A store whose calls end by a moment, if it can be limited.
     fn until(&self, deadline: Instant) -> Result<Box<dyn CheckpointStore>> {
         let left = deadline.saturating_duration_since(self.now());
-        if left.is_zero() {
-            return Err(out_of_time());
-        }
-        let store = &self.inner.store;
-        Ok(store.with_time_limit(left).unwrap_or_else(|| Box::new(Arc::clone(store))))
+        if left.is_zero() { Err(out_of_time()) } else { Ok(self.with_time_limit(left)) }
     }
+
+    fn with_time_limit(&self, limit: Duration) -> Box<dyn CheckpointStore> {
+        let store = &self.inner.store;
+        store.with_time_limit(limit).unwrap_or_else(|| Box::new(Arc::clone(store)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Until it is dropped, also with a future that is not polled to its end, no round begins.
@@ -271,12 +256,19 @@ impl OwnershipManager {
     /// It ends in time for the next one to renew the leases. Clones that call it at once take turns. A list that a
     /// secondary answered is only good for renewals: it may not show yet what others have claimed.
     ///
+    /// A claim that hangs holds up nothing else: each has a limit of its own, partitions whose last claim failed go
+    /// last, and what was won is reported by the round that won it. Each outcome counts as soon as it is known, also
+    /// if the round goes no further. A store that cannot be [limited](CheckpointStore::with_time_limit) must end its calls itself.
+    ///
     /// # Errors
     ///
-    /// The list of ownerships or of checkpoints could not be read. Nothing is lost by that: leases go on until they
-    /// end, and partitions that were won already are reported by the next round that succeeds. A claim that fails is
-    /// no error but stands in [`Round::failed`].
+    /// The list of ownerships could not be read, or no checkpoint of the partitions that were won could. Nothing is lost
+    /// by that: leases go on until they end, and partitions that were won already are reported by the next round that can
+    /// read where they begin. A claim that fails is not an error but stands in [`Round::failed`], and a partition whose
+    /// own checkpoint cannot be read in [`Round::unstarted`].
     ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the manager was
+    /// [told](OwnershipManagerBuilder::fail_on_shared_owner_id) to fail where its owner id is shared.
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if there is no partition, or for a partition id that
     /// cannot be stored. [`ErrorKind::Other`](crate::ErrorKind::Other) if [`relinquish_all`](Self::relinquish_all) was
     /// called meanwhile: then nothing is won.
@@ -284,46 +276,10 @@ impl OwnershipManager {
         if partition_ids.is_empty() {
             return Err(Error::invalid_input("partition ids: an event hub has at least one"));
         }
-        let permit = self.state().begin_round(self.now())?;
+        let token = self.state().begin_round(self.now())?;
         let _turn = self.inner.round.lock().await;
-        let round = self.inner.interrupt.run(self.run_round(permit, partition_ids)).await;
+        let round = self.inner.interrupt.run(self.run_round(token, partition_ids)).await;
         round.unwrap_or_else(|| Err(stopped()))
-    }
-
-    async fn run_round(&self, permit: Permit, partition_ids: &[String]) -> Result<Round> {
-        self.state().check(permit)?;
-        let started = self.now();
-        let deadline = started + self.state().options().round_timeout();
-
-        let listing = self.list(deadline).await?;
-        let now = self.now();
-        let plan = self.state().plan(permit, partition_ids, listing, now)?;
-
-        let mut tally = Tally::default();
-        let (needed, mut spare) = (plan.needed, plan.spare.iter().cloned());
-        let mut claims: Vec<PlannedClaim> = plan.claims().cloned().collect();
-        while !claims.is_empty() {
-            self.claim(permit, claims, deadline, &mut tally).await?;
-            // Others were faster: what else would do is tried in their place.
-            let missing = needed.saturating_sub(tally.won).min(tally.replaceable);
-            tally.replaceable = 0;
-            claims = spare.by_ref().take(missing).collect();
-        }
-
-        let checkpoints = self.checkpoints_of_unstarted(deadline).await?;
-        let mut state = self.state();
-        let now = self.now();
-        let pause = state.options().jittered_interval(fastrand::u64(..));
-        Ok(Round {
-            won: state.start(permit, checkpoints, now)?,
-            revoked: state.take_revoked(now),
-            owned: state.owned(now),
-            lost: tally.lost,
-            failed: tally.failed,
-            next_round_in: pause.saturating_sub(now.saturating_duration_since(started)),
-            active_owners: plan.active_owners,
-            share: plan.share,
-        })
     }
 
     /// Gives up all partitions, so that others take them in their next round instead of after the expiration. From its
@@ -386,37 +342,6 @@ impl OwnershipManager {
         let group = self.state().group().clone();
         let store = self.until(deadline)?;
         store.list_ownership(&group).await
-    }
-
-    async fn claim(
-        &self,
-        permit: Permit,
-        claims: Vec<PlannedClaim>,
-        deadline: Instant,
-        tally: &mut Tally,
-    ) -> Result<()> {
-        let ownerships: Vec<_> = claims.iter().map(|claim| claim.ownership.clone()).collect();
-        let started = self.now();
-        let outcomes = match self.until(deadline) {
-            Ok(store) => {
-                self.state().send(permit, &ownerships)?;
-                store.claim_ownership(&ownerships).await
-            }
-            Err(_) => Claims::default(),
-        };
-        let now = self.now();
-        self.state().settle(permit, claims, outcomes, (started, now), tally);
-        Ok(())
-    }
-
-    /// Reads all at once; a failed read is never "start at the default".
-    async fn checkpoints_of_unstarted(&self, deadline: Instant) -> Result<Vec<Checkpoint>> {
-        if !self.state().has_unstarted(self.now()) {
-            return Ok(Vec::new());
-        }
-        let group = self.state().group().clone();
-        let store = self.until(deadline)?;
-        Ok(store.list_checkpoints(&group).await?.into_items())
     }
 }
 
