@@ -123,6 +123,7 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 )]
 
 pub mod adapters;
+mod clock;
 pub mod container;
 mod error;
 mod model;
@@ -143,6 +144,7 @@ pub mod checkpointstoreblob;
 #[cfg(test)]
 use clean_environment as _;
 
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use container::call::CallOptions;
 pub use container::memory::MemoryContainer;
 pub use error::{Applied, Error, ErrorKind, Result};

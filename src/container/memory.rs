@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use crate::clock::{Clock, SystemClock};
 use crate::container::{
     BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition, DeleteBlob,
     GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -34,6 +35,7 @@ const PAGE: usize = 5000;
 #[derive(Clone)]
 pub struct MemoryContainer {
     state: Arc<Mutex<State>>,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
@@ -56,13 +58,44 @@ type ListedMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 impl MemoryContainer {
     /// An empty container.
     pub fn new() -> Self {
-        Self { state: Arc::new(Mutex::new(State { exists: true, ..State::default() })) }
+        Self::over(State { exists: true, ..State::default() })
     }
 
     /// A container that has yet to be created; until then every operation fails with
     /// [`ErrorKind::ContainerNotFound`].
     pub fn not_created() -> Self {
-        Self { state: Arc::default() }
+        Self::over(State::default())
+    }
+
+    fn over(state: State) -> Self {
+        Self { state: Arc::new(Mutex::new(state)), clock: Arc::new(SystemClock) }
+    }
+
+    /// The same container with another clock: for the times of its blobs, and for whoever uses it. So a test can see leases
+    /// end and ownerships expire without waiting for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use eventhub_checkpointstore::{ManualClock, MemoryContainer};
+    ///
+    /// let clock = ManualClock::new();
+    /// let container = MemoryContainer::new().with_clock(clock.clone());
+    /// clock.advance(Duration::from_secs(120));
+    /// # let _ = container;
+    /// ```
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    pub(crate) fn own_clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// The service's clock has whole seconds.
+    fn now(&self) -> SystemTime {
+        let since = self.clock.system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UNIX_EPOCH + Duration::from_secs(since.as_secs())
     }
 
     /// Writes a blob with content and without metadata, replacing what is there: what a legacy processor would leave.
@@ -71,7 +104,8 @@ impl MemoryContainer {
     ///
     /// [`ErrorKind::ContainerNotFound`].
     pub fn put_content(&self, name: &str, content: impl Into<Bytes>) -> Result<()> {
-        self.existing()?.write(name, &[], content.into());
+        let now = self.now();
+        self.existing()?.write(name, &[], content.into(), now);
         Ok(())
     }
 
@@ -100,7 +134,7 @@ impl MemoryContainer {
         allowed.map_err(|(status, code)| {
             answered(ErrorKind::ConditionNotMet, status, code).with_blob(request.name)
         })?;
-        Ok(state.write(request.name, request.metadata, Bytes::new()))
+        Ok(state.write(request.name, request.metadata, Bytes::new(), self.now()))
     }
 
     pub(crate) fn set_metadata(&self, request: &SetBlobMetadata<'_>) -> Result<BlobWritten> {
@@ -108,12 +142,12 @@ impl MemoryContainer {
         let blob = state.blob(request.name)?;
         check_condition(blob, request.name, request.condition)?;
         let content = blob.content.clone();
-        Ok(state.write(request.name, request.metadata, content))
+        Ok(state.write(request.name, request.metadata, content, self.now()))
     }
 
     pub(crate) fn properties(&self, request: &GetBlobProperties<'_>) -> Result<BlobProperties> {
         let state = self.existing()?;
-        Ok(state.blob(request.name)?.properties())
+        Ok(state.blob(request.name)?.properties(self.now()))
     }
 
     pub(crate) fn content(&self, request: &GetBlob<'_>) -> Result<BlobContent> {
@@ -123,7 +157,7 @@ impl MemoryContainer {
             .max_length
             .map_or(usize::MAX, |max| usize::try_from(max.get()).unwrap_or(usize::MAX));
         let content = blob.content.slice(..blob.content.len().min(max_length));
-        Ok(BlobContent::new(blob.properties(), content))
+        Ok(BlobContent::new(blob.properties(self.now()), content))
     }
 
     pub(crate) fn delete(&self, request: &DeleteBlob<'_>) -> Result<()> {
@@ -155,7 +189,7 @@ impl MemoryContainer {
             visitor.visit(entry);
         }
         let marker = page.last().filter(|_| !is_last).map(|(name, _)| name.to_string());
-        Ok(PageEnd::new(marker, Some(now()), false))
+        Ok(PageEnd::new(marker, Some(self.now()), false))
     }
 
     pub(crate) fn create(&self) -> Result<()> {
@@ -187,10 +221,15 @@ impl State {
         (page, found.next().is_none())
     }
 
-    fn write(&mut self, name: &str, metadata: &[(&str, &str)], content: Bytes) -> BlobWritten {
+    fn write(
+        &mut self,
+        name: &str,
+        metadata: &[(&str, &str)],
+        content: Bytes,
+        written: SystemTime,
+    ) -> BlobWritten {
         self.writes += 1;
         let etag = ETag::numbered(self.writes);
-        let written = now();
         let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let blob = Blob { etag: etag.clone(), last_modified: written, metadata, content };
         self.blobs.insert(name.into(), Arc::new(blob));
@@ -202,10 +241,10 @@ impl State {
 }
 
 impl Blob {
-    fn properties(&self) -> BlobProperties {
+    fn properties(&self, now: SystemTime) -> BlobProperties {
         let mut properties = BlobProperties::new(self.etag.clone(), self.metadata.clone());
         properties.last_modified = Some(self.last_modified);
-        properties.server_time = Some(now());
+        properties.server_time = Some(now);
         properties
     }
 }
@@ -222,12 +261,6 @@ fn check_condition(blob: &Blob, name: &str, condition: Condition<'_>) -> Result<
 
 fn answered(kind: ErrorKind, status: u16, code: &str) -> Error {
     Error::new(kind, "").with_status(status).with_code(code)
-}
-
-/// The service's times have a resolution of one second.
-fn now() -> SystemTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 impl Default for MemoryContainer {

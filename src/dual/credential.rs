@@ -264,7 +264,7 @@ impl TokenCache {
         transport: &dyn Transport,
         deadline: Instant,
     ) -> Result<Arc<AccessToken>> {
-        match self.state(transport.system_time()) {
+        match self.state(transport.clock().system_time()) {
             State::Fresh(token) => Ok(token),
             State::Aging(token) => Ok(self.renew_early(transport, deadline).await.unwrap_or(token)),
             State::Missing => {
@@ -284,7 +284,7 @@ impl TokenCache {
     ) -> Option<Arc<AccessToken>> {
         // Somebody renews it already: the old one is good enough.
         let _renewal = self.renewal.try_lock()?;
-        if let State::Fresh(token) = self.state(transport.system_time()) {
+        if let State::Fresh(token) = self.state(transport.clock().system_time()) {
             return Some(token);
         }
         let limit = time_left(transport, deadline).ok()?.min(PATIENCE);
@@ -295,7 +295,7 @@ impl TokenCache {
             None => too_slow(),
         };
         log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
-        self.pause(transport.system_time());
+        self.pause(transport.clock().system_time());
         None
     }
 
@@ -309,7 +309,7 @@ impl TokenCache {
         let renewal = self.renewal.lock_within(limit).await;
         let _renewal = renewal.ok_or_else(too_slow)?;
         // Another caller may have got it, or have failed, while this one waited.
-        match self.state(transport.system_time()) {
+        match self.state(transport.clock().system_time()) {
             State::Fresh(token) | State::Aging(token) => Ok(token),
             State::Missing if self.failures.load(Ordering::Acquire) != failures => Err(Error::new(
                 ErrorKind::Credential,
@@ -331,7 +331,7 @@ impl TokenCache {
         let token = answer.map_err(|error| {
             Error::new(ErrorKind::Credential, "the token credential failed").with_source(error)
         })?;
-        let now = transport.system_time();
+        let now = transport.clock().system_time();
         if token.expires_on() <= now {
             return Err(Error::new(ErrorKind::Credential, "the token has expired already"));
         }
@@ -393,7 +393,7 @@ fn after_pause(now: SystemTime) -> SystemTime {
 
 /// What remains of a call, which has failed if it is nothing.
 pub(super) fn time_left(transport: &dyn Transport, deadline: Instant) -> Result<Duration> {
-    let remaining = deadline.saturating_duration_since(transport.now());
+    let remaining = deadline.saturating_duration_since(transport.clock().now());
     if remaining.is_zero() {
         return Err(Error::new(ErrorKind::Timeout, "the time of the whole call is used up"));
     }

@@ -1,11 +1,12 @@
 //! How requests reach the service; an HTTP client of your own is plugged in here.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::maybe_async;
+use crate::clock::{Clock, SystemClock};
 use crate::transport::{BodySink, SendLimits, TransportError};
 
 /// An HTTP client: sends one request and waits for its whole answer.
@@ -135,14 +136,9 @@ pub trait Transport: Send + Sync {
     /// Waits before a repetition.
     async fn sleep(&self, duration: Duration);
 
-    /// The monotonic clock that deadlines are judged by; a test may have its own.
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-
-    /// The wall clock that requests are dated by; the service refuses dates that are 15 minutes off.
-    fn system_time(&self) -> SystemTime {
-        SystemTime::now()
+    /// The clock that deadlines are judged by, and requests are dated by. By default the system's.
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
     }
 }
 
@@ -172,12 +168,8 @@ macro_rules! transport_behind {
                 T::sleep(self, duration).await;
             }
 
-            fn now(&self) -> Instant {
-                T::now(self)
-            }
-
-            fn system_time(&self) -> SystemTime {
-                T::system_time(self)
+            fn clock(&self) -> &dyn Clock {
+                T::clock(self)
             }
         }
     };

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
+use eventhub_checkpointstore::Clock;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, Credential, FencedCheckpointStore, Transport, async_trait,
 };
@@ -69,12 +70,8 @@ impl Transport for Hesitant {
         }
     }
 
-    fn now(&self) -> Instant {
-        Transport::now(&self.0)
-    }
-
-    fn system_time(&self) -> SystemTime {
-        Transport::system_time(&self.0)
+    fn clock(&self) -> &dyn Clock {
+        Transport::clock(&self.0)
     }
 }
 
@@ -241,7 +238,7 @@ impl Place {
         let tokens = Arc::new(AtomicUsize::new(0));
         let (count, clock) = (Arc::clone(&tokens), script.clone());
         let credential = Credential::token(move || {
-            let (count, expiry) = (Arc::clone(&count), Transport::system_time(&clock) + TOKEN_LIFE);
+            let (count, expiry) = (Arc::clone(&count), clock.system_time() + TOKEN_LIFE);
             async move {
                 Pending(2).await;
                 let number = count.fetch_add(1, Ordering::SeqCst);

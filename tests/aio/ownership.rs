@@ -2,9 +2,9 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, BlobContainer, OwnershipManager, async_trait,
@@ -13,7 +13,7 @@ use eventhub_checkpointstore::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
 };
-use eventhub_checkpointstore::{ErrorKind, MemoryContainer, Result};
+use eventhub_checkpointstore::{Clock, ErrorKind, ManualClock, MemoryContainer, Result};
 
 use crate::surface::group;
 use crate::surface::ownership::partitions;
@@ -75,20 +75,11 @@ impl BlobContainer for Hesitant {
     }
 }
 
-/// Never writes the record of partition 2 once it is stuck. Its clock is the test's.
+/// Never writes the record of partition 2 once it is stuck.
 #[derive(Clone)]
 struct Stuck {
     container: MemoryContainer,
     stuck: Arc<AtomicBool>,
-    origin: Instant,
-    elapsed: Arc<AtomicU64>,
-}
-
-impl Default for Stuck {
-    fn default() -> Self {
-        let (stuck, elapsed) = Default::default();
-        Self { container: MemoryContainer::new(), stuck, origin: Instant::now(), elapsed }
-    }
 }
 
 #[async_trait]
@@ -128,8 +119,8 @@ impl BlobContainer for Stuck {
         BlobContainer::create_container(&self.container, request).await
     }
 
-    fn now(&self) -> Instant {
-        self.origin + Duration::from_secs(self.elapsed.load(Ordering::Relaxed))
+    fn clock(&self) -> &dyn Clock {
+        BlobContainer::clock(&self.container)
     }
 }
 
@@ -193,13 +184,15 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
 #[test]
 fn a_round_that_is_dropped_keeps_the_renewals_that_were_done() {
     let ids = partitions(3);
-    let container = Stuck::default();
+    let clock = ManualClock::new();
+    let container = MemoryContainer::new().with_clock(clock.clone());
+    let container = Stuck { container, stuck: Arc::default() };
     let store = BlobCheckpointStore::from_container(container.clone());
     let a = OwnershipManager::builder(store, &group(), "a").build().unwrap();
     assert_eq!(finish(a.round(&ids)).unwrap().won.len(), 3);
     container.stuck.store(true, Ordering::Relaxed);
     for _ in 0..10 {
-        container.elapsed.fetch_add(15, Ordering::Relaxed);
+        clock.advance(Duration::from_secs(15));
         assert!(poll_and_drop(a.round(&ids), 50).is_none(), "it waits for the third one");
     }
     assert_eq!(a.owned(), ["0", "1"]);

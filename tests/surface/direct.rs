@@ -3,9 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use eventhub_checkpointstore::Clock;
 use eventhub_checkpointstore::{SendLimits, TransportError};
 use http::{Request, Response};
 
@@ -101,7 +102,17 @@ impl Transport for Direct {
         *self.clock.lock().unwrap() += duration;
     }
 
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+}
+
+impl Clock for Direct {
     fn now(&self) -> Instant {
         *self.clock.lock().unwrap()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        SystemTime::now()
     }
 }

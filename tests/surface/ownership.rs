@@ -3,6 +3,7 @@
 //! The time is a model's, so nothing sleeps.
 
 mod azurite;
+mod clock;
 mod fleet;
 mod leases;
 mod liveness;

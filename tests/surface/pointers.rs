@@ -1,8 +1,9 @@
 //! What points to a container or to a transport is one, with all that it does.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use eventhub_checkpointstore::Clock;
 use eventhub_checkpointstore::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CallContext, CreateContainer,
     DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -54,8 +55,18 @@ impl BlobContainer for Whole {
         BlobContainer::create_container(&self.blobs, request).await
     }
 
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+}
+
+impl Clock for Whole {
     fn now(&self) -> Instant {
         self.now
+    }
+
+    fn system_time(&self) -> SystemTime {
+        SystemTime::now()
     }
 }
 
@@ -64,7 +75,7 @@ async fn does_all<C: BlobContainer + 'static>(point: impl FnOnce(Whole) -> C) {
     let blobs = MemoryContainer::not_created();
     let now = Instant::now() + Duration::from_secs(3600);
     let container = point(Whole { blobs: blobs.clone(), now });
-    assert_eq!(container.now(), now);
+    assert_eq!(container.clock().now(), now);
 
     let options = CallOptions::new();
     let context = CallContext::new(&options);

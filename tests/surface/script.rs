@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use eventhub_checkpointstore::Clock;
 use eventhub_checkpointstore::{BodySink, SendLimits, TransportError};
 
 use super::subject::{BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential, Transport};
@@ -238,6 +239,12 @@ impl Transport for Script {
         state.slept.push(duration);
     }
 
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+}
+
+impl Clock for Script {
     fn now(&self) -> Instant {
         self.0.started + self.passed()
     }

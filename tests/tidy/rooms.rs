@@ -6,8 +6,9 @@ use super::files::{File, report, sources};
 /// The order is the order of knowledge: a room knows only rooms that stand before it, so there is no circle.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("clock", &[]),
     ("model", &["error"]),
-    ("container", &["error", "model"]),
+    ("container", &["clock", "error", "model"]),
     ("records", &["container", "error", "model"]),
     ("transport", &["error"]),
     // A retry is decided from the kind of a transport's error, and a page is read while the transport hands it over.

@@ -1,6 +1,7 @@
 //! The in-memory container as a container of this surface.
 
 use super::{BlobContainer, maybe_async};
+use crate::clock::Clock;
 use crate::container::memory::MemoryContainer;
 use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
@@ -40,5 +41,9 @@ impl BlobContainer for MemoryContainer {
 
     async fn create_container(&self, _request: CreateContainer<'_>) -> Result<()> {
         self.create()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.own_clock()
     }
 }

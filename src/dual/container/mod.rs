@@ -4,10 +4,10 @@ mod memory;
 mod rest;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::{AccessToken, Credential, LOG, Transport, maybe_async};
 
+use crate::clock::{Clock, SystemClock};
 use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -194,9 +194,9 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
-    /// The monotonic clock that deadlines are judged by; a test may have its own.
-    fn now(&self) -> Instant {
-        Instant::now()
+    /// The clock that deadlines and leases are judged by. By default the system's.
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
     }
 }
 
@@ -240,8 +240,8 @@ macro_rules! container_behind {
                 T::create_container(self, request).await
             }
 
-            fn now(&self) -> Instant {
-                T::now(self)
+            fn clock(&self) -> &dyn Clock {
+                T::clock(self)
             }
         }
     };

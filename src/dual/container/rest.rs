@@ -10,6 +10,7 @@ use log::{Level, debug, log, warn};
 
 use super::super::credential::time_left;
 use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
+use crate::clock::Clock;
 use crate::container::{
     BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
     GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
@@ -104,7 +105,7 @@ impl RestContainer {
         page: Option<&mut PageBody<'_>>,
     ) -> Result<O::Output> {
         let context = operation.context();
-        let started = self.transport.now();
+        let started = self.transport.clock().now();
         let mut progress = Progress {
             deadline: context.deadline.unwrap_or(started + self.call_timeout),
             attempt: 0,
@@ -179,7 +180,7 @@ impl RestContainer {
                 api_version: self.api_version,
                 user_agent: &self.user_agent,
                 authorization: self.credential.authorization(bearer.as_ref()),
-                now: self.transport.system_time(),
+                now: self.transport.clock().system_time(),
                 random: fastrand::u128(..),
             },
         )?;
@@ -202,7 +203,7 @@ impl RestContainer {
         if answer.is_success() {
             return Ok(Ok(answer));
         }
-        let failure = ServiceFailure::read(&answer, self.transport.system_time());
+        let failure = ServiceFailure::read(&answer, self.transport.clock().system_time());
         if let (401, Some(cache), Some(token)) =
             (answer.status(), self.credential.token_cache(), &token)
         {
@@ -245,7 +246,7 @@ impl RestContainer {
         if operation.only_secondary() && failure.is_refusal_of_secondary() {
             return Decision::GiveUp;
         }
-        let now = self.transport.now();
+        let now = self.transport.clock().now();
         let (_, from_secondary) = self.host(operation, progress);
         let asked = failure.retry_after().map(|pause| (now, pause));
         progress.pauses[usize::from(from_secondary)] = asked;
@@ -268,7 +269,7 @@ impl RestContainer {
                 .explain_refusal(
                     operation.name(),
                     operation.sas_permissions(),
-                    self.transport.system_time(),
+                    self.transport.clock().system_time(),
                 )
                 .map(Into::into),
             (ErrorKind::ContainerNotFound, Some(404), _) => {
@@ -294,7 +295,7 @@ impl RestContainer {
         let blob = operation.blob().unwrap_or_default();
         match error {
             None => {
-                let took = self.transport.now().saturating_duration_since(started);
+                let took = self.transport.clock().now().saturating_duration_since(started);
                 debug!(target: super::LOG, "{name} {blob}: done in {took:?}, {attempts} attempts");
             }
             Some(error) => {
@@ -347,8 +348,8 @@ impl BlobContainer for RestContainer {
         self.run(&request).await
     }
 
-    fn now(&self) -> Instant {
-        self.transport.now()
+    fn clock(&self) -> &dyn Clock {
+        self.transport.clock()
     }
 }
 

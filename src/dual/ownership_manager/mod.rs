@@ -210,7 +210,7 @@ impl OwnershipManager {
     }
 
     fn now(&self) -> Instant {
-        self.inner.store.now()
+        self.inner.store.clock().now()
     }
 
     /// A store whose calls end by a moment, if it can be limited.

@@ -1,9 +1,10 @@
 //! What a load balancer or a consumer needs of a store; a store of your own is plugged in here.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{BlobCheckpointStore, maybe_async};
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership,
@@ -174,9 +175,9 @@ pub trait CheckpointStore: Send + Sync {
         CLAIM_CONCURRENCY
     }
 
-    /// The monotonic clock that leases are judged by; a test may have its own.
-    fn now(&self) -> Instant {
-        Instant::now()
+    /// The clock that leases are judged by. By default the system's.
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
     }
 }
 
@@ -222,8 +223,8 @@ impl CheckpointStore for BlobCheckpointStore {
         Self::claim_concurrency(self)
     }
 
-    fn now(&self) -> Instant {
-        self.container().now()
+    fn clock(&self) -> &dyn Clock {
+        self.container().clock()
     }
 }
 
@@ -279,8 +280,8 @@ macro_rules! store_behind {
                 T::claim_concurrency(self)
             }
 
-            fn now(&self) -> Instant {
-                T::now(self)
+            fn clock(&self) -> &dyn Clock {
+                T::clock(self)
             }
         }
     };

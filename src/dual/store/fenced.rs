@@ -9,6 +9,7 @@ use log::debug;
 use super::{
     BlobCheckpointStore, CheckpointStore, by_surface, example_end, example_start, maybe_async,
 };
+use crate::clock::Clock;
 use crate::container::call::CallOptions;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
@@ -365,8 +366,8 @@ impl CheckpointStore for FencedCheckpointStore {
         self.store.claim_concurrency()
     }
 
-    fn now(&self) -> Instant {
-        self.store.container().now()
+    fn clock(&self) -> &dyn Clock {
+        self.store.container().clock()
     }
 }
 

@@ -200,7 +200,7 @@ impl BlobCheckpointStore {
     /// When a call that begins now must have ended.
     pub(super) fn deadline(&self) -> Instant {
         let limit = self.options.timeout().unwrap_or(self.inner.options.call_timeout);
-        let now = self.container().now();
+        let now = self.container().clock().now();
         // What no clock can express is no limit.
         now.checked_add(limit).unwrap_or(now + MAX_CALL_TIMEOUT)
     }

@@ -165,7 +165,7 @@ impl BlobCheckpointStore {
     ) -> Result<()> {
         let mut marker = None;
         loop {
-            if self.container().now() >= deadline {
+            if self.container().clock().now() >= deadline {
                 let message = "the time of the whole call is over before the list is complete";
                 return Err(Error::new(ErrorKind::Timeout, message));
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use eventhub_checkpointstore::Clock;
 use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPositions;
 use eventhub_checkpointstore::{
@@ -335,6 +336,12 @@ impl CheckpointStore for ModelStore {
         1
     }
 
+    fn clock(&self) -> &dyn Clock {
+        self
+    }
+}
+
+impl Clock for ModelStore {
     fn now(&self) -> Instant {
         let mut jump = self.model.jump.lock().unwrap();
         *jump = match *jump {
@@ -345,5 +352,9 @@ impl CheckpointStore for ModelStore {
             jump => jump.map(|(looks, seconds)| (looks - 1, seconds)),
         };
         self.origin + self.model.elapsed()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        self.model.server_time()
     }
 }

@@ -7,6 +7,7 @@ use eventhub_checkpointstore::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Error, Listing, PartitionOwnership,
     RetryOptions,
 };
+use eventhub_checkpointstore::{Clock, ManualClock};
 
 use super::super::subject::{
     BlobCheckpointStore, BlobCheckpointStoreBuilder, CheckpointStore, Credential, OwnershipManager,
@@ -18,21 +19,14 @@ use super::super::{group, maybe_async};
 /// Real requests; the clock that leases are judged by is the test's, and so is the service's.
 struct Clocked {
     store: Box<dyn CheckpointStore>,
-    clock: Arc<Clock>,
+    clock: ManualClock,
+    limits: Arc<Limits>,
 }
 
-struct Clock {
-    origin: Instant,
-    elapsed: Mutex<Duration>,
-    /// The limits that rounds set, and what they are divided by, so that no test waits for real.
-    limits: Mutex<Vec<Duration>>,
+/// The limits that rounds set, and what they are divided by, so that no test waits for real.
+struct Limits {
+    set: Mutex<Vec<Duration>>,
     haste: Mutex<u32>,
-}
-
-impl Clock {
-    fn now(&self) -> Instant {
-        self.origin + *self.elapsed.lock().unwrap()
-    }
 }
 
 #[maybe_async]
@@ -61,41 +55,39 @@ impl CheckpointStore for Clocked {
     }
 
     fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
-        self.clock.limits.lock().unwrap().push(limit);
-        self.store.with_time_limit(limit / *self.clock.haste.lock().unwrap())
+        self.limits.set.lock().unwrap().push(limit);
+        self.store.with_time_limit(limit / *self.limits.haste.lock().unwrap())
     }
 
     fn claim_concurrency(&self) -> usize {
         self.store.claim_concurrency()
     }
 
-    fn now(&self) -> Instant {
-        self.clock.now()
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
     }
 }
 
 pub struct Served {
     pub service: BlobService,
     pub loopback: Loopback,
-    clock: Arc<Clock>,
+    clock: ManualClock,
+    started: Instant,
+    limits: Arc<Limits>,
 }
 
 impl Served {
     pub fn new() -> Self {
         let service = BlobService::new("checkpoints");
-        let clock = Clock {
-            origin: Instant::now(),
-            elapsed: Mutex::default(),
-            limits: Mutex::default(),
-            haste: Mutex::new(1),
-        };
+        let limits = Limits { set: Mutex::default(), haste: Mutex::new(1) };
         let loopback = service.serve();
-        Self { loopback, service, clock: Arc::new(clock) }
+        let clock = ManualClock::new();
+        Self { loopback, service, started: clock.now(), clock, limits: Arc::new(limits) }
     }
 
     pub fn advance(&self, seconds: u64) {
-        let mut elapsed = self.clock.elapsed.lock().unwrap();
-        *elapsed += Duration::from_secs(seconds);
+        self.clock.advance(Duration::from_secs(seconds));
+        let elapsed = self.clock.now() - self.started;
         self.service.set_clock_offset(elapsed.as_secs().try_into().unwrap());
     }
 
@@ -124,7 +116,7 @@ impl Served {
         store: Box<dyn CheckpointStore>,
         owner_id: &str,
     ) -> OwnershipManager {
-        let store = Clocked { store, clock: Arc::clone(&self.clock) };
+        let store = Clocked { store, clock: self.clock.clone(), limits: Arc::clone(&self.limits) };
         OwnershipManager::builder(store, &group(), owner_id).build().unwrap()
     }
 
@@ -136,22 +128,22 @@ impl Served {
     }
 
     pub fn set_haste(&self, haste: u32) {
-        *self.clock.haste.lock().unwrap() = haste;
+        *self.limits.haste.lock().unwrap() = haste;
     }
 
     /// Until the faults are cleared.
     pub fn delay_lists(&self, seconds: u64) {
-        let clock = Arc::clone(&self.clock);
+        let clock = self.clock.clone();
         self.service.inject(move |request| {
             if request.method == "GET" {
-                *clock.elapsed.lock().unwrap() += Duration::from_secs(seconds);
+                clock.advance(Duration::from_secs(seconds));
             }
             Fault::None
         });
     }
 
     pub fn limits(&self) -> Vec<Duration> {
-        std::mem::take(&mut *self.clock.limits.lock().unwrap())
+        std::mem::take(&mut *self.limits.set.lock().unwrap())
     }
 }
 
