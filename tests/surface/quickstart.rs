@@ -13,7 +13,8 @@ use super::{group, maybe_async, test};
 async fn run(container: &MemoryContainer, name: &str) -> Vec<(String, StartingPosition)> {
     let store = BlobCheckpointStore::from_container(container.clone());
     let options = OwnershipOptions::default();
-    let manager = OwnershipManager::new(store.clone(), &group(), name, options).unwrap();
+    let manager =
+        OwnershipManager::builder(store.clone(), &group(), name).options(options).build().unwrap();
     let partitions = ["0", "1", "2", "3"].map(String::from);
     let mut begun = Vec::new();
     for _ in 0..3 {
