@@ -83,6 +83,7 @@ impl MemoryContainer {
     /// clock.advance(Duration::from_secs(120));
     /// # let _ = container;
     /// ```
+    #[must_use]
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
