@@ -135,6 +135,9 @@ pub struct Global {
         help_heading = "Storage"
     )]
     pub auth: Auth,
+    /// The address of the hub, as amqp://127.0.0.1:5672, for emulators and private endpoints
+    #[arg(long, global = true, value_name = "URL", help_heading = "Event Hubs")]
+    pub hub_endpoint: Option<String>,
     /// Do not ask the event hub: what only it knows is shown as -
     #[arg(long, global = true, help_heading = "Event Hubs")]
     pub no_hub: bool,

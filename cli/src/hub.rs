@@ -1,18 +1,179 @@
 //! The numbers of an event hub: from where they come.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;
+use eventhub_checkpointstore::checkpointstoreblob::{EventSource, PartitionReader};
+use eventhub_checkpointstore::ownership::StartingPosition;
+use eventhub_checkpointstore::processing::{OpenPartition, PartitionProperties};
+use eventhub_checkpointstore::{ConsumerGroup, Error, ErrorKind};
 use serde::Deserialize;
 
 use crate::core::partition::{HubPartition, HubPartitions};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure, with_causes};
 
-/// Tells the properties of hubs. It never opens a receiver, which would throw a consumer out.
+/// Tells the properties of hubs, and reads single events on behalf of a group of its own.
 pub trait HubData {
-    /// Every partition of a hub.
+    /// Every partition of a hub. No receiver is opened, which would throw a consumer out.
     fn partitions(&self, namespace: &str, eventhub: &str) -> Result<HubPartitions, Failure>;
+
+    /// The first event from a place on, read by a group that nobody else uses; `None` if there is none yet.
+    fn event(
+        &self,
+        via: &ConsumerGroup,
+        partition_id: &str,
+        from: &Place,
+    ) -> Result<Option<EventPlace>, Failure>;
+}
+
+/// From where an event is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// From the event with this number on.
+    Number(i64),
+    /// From the first event that came at this time or later.
+    Time(SystemTime),
+}
+
+/// Where an event is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPlace {
+    pub sequence_number: i64,
+    pub offset: String,
+    pub enqueued: SystemTime,
+}
+
+/// How long an event that must be there is waited for.
+const READ: Duration = Duration::from_secs(10);
+
+/// The event hub itself, over AMQP.
+pub struct AmqpHub {
+    connection_string: String,
+    endpoint: Option<String>,
+    timeout: Duration,
+    /// One connection a group.
+    open: RefCell<BTreeMap<String, EventHub>>,
+}
+
+impl std::fmt::Debug for AmqpHub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AmqpHub").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl AmqpHub {
+    /// The hubs of the namespace that the connection string is for.
+    pub fn new(connection_string: &str, endpoint: Option<&str>, timeout: Duration) -> Self {
+        Self {
+            connection_string: connection_string.to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            timeout,
+            open: RefCell::default(),
+        }
+    }
+
+    fn source(&self, namespace: &str, eventhub: &str, group: &str) -> Result<EventHub, Failure> {
+        let name = format!("{namespace}/{eventhub}/{group}");
+        if let Some(source) = self.open.borrow().get(&name) {
+            return Ok(source.clone());
+        }
+        let mut builder =
+            EventHub::builder_from_connection_string(&self.connection_string, group, eventhub)
+                .request_timeout(self.timeout)
+                .open_timeout(self.timeout);
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.custom_endpoint(endpoint);
+        }
+        let source = builder.build().map_err(|error| refused(&error))?;
+        let own = source.group().fully_qualified_namespace();
+        if !own.eq_ignore_ascii_case(namespace) {
+            return Err(Failure::usage(format!(
+                "the target is in {namespace}, but the connection string of the hub is for {own}"
+            )));
+        }
+        self.open.borrow_mut().insert(name, source.clone());
+        Ok(source)
+    }
+}
+
+impl HubData for AmqpHub {
+    fn partitions(&self, namespace: &str, eventhub: &str) -> Result<HubPartitions, Failure> {
+        // The group is that of no link: properties are asked for at the management node.
+        let source = self.source(namespace, eventhub, "$Default")?;
+        let properties = source.properties().map_err(|error| refused(&error))?;
+        let mut partitions = HubPartitions::new();
+        for id in properties.partition_ids {
+            let properties = source.partition_properties(&id).map_err(|error| refused(&error))?;
+            partitions.insert(id, numbers(properties));
+        }
+        Ok(partitions)
+    }
+
+    fn event(
+        &self,
+        via: &ConsumerGroup,
+        partition_id: &str,
+        from: &Place,
+    ) -> Result<Option<EventPlace>, Failure> {
+        let source = self.source(
+            via.fully_qualified_namespace(),
+            via.eventhub_name(),
+            via.consumer_group(),
+        )?;
+        let position = match from {
+            Place::Number(sequence_number) => StartingPosition::SequenceNumber {
+                sequence_number: *sequence_number,
+                inclusive: true,
+            },
+            Place::Time(enqueued_time) => {
+                StartingPosition::EnqueuedTime { enqueued_time: *enqueued_time, inclusive: true }
+            }
+        };
+        // Without an owner level nobody is displaced.
+        let request = OpenPartition::new(partition_id, position).with_prefetch(1);
+        let mut reader = source.open(request).map_err(|error| refused(&error))?;
+        let mut events = Vec::new();
+        let read = reader.receive(&mut events, 1, READ.min(self.timeout));
+        let closed = reader.close();
+        if let Err(end) = read {
+            return Err(Failure::failed(format!(
+                "partition {partition_id}: the event cannot be read: {end}"
+            )));
+        }
+        // What was read is read, however the link ended.
+        drop(closed);
+        Ok(events.pop().map(|event| EventPlace {
+            sequence_number: event.sequence_number(),
+            offset: event.offset().unwrap_or_default().to_owned(),
+            enqueued: event.enqueued_time(),
+        }))
+    }
+}
+
+fn numbers(properties: PartitionProperties) -> HubPartition {
+    let last = properties.last_enqueued;
+    HubPartition {
+        first: properties.beginning_sequence_number,
+        last: last.sequence_number,
+        last_offset: last.offset.unwrap_or_default(),
+        last_enqueued: (last.sequence_number >= 0).then_some(last.enqueued_time),
+        is_empty: properties.is_empty,
+    }
+}
+
+fn refused(error: &Error) -> Failure {
+    let failure = Failure::failed(with_causes(error));
+    match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::Configuration => Failure { exit: Exit::Usage, ..failure },
+        ErrorKind::AccessDenied => {
+            failure.with_hint("The hub's credential needs the claim Listen, or the role Azure Event Hubs Data Receiver.")
+        }
+        _ => failure.with_hint("Use --no-hub for what the container alone says."),
+    }
 }
 
 /// The numbers of a file: one group, or the groups of `lag -o json`.
@@ -67,5 +228,9 @@ impl HubData for HubFile {
         let numbers =
             hub.partitions.iter().map(|one| (one.partition_id.clone(), one.numbers.clone()));
         Ok(numbers.collect::<BTreeMap<_, _>>())
+    }
+
+    fn event(&self, _: &ConsumerGroup, _: &str, _: &Place) -> Result<Option<EventPlace>, Failure> {
+        Err(Failure::usage("--hub-file has numbers and no events: leave it out"))
     }
 }

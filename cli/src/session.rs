@@ -13,7 +13,7 @@ use crate::args::{Color, Global};
 use crate::console::Console;
 use crate::core::partition::HubPartitions;
 use crate::exit::Failure;
-use crate::hub::{HubData, HubFile};
+use crate::hub::{AmqpHub, HubData, HubFile};
 use crate::output::{Report, Style};
 use crate::storage::{GroupRecords, Storage};
 
@@ -71,11 +71,25 @@ impl Session {
         if let Some(path) = &self.global.hub_file {
             self.hub = Some(Rc::new(HubFile::read(path)?));
         }
-        let Some(hub) = &self.hub else {
-            return Err(Failure::usage("the event hub is not known")
-                .with_hint("Use --no-hub for what the container alone says, or --hub-file FILE."));
-        };
-        hub.partitions(group.fully_qualified_namespace(), group.eventhub_name()).map(Some)
+        self.hub()?.partitions(group.fully_qualified_namespace(), group.eventhub_name()).map(Some)
+    }
+
+    /// The event hub that flags and environment name.
+    pub(crate) fn hub(&mut self) -> Result<&dyn HubData, Failure> {
+        if self.hub.is_none() {
+            let set = |name: &str| (self.vars)(name).filter(|value| !value.trim().is_empty());
+            let secret =
+                set("EVENTHUBS_CONNECTION_STRING").or_else(|| set("EVENTHUB_CONNECTION_STRING"));
+            let Some(secret) = secret else {
+                return Err(Failure::usage(
+                    "EVENTHUBS_CONNECTION_STRING is not set, so the event hub cannot be asked",
+                )
+                .with_hint("Use --no-hub for what the container alone says."));
+            };
+            let endpoint = self.global.hub_endpoint.as_deref();
+            self.hub = Some(Rc::new(AmqpHub::new(&secret, endpoint, self.global.timeout)));
+        }
+        self.hub.as_deref().ok_or_else(|| Failure::failed("the event hub is not open"))
     }
 
     /// As [`hub_partitions`](Self::hub_partitions), for commands that do without.
@@ -83,7 +97,9 @@ impl Session {
         &mut self,
         group: &ConsumerGroup,
     ) -> Result<Option<HubPartitions>, Failure> {
-        if self.hub.is_none() && self.global.hub_file.is_none() {
+        let names = ["EVENTHUBS_CONNECTION_STRING", "EVENTHUB_CONNECTION_STRING"];
+        let is_set = names.iter().any(|name| (self.vars)(name).is_some());
+        if self.hub.is_none() && self.global.hub_file.is_none() && !is_set {
             return Ok(None);
         }
         self.hub_partitions(group)

@@ -10,6 +10,8 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+#[path = "commands/amqp.rs"]
+mod amqp;
 #[path = "commands/bed.rs"]
 mod bed;
 #[path = "commands/changes.rs"]

@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use super::show::{moment, number};
 use crate::args::{Expiration, Partitions};
-use crate::core::assess::{Assessment, Bounded, Rules, Status, assess, total};
+use crate::core::assess::{Assessment, Bounded, Rules, Status, assess, resume_number, total};
 use crate::core::notes::notes;
 use crate::core::partition::{Partition, live_owners};
 use crate::core::partition_set::by_id;
 use crate::core::target::{Scope, Target};
 use crate::core::text::{self, grouped, parse_duration, rfc3339, rough};
 use crate::exit::{Exit, Failure};
+use crate::hub::Place;
 use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
 use crate::storage::GroupRecords;
@@ -39,6 +40,12 @@ pub struct Args {
     /// End with 6 if a partition is further behind in time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     fail_behind: Option<Duration>,
+    /// Read the first event behind each checkpoint, so that BEHIND is exact
+    #[arg(long, requires = "via_group")]
+    peek: bool,
+    /// The group that events are read with: one that no consumer uses
+    #[arg(long, value_name = "GROUP")]
+    via_group: Option<String>,
     #[command(flatten)]
     partitions: Partitions,
     #[command(flatten)]
@@ -125,7 +132,10 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     let mut sections = Vec::new();
     let mut is_above = false;
     for target in &targets {
-        for seen in look(session, target, args.limits)? {
+        for mut seen in look(session, target, args.limits)? {
+            if args.peek {
+                peek(args, target, &mut seen, session)?;
+            }
             let (section, above) = section(args, seen, session.zone().as_ref());
             sections.push(section);
             is_above |= above;
@@ -133,6 +143,32 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     }
     session.show(&Report::new("partitions", sections))?;
     Ok(if is_above { Exit::Findings } else { Exit::Done })
+}
+
+/// The age of the first event that is not processed.
+fn peek(
+    args: &Args,
+    target: &Target,
+    seen: &mut Seen,
+    session: &mut Session,
+) -> Result<(), Failure> {
+    let name = args.via_group.as_deref().unwrap_or_default();
+    if name.eq_ignore_ascii_case(seen.records.group.consumer_group()) {
+        return Err(Failure::usage("--via-group must not be the group that is looked at"));
+    }
+    let (via, now) = (target.group_called(name)?, seen.records.server_time());
+    for (partition, assessment) in &mut seen.rows {
+        let (Some(hub), Some(stored)) = (&partition.hub, &partition.checkpoint) else { continue };
+        let Some(number) = resume_number(&stored.position, hub).filter(|_| assessment.has_lag())
+        else {
+            continue;
+        };
+        let next = Place::Number(number.saturating_add(1).max(hub.first));
+        if let Some(event) = session.hub()?.event(&via, &partition.id, &next)? {
+            assessment.behind = Some(Bounded::exact(text::age(event.enqueued, now)));
+        }
+    }
+    Ok(())
 }
 
 fn all_groups(targets: &[Target], session: &mut Session) -> Result<Vec<Target>, Failure> {

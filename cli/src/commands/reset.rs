@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use eventhub_checkpointstore::ConsumerGroup;
 
 use super::lag::parse_target;
 use crate::args::{Partitions, Write};
 use crate::change::{GroupPlan, Operation, carry_out};
-use crate::core::partition::Position;
+use crate::core::partition::{EARLIEST_OFFSET, Partition, Position};
+use crate::core::plan::Change;
 use crate::core::records::{self, Kind};
-use crate::core::reset::{Goal, change};
+use crate::core::reset::{Aim, Goal, aim};
 use crate::core::target::Target;
+use crate::core::text::{parse_duration, parse_rfc3339};
 use crate::exit::{Exit, Failure};
+use crate::hub::{EventPlace, Place};
 use crate::session::Session;
 
 /// Move checkpoints
@@ -26,6 +32,9 @@ pub struct Args {
     /// The sequence number that belongs to --to-offset
     #[arg(long, value_name = "NUMBER", requires = "to_offset", allow_negative_numbers = true)]
     sequence_number: Option<i64>,
+    /// The group that events are read with: one that no consumer uses
+    #[arg(long, value_name = "GROUP")]
+    via_group: Option<String>,
     #[command(flatten)]
     partitions: Partitions,
     #[command(flatten)]
@@ -48,6 +57,15 @@ struct GoalFlags {
     /// To the event with this number: the next one that is received
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     to_sequence: Option<i64>,
+    /// To the first event that came at this time or later, as 2026-11-28T20:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "via_group")]
+    to_datetime: Option<SystemTime>,
+    /// To the first event of this last while
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "via_group")]
+    by_duration: Option<Duration>,
+    /// So many events forwards, or backwards with a minus
+    #[arg(long, value_name = "EVENTS", allow_negative_numbers = true)]
+    shift_by: Option<i64>,
     /// Where each is: missing parts are completed, missing checkpoints set behind the last event
     #[arg(long)]
     to_current: bool,
@@ -92,6 +110,14 @@ fn goal(args: &Args, session: &mut Session) -> Result<Goal, Failure> {
             sequence_number: args.sequence_number,
         }),
         GoalFlags { to_sequence: Some(number), .. } => Goal::AtNumber(*number),
+        GoalFlags { to_datetime: Some(moment), .. } => Goal::AtTime(*moment),
+        // By the clock of this machine; that of the hub is not asked.
+        GoalFlags { by_duration: Some(duration), .. } => Goal::AtTime(
+            (session.clock)()
+                .checked_sub(*duration)
+                .ok_or_else(|| Failure::usage("--by-duration is too long"))?,
+        ),
+        GoalFlags { shift_by: Some(events), .. } => Goal::ShiftedBy(*events),
         GoalFlags { from_file: Some(path), .. } => Goal::Each(from_file(path)?),
         GoalFlags { from_group: Some(group), .. } => Goal::Each(from_group(args, group, session)?),
         _ => {
@@ -138,21 +164,108 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
     let set = args.partitions.set();
     let mut partitions = records.partitions(hub.as_ref());
     for id in positions_beyond(goal, &partitions) {
-        partitions.push(crate::core::partition::Partition { id, ..Default::default() });
+        partitions.push(Partition { id, ..Default::default() });
     }
     let missing = set.missing(partitions.iter().map(|partition| partition.id.as_str()));
     if !missing.is_empty() {
         return Err(Failure::nothing(format!("there is no partition {}", missing.join(", "))));
     }
     partitions.retain(|partition| set.contains(&partition.id));
-    let changes: Result<Vec<_>, String> =
-        partitions.into_iter().map(|partition| change(goal, partition)).collect();
-    Ok(GroupPlan::new(&records, changes.map_err(Failure::usage)?))
+    let via = via(args, &group)?;
+    let mut changes = Vec::new();
+    for partition in partitions {
+        changes.push(match aim(goal, &partition).map_err(Failure::usage)? {
+            Aim::Position(position) => Change::write(partition, position),
+            Aim::Stay(why) => Change::keep(partition, why),
+            Aim::Before(number) => {
+                let position = before(session, via.as_ref(), &partition, number)?;
+                Change::write(partition, position)
+            }
+            Aim::AtTime(moment) => {
+                let position = at_time(session, via.as_ref(), &partition, moment)?;
+                Change::write(partition, position)
+            }
+        });
+    }
+    Ok(GroupPlan::new(&records, changes))
+}
+
+/// The group to read with.
+fn via(args: &Args, group: &ConsumerGroup) -> Result<Option<ConsumerGroup>, Failure> {
+    let Some(name) = &args.via_group else { return Ok(None) };
+    if name.eq_ignore_ascii_case(group.consumer_group()) {
+        return Err(Failure::usage(
+            "--via-group must not be the group of the target: a receiver would disturb its consumers",
+        ));
+    }
+    Ok(Some(args.target.group_called(name)?))
+}
+
+/// Resuming is exclusive: to start at an event is to have processed the one before it.
+fn before(
+    session: &mut Session,
+    via: Option<&ConsumerGroup>,
+    partition: &Partition,
+    number: i64,
+) -> Result<Position, Failure> {
+    let found = event(session, via, partition, &Place::Number(number - 1))?;
+    match (found, &partition.hub) {
+        (Some(event), _) if event.sequence_number == number - 1 => {
+            Ok(Position::new(event.offset, event.sequence_number))
+        }
+        // Retention has passed meanwhile: the event is the first that is kept.
+        (Some(event), Some(hub)) if event.sequence_number >= number => {
+            Ok(Position::new(EARLIEST_OFFSET, event.sequence_number.max(hub.first) - 1))
+        }
+        _ => Err(Failure::failed(format!(
+            "partition {}: event {} was not received",
+            partition.id,
+            number - 1
+        ))),
+    }
+}
+
+fn at_time(
+    session: &mut Session,
+    via: Option<&ConsumerGroup>,
+    partition: &Partition,
+    moment: SystemTime,
+) -> Result<Position, Failure> {
+    let (Some(event), Some(hub)) =
+        (event(session, via, partition, &Place::Time(moment))?, &partition.hub)
+    else {
+        let id = &partition.id;
+        return Err(Failure::failed(format!("partition {id}: no event of that time was received")));
+    };
+    if event.sequence_number <= hub.first {
+        return Ok(Position::new(EARLIEST_OFFSET, event.sequence_number - 1));
+    }
+    before(session, via, partition, event.sequence_number)
+}
+
+fn event(
+    session: &mut Session,
+    via: Option<&ConsumerGroup>,
+    partition: &Partition,
+    place: &Place,
+) -> Result<Option<EventPlace>, Failure> {
+    let via = via.ok_or_else(|| {
+        Failure::usage(format!(
+            "partition {}: the offset is known only by reading events: name a group that no consumer uses, --via-group",
+            partition.id
+        ))
+    })?;
+    session.hub()?.event(via, &partition.id, place)
 }
 
 /// Partitions for which a position is given and of which there is no record.
-fn positions_beyond(goal: &Goal, partitions: &[crate::core::partition::Partition]) -> Vec<String> {
+fn positions_beyond(goal: &Goal, partitions: &[Partition]) -> Vec<String> {
     let Goal::Each(positions) = goal else { return Vec::new() };
     let is_known = |id: &String| partitions.iter().any(|partition| partition.id == *id);
     positions.keys().filter(|id| !is_known(id)).cloned().collect()
+}
+
+fn parse_time(text: &str) -> Result<SystemTime, String> {
+    parse_rfc3339(text)
+        .ok_or_else(|| format!("{text:?} is not a time: write it as 2026-11-28T20:00:00Z"))
 }

@@ -1,12 +1,12 @@
 //! Where `reset` moves checkpoints. Resuming is exclusive: a checkpoint names the event before the first one received.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::assess::resume_number;
 use super::partition::{EARLIEST_OFFSET, Partition, Position};
-use super::plan::Change;
 
-/// The goal of a reset that needs no event to be read.
+/// The goal of a reset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// The first event that is kept.
@@ -15,31 +15,56 @@ pub enum Goal {
     Latest,
     /// Behind the event of exactly this position.
     Behind(Position),
-    /// At the event with this number. Only the two ends are known without reading events.
+    /// At the event with this number.
     AtNumber(i64),
+    /// At the first event that came at this time or later.
+    AtTime(SystemTime),
+    /// So many events forwards, or backwards.
+    ShiftedBy(i64),
     /// Where each is; behind the last event where there is no checkpoint.
     Current,
     /// A position for each partition, from a file or another group.
     Each(BTreeMap<String, Position>),
 }
 
-/// The change of one partition, or why there is none.
-pub fn change(goal: &Goal, partition: Partition) -> Result<Change, String> {
-    let position = match goal {
-        Goal::Earliest => earliest(&partition),
-        Goal::Latest => Position::latest(hub(&partition)?),
+/// Where a checkpoint goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    Position(Position),
+    /// Nowhere, and why.
+    Stay(&'static str),
+    /// Before this event, whose predecessor must be read for its offset.
+    Before(i64),
+    /// Before the first event from this time on, which must be found.
+    AtTime(SystemTime),
+}
+
+/// Where a goal is in a partition.
+pub fn aim(goal: &Goal, partition: &Partition) -> Result<Aim, String> {
+    Ok(Aim::Position(match goal {
+        Goal::Earliest => earliest(partition),
+        Goal::Latest => Position::latest(hub(partition)?),
         Goal::Behind(position) => position.clone(),
-        Goal::AtNumber(number) => at_number(*number, &partition)?,
-        Goal::Current => match current(&partition)? {
+        Goal::AtNumber(number) => return at_number(*number, partition),
+        Goal::AtTime(moment) => {
+            let hub = hub(partition)?;
+            // Nothing came since.
+            if hub.is_empty || hub.last_enqueued.is_some_and(|last| last < *moment) {
+                Position::latest(hub)
+            } else {
+                return Ok(Aim::AtTime(*moment));
+            }
+        }
+        Goal::ShiftedBy(events) => return shifted(*events, partition),
+        Goal::Current => match current(partition)? {
             Some(position) => position,
-            None => return Ok(Change::keep(partition, "it stays where it is")),
+            None => return Ok(Aim::Stay("it stays where it is")),
         },
         Goal::Each(positions) => match positions.get(&partition.id) {
             Some(position) => position.clone(),
-            None => return Ok(Change::keep(partition, "no position is given for it")),
+            None => return Ok(Aim::Stay("no position is given for it")),
         },
-    };
-    Ok(Change::write(partition, position))
+    }))
 }
 
 /// Without the hub the number before the first is not known; the offset alone decides then in every SDK.
@@ -48,13 +73,13 @@ fn earliest(partition: &Partition) -> Position {
     Position::new(EARLIEST_OFFSET, number)
 }
 
-fn at_number(number: i64, partition: &Partition) -> Result<Position, String> {
+fn at_number(number: i64, partition: &Partition) -> Result<Aim, String> {
     let hub = hub(partition)?;
     if number == hub.first {
-        return Ok(Position::earliest(hub));
+        return Ok(Aim::Position(Position::earliest(hub)));
     }
     if Some(number) == hub.last.checked_add(1) {
-        return Ok(Position::latest(hub));
+        return Ok(Aim::Position(Position::latest(hub)));
     }
     if number < hub.first || number > hub.last {
         return Err(format!(
@@ -62,11 +87,19 @@ fn at_number(number: i64, partition: &Partition) -> Result<Position, String> {
             partition.id, hub.first, hub.last
         ));
     }
-    Err(format!(
-        "partition {}: the offset before event {number} is known only by reading it: name a group to read with, \
-         --via-group",
-        partition.id
-    ))
+    Ok(Aim::Before(number))
+}
+
+/// From the next event that would be received; no further than to the ends.
+fn shifted(events: i64, partition: &Partition) -> Result<Aim, String> {
+    let hub = hub(partition)?;
+    let position = partition.checkpoint.as_ref().map(|stored| &stored.position);
+    let Some(number) = position.and_then(|position| resume_number(position, hub)) else {
+        return Ok(Aim::Stay("its sequence number is not known"));
+    };
+    let end = hub.last.saturating_add(1).max(hub.first);
+    let next = number.saturating_add(1).clamp(hub.first, end);
+    at_number(next.saturating_add(events).clamp(hub.first, end), partition)
 }
 
 /// The position of the checkpoint with both parts, as far as the hub tells them; `None` if nothing is to be done.
@@ -98,7 +131,6 @@ fn hub(partition: &Partition) -> Result<&super::partition::HubPartition, String>
 #[cfg(test)]
 mod tests {
     use super::super::partition::{HubPartition, StoredCheckpoint};
-    use super::super::plan::Action;
     use super::*;
 
     fn partition(position: Option<Position>) -> Partition {
@@ -118,9 +150,9 @@ mod tests {
         }
     }
 
-    fn goes_to(goal: &Goal, partition: Partition) -> Option<Position> {
-        match change(goal, partition).unwrap().action {
-            Action::Write(position) => Some(position),
+    fn goes_to(goal: &Goal, partition: &Partition) -> Option<Position> {
+        match aim(goal, partition).unwrap() {
+            Aim::Position(position) => Some(position),
             _ => None,
         }
     }
@@ -128,22 +160,47 @@ mod tests {
     #[test]
     fn both_ends_are_written_with_offset_and_number() {
         let somewhere = || partition(Some(Position::new("5000", 150)));
-        assert_eq!(goes_to(&Goal::Earliest, somewhere()), Some(Position::new("-1", 99)));
-        assert_eq!(goes_to(&Goal::Latest, somewhere()), Some(Position::new("9999", 199)));
-        assert_eq!(goes_to(&Goal::AtNumber(100), somewhere()), Some(Position::new("-1", 99)));
-        assert_eq!(goes_to(&Goal::AtNumber(200), somewhere()), Some(Position::new("9999", 199)));
+        assert_eq!(goes_to(&Goal::Earliest, &somewhere()), Some(Position::new("-1", 99)));
+        assert_eq!(goes_to(&Goal::Latest, &somewhere()), Some(Position::new("9999", 199)));
+        assert_eq!(goes_to(&Goal::AtNumber(100), &somewhere()), Some(Position::new("-1", 99)));
+        assert_eq!(goes_to(&Goal::AtNumber(200), &somewhere()), Some(Position::new("9999", 199)));
         assert_eq!(
-            goes_to(&Goal::Behind(Position::new("7", 120)), somewhere()),
+            goes_to(&Goal::Behind(Position::new("7", 120)), &somewhere()),
             Some(Position::new("7", 120))
         );
     }
 
     #[test]
     fn an_event_in_between_must_be_read() {
-        let error = change(&Goal::AtNumber(150), partition(None)).unwrap_err();
-        assert!(error.contains("--via-group"), "{error}");
-        let error = change(&Goal::AtNumber(99), partition(None)).unwrap_err();
+        assert_eq!(aim(&Goal::AtNumber(150), &partition(None)), Ok(Aim::Before(150)));
+        let error = aim(&Goal::AtNumber(99), &partition(None)).unwrap_err();
         assert!(error.contains("100 to 199"), "{error}");
+    }
+
+    #[test]
+    fn a_shift_counts_from_the_next_event_and_ends_at_the_ends() {
+        let at = |number| partition(Some(Position::new("5000", number)));
+        let shifted = |events, number| aim(&Goal::ShiftedBy(events), &at(number)).unwrap();
+        assert_eq!(shifted(-10, 150), Aim::Before(141));
+        assert_eq!(shifted(10, 150), Aim::Before(161));
+        assert_eq!(shifted(-51, 150), Aim::Position(Position::new("-1", 99)));
+        assert_eq!(shifted(i64::MIN, 150), Aim::Position(Position::new("-1", 99)));
+        assert_eq!(shifted(i64::MAX, 150), Aim::Position(Position::new("9999", 199)));
+        // Retention passed the checkpoint: it counts from the first event.
+        assert_eq!(shifted(10, 5), Aim::Before(110));
+        assert!(matches!(aim(&Goal::ShiftedBy(1), &partition(None)), Ok(Aim::Stay(_))));
+    }
+
+    #[test]
+    fn a_time_after_the_last_event_is_its_end() {
+        let time = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let mut one = partition(None);
+        one.hub.as_mut().unwrap().last_enqueued = Some(time(100));
+        assert_eq!(
+            aim(&Goal::AtTime(time(101)), &one),
+            Ok(Aim::Position(Position::new("9999", 199)))
+        );
+        assert_eq!(aim(&Goal::AtTime(time(100)), &one), Ok(Aim::AtTime(time(100))));
     }
 
     #[test]
@@ -151,23 +208,23 @@ mod tests {
         let mut empty = partition(None);
         let hub = empty.hub.as_mut().unwrap();
         (hub.first, hub.last, hub.is_empty) = (0, -1, true);
-        assert_eq!(goes_to(&Goal::Latest, empty.clone()), Some(Position::new("-1", -1)));
-        assert_eq!(goes_to(&Goal::Earliest, empty), Some(Position::new("-1", -1)));
+        assert_eq!(goes_to(&Goal::Latest, &empty), Some(Position::new("-1", -1)));
+        assert_eq!(goes_to(&Goal::Earliest, &empty), Some(Position::new("-1", -1)));
     }
 
     #[test]
     fn current_completes_positions_and_fixes_missing_ones() {
         let whole = Position::new("5000", 150);
-        assert_eq!(goes_to(&Goal::Current, partition(Some(whole))), None);
-        assert_eq!(goes_to(&Goal::Current, partition(None)), Some(Position::new("9999", 199)));
+        assert_eq!(goes_to(&Goal::Current, &partition(Some(whole))), None);
+        assert_eq!(goes_to(&Goal::Current, &partition(None)), Some(Position::new("9999", 199)));
         let no_number = Position { offset: Some("9999".to_owned()), sequence_number: None };
         assert_eq!(
-            goes_to(&Goal::Current, partition(Some(no_number))),
+            goes_to(&Goal::Current, &&partition(Some(no_number))),
             Some(Position::new("9999", 199))
         );
         let no_offset = Position { offset: None, sequence_number: Some(199) };
         assert_eq!(
-            goes_to(&Goal::Current, partition(Some(no_offset))),
+            goes_to(&Goal::Current, &&partition(Some(no_offset))),
             Some(Position::new("9999", 199))
         );
     }
@@ -176,15 +233,15 @@ mod tests {
     fn without_the_hub_only_the_beginning_can_be_written() {
         let mut one = partition(Some(Position::new("5000", 150)));
         one.hub = None;
-        assert_eq!(goes_to(&Goal::Earliest, one.clone()), Some(Position::new("-1", -1)));
-        assert!(change(&Goal::Latest, one).unwrap_err().contains("--no-hub"));
+        assert_eq!(goes_to(&Goal::Earliest, &one), Some(Position::new("-1", -1)));
+        assert!(aim(&Goal::Latest, &one).unwrap_err().contains("--no-hub"));
     }
 
     #[test]
     fn given_positions_leave_the_other_partitions_alone() {
         let goal = Goal::Each(BTreeMap::from([("3".to_owned(), Position::new("1", 101))]));
-        assert_eq!(goes_to(&goal, partition(None)), Some(Position::new("1", 101)));
+        assert_eq!(goes_to(&goal, &partition(None)), Some(Position::new("1", 101)));
         let other = Goal::Each(BTreeMap::new());
-        assert_eq!(goes_to(&other, partition(None)), None);
+        assert_eq!(goes_to(&other, &partition(None)), None);
     }
 }

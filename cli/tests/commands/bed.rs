@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use eventhub_checkpoints::console::Console;
 use eventhub_checkpoints::exit::{Exit, Failure};
-use eventhub_checkpoints::hub::HubData;
+use eventhub_checkpoints::hub::{EventPlace, HubData, Place};
 use eventhub_checkpoints::{HubPartition, HubPartitions, World, run};
+use eventhub_checkpointstore::ConsumerGroup;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,6 +38,7 @@ pub struct Bed {
     pub folder: TempDir,
     pub interrupted: Arc<AtomicBool>,
     hub: Rc<Hub>,
+    has_real_hub: bool,
     vars: Vec<(String, String)>,
     answer: Option<String>,
     /// When it is, if the clock stands still.
@@ -64,6 +66,31 @@ impl HubData for Hub {
             return Err(Failure::failed("the event hub is away"));
         }
         Ok(self.partitions.borrow().clone())
+    }
+
+    /// An event a second up to the last one; the offsets of all end in `00`.
+    fn event(
+        &self,
+        via: &ConsumerGroup,
+        partition_id: &str,
+        from: &Place,
+    ) -> Result<Option<EventPlace>, Failure> {
+        assert_eq!(via.consumer_group(), "tools", "no other group is read with");
+        let partitions = self.partitions.borrow();
+        let hub = &partitions[partition_id];
+        let end = hub.last_enqueued.unwrap();
+        let enqueued =
+            |number: i64| end - Duration::from_secs(u64::try_from(hub.last - number).unwrap());
+        let mut numbers = hub.first..=hub.last;
+        let found = match from {
+            Place::Number(number) => numbers.find(|found| found >= number),
+            Place::Time(time) => numbers.find(|found| enqueued(*found) >= *time),
+        };
+        Ok(found.map(|number| EventPlace {
+            sequence_number: number,
+            offset: (number * 100).to_string(),
+            enqueued: enqueued(number),
+        }))
     }
 }
 
@@ -106,6 +133,7 @@ impl Bed {
             folder: TempDir::new().expect("a folder"),
             interrupted: Arc::default(),
             hub: Rc::default(),
+            has_real_hub: false,
             vars,
             answer: None,
             moment: None,
@@ -128,6 +156,16 @@ impl Bed {
     pub fn set_var(&mut self, name: &str, value: &str) {
         self.vars.retain(|(known, _)| known != name);
         self.vars.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The hub is the one that the environment names.
+    pub fn with_real_hub(mut self) -> Self {
+        self.has_real_hub = true;
+        self.set_var(
+            "EVENTHUBS_CONNECTION_STRING",
+            "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=listen;SharedAccessKey=c2VjcmV0",
+        );
+        self
     }
 
     pub fn hub_is_away(&self) {
@@ -254,7 +292,7 @@ impl Bed {
             interrupted: Arc::clone(&self.interrupted),
             clock: if self.moment.is_some() { moment } else { SystemTime::now },
             storage: None,
-            hub: Some(self.hub.clone()),
+            hub: (!self.has_real_hub).then(|| self.hub.clone() as Rc<dyn HubData>),
         };
         let program = std::iter::once(OsString::from("eventhub-checkpoints"));
         let exit = run(program.chain(args), world);

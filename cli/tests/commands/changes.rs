@@ -59,6 +59,12 @@ fn a_reset_writes_offset_and_number_of_the_event_before() {
 fn an_event_in_between_is_not_guessed() {
     let bed = stopped();
     bed.run(&format!("reset {TARGET} --to-sequence 300")).ends(Exit::Usage).says("--via-group");
+    bed.run(&format!("reset {TARGET} --shift-by -5")).ends(Exit::Usage).says("--via-group");
+    let same = format!("reset {TARGET} --shift-by -5 --via-group Billing");
+    bed.run(&same).ends(Exit::Usage).says("must not be the group of the target");
+    bed.run(&format!("reset {TARGET} --to-datetime yesterday --via-group tools"))
+        .ends(Exit::Usage)
+        .says("2026-11-28T20:00:00Z");
     bed.run(&format!("reset {TARGET} --to-latest --no-hub")).ends(Exit::Usage).says("--no-hub");
     bed.run(&format!("reset {TARGET} --to-earliest --no-hub")).ends(Exit::Done).says("KEDA");
     bed.run(&format!("reset {TARGET} --to-earliest -p 7"))
@@ -248,4 +254,38 @@ fn what_is_not_readable_can_be_mended() {
     assert_eq!(bed.stored("0"), Some(("-1".into(), "99".into())));
     bed.run(&format!("delete {TARGET} -p 1 --execute --yes --backup {{b.jsonl}}")).ends(Exit::Done);
     assert_eq!(bed.stored("1"), None);
+}
+
+/// An event a second came, the last, 999, a minute ago; 100 is the first that is kept.
+#[test]
+fn a_reset_by_time_stores_the_event_before_the_first_of_that_time() {
+    let bed = stopped();
+    let mut count = 0;
+    let mut resets_to = |goal: &str, id: &str| {
+        count += 1;
+        let line = format!(
+            "reset {TARGET} {goal} --via-group tools -p {id} --execute --yes --backup {{{count}}}"
+        );
+        bed.run(&line).ends(Exit::Done);
+        let (offset, number) = bed.stored(id).unwrap();
+        (offset, number.parse::<i64>().unwrap())
+    };
+    let time = |seconds| {
+        let moment = bed.ago(seconds).duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let moment = jiff::Timestamp::from_second(moment.as_secs().try_into().unwrap()).unwrap();
+        format!("--to-datetime {moment}")
+    };
+    // The event of 160 s ago is 899 and the next received one, so 898 is what was processed.
+    let (offset, number) = resets_to(&time(160), "0");
+    assert!((895..=901).contains(&number), "{number}");
+    assert_eq!(offset, format!("{number}00"));
+    // Before the first that is kept, and after the last.
+    assert_eq!(resets_to(&time(5_000), "1"), ("-1".to_owned(), 99));
+    assert_eq!(resets_to(&time(1), "2"), ("99900".to_owned(), 999));
+    let (_, number) = resets_to("--by-duration 160s", "3");
+    assert!((895..=905).contains(&number), "{number}");
+    assert_eq!(resets_to("--to-sequence 300", "0"), ("29900".to_owned(), 299));
+    assert_eq!(resets_to("--shift-by -100", "0"), ("19900".to_owned(), 199));
+    assert_eq!(resets_to("--shift-by 50", "0"), ("24900".to_owned(), 249));
+    assert_eq!(resets_to("--shift-by -9999", "0"), ("-1".to_owned(), 99));
 }

@@ -249,3 +249,16 @@ fn lag_and_export_go_through_all_groups_of_a_hub() {
         4
     );
 }
+
+#[test]
+fn a_peek_makes_the_time_exact() {
+    let bed = fleet();
+    let line = format!("lag {TARGET} -p 0 --peek -o json");
+    bed.run(&line).ends(Exit::Usage).says("--via-group");
+    bed.run(&format!("{line} --via-group billing")).ends(Exit::Usage);
+    let rows = bed.run(&format!("{line} --via-group tools")).ends(Exit::Done).rows("partitions");
+    // The next event is the twelfth before the last, with an event a second.
+    let behind = rows[0]["behind_seconds"].as_i64().unwrap();
+    assert!((14..=17).contains(&behind), "{behind}");
+    assert_eq!(rows[0]["behind_is_bound"], false);
+}

@@ -1,0 +1,80 @@
+//! The numbers and the events of a hub over AMQP, from the double of Event Hubs.
+
+use eventhub_checkpoints::exit::Exit;
+use eventhubs_double::{Config, EventHubsDouble};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::bed::{Bed, TARGET};
+
+struct Hub {
+    double: EventHubsDouble,
+    // Ends after the double.
+    _runtime: Runtime,
+}
+
+/// Two partitions, of which the first has a hundred events.
+fn hub() -> Hub {
+    let runtime = Runtime::new().unwrap();
+    let double = runtime.block_on(EventHubsDouble::start(Config::new("telemetry", 2))).unwrap();
+    double.fill("0", (0..100).map(|number| format!("event {number}")));
+    Hub { double, _runtime: runtime }
+}
+
+fn line(hub: &Hub, command: &str) -> String {
+    format!("{command} --hub-endpoint {} --timeout 20s", hub.double.endpoint())
+}
+
+#[test]
+fn lag_asks_the_hub_and_opens_no_receiver() {
+    let (bed, hub) = (Bed::new().with_real_hub(), hub());
+    bed.checkpoint("0", 39, 30);
+    let ran = bed.run(&line(&hub, &format!("lag {TARGET} -o json"))).ends(Exit::Done);
+    let rows = ran.rows("partitions");
+    assert_eq!((&rows[0]["lag"], &rows[0]["first_sequence_number"]), (&json!(60), &json!(0)));
+    assert_eq!(rows[0]["last_offset"], json!(hub.double.offset("0", 99)));
+    assert_eq!((&rows[1]["status"], &rows[1]["lag"]), (&json!("empty"), &json!(0)));
+    assert_eq!(hub.double.counters().opened_links, 0);
+}
+
+#[test]
+fn a_reset_into_the_middle_stores_the_offset_of_the_event_before() {
+    let (bed, hub) = (Bed::new().with_real_hub(), hub());
+    bed.checkpoint("0", 99, 3_600);
+    let goal = format!(
+        "reset {TARGET} --to-sequence 70 --via-group tools -p 0 --execute --yes --backup {{b.jsonl}}"
+    );
+    bed.run(&line(&hub, &goal)).ends(Exit::Done).says("replay 30 events");
+    assert_eq!(bed.stored("0"), Some((hub.double.offset("0", 69).unwrap(), "69".to_owned())));
+    let latest = format!("reset {TARGET} --to-latest -p 0 --execute --yes --backup {{c.jsonl}}");
+    bed.run(&line(&hub, &latest)).ends(Exit::Done);
+    assert_eq!(bed.stored("0"), Some((hub.double.offset("0", 99).unwrap(), "99".to_owned())));
+}
+
+#[test]
+fn a_hub_that_is_not_there_is_a_failure_with_a_way_out() {
+    let bed = Bed::new().with_real_hub();
+    bed.checkpoint("0", 39, 30);
+    let port = crate::support::loopback::Loopback::refusing_port();
+    let away = format!("lag {TARGET} --hub-endpoint amqp://127.0.0.1:{port} --timeout 2s");
+    bed.run(&away).ends(Exit::Failed).says("--no-hub");
+    bed.run(&line(&hub(), "lag contoso/other")).ends(Exit::Failed);
+    bed.run(&line(&hub(), "lag fabrikam/telemetry"))
+        .ends(Exit::Usage)
+        .says("is for contoso.servicebus.windows.net");
+}
+
+#[test]
+fn without_a_secret_the_hub_is_not_asked() {
+    let mut bed = Bed::new().with_real_hub();
+    bed.checkpoint("0", 39, 30);
+    bed.set_var("EVENTHUBS_CONNECTION_STRING", "");
+    bed.run(&format!("lag {TARGET}"))
+        .ends(Exit::Usage)
+        .says("EVENTHUBS_CONNECTION_STRING")
+        .says("--no-hub");
+    bed.run(&format!("lag {TARGET} --no-hub")).ends(Exit::Done);
+    // A reset to a given position needs no hub.
+    let line = format!("reset {TARGET} --to-offset 7 --sequence-number 7");
+    bed.run(&line).ends(Exit::Done).says("replay 32 events");
+}
