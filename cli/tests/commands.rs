@@ -34,3 +34,5 @@ mod readme;
 mod serving;
 #[path = "commands/watching.rs"]
 mod watching;
+#[path = "commands/terminal.rs"]
+mod terminal;

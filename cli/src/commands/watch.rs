@@ -1,5 +1,7 @@
 //! `watch`: rates, the time to drain, and who moved, look by look.
 
+mod screen;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -57,6 +59,10 @@ const COLUMNS: &[Column] = &[
 pub(super) struct Histories(Vec<(&'static str, History)>);
 
 impl Histories {
+    fn all(&self) -> impl Iterator<Item = &History> {
+        self.0.iter().map(|(_, history)| history)
+    }
+
     pub(super) fn get(&self, seen: &Seen) -> Option<&History> {
         let word = seen.records.naming.word();
         self.0.iter().find(|(known, _)| *known == word).map(|(_, history)| history)
@@ -76,20 +82,15 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     if args.interval.is_zero() {
         return Err(Failure::usage("--interval must be longer than 0s"));
     }
+    if session.console.out_is_terminal && !args.plain && !session.global.output.is_data() {
+        return screen::run(args, session);
+    }
     let mut histories = Histories::default();
     let mut looks = 0;
     loop {
-        match look(session, &args.target, args.limits) {
-            Ok(seen) => {
-                let zone = session.zone();
-                let sections = seen.into_iter().map(|mut seen| {
-                    let now = seen.records.server_time();
-                    let history = histories.of(&seen);
-                    let moves = history.add(now, &mut seen.rows);
-                    section(args, &seen, history, &moves, zone.as_ref())
-                });
-                let report = Report::new("partitions", sections.collect());
-                session.show(&report)?;
+        match sections(args, session, &mut histories) {
+            Ok(sections) => {
+                session.show(&Report::new("partitions", sections))?;
                 if !session.global.output.is_data() {
                     session.print("\n")?;
                 }
@@ -107,6 +108,23 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
             return Ok(Exit::Interrupted);
         }
     }
+}
+
+/// One look, as it is shown.
+fn sections(
+    args: &Args,
+    session: &mut Session,
+    histories: &mut Histories,
+) -> Result<Vec<Section>, Failure> {
+    let zone = session.zone();
+    let seen = look(session, &args.target, args.limits)?;
+    let sections = seen.into_iter().map(|mut seen| {
+        let now = seen.records.server_time();
+        let history = histories.of(&seen);
+        let moves = history.add(now, &mut seen.rows);
+        section(args, &seen, history, &moves, zone.as_ref())
+    });
+    Ok(sections.collect())
 }
 
 fn section(

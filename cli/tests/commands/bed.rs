@@ -153,6 +153,11 @@ impl Bed {
         self
     }
 
+    pub fn var(&self, name: &str) -> &str {
+        let found = self.vars.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+
     pub fn set_var(&mut self, name: &str, value: &str) {
         self.vars.retain(|(known, _)| known != name);
         self.vars.push((name.to_owned(), value.to_owned()));

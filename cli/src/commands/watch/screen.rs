@@ -1,0 +1,313 @@
+//! The full screen: the table, the lag over time, who moved, and keys.
+
+use std::cmp::Reverse;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::{Cell, Paragraph, Row, Sparkline, Table, TableState};
+use serde_json::Value;
+
+use super::{Args, Histories, sections};
+use crate::exit::{Exit, Failure};
+use crate::output::{Section, Tint};
+use crate::session::Session;
+
+/// The rows of the table that are compared when it is sorted: the status is the second, the lag the third.
+const LAG: usize = 2;
+const KEPT_MOVES: usize = 4;
+const KEYS: &str = " q quit   s sort   space pause   ↑ ↓ scroll   tab other spelling";
+
+/// What is on the screen.
+#[derive(Debug, Default)]
+struct Screen {
+    sections: Vec<Section>,
+    /// The lag of each section over time.
+    totals: Vec<Vec<u64>>,
+    moves: Vec<String>,
+    failure: Option<String>,
+    shown: usize,
+    is_sorted_by_lag: bool,
+    is_paused: bool,
+    table: TableState,
+}
+
+/// What the keys ask for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish {
+    Quit,
+    Sort,
+    Pause,
+    Up,
+    Down,
+    Next,
+    Redraw,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
+    // The first look finds mistakes, before the screen is taken.
+    let mut histories = Histories::default();
+    let mut screen = Screen::default();
+    screen.take(sections(args, session, &mut histories)?, &histories);
+    // It also puts the terminal back if the program panics.
+    let mut terminal = ratatui::try_init()?;
+    let wishes = listen(Arc::clone(&session.interrupted));
+    let ended = watch(args, session, &mut screen, &mut histories, &wishes, |screen| {
+        terminal.draw(|frame| screen.draw(frame)).map(|_| ())
+    });
+    ratatui::restore();
+    ended
+}
+
+fn watch(
+    args: &Args,
+    session: &mut Session,
+    screen: &mut Screen,
+    histories: &mut Histories,
+    wishes: &Receiver<Wish>,
+    mut draw: impl FnMut(&mut Screen) -> io::Result<()>,
+) -> Result<Exit, Failure> {
+    let mut looks = 1;
+    loop {
+        draw(screen)?;
+        let next = Instant::now() + args.interval;
+        loop {
+            match wishes.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Wish::Quit) => return Ok(Exit::Done),
+                Ok(wish) => {
+                    screen.obey(&wish);
+                    draw(screen)?;
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Interrupted),
+            }
+        }
+        if args.count.is_some_and(|count| looks >= count) {
+            return Ok(Exit::Done);
+        }
+        if !screen.is_paused {
+            looks += 1;
+            match sections(args, session, histories) {
+                Ok(found) => screen.take(found, histories),
+                Err(failure) => screen.failure = Some(failure.to_string()),
+            }
+        }
+    }
+}
+
+/// Reads keys on a thread of its own, so that a look that hangs does not keep the terminal.
+fn listen(interrupted: Arc<AtomicBool>) -> Receiver<Wish> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            let Some(wish) = wish(&event) else { continue };
+            let is_end = wish == Wish::Quit;
+            if sender.send(wish).is_err() {
+                return;
+            }
+            if is_end {
+                interrupted.store(true, Ordering::SeqCst);
+                leave_after(PATIENCE, &sender);
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Ends the program if it does not end by itself.
+fn leave_after(patience: Duration, _alive: &Sender<Wish>) {
+    thread::sleep(patience);
+    ratatui::restore();
+    std::process::exit(0);
+}
+
+fn wish(event: &Event) -> Option<Wish> {
+    let key = match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => key,
+        Event::Resize(..) => return Some(Wish::Redraw),
+        _ => return None,
+    };
+    let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+    Some(match key.code {
+        KeyCode::Char('c') if is_control => Wish::Quit,
+        KeyCode::Char('q') | KeyCode::Esc => Wish::Quit,
+        KeyCode::Char('s') => Wish::Sort,
+        KeyCode::Char(' ' | 'p') => Wish::Pause,
+        KeyCode::Up | KeyCode::Char('k') => Wish::Up,
+        KeyCode::Down | KeyCode::Char('j') => Wish::Down,
+        KeyCode::Tab => Wish::Next,
+        _ => return None,
+    })
+}
+
+impl Screen {
+    fn take(&mut self, found: Vec<Section>, histories: &Histories) {
+        self.failure = None;
+        for section in &found {
+            self.moves.extend(section.notes.iter().cloned());
+        }
+        let old = self.moves.len().saturating_sub(KEPT_MOVES);
+        self.moves.drain(..old);
+        self.totals = histories.all().map(|history| history.totals().map(|(_, lag)| lag).collect()).collect();
+        self.sections = found;
+        self.sort();
+    }
+
+    fn obey(&mut self, wish: &Wish) {
+        match wish {
+            Wish::Sort => {
+                self.is_sorted_by_lag = !self.is_sorted_by_lag;
+                self.sort();
+            }
+            Wish::Pause => self.is_paused = !self.is_paused,
+            Wish::Up => self.table.scroll_up_by(1),
+            Wish::Down => self.table.scroll_down_by(1),
+            Wish::Next => self.shown += 1,
+            Wish::Quit | Wish::Redraw => {}
+        }
+    }
+
+    fn sort(&mut self) {
+        for section in &mut self.sections {
+            if self.is_sorted_by_lag {
+                section.rows.sort_by_key(|row| Reverse(row[LAG].values.first().and_then(Value::as_u64)));
+            } else {
+                section.rows.sort_by(|one, other| {
+                    crate::core::partition_set::by_id(&one[0].text, &other[0].text)
+                });
+            }
+        }
+    }
+
+    fn draw(&mut self, frame: &mut Frame<'_>) {
+        let index = self.shown % self.sections.len().max(1);
+        let Some(section) = self.sections.get(index) else { return };
+        let moves = u16::try_from(self.moves.len()).unwrap_or(0);
+        let parts = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(3),
+            Constraint::Min(3),
+            Constraint::Length(moves),
+            Constraint::Length(1),
+            Constraint::Length(1),
+        ])
+        .split(frame.area());
+        frame.render_widget(Line::from(section.heading.join("    ")).style(Modifier::BOLD), parts[0]);
+        if let Some(totals) = self.totals.get(index) {
+            let width = usize::from(parts[1].width);
+            let recent = &totals[totals.len().saturating_sub(width)..];
+            let line = Sparkline::default().data(recent).style(Style::new().fg(Color::Cyan));
+            frame.render_widget(line, parts[1]);
+        }
+        frame.render_stateful_widget(table(section), parts[2], &mut self.table);
+        let moved = self.moves.iter().map(|text| Line::from(text.as_str())).collect::<Vec<_>>();
+        frame.render_widget(Paragraph::new(moved).style(Color::Yellow), parts[3]);
+        let state = match &self.failure {
+            Some(failure) => format!("error: {}", failure.replace('\n', " ")),
+            None if self.is_paused => "paused".to_owned(),
+            None => String::new(),
+        };
+        frame.render_widget(Line::from(state).style(Color::Red), parts[4]);
+        frame.render_widget(Line::from(KEYS).style(Modifier::REVERSED), parts[5]);
+    }
+}
+
+fn table(section: &Section) -> Table<'_> {
+    let titles = section.columns.iter().map(|column| column.title);
+    let rows = section.rows.iter().map(|row| {
+        Row::new(row.iter().map(|cell| Cell::from(cell.text.as_str()).style(color(cell.tint))))
+    });
+    let widths = section.columns.iter().enumerate().map(|(index, column)| {
+        let cells = section.rows.iter().filter_map(|row| row.get(index));
+        let widest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or_default();
+        Constraint::Length(u16::try_from(widest.max(column.title.len())).unwrap_or(u16::MAX))
+    });
+    Table::new(rows, widths.collect::<Vec<_>>())
+        .header(Row::new(titles).style(Modifier::BOLD))
+        .column_spacing(2)
+        .row_highlight_style(Modifier::REVERSED)
+}
+
+fn color(tint: Tint) -> Style {
+    match tint {
+        Tint::Plain => Style::new(),
+        Tint::Good => Style::new().fg(Color::Green),
+        Tint::Warn => Style::new().fg(Color::Yellow),
+        Tint::Bad => Style::new().fg(Color::Red),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use ratatui::crossterm::event::KeyEvent;
+
+    use super::*;
+    use crate::output::Cell as Shown;
+
+    fn screen() -> Screen {
+        let row = |id: &str, lag: i64| {
+            vec![Shown::text(id), Shown::text("stalled").tinted(Tint::Bad), Shown::number(lag)]
+        };
+        let column = crate::output::Column::new;
+        let section = Section {
+            heading: vec!["ns / hub / group".to_owned(), "2 partitions".to_owned()],
+            columns: vec![column("PARTITION", &[]), column("STATUS", &[]), column("LAG", &[])],
+            rows: vec![row("0", 5), row("1", 41_298)],
+            notes: vec!["0: moved from a to b.".to_owned()],
+            ..Section::default()
+        };
+        let mut screen = Screen::default();
+        screen.take(vec![section], &Histories::default());
+        screen.totals = vec![vec![1, 2, 3]];
+        screen
+    }
+
+    fn shown(screen: &mut Screen, width: u16, height: u16) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| screen.draw(frame)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn it_has_the_table_the_moves_and_the_keys() {
+        let mut screen = screen();
+        let text = shown(&mut screen, 70, 12);
+        for part in ["ns / hub / group", "PARTITION", "41,298", "0: moved from a to b.", "q quit"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        // It fits into any size without a panic.
+        for (width, height) in [(1, 1), (20, 3), (300, 2), (5, 80)] {
+            shown(&mut screen, width, height);
+        }
+    }
+
+    #[test]
+    fn keys_sort_pause_and_quit() {
+        let key = |code| wish(&Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+        assert_eq!(key(KeyCode::Char('q')), Some(Wish::Quit));
+        assert_eq!(key(KeyCode::Char('x')), None);
+        let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(wish(&Event::Key(control_c)), Some(Wish::Quit));
+        let mut screen = screen();
+        screen.obey(&Wish::Sort);
+        assert_eq!(screen.sections[0].rows[0][0].text, "1");
+        screen.obey(&Wish::Sort);
+        assert_eq!(screen.sections[0].rows[0][0].text, "0");
+        screen.obey(&Wish::Pause);
+        assert!(screen.is_paused);
+        screen.failure = Some("the hub is away".to_owned());
+        assert!(shown(&mut screen, 70, 12).contains("error: the hub is away"));
+    }
+}
