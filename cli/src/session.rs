@@ -77,10 +77,7 @@ impl Session {
     /// The event hub that flags and environment name.
     pub(crate) fn hub(&mut self) -> Result<&dyn HubData, Failure> {
         if self.hub.is_none() {
-            let set = |name: &str| (self.vars)(name).filter(|value| !value.trim().is_empty());
-            let secret =
-                set("EVENTHUBS_CONNECTION_STRING").or_else(|| set("EVENTHUB_CONNECTION_STRING"));
-            let Some(secret) = secret else {
+            let Some(secret) = self.hub_secret() else {
                 return Err(Failure::usage(
                     "EVENTHUBS_CONNECTION_STRING is not set, so the event hub cannot be asked",
                 )
@@ -92,14 +89,19 @@ impl Session {
         self.hub.as_deref().ok_or_else(|| Failure::failed("the event hub is not open"))
     }
 
+    fn hub_secret(&self) -> Option<String> {
+        let set = |name: &str| (self.vars)(name).filter(|value| !value.trim().is_empty());
+        set("EVENTHUBS_CONNECTION_STRING").or_else(|| set("EVENTHUB_CONNECTION_STRING"))
+    }
+
     /// As [`hub_partitions`](Self::hub_partitions), for commands that do without.
     pub(crate) fn hub_partitions_if_known(
         &mut self,
         group: &ConsumerGroup,
     ) -> Result<Option<HubPartitions>, Failure> {
-        let names = ["EVENTHUBS_CONNECTION_STRING", "EVENTHUB_CONNECTION_STRING"];
-        let is_set = names.iter().any(|name| (self.vars)(name).is_some());
-        if self.hub.is_none() && self.global.hub_file.is_none() && !is_set {
+        let is_known =
+            self.hub.is_some() || self.global.hub_file.is_some() || self.hub_secret().is_some();
+        if !is_known {
             return Ok(None);
         }
         self.hub_partitions(group)

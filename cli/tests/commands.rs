@@ -30,9 +30,11 @@ mod owners;
 mod reading;
 #[path = "commands/readme.rs"]
 mod readme;
+#[path = "commands/scale.rs"]
+mod scale;
 #[path = "commands/serving.rs"]
 mod serving;
-#[path = "commands/watching.rs"]
-mod watching;
 #[path = "commands/terminal.rs"]
 mod terminal;
+#[path = "commands/watching.rs"]
+mod watching;

@@ -69,12 +69,11 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
 
 fn plan(args: &Args, session: &mut Session) -> Result<GroupPlan, Failure> {
     let group = args.target.consumer_group()?;
-    let hub = session.hub_partitions_if_known(&group)?;
     let records = session.records_to_change(&group)?;
     let set = args.partitions.set();
     let mut changes = Vec::new();
     for partition in
-        records.partitions(hub.as_ref()).into_iter().filter(|partition| set.contains(&partition.id))
+        records.partitions(None).into_iter().filter(|partition| set.contains(&partition.id))
     {
         if args.what.ownerships() && partition.owner.is_some() {
             changes.push(Change::other(partition.clone(), Action::DeleteOwnership));

@@ -30,8 +30,9 @@ fn on_a_terminal(bed: &Bed, line: &str, text: &str, keys: &str) -> (i64, String)
     command.args(line.split_whitespace()).env("TEXT", text).env("KEYS", keys);
     let output = command.output().expect("python3 runs");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    let said: Value = serde_json::from_str(&shown)
-        .unwrap_or_else(|error| panic!("{error}: {shown}{}", String::from_utf8_lossy(&output.stderr)));
+    let said: Value = serde_json::from_str(&shown).unwrap_or_else(|error| {
+        panic!("{error}: {shown}{}", String::from_utf8_lossy(&output.stderr))
+    });
     (said["status"].as_i64().unwrap(), said["output"].as_str().unwrap().to_owned())
 }
 
@@ -50,7 +51,9 @@ fn a_watch_takes_the_whole_terminal_and_leaves_it_clean() {
         let (status, output) = on_a_terminal(&bed, &line, "stalled", keys);
         assert_eq!(status, 0, "{keys:?}: {output}");
         assert!(output.contains(TAKEN) && output.contains("41,298"), "{output}");
-        let end = output.rfind(GIVEN_BACK).unwrap_or_else(|| panic!("the terminal is not given back: {output:?}"));
+        let end = output
+            .rfind(GIVEN_BACK)
+            .unwrap_or_else(|| panic!("the terminal is not given back: {output:?}"));
         assert!(end > output.rfind(TAKEN).unwrap());
     }
 }
@@ -74,7 +77,10 @@ fn a_change_on_a_terminal_is_asked_for() {
         let line = format!("reset {TARGET} --to-earliest --no-hub --execute --backup b.jsonl");
         let (ended, output) = on_a_terminal(&bed, &line, "[y/N]", answer);
         assert_eq!(ended, status, "{output}");
-        assert!(output.contains("Move 1 of 1 partition, replay 501 events, skip 0? [y/N]"), "{output}");
+        assert!(
+            output.contains("Move 1 of 1 partition, replay 501 events, skip 0? [y/N]"),
+            "{output}"
+        );
         assert_eq!(bed.writes(), usize::from(status == 0));
     }
 }

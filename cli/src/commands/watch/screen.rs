@@ -158,7 +158,8 @@ impl Screen {
         }
         let old = self.moves.len().saturating_sub(KEPT_MOVES);
         self.moves.drain(..old);
-        self.totals = histories.all().map(|history| history.totals().map(|(_, lag)| lag).collect()).collect();
+        self.totals =
+            histories.all().map(|history| history.totals().map(|(_, lag)| lag).collect()).collect();
         self.sections = found;
         self.sort();
     }
@@ -180,7 +181,9 @@ impl Screen {
     fn sort(&mut self) {
         for section in &mut self.sections {
             if self.is_sorted_by_lag {
-                section.rows.sort_by_key(|row| Reverse(row[LAG].values.first().and_then(Value::as_u64)));
+                section
+                    .rows
+                    .sort_by_key(|row| Reverse(row[LAG].values.first().and_then(Value::as_u64)));
             } else {
                 section.rows.sort_by(|one, other| {
                     crate::core::partition_set::by_id(&one[0].text, &other[0].text)
@@ -202,7 +205,10 @@ impl Screen {
             Constraint::Length(1),
         ])
         .split(frame.area());
-        frame.render_widget(Line::from(section.heading.join("    ")).style(Modifier::BOLD), parts[0]);
+        frame.render_widget(
+            Line::from(section.heading.join("    ")).style(Modifier::BOLD),
+            parts[0],
+        );
         if let Some(totals) = self.totals.get(index) {
             let width = usize::from(parts[1].width);
             let recent = &totals[totals.len().saturating_sub(width)..];
