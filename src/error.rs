@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// A specialised result whose error is [`Error`].
+/// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
@@ -28,25 +28,25 @@ pub enum ErrorKind {
     /// The condition of a write was not met (412 `ConditionNotMet`, or 409 `BlobAlreadyExists`): another writer was
     /// first.
     ConditionNotMet,
-    /// The container exists already (409 `ContainerAlreadyExists`).
+    /// The container already exists (409 `ContainerAlreadyExists`).
     ContainerAlreadyExists,
     /// 429, or 503 `ServerBusy`: the service asks for a slower pace.
     Throttled,
-    /// The service failed (5xx) or asked for a repetition (408).
+    /// The service failed (5xx) or asked for a retry (408).
     Service,
     /// The service refused the request for another reason (4xx).
     Rejected,
-    /// No connection, or one that broke.
+    /// The connection could not be made, or it broke.
     Network,
     /// A time limit ended the call.
     Timeout,
-    /// The answer is not what the REST reference promises: truncated, not XML, a header missing.
+    /// The response is not what the REST reference promises: it is truncated, not XML, or lacks a header.
     InvalidResponse,
     /// The token credential did not deliver a token.
     Credential,
-    /// A stored blob is not readable and the store was told not to be lenient.
+    /// A stored blob is not readable, and the store was told to fail then.
     InvalidData,
-    /// None of the others; what implementers use when nothing fits.
+    /// None of the others. Implementers of the traits use it when nothing fits.
     Other,
 }
 
@@ -66,7 +66,7 @@ pub enum Applied {
     /// The write was not applied, or nothing was to be written.
     #[default]
     No,
-    /// A request was sent and no response tells what became of it.
+    /// A request was sent, and no response says whether it was applied.
     Unknown,
 }
 
@@ -124,13 +124,13 @@ impl ErrorKind {
             Self::ContainerNotFound => "the container does not exist",
             Self::BlobNotFound => "the blob does not exist",
             Self::ConditionNotMet => "another writer was first",
-            Self::ContainerAlreadyExists => "the container exists already",
+            Self::ContainerAlreadyExists => "the container already exists",
             Self::Throttled => "the service is throttling",
             Self::Service => "the service failed",
             Self::Rejected => "the service refused the request",
             Self::Network => "the connection failed",
             Self::Timeout => "out of time",
-            Self::InvalidResponse => "unexpected answer",
+            Self::InvalidResponse => "unexpected response",
             Self::Credential => "no token",
             Self::InvalidData => "unreadable data",
             Self::Other => "failed",
@@ -146,8 +146,8 @@ impl fmt::Display for ErrorKind {
 
 /// Why an operation of the store failed.
 ///
-/// `Display` says what was being done and what the service answered; [`source`](StdError::source) has
-/// the cause, if a lower layer gave one. Neither ever holds a key, a token or a SAS.
+/// `Display` names the action and the response of the service; [`source`](StdError::source) has the cause, if a lower
+/// layer gave one. Keys, tokens and signatures never appear in either.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, ErrorKind};
@@ -196,6 +196,14 @@ impl Error {
     }
 
     /// Adds the cause.
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Network, "").with_source(std::io::Error::other("reset by peer"));
+    /// assert_eq!(error.source().unwrap().to_string(), "reset by peer");
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
@@ -203,6 +211,13 @@ impl Error {
     }
 
     /// Adds what was being done, as in "update the checkpoint".
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Timeout, "").with_action("update the checkpoint");
+    /// assert_eq!(error.to_string(), "could not update the checkpoint: out of time");
+    /// ```
     #[must_use]
     pub fn with_action(mut self, action: impl Into<Cow<'static, str>>) -> Self {
         self.0.action = Some(action.into());
@@ -210,6 +225,13 @@ impl Error {
     }
 
     /// Adds the HTTP status.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Rejected, "").with_status(400);
+    /// assert_eq!(error.status(), Some(400));
+    /// ```
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
@@ -217,6 +239,13 @@ impl Error {
     }
 
     /// Adds the storage error code, as in `ContainerNotFound`.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::BlobNotFound, "").with_code("BlobNotFound");
+    /// assert_eq!(error.code(), Some("BlobNotFound"));
+    /// ```
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
@@ -224,6 +253,13 @@ impl Error {
     }
 
     /// Adds the service's request id (`x-ms-request-id`).
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Service, "").with_request_id("4a5c…");
+    /// assert_eq!(error.request_id(), Some("4a5c…"));
+    /// ```
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
         self.0.request_id = Some(request_id.into());
@@ -231,6 +267,13 @@ impl Error {
     }
 
     /// Adds the name of the blob.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Service, "").with_blob("ns/hub/$default/checkpoint/0");
+    /// assert_eq!(error.blob(), Some("ns/hub/$default/checkpoint/0"));
+    /// ```
     #[must_use]
     pub fn with_blob(mut self, blob: impl Into<String>) -> Self {
         self.0.blob = Some(blob.into());
@@ -238,13 +281,27 @@ impl Error {
     }
 
     /// Adds the name of the container.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::ContainerNotFound, "").with_container("checkpoints");
+    /// assert_eq!(error.container(), Some("checkpoints"));
+    /// ```
     #[must_use]
     pub fn with_container(mut self, container: impl Into<String>) -> Self {
         self.0.container = Some(container.into());
         self
     }
 
-    /// Adds whether the write, or an earlier attempt at it, was applied. Without it the answer is [`Applied::No`].
+    /// Adds whether the write, or an earlier attempt at it, was applied. The default is [`Applied::No`].
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Timeout, "").with_applied(Applied::Unknown);
+    /// assert!(error.is_outcome_unknown());
+    /// ```
     #[must_use]
     pub fn with_applied(mut self, applied: Applied) -> Self {
         self.0.applied = applied;
@@ -272,32 +329,73 @@ impl Error {
     }
 
     /// What went wrong.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::new(ErrorKind::Throttled, "").kind(), ErrorKind::Throttled);
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The HTTP status of the last answer, if there was one.
+    /// The HTTP status of the last response, if there was one.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::AccessDenied, "").with_status(403);
+    /// assert_eq!(error.status(), Some(403));
+    /// ```
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The storage error code of the last answer, as in `ContainerNotFound`
+    /// The storage error code of the last response, as in `ContainerNotFound`
     /// ([the list](https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes)).
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::AccessDenied, "").with_code("AuthenticationFailed");
+    /// assert_eq!(error.code(), Some("AuthenticationFailed"));
+    /// ```
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// The service's id of the last request, which its support asks for.
+    /// The service's id of the last request, for a support case.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::AccessDenied, "").with_request_id("4a5c…");
+    /// assert_eq!(error.request_id(), Some("4a5c…"));
+    /// ```
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
     /// The name of the blob that the failed request was about.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::AccessDenied, "").with_blob("ns/hub/$default/checkpoint/0");
+    /// assert_eq!(error.blob(), Some("ns/hub/$default/checkpoint/0"));
+    /// ```
     pub fn blob(&self) -> Option<&str> {
         self.0.blob.as_deref()
     }
 
     /// The name of the container that the failed request was about.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::AccessDenied, "").with_container("checkpoints");
+    /// assert_eq!(error.container(), Some("checkpoints"));
+    /// ```
     pub fn container(&self) -> Option<&str> {
         self.0.container.as_deref()
     }
@@ -306,17 +404,37 @@ impl Error {
     ///
     /// [`Applied::Unknown`] when a request was sent and its response was lost. On a [`ErrorKind::ConditionNotMet`] it
     /// means that an earlier attempt of the same call may have been the "other" writer.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
+    ///
+    /// assert_eq!(Error::new(ErrorKind::AccessDenied, "").applied(), Applied::No);
+    /// ```
     pub fn applied(&self) -> Applied {
         self.0.applied
     }
 
     /// Whether [`applied`](Self::applied) is [`Applied::Unknown`]: the write may have been applied.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Network, "").with_applied(Applied::Unknown);
+    /// assert!(error.is_outcome_unknown());
+    /// ```
     pub fn is_outcome_unknown(&self) -> bool {
         self.applied().is_unknown()
     }
 
     /// Whether the same call may succeed later without any change: network, time limit, throttling,
     /// a failing service, or a token credential that failed.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{Error, ErrorKind};
+    ///
+    /// assert!(Error::new(ErrorKind::Throttled, "").is_transient());
+    /// assert!(!Error::new(ErrorKind::AccessDenied, "").is_transient());
+    /// ```
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind(),

@@ -1,4 +1,4 @@
-//! What a caller may say about a single call.
+//! The options of a single call.
 
 use std::time::{Duration, Instant};
 
@@ -47,19 +47,39 @@ const RESERVED: [&str; 15] = [
 const RESERVED_PREFIX: &str = "x-ms-";
 
 impl CallOptions {
-    /// No option set: the store's own options count.
+    /// Options of which none is set: the store's own apply.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// assert_eq!(CallOptions::new().timeout(), None);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Limits the whole call: all attempts, all pages of a list, all claims of a batch.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// let options = CallOptions::new().with_timeout(Duration::from_secs(2));
+    /// assert_eq!(options.timeout(), Some(Duration::from_secs(2)));
+    /// ```
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Limits how often a request is repeated; 0 makes one attempt.
+    /// Limits how often a request is retried; 0 makes a single attempt.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// assert_eq!(CallOptions::new().with_max_retries(0).max_retries(), Some(0));
+    /// ```
     #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = Some(max_retries);
@@ -68,10 +88,19 @@ impl CallOptions {
 
     /// Adds a header to every request of the call.
     ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// let options = CallOptions::new().with_header("x-correlation", "abc")?;
+    /// assert_eq!(options.headers()["x-correlation"], "abc");
+    /// assert!(CallOptions::new().with_header("authorization", "abc").is_err());
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value cannot stand in a
-    /// header, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if no header can carry the name or the
+    /// value, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
     /// `x-ms-…`).
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
@@ -104,6 +133,14 @@ impl CallOptions {
 
     /// Sends this as `x-ms-client-request-id` instead of a new id for each attempt.
     ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// let options = CallOptions::new().with_client_request_id("order-4711")?;
+    /// assert_eq!(options.client_request_id().unwrap(), "order-4711");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, longer than
@@ -124,27 +161,51 @@ impl CallOptions {
     }
 
     /// The limit of the whole call, if one was set.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// assert_eq!(CallOptions::new().timeout(), None);
+    /// ```
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// The limit of repetitions, if one was set.
+    /// The limit of retries, if one was set.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// assert_eq!(CallOptions::new().max_retries(), None);
+    /// ```
     pub fn max_retries(&self) -> Option<u32> {
         self.max_retries
     }
 
     /// The additional headers.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// assert!(CallOptions::new().headers().is_empty());
+    /// ```
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
     /// The client request id, if one was set.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::CallOptions;
+    ///
+    /// assert_eq!(CallOptions::new().client_request_id(), None);
+    /// ```
     pub fn client_request_id(&self) -> Option<&HeaderValue> {
         self.client_request_id.as_ref()
     }
 }
 
-/// What a request carries beside its own content.
+/// The deadline and the options that every request carries.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CallContext<'a> {

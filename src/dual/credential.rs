@@ -1,4 +1,4 @@
-//! Credentials, and the cache that keeps a token until it must be renewed.
+//! Credentials, and the cache that keeps a token until it must be refreshed.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,22 +12,22 @@ use super::{AccessToken, TokenRequest, Transport, maybe_async};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
 
-/// A token is renewed this long before it expires, while the old one still serves the others.
+/// A token is refreshed this long before it expires, while other calls still use the cached one.
 const EARLY: Duration = Duration::from_secs(5 * 60);
-/// Between two early renewals, if one failed or brought a token that is old already.
+/// The pause between two early refreshes, if one failed or returned a token that expires soon.
 const PAUSE: Duration = Duration::from_secs(30);
-/// What an early renewal may take from the call that happens to do it.
+/// The time that an early refresh may take from the call that happens to do it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Gets tokens of Microsoft Entra ID. A closure without arguments that returns an [`AccessToken`] is one, too.
+/// Gets tokens of Microsoft Entra ID. A closure without arguments that returns an [`AccessToken`] also implements it.
 ///
-/// Tokens are cached by the store: they are asked for when there is none, and again five minutes before they
-/// expire, one request at a time. While that fails, or takes longer than five seconds, the old one serves on. The
-/// async surface keeps these limits itself; a blocking credential is told them by [`TokenRequest::limit`].
+/// The store caches the token. It calls the credential when no token is cached, and again five minutes before expiry;
+/// concurrent calls share one refresh. While a refresh fails, or takes longer than five seconds, the cached token stays in
+/// use. The async surface enforces these limits itself; a blocking credential is told them by [`TokenRequest::limit`].
 ///
 /// # Example
 ///
-/// A closure, and a type that looks at what it is asked for:
+/// A closure, and a type that reads the request:
 ///
 #[doc = super::by_surface!(
     blocking: r#"
@@ -102,7 +102,20 @@ pub trait TokenCredential: Send + Sync {
     ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// How the store proves who it is. Never shown by `Debug`.
+/// The example of one kind of credential, with the word for it in `Debug`.
+macro_rules! credential_example {
+    ($call:literal, $shown:literal) => {
+        concat!(
+            "```\nuse eventhub_checkpointstore::",
+            super::by_surface!(blocking: "checkpointstoreblob", aio: "checkpointstoreblob_aio"),
+            "::Credential;\n\nlet credential = ", $call, ";\n",
+            "assert_eq!(format!(\"{credential:?}\"), \"Credential(", $shown, ")\");\n",
+            "# Ok::<(), eventhub_checkpointstore::Error>(())\n```"
+        )
+    };
+}
+
+/// How the store authenticates. `Debug` shows the kind and no secret.
 #[derive(Clone)]
 pub struct Credential(Kind);
 
@@ -115,12 +128,16 @@ enum Kind {
 }
 
 impl Credential {
-    /// None: the container must allow it, which only suits reading, or a proxy that signs.
+    /// No credential: for reading public containers, or behind a proxy or transport that signs.
+    ///
+    #[doc = credential_example!("Credential::anonymous()", "anonymous")]
     pub fn anonymous() -> Self {
         Self(Kind::Anonymous)
     }
 
-    /// A key of the storage account.
+    /// A key of the storage account, in Base64 as the portal shows it.
+    ///
+    #[doc = credential_example!("Credential::account_key(\"contoso\", \"c2VjcmV0\")?", "account key")]
     ///
     /// # Errors
     ///
@@ -129,7 +146,9 @@ impl Credential {
         Ok(AccountKey::new(account_name, key)?.into())
     }
 
-    /// A shared access signature.
+    /// A shared access signature, with or without its leading `?`.
+    ///
+    #[doc = credential_example!("Credential::sas(\"sv=2019-07-07&sp=rwcl&sig=abc%3D\")?", "SAS")]
     ///
     /// # Errors
     ///
@@ -138,7 +157,7 @@ impl Credential {
         Ok(SasToken::new(token)?.into())
     }
 
-    /// Tokens of Microsoft Entra ID. They are only sent over https.
+    /// Tokens of Microsoft Entra ID. They are only sent over https. See [`TokenCredential`] for examples.
     pub fn token(credential: impl TokenCredential + 'static) -> Self {
         Self(Kind::Token(Arc::new(TokenCache {
             credential: Box::new(credential),
@@ -187,7 +206,7 @@ impl Credential {
         }
     }
 
-    /// What a request is signed with; `bearer` is there if it is a token credential.
+    /// How a request is authorized; `bearer` is set for a token credential.
     pub(super) fn authorization<'a>(
         &'a self,
         bearer: Option<&'a HeaderValue>,
@@ -234,12 +253,12 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// The last token, and the right to get the next one.
+/// The cached token, and the lock of those who refresh it.
 pub(in super::super) struct TokenCache {
     credential: Box<dyn TokenCredential>,
     cached: Mutex<Option<Cached>>,
     renewal: Lock<()>,
-    /// So that those who waited for a renewal that failed do not each repeat it.
+    /// Counts failed refreshes, so that callers who waited for one do not each retry it.
     failures: AtomicUsize,
 }
 
@@ -248,7 +267,7 @@ struct Cached {
     renew_at: SystemTime,
 }
 
-/// What the cached token is good for.
+/// Whether the cached token can be used.
 enum State {
     Fresh(Arc<AccessToken>),
     /// Still valid, but it should be renewed.
@@ -282,7 +301,7 @@ impl TokenCache {
         transport: &dyn Transport,
         deadline: Instant,
     ) -> Option<Arc<AccessToken>> {
-        // Somebody renews it already: the old one is good enough.
+        // Another caller refreshes it already; the cached one is still valid.
         let _renewal = self.renewal.try_lock()?;
         if let State::Fresh(token) = self.state(transport.clock().system_time()) {
             return Some(token);
@@ -294,7 +313,7 @@ impl TokenCache {
             Some(Err(error)) => error,
             None => too_slow(),
         };
-        log::warn!(target: super::LOG, "the token could not be renewed early: {error}");
+        log::warn!(target: super::LOG, "could not refresh the token early: {error}");
         self.pause(transport.clock().system_time());
         None
     }
@@ -308,16 +327,16 @@ impl TokenCache {
         let limit = time_left(transport, deadline)?;
         let renewal = self.renewal.lock_within(limit).await;
         let _renewal = renewal.ok_or_else(too_slow)?;
-        // Another caller may have got it, or have failed, while this one waited.
+        // While this caller waited, another one may have refreshed the token, or failed to.
         match self.state(transport.clock().system_time()) {
             State::Fresh(token) | State::Aging(token) => Ok(token),
             State::Missing if self.failures.load(Ordering::Acquire) != failures => Err(Error::new(
                 ErrorKind::Credential,
-                "the token credential failed for another caller just now",
+                "the token credential just failed for another caller",
             )),
             State::Missing => {
                 let answer = self.renew(transport, time_left(transport, deadline)?).await;
-                // What failed for want of this caller's time may succeed for one that has more.
+                // A refresh that ran out of this caller's time may succeed for one that has more.
                 if answer.is_err() && time_left(transport, deadline).is_ok() {
                     self.failures.fetch_add(1, Ordering::Release);
                 }
@@ -333,13 +352,16 @@ impl TokenCache {
         })?;
         let now = transport.clock().system_time();
         if token.expires_on() <= now {
-            return Err(Error::new(ErrorKind::Credential, "the token has expired already"));
+            return Err(Error::new(
+                ErrorKind::Credential,
+                "the token credential returned a token that has already expired",
+            ));
         }
-        // One that no request can carry is not kept.
+        // A token that no header can carry is not cached.
         token.bearer()?;
         let token = Arc::new(token);
         let early = token.expires_on().checked_sub(EARLY).unwrap_or(now);
-        // Some services hand out the rest of a token's life, again and again.
+        // Some services return the same token until it expires.
         let renew_at = early.max(after_pause(now));
         *self.lock() = Some(Cached { token: Arc::clone(&token), renew_at });
         Ok(token)
@@ -391,11 +413,11 @@ fn after_pause(now: SystemTime) -> SystemTime {
     now.checked_add(PAUSE).unwrap_or(now)
 }
 
-/// What remains of a call, which has failed if it is nothing.
+/// The time left until the deadline of a call, or its error.
 pub(super) fn time_left(transport: &dyn Transport, deadline: Instant) -> Result<Duration> {
     let remaining = deadline.saturating_duration_since(transport.clock().now());
     if remaining.is_zero() {
-        return Err(Error::new(ErrorKind::Timeout, "the time of the whole call is used up"));
+        return Err(Error::new(ErrorKind::Timeout, "the call's deadline has passed"));
     }
     Ok(remaining)
 }

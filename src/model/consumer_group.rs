@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::check::{check_eventhub_name, check_group_name};
 use crate::error::Result;
 
-/// So many namespaces without a dot are warned of in the life of a process.
+/// The number of namespaces without a dot that a process warns of.
 const MAX_WARNINGS: usize = 64;
 
-/// Whose checkpoints and ownerships are meant: namespace, event hub and consumer group in one value.
+/// The namespace, event hub and consumer group that checkpoints and ownerships belong to, in one value.
 ///
-/// The names are kept as given; how they are written into a blob name is the store's business
+/// The names are kept as given; the store decides how they are written into a blob name
 /// ([`NameCase`](crate::NameCase)). Cloning is cheap.
 ///
 /// ```
@@ -43,9 +43,18 @@ struct Names {
 impl ConsumerGroup {
     /// Names a consumer group of an event hub.
     ///
-    /// The namespace is the whole host name. One without a dot, such as `contoso` for
-    /// `contoso.servicebus.windows.net`, is taken, because emulators have such names, but logged as a warning once:
-    /// consumers that use the whole name would not find its records.
+    /// The namespace is the whole host name. A name without a dot, such as `contoso` for
+    /// `contoso.servicebus.windows.net`, is accepted, because emulators have such names, but logged once as a warning:
+    /// consumers that use the whole name do not find its records.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::ConsumerGroup;
+    ///
+    /// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "messages/events", "$Default")?;
+    /// assert_eq!(group.to_string(), "contoso.servicebus.windows.net/messages/events/$Default");
+    /// assert!(ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "a/b").is_err());
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -83,22 +92,43 @@ impl ConsumerGroup {
     }
 
     /// The host name of the Event Hubs namespace, as in `contoso.servicebus.windows.net`.
+    ///
+    /// ```
+    /// # use eventhub_checkpointstore::{ConsumerGroup};
+    /// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+    /// assert_eq!(group.fully_qualified_namespace(), "contoso.servicebus.windows.net");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn fully_qualified_namespace(&self) -> &str {
         &self.0.fully_qualified_namespace
     }
 
     /// The name of the event hub.
+    ///
+    /// ```
+    /// # use eventhub_checkpointstore::{ConsumerGroup};
+    /// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+    /// assert_eq!(group.eventhub_name(), "telemetry");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn eventhub_name(&self) -> &str {
         &self.0.eventhub_name
     }
 
     /// The name of the consumer group, as in `$Default`.
+    ///
+    /// ```
+    /// # use eventhub_checkpointstore::{ConsumerGroup};
+    /// # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+    /// assert_eq!(group.consumer_group(), "$Default");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn consumer_group(&self) -> &str {
         &self.0.consumer_group
     }
 }
 
-/// Says once for each namespace that it is hardly a whole host name.
+/// Warns once of each namespace that is hardly a whole host name.
 fn warn_of_short_namespace(namespace: &str) {
     static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if namespace.contains('.') || namespace.starts_with("localhost") {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// The version of a blob, as the service names it; opaque.
 ///
-/// A write's answer has it in quotes, a listing without. Both forms make the same value.
+/// The response to a write has it in quotes, a list has it without. Both forms make the same value.
 ///
 /// ```
 /// use eventhub_checkpointstore::ETag;
@@ -23,6 +23,14 @@ pub struct ETag(Text);
 
 impl ETag {
     /// Takes an ETag in either form.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::ETag;
+    ///
+    /// assert_eq!(ETag::new("0x8DE29A5B1C3D0F1")?.as_str(), "\"0x8DE29A5B1C3D0F1\"");
+    /// assert!(ETag::new("*").is_err(), "it matches every version");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -76,6 +84,13 @@ impl ETag {
     }
 
     /// The quoted form, as it stands in `ETag` and `If-Match` headers.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::ETag;
+    ///
+    /// assert_eq!(ETag::new("0x1")?.as_str(), "\"0x1\"");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0
     }

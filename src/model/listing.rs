@@ -22,7 +22,7 @@ pub enum SkipReason {
     InvalidSequenceNumber,
     /// The content is not the checkpoint of a legacy processor, or is one of another partition.
     InvalidContent,
-    /// The service does not give the content, as of an archived blob.
+    /// The service refuses to return the content, as of an archived blob.
     ContentRefused,
 }
 
@@ -30,6 +30,13 @@ impl SkipReason {
     /// Whether the blob was meant to be a record of a partition but is not readable as one.
     ///
     /// Directories, old versions and names of other shapes are normal beside the records.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::SkipReason;
+    ///
+    /// assert!(SkipReason::NoPosition.is_defect());
+    /// assert!(!SkipReason::Directory.is_defect());
+    /// ```
     pub fn is_defect(self) -> bool {
         matches!(
             self,
@@ -52,7 +59,7 @@ impl fmt::Display for SkipReason {
             Self::NoPosition => "it has neither an offset nor a sequence number",
             Self::InvalidSequenceNumber => "its sequence number is not a 64-bit integer",
             Self::InvalidContent => "its content is not a legacy checkpoint of the partition",
-            Self::ContentRefused => "the service does not give its content",
+            Self::ContentRefused => "the service refuses to return its content",
         })
     }
 }
@@ -74,7 +81,7 @@ impl SkippedBlob {
     }
 }
 
-/// What a list found. Iterate over it, or use [`items`](Self::items).
+/// The result of a list. Iterate over it, or use [`items`](Self::items).
 #[derive(Debug, Clone)]
 pub struct Listing<T> {
     items: Vec<T>,
@@ -85,56 +92,136 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// A listing; for implementers of stores.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::{Listing, SkipReason, SkippedBlob};
+    ///
+    /// let skipped = vec![SkippedBlob::new("ns/hub/$default/checkpoint/x", SkipReason::NoPosition)];
+    /// let listing = Listing::new(vec![1, 2], skipped, SystemTime::now());
+    /// assert_eq!((listing.len(), listing.skipped().len()), (2, 1));
+    /// ```
     pub fn new(items: Vec<T>, skipped: Vec<SkippedBlob>, server_time: SystemTime) -> Self {
         Self { items, skipped, server_time, from_secondary: false }
     }
 
-    /// Says whether a secondary answered; for implementers of stores.
+    /// Sets whether the secondary responded; for implementers of stores.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// let listing = Listing::new(vec![1], vec![], SystemTime::now()).with_from_secondary(true);
+    /// assert!(listing.is_from_secondary());
+    /// ```
     #[must_use]
     pub fn with_from_secondary(mut self, from_secondary: bool) -> Self {
         self.from_secondary = from_secondary;
         self
     }
 
-    /// Whether a secondary answered, which may lag behind the primary by minutes.
+    /// Whether the secondary responded, which may lag behind the primary by minutes.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// assert!(!Listing::new(vec![1], vec![], SystemTime::now()).is_from_secondary());
+    /// ```
     pub fn is_from_secondary(&self) -> bool {
         self.from_secondary
     }
 
-    /// What was found.
+    /// The items that were found.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// assert_eq!(Listing::new(vec![1, 2], vec![], SystemTime::now()).items(), [1, 2]);
+    /// ```
     pub fn items(&self) -> &[T] {
         &self.items
     }
 
-    /// What was found, by value.
+    /// The items that were found, by value.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// assert_eq!(Listing::new(vec![1, 2], vec![], SystemTime::now()).into_items(), vec![1, 2]);
+    /// ```
     pub fn into_items(self) -> Vec<T> {
         self.items
     }
 
     /// The blobs that were left out or repaired.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::{Listing, SkipReason, SkippedBlob};
+    ///
+    /// let skipped = vec![SkippedBlob::new("ns/hub/$default/checkpoint/x", SkipReason::NoPosition)];
+    /// let listing = Listing::new(vec![1], skipped, SystemTime::now());
+    /// for blob in listing.skipped() {
+    ///     println!("{}: {}", blob.name, blob.reason);
+    /// }
+    /// # assert_eq!(listing.skipped().len(), 1);
+    /// ```
     pub fn skipped(&self) -> &[SkippedBlob] {
         &self.skipped
     }
 
-    /// The server's clock when it answered the first page, to the second.
+    /// The server's clock at the first page of the list, to the second.
     ///
     /// [`PartitionOwnership::age`](crate::PartitionOwnership::age) is judged by it, so that a wrong local clock
-    /// does not make a live ownership look expired. It is the local clock only if the answer had no `Date`.
+    /// does not make a live ownership look expired. It is the local clock only if the response had no `Date`.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// let now = SystemTime::now();
+    /// assert_eq!(Listing::new(vec![1], vec![], now).server_time(), now);
+    /// ```
     pub fn server_time(&self) -> SystemTime {
         self.server_time
     }
 
     /// How many items were found.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// assert_eq!(Listing::new(vec![1, 2], vec![], SystemTime::now()).len(), 2);
+    /// ```
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
     /// Whether no item was found.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// assert!(!Listing::new(vec![1, 2], vec![], SystemTime::now()).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     /// Iterates over the items.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use eventhub_checkpointstore::Listing;
+    ///
+    /// let listing = Listing::new(vec![1, 2], vec![], SystemTime::now());
+    /// assert_eq!(listing.iter().sum::<i32>(), 3);
+    /// ```
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
     }

@@ -17,6 +17,27 @@ use crate::protocol::{
 use crate::records::naming::NameCase;
 use crate::transport::{ProxyOptions, TlsBackend, TransportOptions};
 
+/// The example of one option, of a type beside the store if it needs one.
+macro_rules! option_example {
+    ($call:literal) => { option_example!(@ $call,) };
+    ($call:literal, Duration) => { option_example!(@ $call, "use std::time::Duration;\n",) };
+    ($call:literal, $type:ident) => {
+        option_example!(@ $call, "use eventhub_checkpointstore::", stringify!($type), ";\n",)
+    };
+    (@ $call:literal, $($use:expr,)*) => {
+        concat!(
+            "```\n", $($use,)* "use eventhub_checkpointstore::",
+            super::by_surface!(blocking: "checkpointstoreblob", aio: "checkpointstoreblob_aio"),
+            "::{BlobCheckpointStore, Credential};\n\n",
+            "let emulator = \"http://127.0.0.1:10000/devstoreaccount1\";\n",
+            "let store = BlobCheckpointStore::builder(emulator, \"checkpoints\")\n",
+            "    .credential(Credential::account_key(\"devstoreaccount1\", \"c2VjcmV0\")?)\n",
+            "    ", $call, "\n    .build()?;\n",
+            "# Ok::<(), eventhub_checkpointstore::Error>(())\n```"
+        )
+    };
+}
+
 /// Collects the options of a store; [`build`](Self::build) checks them all. Nothing is sent.
 ///
 /// ```
@@ -70,149 +91,211 @@ impl BlobCheckpointStoreBuilder {
         }
     }
 
-    /// The credential; it wins over one in the URL or the connection string. An anonymous one wins over that of a
-    /// connection string only: a SAS in the URL is sent all the same.
+    /// Sets the credential. It takes precedence over one in the URL or connection string.
+    ///
+    /// [`Credential::anonymous`] takes precedence over a connection string only: a SAS in the URL is still sent.
+    /// Without any credential [`build`](Self::build) fails.
+    ///
+    #[doc = option_example!(".credential(SasToken::new(\"sv=2019-07-07&sp=rwcl&sig=abc%3D\")?)", SasToken)]
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
         self.credential = Some(credential.into());
         self
     }
 
-    /// The version of the REST protocol. Default: 2019-07-07.
+    /// Sets the version of the REST protocol. Default: 2019-07-07. Azure Stack Hub before 2301 needs 2017-11-09.
+    ///
+    #[doc = option_example!(".api_version(\"2017-11-09\".parse()?)")]
     pub fn api_version(mut self, api_version: ApiVersion) -> Self {
         self.rest.api_version = api_version;
         self
     }
 
-    /// Where reads are repeated after a failure of the primary, as in `contoso-secondary.blob.core.windows.net`.
-    /// Writes never go there. Wins over `BlobSecondaryEndpoint` of a connection string.
+    /// Sets the host that reads are retried on after a failure of the primary, as in
+    /// `contoso-secondary.blob.core.windows.net`. Writes never go there. It takes precedence over
+    /// `BlobSecondaryEndpoint` of a connection string.
+    ///
+    #[doc = option_example!(".secondary_hostname(\"contoso-secondary.blob.core.windows.net\")")]
     pub fn secondary_hostname(mut self, hostname: impl Into<String>) -> Self {
         self.rest.secondary_hostname = Some(hostname.into());
         self
     }
 
-    /// Whether a list of checkpoints may come from the secondary, too. It may lag by minutes: consumers would repeat
-    /// events. [`Listing::is_from_secondary`](crate::Listing::is_from_secondary) tells. Default: no.
+    /// Sets whether a list of checkpoints may also come from the secondary. Default: no.
+    ///
+    /// The secondary may lag by minutes, so consumers that resume from such a list process events again.
+    /// [`Listing::is_from_secondary`](crate::Listing::is_from_secondary) tells.
+    ///
+    #[doc = option_example!(".list_checkpoints_from_secondary(true)")]
     pub fn list_checkpoints_from_secondary(mut self, allow: bool) -> Self {
         self.store.list_checkpoints_from_secondary = allow;
         self
     }
 
-    /// How names are written into blob names. Default: lower case.
+    /// Sets how names are written into blob names. Default: lower case.
+    ///
+    #[doc = option_example!(".name_case(NameCase::AsGiven)", NameCase)]
     pub fn name_case(mut self, name_case: NameCase) -> Self {
         self.store.name_case = name_case;
         self
     }
 
-    /// Whether reads also look under the other [`NameCase`], for moving a fleet from one camp to the other.
+    /// Sets whether reads also look under the other [`NameCase`], for moving a fleet from one to the other.
     /// Default: no.
     ///
-    /// - A partition's record under the store's own naming wins. From the first claim or checkpoint on, only that one
-    ///   counts.
+    /// - A partition's record under the store's own naming takes precedence. From the first claim or checkpoint on, only
+    ///   that one is read.
     /// - An ownership that is only found under the other naming is listed with its owner and its time, so that an
     ///   [`OwnershipManager`](super::OwnershipManager) leaves a live owner alone, but without an ETag: claiming it makes
-    ///   a new record under the own naming, which succeeds for one consumer only. Another balancer must know that: a
-    ///   live owner would not see that it was robbed.
-    /// - A checkpoint that is only found under the other naming is where processing goes on.
-    /// - Nothing is ever written or deleted under the other naming. So a checkpoint that is deleted under the own
-    ///   naming lets an older one of the other naming show again.
+    ///   a new record under the store's own naming, which succeeds for one consumer only. A custom balancer must check
+    ///   the age of the owner: a live one would not notice the takeover.
+    /// - A checkpoint that is only found under the other naming is where processing resumes.
+    /// - Nothing is ever written or deleted under the other naming. If a checkpoint is deleted under the store's own
+    ///   naming, an older one of the other naming shows again.
     ///
     /// To move, start the new consumers and then stop all old ones at once: the new ones leave live owners alone, and
     /// take over what is relinquished or expires. The old ones never look under the new naming; if only some of them
     /// stop, the others take the same partitions as the new ones, and both process them.
     ///
-    /// The cost: a list takes a second request per 5,000 partitions, [`get_checkpoint`] a second one where the own
-    /// naming has no checkpoint. Groups whose names are all in lower case are the same in both namings and cost
-    /// nothing. Claims and updates cost nothing, but for a [fenced](BlobCheckpointStore::fenced) store: where it reads
-    /// before an update and the own naming has no checkpoint, it reads a second time.
-    /// [`delete_checkpoints`](BlobCheckpointStore::delete_checkpoints) takes a second list, too.
+    /// The cost: a list takes a second request per 5,000 partitions, [`get_checkpoint`] a second one where the store's
+    /// own naming has no checkpoint. Groups whose names are all in lower case are the same in both namings and cost
+    /// nothing. Claims and updates cost nothing, except in a [fenced](BlobCheckpointStore::fenced) store: where it reads
+    /// before an update and the store's own naming has no checkpoint, it reads a second time.
+    /// [`delete_checkpoints`](BlobCheckpointStore::delete_checkpoints) also takes a second list.
     ///
     /// [`get_checkpoint`]: BlobCheckpointStore::get_checkpoint
+    ///
+    #[doc = option_example!(".read_other_name_case(true)")]
     pub fn read_other_name_case(mut self, read_fallback: bool) -> Self {
         self.store.read_fallback = read_fallback;
         self
     }
 
-    /// Whether a blob that is not readable as a record fails the read, instead of being left out with a warning.
-    /// Default: no.
+    /// Sets whether a blob that is not readable as a record fails the read. Default: no, it is left out with a warning.
+    ///
+    #[doc = option_example!(".fail_on_unreadable(true)")]
     pub fn fail_on_unreadable(mut self, strict: bool) -> Self {
         self.store.strict = strict;
         self
     }
 
-    /// How often and how long requests are repeated.
+    /// Sets how often requests are retried, and how long to wait in between. Default: 3 retries.
+    ///
+    #[doc = option_example!(".retry(RetryOptions::default().with_max_retries(5))", RetryOptions)]
     pub fn retry(mut self, retry: RetryOptions) -> Self {
         self.rest.retry = retry;
         self
     }
 
-    /// The limit of a whole call with all its attempts, pages and claims. Default: 20 s. Keep it well below the time
-    /// after which ownerships expire.
+    /// Sets the limit of a whole call: all attempts, pages and claims. Default: 20 s.
+    ///
+    /// Keep it well below the time after which ownerships expire.
+    ///
+    #[doc = option_example!(".call_timeout(Duration::from_secs(10))", Duration)]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.store.call_timeout = timeout;
         self
     }
 
-    /// The limit of one attempt, from connecting to the end of the answer. Default: 8 s.
+    /// Sets the limit of one attempt, from connecting to the end of the response. Default: 8 s.
+    ///
+    #[doc = option_example!(".attempt_timeout(Duration::from_secs(4))", Duration)]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.attempt_timeout = timeout;
         self
     }
 
-    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
+    /// Sets the limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
+    ///
+    #[doc = option_example!(".connect_timeout(Duration::from_secs(2))", Duration)]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.connect_timeout = timeout;
         self
     }
 
-    /// How long a connection without a request is kept. Default: 60 s, longer than the rounds of a load balancer. Set it
-    /// below the limit of a firewall or proxy that drops such connections without a word.
+    /// Sets how long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
+    ///
+    /// Set it below the limit of a firewall or proxy that drops idle connections silently.
+    ///
+    #[doc = option_example!(".idle_timeout(Duration::from_secs(30))", Duration)]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.idle_timeout = timeout;
         self
     }
 
-    /// How many claims of a batch are under way at a time, and how many idle connections are kept. Default: 16, at
-    /// most 256.
+    /// Sets how many claims of a batch run at a time, and how many idle connections are kept. Default: 16; at most 256.
+    ///
+    #[doc = option_example!(".claim_concurrency(32)")]
     pub fn claim_concurrency(mut self, limit: usize) -> Self {
         self.store.claim_concurrency = limit;
         self.rest.transport.max_idle_connections = limit;
         self
     }
 
-    /// Which proxy is used. Default: what the environment says.
+    /// Sets the proxy. Default: the one in the environment.
+    ///
+    #[doc = option_example!(".proxy(ProxyOptions::Url(\"http://proxy.example:3128\".into()))", ProxyOptions)]
     pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
         self.rest.transport.proxy = proxy;
         self
     }
 
-    /// Trusts the certificates of a PEM text, and no others: the platform's roots do not count any more. Call it
-    /// again for more.
+    /// Trusts the certificates of a PEM text instead of the platform's roots. Call it again to add more.
+    ///
+    /// ```no_run
+    #[doc = super::by_surface!(
+        blocking: "use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};",
+        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};"
+    )]
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = BlobCheckpointStore::builder("https://azurite.example/devstoreaccount1", "checkpoints")
+    ///     .credential(Credential::account_key("devstoreaccount1", "c2VjcmV0")?)
+    ///     .root_certificates(std::fs::read("ca.pem")?)
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.rest.transport.root_certificates.push(pem.into());
         self
     }
 
-    /// Which TLS implementation is used. Default: rustls if it is compiled in.
+    /// Sets the TLS implementation. Default: rustls if it is compiled in.
+    ///
+    #[doc = option_example!(".tls_backend(TlsBackend::Rustls)", TlsBackend)]
     pub fn tls_backend(mut self, backend: TlsBackend) -> Self {
         self.rest.transport.tls_backend = backend;
         self
     }
 
-    /// What stands before our own name in `User-Agent`, as in `my-app/1.0`.
+    /// Sets the text in front of the crate's own name in `User-Agent`, as in `my-app/1.0`.
+    ///
+    #[doc = option_example!(".user_agent_prefix(\"my-app/1.0\")")]
     pub fn user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.rest.user_agent_prefix = Some(prefix.into());
         self
     }
 
-    /// An HTTP client of your own, or an `Arc` or `Box` of one. The options about connections, proxies and TLS do not
-    /// count then.
+    /// Sends requests through a custom HTTP client, or an `Arc` or `Box` of one. The options about connections, proxies
+    /// and TLS are ignored then. See [`Transport`](super::Transport) for an example.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// A store over a container of your own with these options; those about the account, HTTP and retries do not
-    /// count.
+    /// Makes a store over a custom container with these options; those about the account, HTTP and retries are ignored.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{MemoryContainer, NameCase};
+    #[doc = super::by_surface!(
+        blocking: "use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;",
+        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;"
+    )]
+    ///
+    /// let store = BlobCheckpointStore::builder("https://ignored.example", "ignored")
+    ///     .name_case(NameCase::AsGiven)
+    ///     .build_with_container(MemoryContainer::new())?;
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -229,8 +312,9 @@ impl BlobCheckpointStoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a value that is not allowed, which the text names;
-    /// [`ErrorKind::Configuration`] if the options contradict each other or need a Cargo feature.
+    /// [`ErrorKind::InvalidInput`] for a value that is not allowed, which the text names unless it may be a secret;
+    /// [`ErrorKind::Configuration`] if there is no credential, if the options contradict each other, or if they need a
+    /// Cargo feature.
     pub fn build(self) -> Result<BlobCheckpointStore> {
         self.store.check()?;
         self.rest.check()?;

@@ -24,6 +24,12 @@ const OLDEST: ApiVersion = ApiVersion(*b"2017-11-09");
 
 impl ApiVersion {
     /// The version as `YYYY-MM-DD`.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::ApiVersion;
+    ///
+    /// assert_eq!(ApiVersion::default().as_str(), "2019-07-07");
+    /// ```
     pub fn as_str(&self) -> &str {
         // Only digits and hyphens get in.
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -47,7 +53,7 @@ impl FromStr for ApiVersion {
 
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is no date `YYYY-MM-DD`, or one before
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not a date `YYYY-MM-DD`, or one before
     /// 2017-11-09.
     fn from_str(text: &str) -> Result<Self> {
         let refused = || {

@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a token is asked for.
+/// The request for a token.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct TokenRequest {
     /// The scope: `https://storage.azure.com/.default` for a store, `https://eventhubs.azure.net/.default` for an event
     /// hub.
     pub scope: &'static str,
-    /// How long the call that needs the token can wait. A blocking credential that takes longer makes it late.
+    /// How long the call that needs the token can wait. A blocking credential that takes longer delays the call.
     pub limit: Duration,
 }
 
@@ -47,15 +47,31 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Takes a token as the identity service gave it, blanks and line breaks at its ends aside.
+    /// Makes a token of the text from the identity service. Blanks and line breaks at its ends are removed.
     ///
     /// A token that is blank or has characters beyond printable ASCII, such as the byte order mark of a file, is refused
     /// with [`ErrorKind::Credential`] before anything is sent.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use eventhub_checkpointstore::AccessToken;
+    ///
+    /// let token = AccessToken::new("eyJ0…", SystemTime::now() + Duration::from_secs(3600));
+    /// assert!(token.expires_on() > SystemTime::now());
+    /// ```
     pub fn new(secret: impl Into<String>, expires_on: SystemTime) -> Self {
         Self { secret: Zeroizing::new(secret.into()), expires_on }
     }
 
     /// When it expires, by the local clock.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use eventhub_checkpointstore::AccessToken;
+    ///
+    /// let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+    /// assert_eq!(AccessToken::new("eyJ0…", expiry).expires_on(), expiry);
+    /// ```
     pub fn expires_on(&self) -> SystemTime {
         self.expires_on
     }

@@ -30,6 +30,13 @@ pub struct AccountKey {
 impl AccountKey {
     /// Takes the account's name and one of its keys, in Base64 as the portal shows it.
     ///
+    /// ```
+    /// use eventhub_checkpointstore::AccountKey;
+    ///
+    /// assert!(AccountKey::new("contoso", "c2VjcmV0").is_ok());
+    /// assert!(AccountKey::new("c2VjcmV0", "contoso").is_err(), "they are swapped");
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name has other characters than lower-case letters,
@@ -50,11 +57,18 @@ impl AccountKey {
     }
 
     /// The name of the account.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::AccountKey;
+    ///
+    /// assert_eq!(AccountKey::new("contoso", "c2VjcmV0")?.account_name(), "contoso");
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn account_name(&self) -> &str {
         &self.account
     }
 
-    /// A copy of the state that has taken in the key; what is to be signed follows.
+    /// A copy of the HMAC state after the key; the text to sign follows.
     pub(in crate::protocol) fn mac(&self) -> Hmac<Sha256> {
         self.mac.clone()
     }
@@ -66,7 +80,7 @@ pub(in crate::protocol) fn check_account_name(name: &str) -> Result<()> {
     if (1..=63).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
-    // It is not named: it may be the key.
+    // The name is not shown: it may be the key.
     Err(Error::invalid_input(format!(
         "account name of {} bytes: lower-case letters, digits and hyphens are allowed, 63 at most",
         name.len()

@@ -11,7 +11,7 @@ use crate::protocol::date::parse_iso8601;
 
 /// A shared access signature: the query that grants access, cleared on drop and never shown.
 ///
-/// The store needs the permissions `rwcl` on the container's blobs (`d` too to delete checkpoints).
+/// The store needs the permissions `rwcl` on the container's blobs, and also `d` to delete checkpoints.
 ///
 /// ```
 /// use eventhub_checkpointstore::SasToken;
@@ -24,7 +24,15 @@ use crate::protocol::date::parse_iso8601;
 pub struct SasToken(Zeroizing<String>);
 
 impl SasToken {
-    /// Takes a SAS, with or without the leading `?`. It is sent as it is given.
+    /// Makes a credential of a SAS, with or without the leading `?`. It is sent unchanged.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::SasToken;
+    ///
+    /// assert_eq!(SasToken::new("?sp=rwcl&sig=abc%3D")?, SasToken::new("sp=rwcl&sig=abc%3D")?);
+    /// assert!(SasToken::new("https://contoso.blob.core.windows.net/checkpoints?sp=rwcl&sig=abc").is_err());
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
