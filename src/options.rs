@@ -16,7 +16,7 @@ pub(crate) const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const CLAIM_CONCURRENCY: usize = 16;
 const MAX_CLAIM_CONCURRENCY: usize = 256;
 
-/// What counts for a store over any container.
+/// The options of a store over any container.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreOptions {
     pub(crate) name_case: NameCase,
@@ -40,7 +40,7 @@ impl Default for StoreOptions {
     }
 }
 
-/// What counts for a store over the REST protocol.
+/// The options of a store over the REST protocol.
 #[derive(Clone, Default)]
 pub(crate) struct RestOptions {
     pub(crate) api_version: ApiVersion,
@@ -50,7 +50,7 @@ pub(crate) struct RestOptions {
     pub(crate) transport: TransportOptions,
 }
 
-/// What is free text is not shown: a secret may stand there by mistake.
+/// Free text is not shown: it may be a secret in the wrong place.
 impl fmt::Debug for RestOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RestOptions")

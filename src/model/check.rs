@@ -8,11 +8,11 @@ const MAX_PARTITION_ID: usize = 128;
 /// All metadata of a blob together may have 8 KiB.
 const MAX_HEADER_TEXT: usize = 4096;
 
-/// Refuses what cannot be one segment of a blob name.
+/// Refuses a text that cannot be one segment of a blob name.
 ///
 /// `.` and `..` are removed by URL libraries, so a request would reach another blob.
 pub(super) fn check_name_part(what: &str, value: &str, max: usize) -> Result<()> {
-    // What most of them are, a list's partition ids above all, is seen in one pass.
+    // One pass for the usual names, above all the partition ids of a list.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=max).contains(&value.len()) && value.bytes().all(is_plain) {
         return Ok(());
@@ -73,13 +73,13 @@ pub(crate) fn unprintable(text: &str) -> Option<String> {
     })
 }
 
-/// Characters that nobody sees, as the byte order mark of a file or the zero-width space of a web page.
+/// Whether a character is invisible, such as the byte order mark of a file or the zero-width space of a web page.
 pub(crate) fn is_invisible(letter: char) -> bool {
     let marks = matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     marks || matches!(letter, '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
-/// Refuses what cannot be the name of a namespace, an event hub or a consumer group.
+/// Refuses a text that cannot be the name of a namespace, an event hub or a consumer group.
 pub(super) fn check_group_name(what: &str, value: &str) -> Result<()> {
     check_name_part(what, value, MAX_NAME)?;
     let fault = if value.trim() != value {
@@ -114,8 +114,8 @@ pub(crate) fn check_partition_id(partition_id: &str) -> Result<()> {
     check_name_part("partition id", partition_id, MAX_PARTITION_ID)
 }
 
-/// Refuses what a metadata header cannot carry unchanged: HTTP trims blanks at the ends, and the
-/// service takes [ASCII](https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources) only.
+/// Refuses a text that a metadata header cannot carry unchanged: HTTP trims blanks at the ends, and the
+/// service accepts [ASCII](https://learn.microsoft.com/rest/api/storageservices/setting-and-retrieving-properties-and-metadata-for-blob-resources) only.
 pub(crate) fn check_header_text(what: &str, value: &str) -> Result<()> {
     let fault = if let Some(found) = unprintable(value) {
         return Err(Error::invalid_input(format!(

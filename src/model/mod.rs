@@ -1,7 +1,7 @@
 //! The plain data of a checkpoint store: who owns a partition, and how far its events were processed.
 //!
-//! Nothing here knows blobs or HTTP. Constructors refuse what could not be stored, and data that is
-//! deserialised passes the same checks.
+//! Nothing here knows blobs or HTTP. Constructors refuse values that cannot be stored, and deserialized data passes the
+//! same checks.
 
 mod changes;
 mod check;

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! These credentials are async by nature, so the blocking surface needs a runtime for them, which is
+//! These credentials are async, so the blocking surface needs a runtime for them, which is
 //! `RuntimeThreadCredential`.
 //!
 //! For any other version of `azure_core` leave the feature off and give a closure, which fits every version:

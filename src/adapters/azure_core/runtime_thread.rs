@@ -17,18 +17,18 @@ use crate::protocol::{AccessToken, TokenRequest};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// As long as the store's calls may take.
+/// The same as the default limit of a call.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A credential of `azure_core` or `azure_identity` for the blocking surface, **with a thread and an async runtime of
-/// its own**.
+/// A credential of `azure_core` or `azure_identity` for the blocking surface. **It starts a thread with an async
+/// runtime.**
 ///
-/// It starts one thread, `eventhub-checkpointstore-token`, with a single-threaded tokio runtime that drives the
-/// credential, background tasks of its HTTP client included. The thread sleeps between tokens, and it ends soon after
+/// The thread, `eventhub-checkpointstore-token`, has a single-threaded tokio runtime that drives the credential and the
+/// background tasks of its HTTP client. The thread sleeps between tokens, and it ends soon after
 /// the credential, and every store that has it, is dropped; dropping does not wait for it. Because the runtime is not
-/// the caller's, it may be used on a thread of an async runtime, too.
+/// the caller's, you may also use it on a thread of an async runtime.
 ///
-/// Leave it out if you can get tokens in a blocking way: a closure that returns an [`AccessToken`] is a credential.
+/// You do not need it if you can get tokens in a blocking way: a closure that returns an [`AccessToken`] is a credential.
 ///
 /// ```
 /// # #[cfg(feature = "ureq")] mod example {
@@ -58,11 +58,11 @@ struct Ask {
 }
 
 impl RuntimeThreadCredential {
-    /// Starts the thread. No token is asked for yet.
+    /// Starts the thread. No token is requested yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Other`] if the system gives no thread or no runtime.
+    /// [`ErrorKind::Other`] if the thread or the runtime cannot be started.
     pub fn start(credential: Arc<dyn TokenCredential>) -> Result<Self> {
         let failed = |what| move |error| Error::new(ErrorKind::Other, what).with_source(error);
         let (requests, received) = unbounded_channel();
@@ -70,13 +70,13 @@ impl RuntimeThreadCredential {
         Builder::new()
             .name("eventhub-checkpointstore-token".into())
             .spawn(move || run(received, &credential, &report))
-            .map_err(failed("the thread for the token credential was not started"))?;
+            .map_err(failed("could not start the thread of the token credential"))?;
         let started = reported.recv().unwrap_or_else(|error| Err(io::Error::other(error)));
-        started.map_err(failed("the runtime for the token credential was not built"))?;
+        started.map_err(failed("could not build the runtime of the token credential"))?;
         Ok(Self { requests, timeout: TIMEOUT })
     }
 
-    /// Sets how long a token may take, 20 s by default. The call that needs it may have less time left, which counts.
+    /// Sets how long a token may take. Default: 20 s. If the call that needs it has less time left, that applies.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -100,7 +100,7 @@ fn run(
     }
 }
 
-/// Answers requests until nobody can send any more.
+/// Serves requests until all senders are dropped.
 fn serve(
     runtime: &Runtime,
     mut requests: UnboundedReceiver<Ask>,
@@ -109,7 +109,7 @@ fn serve(
     runtime.block_on(async {
         while let Some(Ask { request, timeout, answer }) = requests.recv().await {
             let credential = Arc::clone(credential);
-            // A task of its own: one that hangs or panics is not in the way of the next one.
+            // A separate task, so that one that hangs or panics does not block the next one.
             tokio::spawn(async move {
                 let token = tokio::time::timeout(timeout, get_token(&*credential, request)).await;
                 if let Ok(token) = token {

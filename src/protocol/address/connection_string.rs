@@ -8,13 +8,13 @@ use crate::model::is_invisible;
 use crate::protocol::auth::{AccountKey, SasToken, check_account_name};
 
 /// The [well-known account](https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key)
-/// of the storage emulator; public, so no secret.
+/// of the storage emulator. They are public.
 const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 const EMULATOR_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const EMULATOR_PORT: u16 = 10000;
 
-/// What a storage connection string says about the blob service.
+/// The blob service in a storage connection string.
 #[derive(Debug)]
 pub(crate) struct ConnectionString {
     pub(crate) endpoint: Endpoint,
@@ -22,16 +22,16 @@ pub(crate) struct ConnectionString {
     pub(crate) credential: StringCredential,
 }
 
-/// The credential that stands in a connection string.
+/// The credential in a connection string.
 #[derive(Debug)]
 pub(crate) enum StringCredential {
     AccountKey(AccountKey),
     Sas(SasToken),
-    /// None: one has to be given beside the string, if only an anonymous one.
+    /// The string has none. The caller has to give one, if only an anonymous one.
     Missing,
 }
 
-/// Names of the keys that count, as Azure writes them.
+/// The keys that are read, as Azure writes them.
 const NAMES: [&str; 9] = [
     "AccountName",
     "AccountKey",
@@ -44,10 +44,10 @@ const NAMES: [&str; 9] = [
     "DevelopmentStorageProxyUri",
 ];
 
-/// Keys of Event Hubs, Service Bus and IoT Hub, of which a storage account has none.
+/// Keys of Event Hubs, Service Bus and IoT Hub. Connection strings of storage accounts have none of them.
 const EVENT_HUBS: [&str; 4] = ["Endpoint", "EntityPath", "SharedAccessKey", "SharedAccessKeyName"];
 
-/// The keys that count; the others, such as `QueueEndpoint`, are other services' business.
+/// The values of the keys that are read. Other keys of Azure, such as `QueueEndpoint`, are ignored.
 #[derive(Default)]
 struct Settings<'a> {
     account_name: Option<&'a str>,
@@ -66,7 +66,7 @@ impl ConnectionString {
         let settings = Settings::split(text)?;
         match settings.development {
             Some(flag) if flag.eq_ignore_ascii_case("true") => settings.emulator(),
-            // No value is named: it may be a whole string with other separators.
+            // The value is not shown: it may be a whole string with other separators.
             Some(_) => Err(refused("UseDevelopmentStorage must be \"true\"")),
             None => settings.account(),
         }
@@ -74,7 +74,7 @@ impl ConnectionString {
 }
 
 impl<'a> Settings<'a> {
-    /// Values are all that follows the first `=`; of a key given twice the last one counts, as in Python.
+    /// A value is the text after the first `=`. If a key is repeated, the last one takes precedence, as in Python.
     fn split(text: &'a str) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(refused("it is blank"));
@@ -84,7 +84,7 @@ impl<'a> Settings<'a> {
             if pair.is_empty() {
                 continue;
             }
-            // The part is not named: it may be a key that was cut.
+            // The part is not shown: it may be a piece of a key.
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 refused(format!("part {} is not of the form Name=Value", index + 1))
             })?;
@@ -94,7 +94,7 @@ impl<'a> Settings<'a> {
                     *slot = (!value.is_empty()).then_some(value);
                     None
                 }
-                // Passed over, it might leave the default host in place of the one that is meant.
+                // If it were ignored, requests might go to the default host instead of the intended one.
                 None => fault_of_key(key),
             };
             if let Some(fault) = fault.or_else(|| fault_of_value(value)) {
@@ -154,7 +154,7 @@ impl<'a> Settings<'a> {
             return Err(refused("DefaultEndpointsProtocol must be \"https\" or \"http\""));
         }
         let suffix = self.suffix.unwrap_or("core.windows.net").trim_end_matches('/');
-        // Its value is not named: it may be the key.
+        // The value is not shown: it may be the key.
         if !is_suffix(suffix) {
             return Err(refused(
                 "EndpointSuffix must be the end of a host name, as in core.windows.net, without a dot before it",
@@ -176,10 +176,9 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The text around a connection string, by its beginning.
 const ENV_FILE: &str = "it looks like a line NAME=… of an .env file or a shell; give only the text after its first '='";
 
-/// What speaks against a key that is not one of those that count. Azure's own for other services are all letters.
+/// The fault of a key that is not read. Azure's keys for other services are all letters.
 fn fault_of_key(key: &str) -> Option<String> {
     if key.is_empty() {
         return Some("it has no name before '='".to_owned());
@@ -194,7 +193,7 @@ fn fault_of_key(key: &str) -> Option<String> {
                 .to_owned(),
         );
     }
-    // Its own text is not named: it may be a part of a key.
+    // The name is not shown: it may be a piece of a key.
     misspelt(key).map(|name| format!("its name is not one of Azure's; is {name} meant?"))
 }
 
@@ -212,19 +211,19 @@ fn fault_of_letters(key: &str) -> &'static str {
     }
 }
 
-/// A pair inside a value: what stands before it is the name of a variable, or there is no ';' between two pairs.
+/// The fault of a value that contains a pair: the key is the name of a variable, or a ';' is missing between two pairs.
 fn fault_of_value(value: &str) -> Option<String> {
     let (inner, _) = value.rsplit_once('=')?;
     let inner = inner.to_ascii_lowercase();
     let begins = |name: &str| inner.split('=').any(|part| part.ends_with(name));
     let has_pair = NAMES.iter().any(|name| begins(&name.to_ascii_lowercase()));
-    // A SAS in a URL has pairs of its own, none of these.
+    // The pairs of a SAS have other names.
     has_pair.then(|| {
         format!("its value has a pair Name=Value in it; {ENV_FILE}, or put a ';' before the pair")
     })
 }
 
-/// The name that is meant by one that is only near it.
+/// The known key that an unknown one is close to.
 fn misspelt(key: &str) -> Option<&'static str> {
     const NEAR: usize = 2;
     if is_endpoint_of_another(key) {
@@ -232,7 +231,7 @@ fn misspelt(key: &str) -> Option<&'static str> {
     }
     let key = key.to_ascii_lowercase();
     let near = |name: &&&str| distance(&key, &name.to_ascii_lowercase()) <= NEAR;
-    // Words that only stand in the names of what decides the host.
+    // Words that occur only in keys that decide the host.
     let words = [
         ("blob", "BlobEndpoint"),
         ("suffix", "EndpointSuffix"),
@@ -242,7 +241,7 @@ fn misspelt(key: &str) -> Option<&'static str> {
     NAMES.iter().find(near).copied().or_else(by_word)
 }
 
-/// `QueueEndpoint` and its like, whose names are near ours.
+/// Whether it is `QueueEndpoint` or the like, which are close to ours.
 fn is_endpoint_of_another(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let service =
@@ -250,7 +249,7 @@ fn is_endpoint_of_another(key: &str) -> bool {
     service.is_some_and(|service| ["queue", "table", "file", "dfs", "web"].contains(&service))
 }
 
-/// How many letters have to be inserted, removed or replaced to make one text the other.
+/// The Levenshtein distance: how many letters to insert, remove or replace.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, letter) in one.bytes().enumerate() {
@@ -264,7 +263,7 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Labels of a host name, with a port if need be.
+/// Whether it is the labels of a host name, with an optional port.
 fn is_suffix(text: &str) -> bool {
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
     let is_label = |label: &str| {

@@ -10,7 +10,7 @@ use super::ContainerName;
 use crate::error::{Error, Result};
 use crate::protocol::auth::SasToken;
 
-/// What stays readable in a path. Everything else is encoded, and the encoded bytes are what is signed.
+/// The characters that stay readable in a path. All others are encoded, and the encoded bytes are signed.
 const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 const QUERY: &AsciiSet = &PATH.add(b'/');
@@ -34,7 +34,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Takes an account URL apart; a SAS in its query is handed out.
+    /// Parses an account URL. A SAS in its query is returned beside the endpoint.
     pub(crate) fn parse(what: &str, url: &str) -> Result<(Self, Option<SasToken>)> {
         let url = url.trim();
         let shown = shown(url);
@@ -88,7 +88,7 @@ impl Endpoint {
     /// The same endpoint on another host, as in `contoso-secondary.blob.core.windows.net`.
     pub(crate) fn on_host(&self, hostname: &str) -> Result<Self> {
         let refused = || {
-            // It is not named: it may be a URL with a SAS.
+            // The value is not shown: it may be a URL with a SAS.
             Error::invalid_input(
                 "secondary hostname: only a host name, with a port if need be, is allowed",
             )
@@ -107,10 +107,10 @@ impl Endpoint {
         }
     }
 
-    /// The endpoint of the account where the URL named the container, too, as the SAS URL of a container does.
+    /// The endpoint of the account, also where the URL names the container, as the SAS URL of a container does.
     ///
-    /// Left alone, the container's name would stand twice in every path: writes would go to blobs that no list shows.
-    /// `account` is the name in the credential and `sas` what the URL has, if there are any.
+    /// Otherwise every path would contain the container's name twice, and writes would go to blobs that no list shows.
+    /// `account` is the account name of the credential, and `sas` the SAS of the URL, if any.
     pub(crate) fn of_account(
         mut self,
         what: &str,
@@ -147,7 +147,7 @@ impl Endpoint {
         self.host().split('.').skip(1).any(|label| label.eq_ignore_ascii_case("blob"))
     }
 
-    /// Neither an address nor a name of the local network, where emulators are, with the account in the path.
+    /// Whether the host is neither an address nor a single label. Emulators at those have the account in the path.
     fn has_domain_name(&self) -> bool {
         let host = self.host();
         host.contains('.') && host.bytes().any(|byte| byte.is_ascii_alphabetic())
@@ -190,8 +190,8 @@ impl Endpoint {
     }
 }
 
-/// What an error may show of a refused URL: scheme, host and path. Anything else may be a connection string, a SAS or a
-/// password.
+/// The part of a refused URL that an error may show: scheme, host and path. The rest may be a connection string, a SAS or
+/// a password.
 fn shown(url: &str) -> String {
     if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains('@') {
         return String::new();
@@ -200,14 +200,14 @@ fn shown(url: &str) -> String {
     crate::model::shown(&url[..end])
 }
 
-/// What stands in the host and the path of a URL.
+/// Whether a character may occur in the host or the path of a URL.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-._~:/%[]".contains(letter)
 }
 
-/// What speaks against a host, beyond its characters.
+/// The fault of a host, beyond its characters.
 fn fault_of_host(host: &str) -> Option<&'static str> {
-    // Those of the other services of an account; the Blob service is not there.
+    // The hosts of the other services of an account.
     const OTHERS: [&str; 5] = ["queue", "table", "file", "dfs", "web"];
     let labels: Vec<_> = host.split('.').collect();
     let is = |index: usize, name: &str| {
@@ -228,7 +228,7 @@ fn fault_of_host(host: &str) -> Option<&'static str> {
     }
 }
 
-/// The clients do not agree on a port that is none: one takes the scheme's.
+/// The clients disagree on an invalid port: one of them uses the default of the scheme.
 fn has_valid_port(authority: &Authority) -> bool {
     let rest = &authority.as_str()[authority.host().len()..];
     rest.is_empty()
@@ -237,7 +237,7 @@ fn has_valid_port(authority: &Authority) -> bool {
         })
 }
 
-/// What every URL library leaves as it is, so that what is sent is what was signed.
+/// Whether every URL library leaves the segment unchanged, so that the signed bytes are sent.
 fn is_plain_segment(segment: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)

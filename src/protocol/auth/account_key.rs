@@ -28,7 +28,7 @@ pub struct AccountKey {
 }
 
 impl AccountKey {
-    /// Takes the account's name and one of its keys, in Base64 as the portal shows it.
+    /// Makes a credential of the account's name and one of its keys, in Base64 as the portal shows it.
     ///
     /// ```
     /// use eventhub_checkpointstore::AccountKey;
@@ -40,7 +40,7 @@ impl AccountKey {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name has other characters than lower-case letters,
-    /// digits and hyphens, or the key is not Base64. Neither is part of the error: they may have been swapped.
+    /// digits and hyphens, or the key is not Base64. The error shows neither: they may be swapped.
     pub fn new(account_name: &str, key: &str) -> Result<Self> {
         check_account_name(account_name)?;
         let decoded = Zeroizing::new(

@@ -50,7 +50,7 @@ impl SasToken {
         &self.0
     }
 
-    /// A field, percent-decoded, if it is one that a person would write: a date, letters. Never the signature.
+    /// A field, percent-decoded, if it is plain text such as a date or letters. Never the signature.
     fn field(&self, name: &str) -> Option<String> {
         let mut pairs = self.0.split('&').filter_map(|pair| pair.split_once('=')).rev();
         let (_, value) = pairs.find(|(key, _)| *key == name)?;
@@ -59,12 +59,12 @@ impl SasToken {
         (value.len() <= 40 && value.bytes().all(is_plain)).then(|| value.into_owned())
     }
 
-    /// Whether it is one of a single container or of what is in it, not of the account.
+    /// Whether it grants access to a single container or blob rather than to the account.
     pub(in crate::protocol) fn is_of_one_container(&self) -> bool {
         self.field("sr").is_some()
     }
 
-    /// Why the service refuses it, as far as the SAS itself tells. The operation needs one of the permissions.
+    /// Why the service refused it, as far as its fields tell. The operation needs one of the permissions.
     pub(crate) fn explain_refusal(
         &self,
         operation: &str,
@@ -83,7 +83,7 @@ impl SasToken {
                 format!("'{operation}' needs a SAS of the account, and this is one of a container")
             });
         }
-        // Without `sp` a stored access policy has them, which only the service knows.
+        // Without `sp` a stored access policy grants them, and only the service knows it.
         let granted = self.field("sp")?;
         (!granted.contains(|letter| permissions.contains(letter))).then(|| {
             let needed = permissions.chars().map(|letter| format!("'{letter}'"));

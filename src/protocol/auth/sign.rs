@@ -50,7 +50,7 @@ pub(in crate::protocol) fn authorization(
     Ok(value)
 }
 
-/// Feeds the string-to-sign piece by piece, so that it never has to be put together.
+/// Feeds the string-to-sign in chunks, so that it is never assembled.
 fn string_to_sign(
     account: &str,
     method: &Method,
