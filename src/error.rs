@@ -1,148 +1,19 @@
 //! The one error type of the crate.
 
+mod applied;
+mod kind;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+
+pub use applied::Applied;
+pub use kind::ErrorKind;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
-
-/// What went wrong, for a program to decide on.
-///
-/// New kinds may be added; treat an unknown one like [`ErrorKind::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// An argument was refused before anything was sent. The text names the value and what is allowed.
-    InvalidInput,
-    /// The options cannot work together, or a Cargo feature that they need is not switched on.
-    Configuration,
-    /// 401 or 403: the credential is missing, wrong, expired or lacks a permission.
-    AccessDenied,
-    /// The container does not exist (`ContainerNotFound`), or is being deleted.
-    ContainerNotFound,
-    /// The blob does not exist (`BlobNotFound`).
-    BlobNotFound,
-    /// The condition of a write was not met (412 `ConditionNotMet`, or 409 `BlobAlreadyExists`): another writer was
-    /// first.
-    ConditionNotMet,
-    /// The container already exists (409 `ContainerAlreadyExists`).
-    ContainerAlreadyExists,
-    /// 429, or 503 `ServerBusy`: the service asks for a slower pace.
-    Throttled,
-    /// The service failed (5xx) or asked for a retry (408).
-    Service,
-    /// The service refused the request for another reason (4xx).
-    Rejected,
-    /// The connection could not be made, or it broke.
-    Network,
-    /// A time limit ended the call.
-    Timeout,
-    /// The response is not what the REST reference promises: it is truncated, not XML, or lacks a header.
-    InvalidResponse,
-    /// The token credential did not deliver a token.
-    Credential,
-    /// A stored blob is not readable, and the store was told to fail then.
-    InvalidData,
-    /// None of the others. Implementers of the traits use it when nothing fits.
-    Other,
-}
-
-/// Whether a write was applied, as far as the caller can know.
-///
-/// ```
-/// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
-///
-/// let error = Error::new(ErrorKind::Network, "the tunnel is down").with_applied(Applied::Unknown);
-/// assert!(error.is_outcome_unknown());
-/// assert_eq!(error.applied(), Applied::Unknown);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Applied {
-    /// The write was applied.
-    Yes,
-    /// The write was not applied, or nothing was to be written.
-    #[default]
-    No,
-    /// A request was sent, and no response says whether it was applied.
-    Unknown,
-}
-
-impl Applied {
-    /// [`Unknown`](Self::Unknown) if the write may have been applied, else [`No`](Self::No).
-    ///
-    /// ```
-    /// use eventhub_checkpointstore::Applied;
-    ///
-    /// assert_eq!(Applied::unknown_if(true), Applied::Unknown);
-    /// assert_eq!(Applied::unknown_if(false), Applied::No);
-    /// ```
-    #[must_use]
-    pub fn unknown_if(is_unknown: bool) -> Self {
-        if is_unknown { Self::Unknown } else { Self::No }
-    }
-
-    /// Whether it is unknown if the write was applied.
-    ///
-    /// ```
-    /// use eventhub_checkpointstore::Applied;
-    ///
-    /// assert!(Applied::Unknown.is_unknown() && !Applied::Yes.is_unknown());
-    /// ```
-    #[must_use]
-    pub fn is_unknown(self) -> bool {
-        self == Self::Unknown
-    }
-
-    /// The outcome of several attempts at one write: one that was applied decides, and a doubt stays.
-    ///
-    /// ```
-    /// use eventhub_checkpointstore::Applied;
-    ///
-    /// assert_eq!(Applied::No.or(Applied::Unknown), Applied::Unknown);
-    /// assert_eq!(Applied::Unknown.or(Applied::No), Applied::Unknown);
-    /// assert_eq!(Applied::Unknown.or(Applied::Yes), Applied::Yes);
-    /// ```
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
-            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
-            (Self::No, Self::No) => Self::No,
-        }
-    }
-}
-
-impl ErrorKind {
-    fn phrase(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid input",
-            Self::Configuration => "invalid configuration",
-            Self::AccessDenied => "access denied",
-            Self::ContainerNotFound => "the container does not exist",
-            Self::BlobNotFound => "the blob does not exist",
-            Self::ConditionNotMet => "another writer was first",
-            Self::ContainerAlreadyExists => "the container already exists",
-            Self::Throttled => "the service is throttling",
-            Self::Service => "the service failed",
-            Self::Rejected => "the service refused the request",
-            Self::Network => "the connection failed",
-            Self::Timeout => "out of time",
-            Self::InvalidResponse => "unexpected response",
-            Self::Credential => "no token",
-            Self::InvalidData => "unreadable data",
-            Self::Other => "failed",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.phrase())
-    }
-}
 
 /// Why an operation of the store failed.
 ///

@@ -232,7 +232,8 @@ fn a_broken_credential_fails_in_time_and_again() {
     {
         let server = serve();
         let case = format!("{behaviour:?}");
-        let credential = RuntimeThreadCredential::start(fake(behaviour)).unwrap().timeout(limit);
+        let credential =
+            RuntimeThreadCredential::start(fake(behaviour)).unwrap().with_timeout(limit);
         let store = blocking_store(&server, credential);
         let started = Instant::now();
         for _ in 0..2 {

@@ -78,7 +78,7 @@ impl RuntimeThreadCredential {
 
     /// Sets how long a token may take. Default: 20 s. If the call that needs it has less time left, that applies.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
