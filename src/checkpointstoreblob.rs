@@ -13,9 +13,9 @@ mod runtime;
 
 use crate::error::Result;
 use crate::protocol::{AccessToken, TokenRequest};
-use crate::transport::TransportOptions;
 #[cfg(feature = "ureq")]
 pub use crate::transport::ureq::UreqTransport;
+use crate::transport::{Target, TransportOptions};
 pub use dual::*;
 
 const LOG: &str = "eventhub_checkpointstore::blocking";
@@ -73,17 +73,17 @@ use dot_await;
 #[cfg(feature = "ureq")]
 fn default_transport(
     options: &TransportOptions,
-    secure: bool,
-    host: &str,
+    primary: Target<'_>,
+    secondary: Option<Target<'_>>,
 ) -> Result<std::sync::Arc<dyn Transport>> {
-    Ok(std::sync::Arc::new(UreqTransport::from_options(options, secure, host)?))
+    Ok(std::sync::Arc::new(UreqTransport::from_options(options, primary, secondary)?))
 }
 
 #[cfg(not(feature = "ureq"))]
 fn default_transport(
     _options: &TransportOptions,
-    _secure: bool,
-    _host: &str,
+    _primary: Target<'_>,
+    _secondary: Option<Target<'_>>,
 ) -> Result<std::sync::Arc<dyn Transport>> {
     Err(crate::Error::new(
         crate::ErrorKind::Configuration,

@@ -15,9 +15,9 @@ pub use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::protocol::{AccessToken, TokenRequest};
-use crate::transport::TransportOptions;
 #[cfg(feature = "reqwest")]
 pub use crate::transport::reqwest::ReqwestTransport;
+use crate::transport::{Target, TransportOptions};
 pub use dual::*;
 
 const LOG: &str = "eventhub_checkpointstore::aio";
@@ -71,17 +71,17 @@ use dot_await;
 #[cfg(feature = "reqwest")]
 fn default_transport(
     options: &TransportOptions,
-    secure: bool,
-    host: &str,
+    primary: Target<'_>,
+    secondary: Option<Target<'_>>,
 ) -> Result<std::sync::Arc<dyn Transport>> {
-    Ok(std::sync::Arc::new(ReqwestTransport::from_options(options, secure, host)?))
+    Ok(std::sync::Arc::new(ReqwestTransport::from_options(options, primary, secondary)?))
 }
 
 #[cfg(not(feature = "reqwest"))]
 fn default_transport(
     _options: &TransportOptions,
-    _secure: bool,
-    _host: &str,
+    _primary: Target<'_>,
+    _secondary: Option<Target<'_>>,
 ) -> Result<std::sync::Arc<dyn Transport>> {
     Err(crate::Error::new(
         crate::ErrorKind::Configuration,

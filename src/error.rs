@@ -40,6 +40,8 @@ struct Inner {
     container: Option<String>,
     blob: Option<String>,
     applied: Applied,
+    /// It would fail again in the same way, whatever the kind says.
+    permanent: bool,
 }
 
 impl Error {
@@ -63,6 +65,7 @@ impl Error {
             container: None,
             blob: None,
             applied: Applied::No,
+            permanent: false,
         }))
     }
 
@@ -195,6 +198,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn permanent_if(mut self, permanent: bool) -> Self {
+        self.0.permanent |= permanent;
+        self
+    }
+
     pub(crate) fn invalid_input(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidInput, message)
     }
@@ -298,7 +306,7 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without any change: network, time limit, throttling,
-    /// a failing service, or a token credential that failed.
+    /// a failing service, or a token credential that failed. A certificate that is not trusted is none of these.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -307,14 +315,15 @@ impl Error {
     /// assert!(!Error::new(ErrorKind::AccessDenied, "").is_transient());
     /// ```
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.kind(),
-            ErrorKind::Network
-                | ErrorKind::Timeout
-                | ErrorKind::Throttled
-                | ErrorKind::Service
-                | ErrorKind::Credential
-        )
+        !self.0.permanent
+            && matches!(
+                self.kind(),
+                ErrorKind::Network
+                    | ErrorKind::Timeout
+                    | ErrorKind::Throttled
+                    | ErrorKind::Service
+                    | ErrorKind::Credential
+            )
     }
 }
 

@@ -85,7 +85,8 @@ impl RestOptions {
     pub(crate) fn check(&self) -> Result<()> {
         check_duration("attempt timeout", self.transport.attempt_timeout)?;
         check_duration("connect timeout", self.transport.connect_timeout)?;
-        check_duration("idle timeout", self.transport.idle_timeout)
+        check_duration("idle timeout", self.transport.idle_timeout)?;
+        check_duration("connection lifetime", self.transport.connection_lifetime)
     }
 
     /// `{prefix} eventhub-checkpointstore/{version} ({os}; {architecture})`

@@ -18,6 +18,8 @@ mod connections;
 mod credentials;
 #[path = "aio/ownership.rs"]
 mod ownership;
+#[path = "aio/runtimes.rs"]
+mod runtimes;
 mod support;
 mod surface;
 

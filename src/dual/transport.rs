@@ -11,8 +11,10 @@ use crate::transport::{BodySink, SendLimits, TransportError};
 
 /// An HTTP client: sends one request and waits for its whole answer.
 ///
-/// It must not follow redirects and not repeat requests, and it must send the headers as they are: they are
-/// signed. Retrying, signing and reading statuses is the store's business.
+/// It must not follow redirects and must not retry. It must send the headers as they are, because they are signed:
+/// `Content-Length` is among them wherever it is needed, so the client must not add one; `Host` is not, and is the
+/// client's to add from the URL. It must send no cookies, and must not ask for compression. Retrying, signing and reading
+/// statuses are the store's business.
 ///
 /// # Example
 ///
@@ -106,8 +108,9 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     ///
-    /// There is no answer, or not a whole one, within [`SendLimits::timeout`]. An error that is not marked
-    /// [`not_sent`](TransportError::not_sent) counts as a request that may have been carried out.
+    /// There is no whole response within [`SendLimits::timeout`]. An error that is not marked
+    /// [`not_sent`](TransportError::not_sent) counts as a request that may have been carried out. One that is marked
+    /// [`permanent`](TransportError::permanent) is not retried.
     async fn send(
         &self,
         request: http::Request<Bytes>,

@@ -2,6 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
+/// Writes a date of HTTP; `None` before 1970 and behind 9999, which it cannot say.
+pub(super) fn format_date(time: SystemTime) -> Option<String> {
+    const END: u64 = 253_402_300_800;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    // The crate panics where a date is not to be had.
+    (since.as_secs() < END).then(|| httpdate::fmt_http_date(time))
+}
+
 /// Reads a date of HTTP; in the form that all servers send, without the detours of a general parser.
 pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
     usual_form(text.as_bytes()).or_else(|| other_form(text.trim()))
@@ -171,6 +179,16 @@ mod tests {
             ["", "T", "2026-13-01", "2026-11-22T10:05", "2026-11-22T1x:05Z", "1-1", "99999-01-01"]
         {
             assert_eq!(parse_iso8601(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_that_http_does_not_have_are_none() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let last = epoch + Duration::from_secs(253_402_300_799);
+        assert!(format_date(epoch).is_some() && format_date(last).is_some());
+        for time in [epoch - Duration::from_nanos(1), last + Duration::from_secs(1)] {
+            assert_eq!(format_date(time), None, "{time:?}");
         }
     }
 

@@ -10,6 +10,7 @@ mod headers;
 mod list;
 mod operation;
 mod operations;
+mod reason;
 mod request;
 mod response;
 mod retry;
@@ -25,7 +26,7 @@ pub(crate) use operation::Operation;
 #[cfg(feature = "legacy")]
 pub(crate) use operations::is_refusal_of_content;
 pub(crate) use request::{RequestParts, build};
-pub(crate) use response::Answer;
+pub(crate) use response::Response;
 pub use retry::RetryOptions;
 pub(crate) use retry::{Decision, Failure};
 pub(crate) use status::ServiceFailure;

@@ -4,14 +4,14 @@ use http::{HeaderMap, Method};
 
 use crate::container::CallContext;
 use crate::error::{ErrorKind, Result};
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 /// Names, lower case and unique, and values, not encoded.
 pub(crate) type Query<'a> = Vec<(&'static str, &'a str)>;
 
-/// One operation of the Blob service: what is sent, and how the answer is read.
+/// One operation of the Blob service: what is sent, and how the response is read.
 pub(crate) trait Operation {
-    /// What the answer says.
+    /// What the response says.
     type Output;
 
     /// The name in the REST reference, for logs and errors.
@@ -22,9 +22,14 @@ pub(crate) trait Operation {
     /// The blob; `None` if it is about the container.
     fn blob(&self) -> Option<&str>;
 
+    /// The blob, or what else it is about in the container.
+    fn subject(&self) -> &str {
+        self.blob().unwrap_or_default()
+    }
+
     fn context(&self) -> CallContext<'_>;
 
-    /// Whether it changes what is stored, so that a lost answer leaves its outcome unknown.
+    /// Whether it changes what is stored, so that a lost response leaves its outcome unknown.
     fn is_write(&self) -> bool {
         true
     }
@@ -34,17 +39,17 @@ pub(crate) trait Operation {
         if self.is_write() { "w" } else { "r" }
     }
 
-    /// Whether a lagging secondary may answer.
+    /// Whether a lagging secondary may response.
     fn allow_secondary(&self) -> bool {
         false
     }
 
-    /// Whether only the secondary can answer, because it began the list.
+    /// Whether only the secondary can response, because it began the list.
     fn only_secondary(&self) -> bool {
         false
     }
 
-    /// Whether a failure is an answer that the caller asked for, so that it deserves no warning.
+    /// Whether a failure is a response that the caller asked for, so that it deserves no warning.
     fn is_expected(&self, failure: ErrorKind) -> bool {
         matches!(
             failure,
@@ -65,10 +70,10 @@ pub(crate) trait Operation {
         Ok(())
     }
 
-    /// Reads the answer to a success.
+    /// Reads the response to a success.
     ///
     /// # Errors
     ///
-    /// The answer lacks what the REST reference promises.
-    fn read(&self, answer: Answer) -> Result<Self::Output>;
+    /// The response lacks what the REST reference promises.
+    fn read(&self, response: Response) -> Result<Self::Output>;
 }

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::address::{ApiVersion, ContainerName, Endpoint, encode_query};
 use crate::protocol::auth::{Authorization, sign};
+use crate::protocol::date::format_date;
 use crate::protocol::headers::header_value;
 use crate::protocol::operation::{Operation, Query};
 
@@ -43,7 +44,13 @@ pub(crate) fn build<O: Operation>(
     headers.extend(options.headers().clone());
     operation.headers(&mut headers)?;
     headers.insert(VERSION, header_value("API version", parts.api_version.as_str())?);
-    headers.insert(DATE, header_value("date", &httpdate::fmt_http_date(parts.now))?);
+    let date = format_date(parts.now).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Configuration,
+            "the clock of this machine is before 1970 or behind 9999, and requests are dated by it: set the clock",
+        )
+    })?;
+    headers.insert(DATE, header_value("date", &date)?);
     let request_id = match options.client_request_id() {
         Some(id) => id.clone(),
         None => header_value("client request id", &uuid_v4(parts.random))?,

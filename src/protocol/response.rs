@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName};
 
 use crate::container::BlobWritten;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,15 +13,15 @@ use crate::protocol::date::parse_date;
 const REQUEST_ID: &str = "x-ms-request-id";
 const METADATA_PREFIX: &str = "x-ms-meta-";
 
-/// The answer to a request, with the ways to read its headers.
+/// The response to a request, with the ways to read its headers.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    response: Response<Bytes>,
+pub(crate) struct Response {
+    response: http::Response<Bytes>,
     from_secondary: bool,
 }
 
-impl Answer {
-    pub(crate) fn new(response: Response<Bytes>, from_secondary: bool) -> Self {
+impl Response {
+    pub(crate) fn new(response: http::Response<Bytes>, from_secondary: bool) -> Self {
         Self { response, from_secondary }
     }
 
@@ -37,7 +37,7 @@ impl Answer {
         self.from_secondary
     }
 
-    pub(super) fn body(&self) -> &[u8] {
+    pub(super) fn body(&self) -> &Bytes {
         self.response.body()
     }
 
@@ -77,14 +77,14 @@ impl Answer {
         if self.headers().keys().any(is_service) {
             return Ok(());
         }
-        Err(self.unexpected("the answer has no header of the Blob service"))
+        Err(self.unexpected("the response has no header of the Blob service"))
     }
 
     pub(super) fn etag(&self) -> Result<ETag> {
         self.check_sender()?;
         let text = self
             .header("etag")
-            .ok_or_else(|| self.unexpected("the answer has no readable ETag"))?;
+            .ok_or_else(|| self.unexpected("the response has no readable ETag"))?;
         ETag::new(text)
             .map_err(|error| self.unexpected("the ETag is not readable").with_source(error))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::status::ServiceFailure;
+use crate::protocol::xml::XmlFault;
 use crate::transport::{TransportError, TransportErrorKind};
 
 /// More than any process waits for, and far from what a clock cannot express.
@@ -145,23 +146,36 @@ pub(crate) enum Failure {
     /// The service refused a token that was cached; a new one is tried once.
     RefusedToken(ServiceFailure),
     Transport(TransportError),
+    /// A success whose body cannot be read.
+    Unreadable(XmlFault),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(service) | Self::RefusedToken(service) => service.kind().fmt(f),
+            Self::Service(service) | Self::RefusedToken(service) => {
+                service.kind().fmt(f)?;
+                match service.reason().as_str() {
+                    "" => Ok(()),
+                    reason => write!(f, ": {reason}"),
+                }
+            }
             Self::Transport(error) => error.fmt(f),
+            Self::Unreadable(fault) => write!(f, "{UNREADABLE}: {fault}"),
         }
     }
 }
+
+const UNREADABLE: &str = "the list cannot be read";
 
 impl Failure {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Service(service) => service.is_retryable(),
             Self::RefusedToken(_) => true,
-            Self::Transport(error) => error.kind() != TransportErrorKind::Unsupported,
+            Self::Transport(error) => !error.is_permanent(),
+            // It broke on the way, though the transport did not see it. What is another document stays one.
+            Self::Unreadable(fault) => matches!(fault, XmlFault::Truncated),
         }
     }
 
@@ -169,7 +183,7 @@ impl Failure {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Service(service) => service.retry_after,
-            Self::RefusedToken(_) | Self::Transport(_) => None,
+            Self::RefusedToken(_) | Self::Transport(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -182,10 +196,12 @@ impl Failure {
         match self {
             Self::Service(service) | Self::RefusedToken(service) => service.may_have_been_applied(),
             Self::Transport(error) => error.may_have_been_sent(),
+            Self::Unreadable(_) => true,
         }
     }
 
-    pub(crate) fn into_error(self) -> Error {
+    /// The error of an attempt at this host.
+    pub(crate) fn into_error(self, host: &str) -> Error {
         match self {
             Self::Service(service) | Self::RefusedToken(service) => service.into_error(),
             Self::Transport(error) => {
@@ -195,7 +211,11 @@ impl Failure {
                     TransportErrorKind::InvalidResponse => ErrorKind::InvalidResponse,
                     TransportErrorKind::Unsupported => ErrorKind::Configuration,
                 };
-                Error::new(kind, "").with_source(error)
+                let is_permanent = error.is_permanent();
+                Error::new(kind, error.told_of(host)).with_source(error).permanent_if(is_permanent)
+            }
+            Self::Unreadable(fault) => {
+                Error::new(ErrorKind::InvalidResponse, UNREADABLE).with_source(fault)
             }
         }
     }

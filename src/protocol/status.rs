@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use crate::error::{Error, ErrorKind};
 use crate::protocol::date::parse_date;
-use crate::protocol::response::Answer;
-use crate::protocol::xml::Walker;
+use crate::protocol::reason;
+use crate::protocol::response::Response;
 
 const ERROR_CODE: &str = "x-ms-error-code";
 
@@ -19,21 +21,25 @@ pub(crate) struct ServiceFailure {
     /// How long the service asks to wait.
     pub(crate) retry_after: Option<Duration>,
     from_secondary: bool,
+    body: Bytes,
 }
 
 impl ServiceFailure {
     /// Reads the failure; `now` is the local clock, for a `Retry-After` that is a date without a server clock.
-    pub(crate) fn read(answer: &Answer, now: SystemTime) -> Self {
+    pub(crate) fn read(response: &Response, now: SystemTime) -> Self {
         // HEAD answers have no body, old versions have no header.
-        let code =
-            answer.header(ERROR_CODE).map(str::to_owned).or_else(|| code_in_body(answer.body()));
+        let code = response
+            .header(ERROR_CODE)
+            .map(str::to_owned)
+            .or_else(|| reason::code(response.body()));
         Self {
-            kind: kind(answer.status(), code.as_deref()),
-            status: answer.status(),
+            kind: kind(response.status(), code.as_deref()),
+            status: response.status(),
             code,
-            request_id: answer.request_id().map(str::to_owned),
-            retry_after: retry_after(answer, now),
-            from_secondary: answer.is_from_secondary(),
+            request_id: response.request_id().map(str::to_owned),
+            retry_after: retry_after(response, now),
+            from_secondary: response.is_from_secondary(),
+            body: response.body().clone(),
         }
     }
 
@@ -47,11 +53,17 @@ impl ServiceFailure {
             request_id: None,
             retry_after: None,
             from_secondary: false,
+            body: Bytes::new(),
         }
     }
 
     pub(crate) fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// What the service says about it; empty if nothing.
+    pub(crate) fn reason(&self) -> String {
+        reason::reason(&self.body)
     }
 
     /// Whether another attempt may succeed where this one did not.
@@ -74,11 +86,14 @@ impl ServiceFailure {
     }
 
     pub(crate) fn into_error(self) -> Error {
+        let reason = self.reason();
         let mut error = if self.is_refusal_of_secondary() {
-            // Never "not found": only the primary knows, and it did not answer.
-            Error::new(ErrorKind::Service, "only the secondary answered, and it refused")
+            // Never "not found": only the primary knows, and it did not response.
+            let said = "only the secondary answered, and it refused";
+            let separator = if reason.is_empty() { "" } else { ": " };
+            Error::new(ErrorKind::Service, format!("{said}{separator}{reason}"))
         } else {
-            Error::new(self.kind, "")
+            Error::new(self.kind, reason)
         };
         error = error.with_status(self.status);
         if let Some(code) = self.code {
@@ -111,48 +126,31 @@ fn kind(status: u16, code: Option<&str>) -> ErrorKind {
     }
 }
 
-fn code_in_body(body: &[u8]) -> Option<String> {
-    const ROOT: &str = "Error";
-    let mut walker = Walker::over(std::str::from_utf8(body).ok()?);
-    walker.enter(ROOT).ok()?;
-    while let Ok(Some(element)) = walker.next_child(ROOT) {
-        if element.name() == "Code" {
-            let code = walker.text(&element).ok()?;
-            let plain = code.len() <= 128 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-            return (plain && !code.is_empty()).then(|| code.into_owned());
-        }
-        walker.skip(&element).ok()?;
-    }
-    None
-}
-
 /// Seconds or a date, which is judged by the server's own clock where it tells it.
-fn retry_after(answer: &Answer, now: SystemTime) -> Option<Duration> {
-    let text = answer.header("retry-after")?.trim();
+fn retry_after(response: &Response, now: SystemTime) -> Option<Duration> {
+    let text = response.header("retry-after")?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More than fits is for ever.
         let seconds = text.parse::<u32>().unwrap_or(u32::MAX);
         return Some(Duration::from_secs(seconds.into()));
     }
     let date = parse_date(text)?;
-    let server_time = answer.server_time().unwrap_or(now);
+    let server_time = response.server_time().unwrap_or(now);
     Some(date.duration_since(server_time).unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http::Response;
 
     use super::*;
 
     fn failure(status: u16, headers: &[(&str, &str)], body: &'static str) -> ServiceFailure {
-        let mut response = Response::builder().status(status);
+        let mut response = http::Response::builder().status(status);
         for (name, value) in headers {
             response = response.header(*name, *value);
         }
         let response = response.body(Bytes::from_static(body.as_bytes())).unwrap();
-        ServiceFailure::read(&Answer::new(response, false), SystemTime::UNIX_EPOCH)
+        ServiceFailure::read(&Response::new(response, false), SystemTime::UNIX_EPOCH)
     }
 
     #[test]

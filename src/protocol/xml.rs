@@ -8,6 +8,9 @@ use std::ops::Range;
 
 use memchr::{memchr, memmem};
 
+/// The service's own nest four deep.
+const MAX_DEPTH: usize = 64;
+
 /// Why a body could not be read. A body that ends early is always a fault, never a shorter list.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XmlFault {
@@ -17,8 +20,16 @@ pub(crate) enum XmlFault {
     Malformed(usize),
     #[error("the body has an unknown entity")]
     Entity,
-    #[error("the body ends in the middle")]
+    #[error("the body is truncated")]
     Truncated,
+    #[error("there is no body")]
+    Empty,
+    #[error("the elements are nested too deeply at byte {0}")]
+    TooDeep(usize),
+    #[error(
+        "the body is larger than any of the service: one element, a blob's metadata, or the number of blobs"
+    )]
+    TooLarge,
     #[error("the body is not <{0}>")]
     WrongRoot(&'static str),
     #[error("a blob has no name")]
@@ -80,14 +91,14 @@ enum Tag<'b> {
 }
 
 /// Reads elements of a body.
-pub(super) struct Walker<'b> {
+pub(super) struct XmlCursor<'b> {
     text: &'b str,
     at: usize,
     /// The last text that was read whole and in one piece.
     plain: Option<Range<usize>>,
 }
 
-impl<'b> Walker<'b> {
+impl<'b> XmlCursor<'b> {
     /// Stands before all that is there.
     pub(super) fn over(text: &'b str) -> Self {
         Self { text, at: 0, plain: None }
@@ -239,6 +250,9 @@ impl<'b> Walker<'b> {
             self.text_before_tag()?;
             match self.tag()? {
                 Tag::Start(child) if !child.empty => {
+                    if ancestors.len() == MAX_DEPTH {
+                        return Err(XmlFault::TooDeep(self.at));
+                    }
                     ancestors.push(name);
                     name = child.name;
                 }
@@ -440,27 +454,27 @@ mod tests {
     /// The names of all elements, with the whole text of each that has no children.
     fn flat(body: &str) -> XmlResult<Vec<(String, String)>> {
         fn descend(
-            walker: &mut Walker<'_>,
+            cursor: &mut XmlCursor<'_>,
             parent: &Element<'_>,
             found: &mut Vec<(String, String)>,
         ) -> XmlResult<()> {
-            walker.each_child(parent, |walker, element| {
+            cursor.each_child(parent, |cursor, element| {
                 found.push((element.name().to_owned(), String::new()));
                 if element.name().starts_with('t') {
-                    let text = walker.text(&element)?.into_owned();
+                    let text = cursor.text(&element)?.into_owned();
                     found.last_mut().unwrap().1 = text;
                     return Ok(());
                 }
                 if element.name().starts_with('s') {
-                    return walker.skip(&element);
+                    return cursor.skip(&element);
                 }
-                descend(walker, &element, found)
+                descend(cursor, &element, found)
             })
         }
-        let mut walker = Walker::over(body);
-        let root = walker.enter("root")?;
+        let mut cursor = XmlCursor::over(body);
+        let root = cursor.enter("root")?;
         let mut found = Vec::new();
-        descend(&mut walker, &root, &mut found)?;
+        descend(&mut cursor, &root, &mut found)?;
         Ok(found)
     }
 
@@ -574,9 +588,9 @@ mod tests {
     fn attributes_are_found_by_their_whole_name() {
         let has = |tag: &str| {
             let body = format!("<root>{tag}</root>");
-            let mut walker = Walker::over(&body);
-            walker.enter("root").unwrap();
-            walker.next_child("root").unwrap().unwrap().has_attribute("Encoded", "true")
+            let mut cursor = XmlCursor::over(&body);
+            cursor.enter("root").unwrap();
+            cursor.next_child("root").unwrap().unwrap().has_attribute("Encoded", "true")
         };
         for tag in
             ["<a Encoded=\"true\"/>", "<a x='>' Encoded = 'True' />", "<a\nEncoded='true'></a>"]

@@ -32,11 +32,12 @@ pub struct TransportError {
     kind: TransportErrorKind,
     source: Source,
     sent: bool,
+    permanent: bool,
 }
 
 impl TransportError {
     fn new(kind: TransportErrorKind, source: Source, sent: bool) -> Self {
-        Self { kind, source, sent }
+        Self { kind, source, sent, permanent: kind == TransportErrorKind::Unsupported }
     }
 
     /// A connection that could not be made or that broke. Unless [`not_sent`](Self::not_sent) is said, the
@@ -67,14 +68,47 @@ impl TransportError {
         self
     }
 
+    /// Says that another attempt would fail in the same way, as with a certificate that is not trusted: the request is
+    /// not retried.
+    #[must_use]
+    pub fn permanent(mut self) -> Self {
+        self.permanent = true;
+        self
+    }
+
     /// What happened.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
+    /// Whether another attempt would fail in the same way.
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+
     /// Whether the server may have carried out the request.
     pub fn may_have_been_sent(&self) -> bool {
         self.sent
+    }
+}
+
+impl TransportError {
+    /// What happened to a request to this host.
+    pub(crate) fn told_of(&self, host: &str) -> String {
+        match (self.kind, self.sent) {
+            (TransportErrorKind::Network, true) => format!("the connection to {host} broke"),
+            (TransportErrorKind::Network, false) => {
+                format!("no connection to {host} could be made")
+            }
+            (TransportErrorKind::Timeout, true) => format!("{host} did not respond in time"),
+            (TransportErrorKind::Timeout, false) => {
+                format!("no connection to {host} was made in time")
+            }
+            (TransportErrorKind::InvalidResponse, _) => {
+                format!("the response of {host} is not valid HTTP, or too large")
+            }
+            (TransportErrorKind::Unsupported, _) => self.source.to_string(),
+        }
     }
 }
 

@@ -4,10 +4,18 @@
 //! or statuses.
 
 mod body;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod causes;
 mod error;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod generations;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod hosts;
 mod options;
 #[cfg(all(feature = "_rustls", any(feature = "reqwest", feature = "amqp")))]
 mod platform_roots;
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+mod proxy;
 #[cfg(feature = "reqwest")]
 pub(crate) mod reqwest;
 #[cfg(all(feature = "_rustls", any(feature = "ureq", feature = "reqwest", feature = "amqp")))]
@@ -17,7 +25,10 @@ pub(crate) mod ureq;
 
 pub use body::BodySink;
 pub use error::{TransportError, TransportErrorKind};
-pub(crate) use options::TransportOptions;
 pub use options::{ProxyOptions, SendLimits, TlsBackend};
+pub(crate) use options::{Target, TransportOptions};
 #[cfg(all(feature = "_rustls", feature = "amqp"))]
 pub(crate) use rustls_config::client_config;
+
+#[cfg(any(feature = "ureq", feature = "reqwest"))]
+const LOG: &str = "eventhub_checkpointstore";

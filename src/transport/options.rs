@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::Uri;
-
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a single request may cost.
@@ -15,12 +13,15 @@ pub struct SendLimits {
     pub timeout: Duration,
     /// The longest body of an answer, in bytes.
     pub max_response_body: u64,
+    /// The attempt before this one failed on its connection, or got no response in time. Send this one on a connection
+    /// that was not open before: those that wait in a pool may be just as dead.
+    pub new_connection: bool,
 }
 
 impl SendLimits {
     /// A time limit, and 64 MiB for the body: a page of 5,000 blobs with 8 KiB of metadata each fits.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, max_response_body: 64 * 1024 * 1024 }
+        Self { timeout, max_response_body: 64 * 1024 * 1024, new_connection: false }
     }
 }
 
@@ -28,8 +29,14 @@ impl SendLimits {
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyOptions {
-    /// `HTTPS_PROXY` for https and `HTTP_PROXY` for http, else `ALL_PROXY`, upper or lower case, except for the
-    /// hosts in `NO_PROXY`. The same rule in both surfaces.
+    /// `HTTPS_PROXY` for https and `HTTP_PROXY` for http, else `ALL_PROXY`, in upper or lower case, except for the
+    /// hosts in `NO_PROXY`. The rule is the same in both surfaces, and is applied to the primary and the secondary host
+    /// separately.
+    ///
+    /// `NO_PROXY` is a list of domains (`example.com` and `.example.com` both cover subdomains), IP addresses and subnets
+    /// (`10.0.0.0/8`, `fd00::/8`), or `*`. A domain or an address may be followed by a port. Names are not looked up, so
+    /// a subnet only matches a host that is given as an address. In a CGI program, where `REQUEST_METHOD` is set,
+    /// `HTTP_PROXY` is ignored: any client could set it with a `Proxy` header.
     #[default]
     FromEnvironment,
     /// None.
@@ -74,6 +81,8 @@ pub(crate) struct TransportOptions {
     pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub(crate) idle_timeout: Duration,
+    /// How long a connection is used at all, so that a failover in DNS is followed. Default: 5 min.
+    pub(crate) connection_lifetime: Duration,
     /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
     pub(crate) max_idle_connections: usize,
     /// Which proxy is used.
@@ -90,12 +99,23 @@ impl Default for TransportOptions {
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: Duration::from_secs(8),
             idle_timeout: Duration::from_secs(60),
+            connection_lifetime: Duration::from_secs(5 * 60),
             max_idle_connections: 16,
             proxy: ProxyOptions::default(),
             root_certificates: Vec::new(),
             tls_backend: TlsBackend::default(),
         }
     }
+}
+
+/// A host that requests go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    /// Whether it speaks https.
+    pub(crate) secure: bool,
+    /// An IPv6 address is in brackets, as in a URL.
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
 }
 
 /// Which TLS is used for an endpoint, decided from the options and from what was compiled in.
@@ -105,41 +125,6 @@ pub(super) enum ChosenTls {
     None,
     Rustls,
     NativeTls,
-}
-
-/// A proxy that both clients can use.
-#[allow(dead_code, reason = "without a client there is nothing to choose for")]
-pub(super) struct ChosenProxy {
-    pub(super) url: String,
-    /// Whether the connection to the proxy itself has TLS.
-    pub(super) secure: bool,
-}
-
-impl ChosenProxy {
-    /// A host without a scheme is reached by http.
-    fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
-        let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let uri: Uri = url.parse().map_err(|_| unusable_proxy())?;
-        let secure = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            // ureq panics at the first connection through a proxy that it was not built for.
-            _ => return Err(unusable_proxy()),
-        };
-        match uri.host() {
-            Some(host) if !host.is_empty() => Ok(Self { url, secure }),
-            _ => Err(unusable_proxy()),
-        }
-    }
-}
-
-/// The URL may hold a password, so neither it nor the cause is named.
-pub(super) fn unusable_proxy() -> Error {
-    Error::new(
-        ErrorKind::Configuration,
-        "the proxy, which was given or stands in the environment, is not a URL as in http://proxy.example:3128 or https://proxy.example",
-    )
 }
 
 impl TransportOptions {
@@ -163,36 +148,6 @@ impl TransportOptions {
             TlsBackend::NativeTls => Err(missing("`native-tls`")),
         }
     }
-
-    /// The proxy for requests to a host, if any.
-    #[allow(dead_code, reason = "without a client there is nothing to choose for")]
-    pub(super) fn choose_proxy(&self, secure: bool, host: &str) -> Result<Option<ChosenProxy>> {
-        self.proxy_from(secure, host, |name| std::env::var(name).ok())
-            .map(|url| ChosenProxy::parse(&url))
-            .transpose()
-    }
-
-    fn proxy_from(
-        &self,
-        secure: bool,
-        host: &str,
-        read: impl Fn(&str) -> Option<String>,
-    ) -> Option<String> {
-        let either = |upper: &str| {
-            let set = |name: &str| read(name).filter(|value| !value.trim().is_empty());
-            set(upper).or_else(|| set(&upper.to_lowercase()))
-        };
-        match &self.proxy {
-            ProxyOptions::Disabled => None,
-            ProxyOptions::Url(url) => Some(url.clone()),
-            ProxyOptions::FromEnvironment => {
-                let own = either(if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" });
-                let url = own.or_else(|| either("ALL_PROXY"))?;
-                let exempt = either("NO_PROXY").is_some_and(|list| is_exempt(host, &list));
-                (!exempt).then_some(url)
-            }
-        }
-    }
 }
 
 #[allow(dead_code, reason = "without a client or TLS nothing reads certificates")]
@@ -200,85 +155,9 @@ pub(super) fn no_certificate() -> Error {
     Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
 }
 
-/// Around an IPv6 address in a URL, but not always in `NO_PROXY`.
-const BRACKETS: [char; 2] = ['[', ']'];
-
-/// Whether a comma-separated `NO_PROXY` names the host: `*`, the host itself, or a domain that it is in.
-///
-/// The clients read the variable in different ways, so neither is asked.
-fn is_exempt(host: &str, list: &str) -> bool {
-    let host = host.trim_matches(BRACKETS).to_ascii_lowercase();
-    list.split(',').map(str::trim).any(|entry| {
-        let entry = entry.trim_matches(BRACKETS);
-        let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        match entry.as_str() {
-            "" => false,
-            "*" => true,
-            domain => {
-                host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn from_environment(secure: bool, variables: &[(&str, &str)]) -> Option<String> {
-        let read = |name: &str| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
-        TransportOptions::default().proxy_from(secure, "acct.blob.example", read)
-    }
-
-    #[test]
-    fn the_proxy_is_chosen_by_scheme() {
-        let variables =
-            [("https_proxy", "http://s"), ("HTTP_PROXY", "http://p"), ("no_proxy", "a,b")];
-        assert_eq!(from_environment(true, &variables).as_deref(), Some("http://s"));
-        assert_eq!(from_environment(false, &variables).as_deref(), Some("http://p"));
-        assert_eq!(from_environment(true, &[("ALL_PROXY", "x")]).as_deref(), Some("x"));
-        assert_eq!(
-            from_environment(true, &[("HTTPS_PROXY", " "), ("ALL_PROXY", "x")]).as_deref(),
-            Some("x")
-        );
-        assert_eq!(from_environment(true, &[("HTTP_PROXY", "http://p")]), None);
-    }
-
-    #[test]
-    fn exempt_hosts() {
-        for list in ["*", "x, ACCT.blob.example", ".blob.example", "*.example", "example"] {
-            let variables = [("ALL_PROXY", "x"), ("NO_PROXY", list)];
-            assert_eq!(from_environment(true, &variables), None, "{list}");
-        }
-        for list in ["", "lob.example", "other.example", ","] {
-            let variables = [("ALL_PROXY", "x"), ("NO_PROXY", list)];
-            assert!(from_environment(true, &variables).is_some(), "{list}");
-        }
-        for list in ["::1", "[::1]"] {
-            assert!(is_exempt("[::1]", list) && !is_exempt("[::2]", list), "{list}");
-        }
-    }
-
-    #[test]
-    fn proxies_that_a_client_cannot_use_are_refused() {
-        for (text, url, secure) in [
-            ("proxy.example", "http://proxy.example", false),
-            (" u:secret@proxy.example:3128 ", "http://u:secret@proxy.example:3128", false),
-            ("https://proxy.example", "https://proxy.example", true),
-            ("HTTPS://[::1]:1", "HTTPS://[::1]:1", true),
-        ] {
-            let chosen = ChosenProxy::parse(text).unwrap();
-            assert_eq!((chosen.url.as_str(), chosen.secure), (url, secure));
-        }
-        for text in ["socks5://u:secret@p", "socks4://p", "ftp://p", "", "http://u:secret@", "a b"]
-        {
-            let Err(error) = ChosenProxy::parse(text) else { panic!("{text}") };
-            assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
-            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
-        }
-    }
 
     #[test]
     fn a_proxy_url_is_not_shown() {

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 pub use http_date::http_date;
 pub use recorded::{Recorded, percent_decode};
 pub use reply::{Delivered, Reply};
+pub use shared::Death;
 pub use tls::TlsIdentity;
 
 use shared::{Answers, Shared};
@@ -158,6 +159,11 @@ impl Loopback {
     /// Closes every connection that is open now, as a service does that restarts; the server goes on.
     pub fn close_connections(&self) {
         self.shared.shut_down_connections();
+    }
+
+    /// From now on all connections that are open are dead, without the client being told; new ones are served.
+    pub fn forget_connections(&self, death: Death) {
+        self.shared.update(|state| state.dead = Some((state.accepted, death)));
     }
 
     /// Waits until `count` requests are recorded; `false` if that did not happen in time.

@@ -141,6 +141,7 @@ async fn connecting_has_a_limit_of_its_own() {
     let loopback = Loopback::never_reading();
     let url = loopback.url().replace("http:", "https:");
     let store = BlobCheckpointStore::builder(&url, "checkpoints")
+        .credential(Credential::anonymous())
         .connect_timeout(LIMIT)
         .attempt_timeout(LONG)
         .call_timeout(LONG)

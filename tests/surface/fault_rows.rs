@@ -172,7 +172,7 @@ pub const LIST_ROWS: &[Row] = &[
         || Fault::edit(|reply| reply.with_length().declared_length(300).close_after()),
         UNREADABLE,
         false,
-        false,
+        true,
     ),
     row(
         "garbage in place of XML",
@@ -186,7 +186,7 @@ pub const LIST_ROWS: &[Row] = &[
         || Fault::Answer(Reply::new(200).body("{}")),
         UNREADABLE,
         false,
-        false,
+        true,
     ),
     row("no body", || Fault::Answer(Reply::new(200)), UNREADABLE, false, false),
     row(

@@ -1,12 +1,13 @@
 //! At which level requests are logged: what is expected at debug, each real failure once as a warning.
 
-use eventhub_checkpointstore::{ErrorKind, RetryOptions};
+use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, RetryOptions};
 use log::Level;
 
 use super::script::{Script, Step};
 use super::subject::BlobCheckpointStore;
 use super::support::blob_service::{BlobService, error_reply};
 use super::support::capture_log;
+use super::support::loopback::Reply;
 use super::{IS_BLOCKING, checkpoint, group, maybe_async, ownership, test};
 
 /// How many lines of this surface there are with a text, by level; partitions of their own tell tests apart.
@@ -79,4 +80,38 @@ async fn a_failure_is_one_warning_and_its_repetitions_are_none() {
             assert_eq!(count(Level::Debug, &name), calls * repetitions, "{name}");
         }
     }
+}
+
+#[maybe_async]
+#[test]
+async fn each_line_names_the_container_and_what_it_is_about() {
+    capture_log::start();
+    let script = Script::over(&BlobService::new("checkpoints"));
+    let group = ConsumerGroup::new("log-lines.servicebus.windows.net", "Hub", "log-lines").unwrap();
+    script.store().list_ownership(&group).await.unwrap();
+    let prefix = "checkpoints/log-lines.servicebus.windows.net/hub/log-lines/ownership/";
+    assert_eq!(count(Level::Debug, &format!("list blobs {prefix}: done in ")), 1);
+
+    script.store().update_checkpoint(&checkpoint("log-lines", "1", 1)).await.unwrap();
+    let blob = "checkpoints/ns.servicebus.windows.net/hub/$default/checkpoint/log-lines";
+    assert_eq!(count(Level::Debug, &format!("put blob {blob}: done in ")), 1);
+
+    let cut = Script::new(|_| Step::reply_now(Reply::new(200).body("<EnumerationResults><Blobs>")));
+    let group_of_cut = ConsumerGroup::new("log-cut.servicebus.windows.net", "Hub", "g").unwrap();
+    let error = cut.store().list_ownership(&group_of_cut).await.unwrap_err();
+    assert_eq!((error.kind(), cut.sent().len()), (ErrorKind::InvalidResponse, 4));
+    let cut_prefix = "list blobs checkpoints/log-cut.servicebus.windows.net/hub/g/ownership/: ";
+    let found = (count(Level::Debug, cut_prefix), count(Level::Warn, cut_prefix));
+    assert_eq!(found, (3, 1), "one warning, and it was never done");
+    assert_eq!(count(Level::Debug, &format!("{cut_prefix}done")), 0);
+
+    let broken = Script::new(|_| Step::broken());
+    broken.store().list_checkpoints(&group).await.unwrap_err();
+    let prefix = prefix.replace("ownership", "checkpoint");
+    let attempts = count(Level::Debug, &format!("list blobs {prefix}: attempt "));
+    let failures = count(Level::Warn, &format!("list blobs {prefix}: "));
+    assert_eq!((attempts, failures), (3, 1));
+    let lines = capture_log::lines_with(&format!("list blobs {prefix}: "));
+    let names_the_cause = |(_, line): &(Level, String)| line.contains("scripted reset; 4 attempts");
+    assert!(lines.iter().any(names_the_cause), "{lines:?}");
 }

@@ -28,6 +28,8 @@ pub struct Sent {
     pub at: Duration,
     /// What the request was allowed to take.
     pub timeout: Duration,
+    /// It must not be sent on a connection that was open before.
+    pub new_connection: bool,
     /// Its answer was asked for in pieces.
     pub is_streamed: bool,
 }
@@ -108,6 +110,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     passed: Duration,
+    /// What the wall clock shows at the start, if not the usual time.
+    clock: Option<SystemTime>,
     /// How long a wait takes in reality.
     patience: Duration,
     sent: Vec<Sent>,
@@ -124,6 +128,12 @@ impl Script {
     pub fn over(service: &BlobService) -> Self {
         let service = service.clone();
         Self::new(move |sent| Step::reply(sent, service.handle(&sent.request)))
+    }
+
+    /// Sets the wall clock.
+    pub fn with_clock(self, time: SystemTime) -> Self {
+        self.state().clock = Some(time);
+        self
     }
 
     /// Lets waits take real time, too, so that what races against one can win.
@@ -196,6 +206,7 @@ impl Script {
                 host: request.uri().host().unwrap_or_default().to_owned(),
                 at: state.passed,
                 timeout: options.timeout,
+                new_connection: options.new_connection,
                 is_streamed,
                 request: recorded(state.sent.len(), request),
             };
@@ -250,7 +261,8 @@ impl Clock for Script {
     }
 
     fn system_time(&self) -> SystemTime {
-        start() + self.passed()
+        let state = self.state();
+        state.clock.unwrap_or_else(start) + state.passed
     }
 }
 

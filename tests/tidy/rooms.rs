@@ -23,15 +23,16 @@ const PROTOCOL: &[(&str, &[&str])] = &[
     ("date", &[]),
     ("xml", &[]),
     ("headers", &[]),
+    ("reason", &["xml"]),
     ("response", &["date"]),
     ("operation", &["response"]),
     ("auth", &["date", "operation"]),
     ("address", &["auth"]),
-    ("request", &["address", "auth", "headers", "operation"]),
+    ("request", &["address", "auth", "date", "headers", "operation"]),
     ("operations", &["headers", "operation", "response"]),
     ("list", &["date", "operation", "response", "xml"]),
-    ("status", &["date", "response", "xml"]),
-    ("retry", &["status"]),
+    ("status", &["date", "reason", "response"]),
+    ("retry", &["status", "xml"]),
 ];
 
 /// What stands above the rooms: it mounts them and knows them all.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use log::{Level, debug, log, warn};
+use log::{Level, debug, log};
 
 use super::super::credential::time_left;
 use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
@@ -18,7 +18,7 @@ use crate::container::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::PageBody;
 use crate::protocol::{
-    Answer, ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts,
+    ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts, Response,
     RetryOptions, ServiceFailure, build,
 };
 use crate::transport::SendLimits;
@@ -58,6 +58,8 @@ struct Progress {
     pauses: [Option<(Instant, Duration)>; 2],
     /// A refused token was replaced once.
     token_replaced: bool,
+    /// The last attempt had no response, perhaps because its connection was dead.
+    new_connection: bool,
 }
 
 impl Progress {
@@ -79,7 +81,7 @@ impl Progress {
                     self.max_retries = self.max_retries.saturating_add(1);
                 }
             }
-            Failure::Service(_) | Failure::Transport(_) => {
+            Failure::Service(_) | Failure::Transport(_) | Failure::Unreadable(_) => {
                 let (primary, secondary) = (self.pause(false, now), self.pause(true, now));
                 self.next_host = match self.next_host {
                     // Not to the host that asks for the longer pause.
@@ -114,6 +116,7 @@ impl RestContainer {
             next_host: NextHost::Primary,
             pauses: [None; 2],
             token_replaced: false,
+            new_connection: false,
         };
         let result = self.attempts(operation, page, &mut progress).await;
         let result = result.map_err(|error| {
@@ -140,19 +143,20 @@ impl RestContainer {
         loop {
             progress.attempt += 1;
             let failure = match self.attempt(operation, page.as_deref_mut(), progress).await? {
-                Ok(answer) => {
-                    // The write was done; if its answer is unreadable, that is all that is known.
+                Ok(response) => {
+                    // The write was done; if its response is unreadable, that is all that is known.
                     progress.unknown = true;
-                    return operation.read(answer);
+                    return operation.read(response);
                 }
                 Err(failure) => failure,
             };
+            let host = self.host(operation, progress).0.host_and_port();
             match self.take_in(operation, progress, &failure) {
-                Decision::GiveUp => return Err(failure.into_error()),
+                Decision::GiveUp => return Err(failure.into_error(&host)),
                 Decision::RetryAfter(after) => {
                     let (name, attempt) = (operation.name(), progress.attempt);
-                    let blob = operation.blob().unwrap_or_default();
-                    debug!(target: super::LOG, "{name} {blob}: attempt {attempt} failed, next in {after:?}: {failure}");
+                    let subject = self.subject(operation);
+                    debug!(target: super::LOG, "{name} {subject}: attempt {attempt} at {host} failed, next in {after:?}: {failure}");
                     if !after.is_zero() {
                         self.transport.sleep(after).await;
                     }
@@ -167,7 +171,7 @@ impl RestContainer {
         operation: &O,
         page: Option<&mut PageBody<'_>>,
         progress: &mut Progress,
-    ) -> Result<Result<Answer, Failure>> {
+    ) -> Result<Result<Response, Failure>> {
         let (endpoint, from_secondary) = self.host(operation, progress);
         time_left(&*self.transport, progress.deadline)?;
         let token = self.token(progress.deadline).await?;
@@ -185,27 +189,31 @@ impl RestContainer {
             },
         )?;
         let remaining = time_left(&*self.transport, progress.deadline)?;
-        let options = SendLimits::new(remaining.min(self.attempt_timeout));
+        let mut options = SendLimits::new(remaining.min(self.attempt_timeout));
+        options.new_connection = progress.new_connection;
         // Past the implementation for `Arc`, which would box the future once more.
         let transport = &*self.transport;
-        let answer = match page {
-            None => Transport::send(transport, request, &options).await,
+        let (sent, page) = match page {
+            None => (Transport::send(transport, request, &options).await, None),
             Some(page) => {
                 page.start_over();
                 let head = Transport::send_streamed(transport, request, &options, page).await;
-                head.map(|head| head.map(|()| page.take_failure()))
+                (head.map(|head| head.map(|()| page.take_failure())), Some(page))
             }
         };
-        let answer = match answer {
-            Ok(response) => Answer::new(response, from_secondary),
+        let response = match sent {
+            Ok(response) => Response::new(response, from_secondary),
             Err(error) => return Ok(Err(Failure::Transport(error))),
         };
-        if answer.is_success() {
-            return Ok(Ok(answer));
+        if response.is_success() {
+            return Ok(match page.map(PageBody::end) {
+                Some(Err(fault)) => Err(Failure::Unreadable(fault)),
+                Some(Ok(())) | None => Ok(response),
+            });
         }
-        let failure = ServiceFailure::read(&answer, self.transport.clock().system_time());
+        let failure = ServiceFailure::read(&response, self.transport.clock().system_time());
         if let (401, Some(cache), Some(token)) =
-            (answer.status(), self.credential.token_cache(), &token)
+            (response.status(), self.credential.token_cache(), &token)
         {
             cache.reject(token);
             if !progress.token_replaced {
@@ -243,6 +251,7 @@ impl RestContainer {
         failure: &Failure,
     ) -> Decision {
         progress.unknown |= failure.may_have_been_applied();
+        progress.new_connection = matches!(failure, Failure::Transport(_));
         if operation.only_secondary() && failure.is_refusal_of_secondary() {
             return Decision::GiveUp;
         }
@@ -291,19 +300,28 @@ impl RestContainer {
         started: Instant,
         error: Option<&Error>,
     ) {
-        let (name, attempts) = (operation.name(), progress.attempt);
-        let blob = operation.blob().unwrap_or_default();
+        let attempts = match progress.attempt {
+            1 => "1 attempt".to_owned(),
+            number => format!("{number} attempts"),
+        };
+        let (name, subject) = (operation.name(), self.subject(operation));
         match error {
             None => {
                 let took = self.transport.clock().now().saturating_duration_since(started);
-                debug!(target: super::LOG, "{name} {blob}: done in {took:?}, {attempts} attempts");
+                debug!(target: super::LOG, "{name} {subject}: done in {took:?}, {attempts}");
             }
             Some(error) => {
                 let is_expected = operation.is_expected(error.kind());
                 let level = if is_expected { Level::Debug } else { Level::Warn };
-                log!(target: super::LOG, level, "{error}; {attempts} attempts");
+                let causes = causes_of(error);
+                log!(target: super::LOG, level, "{name} {subject}: {error}{causes}; {attempts}");
             }
         }
+    }
+
+    /// What an operation is about, for a line of the log.
+    fn subject<O: Operation>(&self, operation: &O) -> String {
+        format!("{}/{}", self.container.as_str(), operation.subject())
     }
 }
 
@@ -328,11 +346,7 @@ impl BlobContainer for RestContainer {
     ) -> Result<PageEnd> {
         let mut page = PageBody::new(visitor);
         let head = self.run_into(&request, Some(&mut page)).await?;
-        let marker = page.finish().map_err(|error| {
-            let error = error.with_action("list blobs");
-            warn!(target: super::LOG, "{error}");
-            error
-        })?;
+        let marker = page.into_next_marker();
         Ok(PageEnd::new(marker, head.server_time, head.from_secondary))
     }
 
@@ -351,6 +365,19 @@ impl BlobContainer for RestContainer {
     fn clock(&self) -> &dyn Clock {
         self.transport.clock()
     }
+}
+
+/// An error does not repeat its causes; a line of the log has no other place for them.
+fn causes_of(error: &Error) -> String {
+    let mut text = String::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let separator = if text.is_empty() { ": caused by: " } else { ": " };
+        text.push_str(separator);
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }
 
 impl fmt::Debug for RestContainer {

@@ -15,7 +15,7 @@ use crate::protocol::{
     ApiVersion, ConnectionString, ContainerName, Endpoint, RetryOptions, StringCredential,
 };
 use crate::records::naming::NameCase;
-use crate::transport::{ProxyOptions, TlsBackend, TransportOptions};
+use crate::transport::{ProxyOptions, TlsBackend};
 
 /// The example of one option, of a type beside the store if it needs one.
 macro_rules! option_example {
@@ -222,6 +222,17 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
+    /// Sets how long a connection is used at most, counted from when the first of its time was made. Default: 5 min.
+    ///
+    /// A host name is only looked up for a new connection. Without this limit a busy connection would stay at the old
+    /// address after a failover in DNS, or after a private endpoint was moved.
+    ///
+    #[doc = option_example!(".connection_lifetime(Duration::from_secs(60))", Duration)]
+    pub fn connection_lifetime(mut self, lifetime: Duration) -> Self {
+        self.rest.transport.connection_lifetime = lifetime;
+        self
+    }
+
     /// Sets how many claims of a batch run at a time, and how many idle connections are kept. Default: 16; at most 256.
     ///
     #[doc = option_example!(".claim_concurrency(32)")]
@@ -340,7 +351,11 @@ impl BlobCheckpointStoreBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => connect(&self.rest.transport, &endpoint, secondary.as_ref())?,
+            None => default_transport(
+                &self.rest.transport,
+                endpoint.target(),
+                secondary.as_ref().map(Endpoint::target),
+            )?,
         };
         let container = RestContainer {
             container: name,
@@ -356,16 +371,6 @@ impl BlobCheckpointStoreBuilder {
         };
         Ok(BlobCheckpointStore::assemble(Box::new(container), self.store))
     }
-}
-
-/// One client serves both hosts, so it can do TLS if one of them needs it.
-fn connect(
-    options: &TransportOptions,
-    endpoint: &Endpoint,
-    secondary: Option<&Endpoint>,
-) -> Result<Arc<dyn Transport>> {
-    let secure = endpoint.is_secure() || secondary.is_some_and(Endpoint::is_secure);
-    default_transport(options, secure, endpoint.host())
 }
 
 /// What the URL or the connection string says.

@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::ContainerName;
 use crate::error::{Error, Result};
 use crate::protocol::auth::SasToken;
+use crate::transport::Target;
 
 /// The characters that stay readable in a path. All others are encoded, and the encoded bytes are signed.
 const PATH: &AsciiSet =
@@ -176,9 +177,22 @@ impl Endpoint {
         path
     }
 
-    /// The host without its port, for the choice of a proxy.
-    pub(crate) fn host(&self) -> &str {
+    /// Without its port.
+    pub(super) fn host(&self) -> &str {
         self.authority.host()
+    }
+
+    /// For errors.
+    pub(crate) fn host_and_port(&self) -> String {
+        let Target { host, port, .. } = self.target();
+        format!("{host}:{port}")
+    }
+
+    /// The host, for who connects to it.
+    pub(crate) fn target(&self) -> Target<'_> {
+        let default_port = if self.secure { 443 } else { 80 };
+        let port = self.authority.port_u16().unwrap_or(default_port);
+        Target { secure: self.secure, host: self.authority.host(), port }
     }
 
     pub(in crate::protocol) fn scheme(&self) -> &'static str {

@@ -8,12 +8,15 @@ use percent_encoding::percent_decode_str;
 
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor};
 use crate::protocol::date::parse_date;
-use crate::protocol::xml::{Element, Walker, XmlFault, XmlResult};
+use crate::protocol::xml::{Element, XmlCursor, XmlFault, XmlResult};
 
 pub(in crate::protocol) type Metadata<'b> = Vec<(Cow<'b, str>, Cow<'b, str>)>;
 
+/// As many pairs of metadata, and other texts, as a blob has at most: the service takes 8 KiB in all.
+const MAX_FIELDS: usize = 4096;
+
 /// How a blob differs from the one before it.
-pub(in crate::protocol) enum Unlike {
+pub(in crate::protocol) enum Mismatch {
     /// Not as far as it came.
     Begun,
     Other,
@@ -22,28 +25,28 @@ pub(in crate::protocol) enum Unlike {
 /// Reads one blob after the other.
 #[derive(Default)]
 pub(in crate::protocol) struct BlobReader {
-    template: Option<Template>,
+    shape: Option<Shape>,
 }
 
 impl BlobReader {
     /// Shows the next blob if it has the form of the one before. `metadata` is only room for it.
     #[inline]
-    pub(in crate::protocol) fn read_alike<'b>(
+    pub(in crate::protocol) fn parse_fast<'b>(
         &self,
-        walker: &mut Walker<'b>,
+        cursor: &mut XmlCursor<'b>,
         metadata: &mut Metadata<'b>,
         visitor: &mut dyn BlobVisitor,
-    ) -> Result<(), Unlike> {
-        let template = self.template.as_ref().ok_or(Unlike::Other)?;
-        let rest = template.show(walker.rest(), metadata, visitor)?;
-        walker.leave(rest);
+    ) -> Result<(), Mismatch> {
+        let shape = self.shape.as_ref().ok_or(Mismatch::Other)?;
+        let rest = shape.show(cursor.rest(), metadata, visitor)?;
+        cursor.leave(rest);
         Ok(())
     }
 
     /// Shows a blob whose start tag was read; what belongs to it begins at `begin`. `metadata` is only room for it.
     pub(in crate::protocol) fn read<'b>(
         &mut self,
-        walker: &mut Walker<'b>,
+        cursor: &mut XmlCursor<'b>,
         begin: usize,
         blob: &Element<'b>,
         metadata: &mut Metadata<'b>,
@@ -51,13 +54,13 @@ impl BlobReader {
     ) -> XmlResult<()> {
         metadata.clear();
         let mut elements = Elements::new(metadata);
-        elements.read(walker, blob)?;
+        elements.read(cursor, blob)?;
         if !elements.has_name {
             return Err(XmlFault::NoName);
         }
-        // What stands in a template has no effect, so a blob that is something else makes none.
+        // What stands in a shape has no effect, so a blob that is something else makes none.
         if elements.is_plain && elements.entry.kind == BlobEntryKind::Blob {
-            self.template = Some(Template::new(walker, begin, elements.fields));
+            self.shape = Some(Shape::new(cursor, begin, elements.fields));
         }
         let entry = elements.entry;
         visitor.visit(BlobEntry { metadata, ..entry });
@@ -82,27 +85,27 @@ enum Field {
 /// Blobs that were written by the same means differ in a few texts only. Comparing what is around them with the blob
 /// before takes a fifth of the time of reading tag by tag, and cannot read it in another way: what is equal was
 /// read as a whole once.
-struct Template {
+struct Shape {
     /// All markup, in its order.
     markup: String,
     /// How much of it stands before each text, and what the text means.
     fields: Vec<(usize, Field)>,
 }
 
-impl Template {
-    fn new(walker: &Walker<'_>, begin: usize, texts: Vec<(Range<usize>, Field)>) -> Self {
+impl Shape {
+    fn new(cursor: &XmlCursor<'_>, begin: usize, texts: Vec<(Range<usize>, Field)>) -> Self {
         let mut markup = String::new();
         let mut from = begin;
         let fields = texts
             .into_iter()
             .map(|(text, field)| {
-                let before = walker.part(from..text.start);
+                let before = cursor.part(from..text.start);
                 markup.push_str(before);
                 from = text.end;
                 (before.len(), field)
             })
             .collect();
-        markup.push_str(walker.part(from..walker.position()));
+        markup.push_str(cursor.part(from..cursor.position()));
         Self { markup, fields }
     }
 
@@ -112,7 +115,7 @@ impl Template {
         body: &'b str,
         metadata: &mut Metadata<'b>,
         visitor: &mut dyn BlobVisitor,
-    ) -> Result<&'b str, Unlike> {
+    ) -> Result<&'b str, Mismatch> {
         // Slices, and the entry from them at the end: what is moved as soon as it was written makes the processor wait.
         let (mut name, mut etag, mut last_modified) = ("", "", None);
         let (mut rest, mut pairs) = (body, 0);
@@ -120,7 +123,7 @@ impl Template {
         for (length, field) in &self.fields {
             let (before, behind) = markup.split_at(*length);
             markup = behind;
-            let value = rest.strip_prefix(before).ok_or_else(|| unlike(rest, before))?;
+            let value = rest.strip_prefix(before).ok_or_else(|| mismatch(rest, before))?;
             let (text, behind) = split_at_tag(value)?;
             match *field {
                 Field::Name => name = text,
@@ -139,7 +142,7 @@ impl Template {
             }
             rest = behind;
         }
-        rest = rest.strip_prefix(markup).ok_or_else(|| unlike(rest, markup))?;
+        rest = rest.strip_prefix(markup).ok_or_else(|| mismatch(rest, markup))?;
         metadata.truncate(pairs);
         visitor.visit(BlobEntry {
             name: Cow::Borrowed(name),
@@ -154,17 +157,17 @@ impl Template {
 
 /// A text without entities, and what is behind it.
 #[inline]
-fn split_at_tag(rest: &str) -> Result<(&str, &str), Unlike> {
+fn split_at_tag(rest: &str) -> Result<(&str, &str), Mismatch> {
     match memchr2(b'<', b'&', rest.as_bytes()) {
         Some(length) if rest.as_bytes()[length] == b'<' => Ok(rest.split_at(length)),
-        Some(_) => Err(Unlike::Other),
-        None => Err(Unlike::Begun),
+        Some(_) => Err(Mismatch::Other),
+        None => Err(Mismatch::Begun),
     }
 }
 
 #[cold]
-fn unlike(rest: &str, expected: &str) -> Unlike {
-    if expected.starts_with(rest) { Unlike::Begun } else { Unlike::Other }
+fn mismatch(rest: &str, expected: &str) -> Mismatch {
+    if expected.starts_with(rest) { Mismatch::Begun } else { Mismatch::Other }
 }
 
 /// The key of metadata at the end of its start tag.
@@ -195,67 +198,76 @@ impl<'s, 'b> Elements<'s, 'b> {
         }
     }
 
-    fn read(&mut self, walker: &mut Walker<'b>, blob: &Element<'b>) -> XmlResult<()> {
-        walker.each_child(blob, |walker, element| match element.name() {
+    fn read(&mut self, cursor: &mut XmlCursor<'b>, blob: &Element<'b>) -> XmlResult<()> {
+        cursor.each_child(blob, |cursor, element| match element.name() {
             "Name" if element.has_attribute("Encoded", "true") => {
                 (self.has_name, self.is_plain) = (true, false);
                 // A name that XML cannot hold comes percent-encoded.
-                let text = walker.text(&element)?;
+                let text = cursor.text(&element)?;
                 let name = percent_decode_str(&text).decode_utf8_lossy().into_owned();
                 self.entry.name = Cow::Owned(name);
                 Ok(())
             }
             "Name" => {
                 self.has_name = true;
-                self.field(walker, &element, Field::Name)
+                self.field(cursor, &element, Field::Name)
             }
             "Properties" => {
-                walker.each_child(&element, |walker, element| self.property(walker, &element))
+                cursor.each_child(&element, |cursor, element| self.property(cursor, &element))
             }
             "Metadata" => {
-                walker.each_child(&element, |walker, element| self.metadata(walker, &element))
+                cursor.each_child(&element, |cursor, element| self.metadata(cursor, &element))
             }
-            "Deleted" => self.mark(walker, &element, |text| text.trim() == "true"),
-            "IsCurrentVersion" => self.mark(walker, &element, |text| text.trim() == "false"),
-            "Snapshot" => self.mark(walker, &element, |text| !text.is_empty()),
-            "VersionId" => self.field(walker, &element, Field::Ignored),
-            _ => walker.skip(&element),
+            "Deleted" => self.mark(cursor, &element, |text| text.trim() == "true"),
+            "IsCurrentVersion" => self.mark(cursor, &element, |text| text.trim() == "false"),
+            "Snapshot" => self.mark(cursor, &element, |text| !text.is_empty()),
+            "VersionId" => self.field(cursor, &element, Field::Ignored),
+            _ => cursor.skip(&element),
         })
     }
 
-    fn property(&mut self, walker: &mut Walker<'b>, element: &Element<'b>) -> XmlResult<()> {
+    fn property(&mut self, cursor: &mut XmlCursor<'b>, element: &Element<'b>) -> XmlResult<()> {
         match element.name() {
-            "Last-Modified" => self.field(walker, element, Field::LastModified),
-            name if name.eq_ignore_ascii_case("etag") => self.field(walker, element, Field::ETag),
-            "Creation-Time" => self.field(walker, element, Field::Ignored),
+            "Last-Modified" => self.field(cursor, element, Field::LastModified),
+            name if name.eq_ignore_ascii_case("etag") => self.field(cursor, element, Field::ETag),
+            "Creation-Time" => self.field(cursor, element, Field::Ignored),
             "ResourceType" => {
-                if walker.text(element)?.trim() == "directory" {
+                if cursor.text(element)?.trim() == "directory" {
                     self.entry.kind = BlobEntryKind::Directory;
                 }
                 Ok(())
             }
-            _ => walker.skip(element),
+            _ => cursor.skip(element),
         }
     }
 
-    fn metadata(&mut self, walker: &mut Walker<'b>, element: &Element<'b>) -> XmlResult<()> {
+    fn metadata(&mut self, cursor: &mut XmlCursor<'b>, element: &Element<'b>) -> XmlResult<()> {
         let key = element.name();
         if element.is_bare() {
-            return self.field(walker, element, Field::Metadata(key.len()));
+            return self.field(cursor, element, Field::Metadata(key.len()));
         }
         self.is_plain = false;
-        self.metadata.push((Cow::Borrowed(key), walker.text(element)?));
+        let value = cursor.text(element)?;
+        self.add_metadata(key, value)
+    }
+
+    fn add_metadata(&mut self, key: &'b str, value: Cow<'b, str>) -> XmlResult<()> {
+        if self.metadata.len() == MAX_FIELDS {
+            return Err(XmlFault::TooLarge);
+        }
+        self.metadata.push((Cow::Borrowed(key), value));
         Ok(())
     }
 
     fn field(
         &mut self,
-        walker: &mut Walker<'b>,
+        cursor: &mut XmlCursor<'b>,
         element: &Element<'b>,
         field: Field,
     ) -> XmlResult<()> {
-        let text = walker.text(element)?;
-        match walker.plain_text() {
+        let text = cursor.text(element)?;
+        match cursor.plain_text() {
+            Some(_) if self.fields.len() > 2 * MAX_FIELDS => return Err(XmlFault::TooLarge),
             Some(range) => self.fields.push((range, field)),
             None => self.is_plain = false,
         }
@@ -263,7 +275,7 @@ impl<'s, 'b> Elements<'s, 'b> {
             Field::Name => self.entry.name = text,
             Field::LastModified => self.entry.last_modified = parse_date(&text),
             Field::ETag => self.entry.etag = Some(text).filter(|etag| !etag.is_empty()),
-            Field::Metadata(_) => self.metadata.push((Cow::Borrowed(element.name()), text)),
+            Field::Metadata(_) => self.add_metadata(element.name(), text)?,
             Field::Ignored => {}
         }
         Ok(())
@@ -272,11 +284,11 @@ impl<'s, 'b> Elements<'s, 'b> {
     /// Reads a text that may say that this is no current blob.
     fn mark(
         &mut self,
-        walker: &mut Walker<'b>,
+        cursor: &mut XmlCursor<'b>,
         element: &Element<'b>,
         it_is_not: impl Fn(&str) -> bool,
     ) -> XmlResult<()> {
-        if it_is_not(&walker.text(element)?) {
+        if it_is_not(&cursor.text(element)?) {
             self.entry.kind = BlobEntryKind::NotCurrent;
         }
         Ok(())

@@ -5,22 +5,32 @@ use http::StatusCode;
 
 use super::PageReader;
 use crate::container::BlobVisitor;
-use crate::error::Result;
+use crate::protocol::xml::XmlFault;
 use crate::transport::BodySink;
+
+/// As much of the body of a failure is kept: more than the service ever sends.
+const MAX_FAILURE: usize = 64 * 1024;
 
 /// A page that is asked for until it comes whole.
 pub(crate) struct PageBody<'v> {
     visitor: &'v mut dyn BlobVisitor,
     reader: PageReader,
-    /// The body of an answer that is no success.
+    /// The body of a response that is not a success.
     failure: Vec<u8>,
     /// Something of it came.
     is_begun: bool,
+    next_marker: Option<String>,
 }
 
 impl<'v> PageBody<'v> {
     pub(crate) fn new(visitor: &'v mut dyn BlobVisitor) -> Self {
-        Self { visitor, reader: PageReader::default(), failure: Vec::new(), is_begun: false }
+        Self {
+            visitor,
+            reader: PageReader::default(),
+            failure: Vec::new(),
+            is_begun: false,
+            next_marker: None,
+        }
     }
 
     /// Forgets what came in an earlier attempt.
@@ -36,13 +46,22 @@ impl<'v> PageBody<'v> {
         std::mem::take(&mut self.failure).into()
     }
 
-    /// The marker of the next page.
+    /// Judges what came, when the response has ended.
     ///
     /// # Errors
     ///
-    /// What came was not a whole list.
-    pub(crate) fn finish(self) -> Result<Option<String>> {
-        self.reader.finish(self.visitor)
+    /// It was not a whole list.
+    pub(crate) fn end(&mut self) -> Result<(), XmlFault> {
+        if !self.is_begun {
+            return Err(XmlFault::Empty);
+        }
+        self.next_marker = std::mem::take(&mut self.reader).finish(self.visitor)?;
+        Ok(())
+    }
+
+    /// The marker of the next page, of a page that came whole.
+    pub(crate) fn into_next_marker(self) -> Option<String> {
+        self.next_marker
     }
 }
 
@@ -52,7 +71,8 @@ impl BodySink for PageBody<'_> {
             self.is_begun = true;
             self.reader.take_in(piece, self.visitor);
         } else {
-            self.failure.extend_from_slice(piece);
+            let room = MAX_FAILURE.saturating_sub(self.failure.len());
+            self.failure.extend_from_slice(&piece[..piece.len().min(room)]);
         }
     }
 }

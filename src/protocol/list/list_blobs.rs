@@ -8,9 +8,9 @@ use crate::container::{CallContext, ListBlobs, PageMarker};
 use crate::error::Result;
 use crate::protocol::operation::Operation;
 use crate::protocol::operation::Query;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
-/// What the head of an answer says of a page, whose body [`PageReader`](super::PageReader) reads.
+/// What the head of a response says of a page, whose body [`PageReader`](super::PageReader) reads.
 #[derive(Debug)]
 pub(crate) struct PageHead {
     pub(crate) server_time: Option<SystemTime>,
@@ -31,6 +31,10 @@ impl Operation for ListBlobs<'_> {
 
     fn blob(&self) -> Option<&str> {
         None
+    }
+
+    fn subject(&self) -> &str {
+        self.prefix
     }
 
     fn context(&self) -> CallContext<'_> {
@@ -63,10 +67,10 @@ impl Operation for ListBlobs<'_> {
         }
     }
 
-    fn read(&self, answer: Answer) -> Result<PageHead> {
+    fn read(&self, response: Response) -> Result<PageHead> {
         Ok(PageHead {
-            server_time: answer.server_time(),
-            from_secondary: answer.is_from_secondary(),
+            server_time: response.server_time(),
+            from_secondary: response.is_from_secondary(),
         })
     }
 }

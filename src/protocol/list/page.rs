@@ -3,16 +3,22 @@
 use std::borrow::Cow;
 use std::str::{self, Utf8Error};
 
-use super::blob::{BlobReader, Metadata, Unlike};
+use super::blob::{BlobReader, Metadata, Mismatch};
 use crate::container::BlobVisitor;
-use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::xml::{Walker, XmlFault, XmlResult};
+use crate::protocol::xml::{XmlCursor, XmlFault, XmlResult};
 
 const ROOT: &str = "EnumerationResults";
 const BLOBS: &str = "Blobs";
 
 /// How much of a piece is copied at least to complete what the piece before began: a blob has about a kilobyte.
 const COMPLETION: usize = 2048;
+
+/// No element is longer, by far: a blob has a name of 1,024 characters and 8 KiB of metadata at most. What is not whole
+/// yet is kept, so a longer one would be a page that is held.
+const MAX_ELEMENT: usize = 1 << 20;
+
+/// The service lists 5,000 blobs on a page. Whoever looks at them keeps something of each.
+const MAX_BLOBS: usize = 50_000;
 
 /// Reads a page and shows its blobs as soon as they are there. Of the body only what is not whole yet is kept.
 ///
@@ -27,6 +33,8 @@ pub(crate) struct PageReader {
     /// How many bytes were read before `rest`.
     position: usize,
     blobs: BlobReader,
+    /// How many there were.
+    count: usize,
     /// Room for the metadata of a blob.
     metadata: Metadata<'static>,
     next_marker: Option<String>,
@@ -57,13 +65,7 @@ impl PageReader {
     /// # Errors
     ///
     /// What came was not a whole list.
-    pub(crate) fn finish(mut self, visitor: &mut dyn BlobVisitor) -> Result<Option<String>> {
-        self.read_end(visitor).map_err(|fault| {
-            Error::new(ErrorKind::InvalidResponse, "the list cannot be read").with_source(fault)
-        })
-    }
-
-    fn read_end(&mut self, visitor: &mut dyn BlobVisitor) -> XmlResult<Option<String>> {
+    pub(super) fn finish(mut self, visitor: &mut dyn BlobVisitor) -> XmlResult<Option<String>> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -99,8 +101,13 @@ impl PageReader {
         }
         if !unread.is_empty() {
             let read = self.read(unread, visitor)?;
-            rest.extend_from_slice(&unread[read..]);
-            self.tried = rest.len();
+            self.tried = unread.len() - read;
+            if self.tried <= MAX_ELEMENT {
+                rest.extend_from_slice(&unread[read..]);
+            }
+        }
+        if self.tried > MAX_ELEMENT {
+            return Err(XmlFault::TooLarge);
         }
         self.rest = rest;
         Ok(())
@@ -108,19 +115,22 @@ impl PageReader {
 
     /// Reads what is whole, and returns its length.
     fn read(&mut self, bytes: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<usize> {
-        let mut walker = Walker::over(text(bytes)?);
+        let mut cursor = XmlCursor::over(text(bytes)?);
         let mut metadata = emptied(std::mem::take(&mut self.metadata));
         let read = loop {
-            let begin = walker.position();
+            let begin = cursor.position();
             let step = match self.stage {
-                Stage::Root => walker.enter(ROOT).map(|_| Stage::ListElement),
-                Stage::ListElement => self.list_element(&mut walker),
-                Stage::Blob => match self.blobs.read_alike(&mut walker, &mut metadata, visitor) {
-                    Ok(()) => continue,
-                    Err(Unlike::Begun) => break begin,
-                    Err(Unlike::Other) => self.blob(&mut walker, &mut metadata, visitor),
+                Stage::Root => cursor.enter(ROOT).map(|_| Stage::ListElement),
+                Stage::ListElement => self.list_element(&mut cursor),
+                Stage::Blob => match self.blobs.parse_fast(&mut cursor, &mut metadata, visitor) {
+                    Ok(()) => {
+                        self.count_blob()?;
+                        continue;
+                    }
+                    Err(Mismatch::Begun) => break begin,
+                    Err(Mismatch::Other) => self.blob(&mut cursor, &mut metadata, visitor),
                 },
-                Stage::End => walker.end_of_body().map(|()| Stage::End),
+                Stage::End => cursor.end_of_body().map(|()| Stage::End),
             };
             match step {
                 Ok(stage) => self.stage = stage,
@@ -130,8 +140,8 @@ impl PageReader {
                 }
                 Err(fault) => return Err(fault),
             }
-            if matches!(self.stage, Stage::End) && walker.is_at_end() {
-                break walker.position();
+            if matches!(self.stage, Stage::End) && cursor.is_at_end() {
+                break cursor.position();
             }
         };
         self.metadata = emptied(metadata);
@@ -141,33 +151,39 @@ impl PageReader {
 
     fn blob<'b>(
         &mut self,
-        walker: &mut Walker<'b>,
+        cursor: &mut XmlCursor<'b>,
         metadata: &mut Metadata<'b>,
         visitor: &mut dyn BlobVisitor,
     ) -> XmlResult<Stage> {
-        let begin = walker.position();
-        let Some(element) = walker.next_child(BLOBS)? else {
+        let begin = cursor.position();
+        let Some(element) = cursor.next_child(BLOBS)? else {
             return Ok(Stage::ListElement);
         };
         if element.name() == "Blob" {
-            self.blobs.read(walker, begin, &element, metadata, visitor)?;
+            self.count_blob()?;
+            self.blobs.read(cursor, begin, &element, metadata, visitor)?;
         } else {
-            walker.skip(&element)?;
+            cursor.skip(&element)?;
         }
         Ok(Stage::Blob)
     }
 
-    fn list_element(&mut self, walker: &mut Walker<'_>) -> XmlResult<Stage> {
-        let Some(element) = walker.next_child(ROOT)? else {
+    fn count_blob(&mut self) -> XmlResult<()> {
+        self.count += 1;
+        if self.count > MAX_BLOBS { Err(XmlFault::TooLarge) } else { Ok(()) }
+    }
+
+    fn list_element(&mut self, cursor: &mut XmlCursor<'_>) -> XmlResult<Stage> {
+        let Some(element) = cursor.next_child(ROOT)? else {
             return Ok(Stage::End);
         };
         match element.name() {
             BLOBS if !element.is_empty() => return Ok(Stage::Blob),
             "NextMarker" => {
-                let text = walker.text(&element)?;
+                let text = cursor.text(&element)?;
                 self.next_marker = (!text.is_empty()).then(|| text.into_owned());
             }
-            _ => walker.skip(&element)?,
+            _ => cursor.skip(&element)?,
         }
         Ok(Stage::ListElement)
     }
@@ -192,7 +208,6 @@ fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
-    use std::error::Error as _;
 
     use super::*;
     use crate::container::{BlobEntry, BlobEntryKind};
@@ -223,11 +238,11 @@ mod tests {
         }
     }
 
-    fn read(body: &[u8]) -> Result<Read> {
+    fn read(body: &[u8]) -> XmlResult<Read> {
         read_pieces([body])
     }
 
-    fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Read> {
+    fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> XmlResult<Read> {
         let (mut reader, mut read) = (PageReader::default(), Read::default());
         for piece in pieces {
             reader.take_in(piece, &mut read);
@@ -237,12 +252,10 @@ mod tests {
     }
 
     /// What came out, in words.
-    fn told(outcome: &Result<Read>) -> String {
+    fn told(outcome: &XmlResult<Read>) -> String {
         match outcome {
             Ok(read) => format!("{:?}, then {:?}", read.shown, read.marker),
-            Err(error) => {
-                format!("{}: {:?}", error.kind(), error.source().map(ToString::to_string))
-            }
+            Err(fault) => fault.to_string(),
         }
     }
 
@@ -357,8 +370,7 @@ mod tests {
             "\u{feff}",
             "<a><b></a></b>",
         ] {
-            let error = read(body.as_bytes()).expect_err(body);
-            assert_eq!(error.kind(), ErrorKind::InvalidResponse);
+            read(body.as_bytes()).expect_err(body);
         }
         assert!(read(b"<EnumerationResults>\xff</EnumerationResults>").is_err());
         assert!(
@@ -375,6 +387,60 @@ mod tests {
         for wrong in ["x", "</a>", "<a/>", LIST, "<![CDATA[x]]>", "<!-- ", "<", "\0"] {
             assert!(read(format!("{LIST}{wrong}").as_bytes()).is_err(), "{wrong}");
         }
+    }
+
+    /// Feeds a page without an end in the usual pieces, until it is refused; how much of it was taken, and how much room
+    /// its reader needed.
+    fn refused_after(beginning: &str, repeated: &str) -> (XmlFault, usize, usize) {
+        const HEAD: &str = "<EnumerationResults><Blobs>";
+        let (mut reader, mut read) = (PageReader::default(), Read::default());
+        let piece = repeated.repeat(64 * 1024 / repeated.len() + 1);
+        reader.take_in([HEAD, beginning].concat().as_bytes(), &mut read);
+        for number in 1..1000 {
+            reader.take_in(piece.as_bytes(), &mut read);
+            let pairs = reader.metadata.capacity() * size_of::<(Cow<'_, str>, Cow<'_, str>)>();
+            let room = reader.rest.capacity() + pairs;
+            if let Some(fault) = reader.fault.take() {
+                return (fault, number * piece.len(), room);
+            }
+        }
+        panic!("{repeated} was taken for ever");
+    }
+
+    #[test]
+    fn a_page_that_is_larger_than_any_of_the_service_is_refused_early() {
+        for (beginning, repeated) in [
+            ("<Blob><Name>", "x"),
+            ("<Blob><Name>", "&amp;"),
+            ("<Blob><Name>a</Name><Metadata>", "<a/>"),
+            ("<Blob><Name>a</Name><Metadata>", "<a></a>"),
+            ("<Blob><Name>a</Name>", "<VersionId>1</VersionId>"),
+            ("<Blob><Name>a</Name><Properties>", "<X>"),
+            ("", "<X>"),
+            ("<X y='", "z"),
+            ("<!--", "-"),
+            ("</Blobs><NextMarker>", "m"),
+            ("", "<Blob><Name>a</Name></Blob>"),
+        ] {
+            let (fault, taken, room) = refused_after(beginning, repeated);
+            let is_expected = matches!(fault, XmlFault::TooLarge | XmlFault::TooDeep(_));
+            assert!(is_expected, "{beginning}{repeated}: {fault}");
+            assert!(taken <= 2 << 20, "{beginning}{repeated}: refused after {taken} bytes");
+            assert!(room <= 4 << 20, "{beginning}{repeated}: {room} bytes are held");
+        }
+    }
+
+    #[test]
+    fn the_largest_blobs_of_the_service_are_read() {
+        let pairs: Vec<_> = (0..2000).map(|id| format!("<a{id}>1</a{id}>")).collect();
+        let pairs = pairs.concat();
+        let name = "&amp;".repeat(1024);
+        let blob = format!("<Blob><Name>{name}</Name><Metadata>{pairs}</Metadata></Blob>");
+        let body =
+            format!("<EnumerationResults><Blobs>{}</Blobs></EnumerationResults>", blob.repeat(3));
+        let read = read(body.as_bytes()).unwrap();
+        assert!(read.metadata.iter().all(|metadata| metadata.len() == 2000));
+        assert!(read.names.iter().all(|name| name.len() == 1024));
     }
 
     /// All that is shown of each blob of a page.

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::protocol::headers::insert_empty_body;
 use crate::protocol::operation::Operation;
 use crate::protocol::operation::Query;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 /// [Create Container](https://learn.microsoft.com/rest/api/storageservices/create-container)
 impl Operation for CreateContainer<'_> {
@@ -42,7 +42,7 @@ impl Operation for CreateContainer<'_> {
         Ok(())
     }
 
-    fn read(&self, answer: Answer) -> Result<()> {
-        answer.check_sender()
+    fn read(&self, response: Response) -> Result<()> {
+        response.check_sender()
     }
 }

@@ -6,7 +6,7 @@ use crate::container::{CallContext, DeleteBlob};
 use crate::error::Result;
 use crate::protocol::headers::insert_condition;
 use crate::protocol::operation::Operation;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 /// [Delete Blob](https://learn.microsoft.com/rest/api/storageservices/delete-blob)
 impl Operation for DeleteBlob<'_> {
@@ -36,7 +36,7 @@ impl Operation for DeleteBlob<'_> {
         insert_condition(headers, self.condition)
     }
 
-    fn read(&self, answer: Answer) -> Result<()> {
-        answer.check_sender()
+    fn read(&self, response: Response) -> Result<()> {
+        response.check_sender()
     }
 }

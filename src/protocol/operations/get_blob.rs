@@ -8,7 +8,7 @@ use crate::container::{BlobContent, CallContext, GetBlob};
 use crate::error::{ErrorKind, Result};
 use crate::protocol::headers::header_value;
 use crate::protocol::operation::Operation;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 const RANGE: HeaderName = HeaderName::from_static("x-ms-range");
 
@@ -54,8 +54,8 @@ impl Operation for GetBlob<'_> {
         Ok(())
     }
 
-    fn read(&self, answer: Answer) -> Result<BlobContent> {
-        let properties = properties(&answer)?;
-        Ok(BlobContent::new(properties, answer.into_body()))
+    fn read(&self, response: Response) -> Result<BlobContent> {
+        let properties = properties(&response)?;
+        Ok(BlobContent::new(properties, response.into_body()))
     }
 }

@@ -5,7 +5,7 @@ use http::Method;
 use crate::container::{BlobProperties, CallContext, GetBlobProperties};
 use crate::error::Result;
 use crate::protocol::operation::Operation;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 /// [Get Blob Properties](https://learn.microsoft.com/rest/api/storageservices/get-blob-properties)
 impl Operation for GetBlobProperties<'_> {
@@ -35,14 +35,14 @@ impl Operation for GetBlobProperties<'_> {
         self.allow_secondary
     }
 
-    fn read(&self, answer: Answer) -> Result<BlobProperties> {
-        properties(&answer)
+    fn read(&self, response: Response) -> Result<BlobProperties> {
+        properties(&response)
     }
 }
 
-pub(in crate::protocol) fn properties(answer: &Answer) -> Result<BlobProperties> {
-    let mut properties = BlobProperties::new(answer.etag()?, answer.metadata());
-    properties.last_modified = answer.last_modified();
-    properties.server_time = answer.server_time();
+pub(in crate::protocol) fn properties(response: &Response) -> Result<BlobProperties> {
+    let mut properties = BlobProperties::new(response.etag()?, response.metadata());
+    properties.last_modified = response.last_modified();
+    properties.server_time = response.server_time();
     Ok(properties)
 }

@@ -7,7 +7,7 @@ use crate::container::{BlobWritten, CallContext, Condition, PutBlob};
 use crate::error::Result;
 use crate::protocol::headers::{insert_condition, insert_empty_body, insert_metadata};
 use crate::protocol::operation::Operation;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 const BLOB_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-type");
 
@@ -46,7 +46,7 @@ impl Operation for PutBlob<'_> {
         insert_condition(headers, self.condition)
     }
 
-    fn read(&self, answer: Answer) -> Result<BlobWritten> {
-        answer.written()
+    fn read(&self, response: Response) -> Result<BlobWritten> {
+        response.written()
     }
 }

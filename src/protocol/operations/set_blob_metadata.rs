@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::protocol::headers::{insert_condition, insert_empty_body, insert_metadata};
 use crate::protocol::operation::Operation;
 use crate::protocol::operation::Query;
-use crate::protocol::response::Answer;
+use crate::protocol::response::Response;
 
 /// [Set Blob Metadata](https://learn.microsoft.com/rest/api/storageservices/set-blob-metadata)
 impl Operation for SetBlobMetadata<'_> {
@@ -39,7 +39,7 @@ impl Operation for SetBlobMetadata<'_> {
         insert_condition(headers, self.condition)
     }
 
-    fn read(&self, answer: Answer) -> Result<BlobWritten> {
-        answer.written()
+    fn read(&self, response: Response) -> Result<BlobWritten> {
+        response.written()
     }
 }

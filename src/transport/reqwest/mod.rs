@@ -4,6 +4,7 @@ mod returning;
 #[cfg(feature = "_rustls")]
 mod rustls_tls;
 mod tls;
+mod watch;
 
 use std::fmt;
 use std::time::Duration;
@@ -12,18 +13,29 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy};
+use tokio::runtime::Handle;
 
-use self::returning::Returning;
-use super::options::unusable_proxy;
-use super::{BodySink, SendLimits, TransportError, TransportOptions};
+use self::returning::{Returning, Stage};
+use self::watch::Watch;
+use super::causes;
+use super::generations::Generations;
+use super::hosts::{Hosts, Route};
+use super::proxy::unusable;
+use super::{BodySink, SendLimits, Target, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
 #[derive(Clone)]
 pub struct ReqwestTransport {
-    client: Client,
-    /// The client's own limit for a request; unknown for a client of the user's.
+    clients: Hosts<Pooled>,
+    /// The clients' own limit for a request; unknown for a client of the user's.
     timeout: Option<Duration>,
+}
+
+/// A client, and which of its connections are on their way back to it.
+#[derive(Clone)]
+struct Pooled {
+    client: Client,
     returning: Returning,
 }
 
@@ -33,43 +45,31 @@ impl ReqwestTransport {
     /// With the feature `rustls-ring` and without `rustls`, reqwest has no crypto provider of its own: unless another crate
     /// of the build switches one on, install one, or a plain `Client::builder().build()` panics.
     ///
+    /// Nor can its connections be given up when one of them is found dead: set `pool_idle_timeout` below the limit of any
+    /// firewall on the way. The client that the store makes of its own is replaced then, and every 5 minutes.
+    ///
     /// Such a client may open more connections than it has requests at once: its next request does not wait until the
     /// connection of the last one is back. The client that the store makes of its own does.
     ///
     /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
     /// one that was asked is taken for an error.
     pub fn new(client: Client) -> Self {
-        Self { client, timeout: None, returning: Returning::default() }
+        let only = Pooled { client, returning: Returning::default() };
+        Self { clients: Hosts::all(Generations::only(only)), timeout: None }
     }
 
     pub(crate) fn from_options(
         options: &TransportOptions,
-        secure: bool,
-        host: &str,
+        primary: Target<'_>,
+        secondary: Option<Target<'_>>,
     ) -> Result<Self> {
-        let returning = Returning::default();
-        let mut builder = Client::builder()
-            .connector_layer(returning.clone())
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.attempt_timeout)
-            .pool_idle_timeout(options.idle_timeout)
-            .pool_max_idle_per_host(options.max_idle_connections)
-            .no_proxy();
-        let proxy = options.choose_proxy(secure, host)?;
-        let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(Proxy::all(proxy.url).map_err(|_| unusable_proxy())?);
-        }
-        let client = tls::configure(builder, options, secure)?.build().map_err(|error| {
-            Error::new(ErrorKind::Configuration, "the HTTP client cannot be built")
-                .with_source(error)
+        let clients = Hosts::connect(options, primary, secondary, |route| {
+            let (options, route) = (options.clone(), route.clone());
+            let tls = tls::prepare(&options, route.has_tls())?;
+            let lifetime = options.connection_lifetime;
+            Generations::made_by(move || pooled(&options, &route, tls.clone()), lifetime)
         })?;
-        Ok(Self { client, timeout: Some(options.attempt_timeout), returning })
+        Ok(Self { clients, timeout: Some(options.attempt_timeout) })
     }
 
     pub(crate) async fn send(
@@ -97,9 +97,28 @@ impl ReqwestTransport {
         &self,
         request: http::Request<Bytes>,
         options: &SendLimits,
+        take: impl FnMut(StatusCode, &[u8]),
+    ) -> Result<http::Response<()>, TransportError> {
+        // reqwest panics without one.
+        if Handle::try_current().is_err() {
+            return Err(TransportError::refused(
+                "the async store sends its requests with reqwest, which needs a tokio runtime: call it inside one",
+            ));
+        }
+        let mut watch = Watch::new(self.clients.client(request.uri()));
+        let outcome = self.exchange(request, options, &mut watch, take).await;
+        watch.end(outcome.as_ref().err());
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Request<Bytes>,
+        options: &SendLimits,
+        watch: &mut Watch<'_>,
         mut take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
-        let mut answer = self.execute(request, options).await?;
+        let mut answer = self.execute(request, options, watch).await?;
         let (status, limit) = (answer.status(), options.max_response_body);
         let (mut pieces, mut length) = (0, 0);
         while let Some(piece) = answer.chunk().await.map_err(classify)? {
@@ -115,7 +134,7 @@ impl ReqwestTransport {
             // The task that returns the connection has its turn now, not behind whatever the caller computes next.
             tokio::task::yield_now().await;
         }
-        self.returning.expect_back(answer.headers());
+        watch.client().returning.expect_back(answer.headers());
         Ok(head(answer))
     }
 
@@ -123,6 +142,7 @@ impl ReqwestTransport {
         &self,
         request: http::Request<Bytes>,
         options: &SendLimits,
+        watch: &mut Watch<'_>,
     ) -> Result<reqwest::Response, TransportError> {
         let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::refused(error.without_url()))?;
@@ -130,7 +150,13 @@ impl ReqwestTransport {
             *request.timeout_mut() = Some(options.timeout);
         }
         let asked = request.url().clone();
-        let answer = self.returning.send(self.client.execute(request)).await.map_err(classify)?;
+        let (Pooled { client, returning }, stage) = watch.parts();
+        let answer = returning.send(client.execute(request), stage).await.map_err(|error| {
+            // The limit of the request ends it between two steps, so the last one says how far it came.
+            let is_waiting = error.is_timeout() && *stage == Stage::Connecting;
+            let error = classify(error);
+            if is_waiting { error.not_sent() } else { error }
+        })?;
         if *answer.url() != asked {
             return Err(TransportError::invalid_response("the client followed a redirect"));
         }
@@ -140,6 +166,34 @@ impl ReqwestTransport {
     pub(crate) async fn sleep(duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+fn pooled(options: &TransportOptions, route: &Route, tls: tls::Prepared) -> Result<Pooled> {
+    let returning = Returning::default();
+    let mut builder = Client::builder()
+        .connector_layer(returning.clone())
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        // Another crate of the build may have switched these on.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .tcp_nodelay(true)
+        .connect_timeout(options.connect_timeout)
+        .timeout(options.attempt_timeout)
+        .pool_idle_timeout(options.idle_timeout)
+        .pool_max_idle_per_host(options.max_idle_connections)
+        .no_proxy();
+    if let Some(proxy) = &route.proxy {
+        builder = builder.proxy(Proxy::all(&proxy.url).map_err(|_| unusable())?);
+    }
+    let client = tls::configure(builder, tls).build().map_err(|error| {
+        Error::new(ErrorKind::Configuration, "the HTTP client cannot be built").with_source(error)
+    })?;
+    Ok(Pooled { client, returning })
 }
 
 impl fmt::Debug for ReqwestTransport {
@@ -166,22 +220,12 @@ fn classify(error: reqwest::Error) -> TransportError {
         TransportError::timeout(error)
     } else if error.is_builder() {
         TransportError::refused(error)
-    } else if error.is_decode() || is_unreadable(&error) {
+    } else if error.is_decode() || causes::is_unreadable(&error) {
         TransportError::invalid_response(error)
+    } else if causes::is_permanent(&error) {
+        TransportError::network(error).permanent()
     } else {
         TransportError::network(error)
     };
     if not_sent { error.not_sent() } else { error }
-}
-
-/// hyper calls an answer that is not HTTP a parse error, and says so only in its text.
-fn is_unreadable(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.to_string().contains("invalid HTTP") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -1,4 +1,4 @@
-//! Patience with a connection that is on its way back to the pool.
+//! Patience with a connection that is on its way back to the pool, and what a request waits for.
 //!
 //! hyper gives an answer out before the connection is back: a task of its own returns it a moment later. A caller on
 //! another thread than that task can be faster, and its next request finds no idle connection. The client then waits for
@@ -6,9 +6,10 @@
 //! `one_connection_for`): a spare one, with a handshake that nobody needed. So a new connection is begun a moment later
 //! here, and not at all if its request was sent by then.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,7 +26,38 @@ const PATIENCE: Duration = Duration::from_millis(1);
 tokio::task_local! {
     /// Set where a request waits for its connection. When it got another one, the client goes on connecting in a task of
     /// its own, where this is not set.
-    static WAITING: ();
+    static WAITING: Waiting;
+}
+
+/// How far a request came that has no response yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Stage {
+    /// It was sent on a connection that had been open before, as far as is known.
+    #[default]
+    Reused,
+    /// It waits for a connection that is being made: nothing of it was sent.
+    Connecting,
+    /// A connection was made for it.
+    Connected,
+}
+
+/// A request that may wait for a connection.
+#[derive(Default)]
+struct Waiting {
+    is_polled: Cell<bool>,
+    is_connected: Cell<bool>,
+}
+
+impl Waiting {
+    /// What the last poll of the request says. The client asks for the connection in each poll, until it has this one or
+    /// another.
+    fn stage(&self) -> Stage {
+        match (self.is_connected.get(), self.is_polled.get()) {
+            (true, _) => Stage::Connected,
+            (false, true) => Stage::Connecting,
+            (false, false) => Stage::Reused,
+        }
+    }
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -43,9 +75,22 @@ pub(super) struct Returning {
 }
 
 impl Returning {
-    /// Sends a request by a client that has this layer.
-    pub(super) async fn send<F: Future>(&self, request: F) -> F::Output {
-        WAITING.scope((), request).await
+    /// Sends a request by a client that has this layer. The stage is that of the last poll that did not end it.
+    pub(super) async fn send<F: Future>(&self, request: F, stage: &mut Stage) -> F::Output {
+        let polled = async {
+            let mut request = pin!(request);
+            poll_fn(|context| {
+                WAITING.with(|waiting| waiting.is_polled.set(false));
+                let outcome = request.as_mut().poll(context);
+                let now = WAITING.with(Waiting::stage);
+                if outcome.is_pending() || now == Stage::Connected {
+                    *stage = now;
+                }
+                outcome
+            })
+            .await
+        };
+        WAITING.scope(Waiting::default(), polled).await
     }
 
     /// An answer with these headers was read, so its connection comes back, unless the server closes it.
@@ -69,7 +114,7 @@ impl Returning {
             return Ok(());
         }
         tokio::time::sleep(PATIENCE).await;
-        WAITING.try_with(|()| ()).map_err(|_| NotNeeded)
+        WAITING.try_with(|_| ()).map_err(|_| NotNeeded)
     }
 }
 
@@ -113,8 +158,20 @@ where
         let mut connector = std::mem::replace(&mut self.connector, next);
         let returning = self.returning.clone();
         Box::pin(async move {
-            returning.come_back().await?;
-            connector.call(destination).await
+            let mut connection = pin!(async {
+                returning.come_back().await?;
+                connector.call(destination).await
+            });
+            poll_fn(|context| {
+                let made = connection.as_mut().poll(context);
+                // Not where the request has another connection, and this one is made in a task of its own.
+                let _ = WAITING.try_with(|waiting| {
+                    waiting.is_polled.set(true);
+                    waiting.is_connected.set(matches!(made, Poll::Ready(Ok(_))));
+                });
+                made
+            })
+            .await
         })
     }
 }
@@ -148,6 +205,24 @@ mod tests {
         }
     }
 
+    /// Makes none for ever.
+    #[derive(Clone)]
+    struct Hanging;
+
+    impl Service<()> for Hanging {
+        type Response = ();
+        type Error = BoxError;
+        type Future = std::future::Pending<Result<(), BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, (): ()) -> Self::Future {
+            std::future::pending()
+        }
+    }
+
     fn answered() -> Returning {
         let returning = Returning::default();
         returning.expect_back(&HeaderMap::new());
@@ -175,13 +250,43 @@ mod tests {
     async fn one_is_made_if_the_request_still_waits_for_it() {
         let (returning, connector) = (answered(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
-        let request = returning.send(async {
-            let at_once = (&mut made).now_or_never();
-            assert!(at_once.is_none(), "another connection gets a moment to come back");
-            made.await
-        });
+        let mut stage = Stage::default();
+        let request = returning.send(
+            async {
+                let at_once = (&mut made).now_or_never();
+                assert!(at_once.is_none(), "another connection gets a moment to come back");
+                made.await
+            },
+            &mut stage,
+        );
         request.await.expect("a connection");
         assert_eq!(connector.0.load(Ordering::SeqCst), 1);
+    }
+
+    /// A request that has what it waited for, and no response yet, is at this stage.
+    async fn stage_of(waits: impl Future) -> Stage {
+        let (returning, mut stage) = (Returning::default(), Stage::default());
+        let request = async {
+            waits.await;
+            std::future::pending::<()>().await;
+        };
+        let request = returning.send(request, &mut stage);
+        assert!(tokio::time::timeout(Duration::from_secs(9), request).await.is_err());
+        stage
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_known_how_far_a_request_came() {
+        let make = || answered().layer(Connector::default()).call(());
+        assert_eq!(stage_of(async {}).await, Stage::Reused);
+        assert_eq!(stage_of(make()).await, Stage::Connected);
+        let connecting = Returning::default().layer(Hanging).call(());
+        assert_eq!(stage_of(connecting).await, Stage::Connecting);
+        // Another connection comes back while one is made.
+        let comes_back = tokio::time::sleep(Duration::from_secs(1));
+        let connecting = Returning::default().layer(Hanging).call(());
+        let either = futures_util::future::select(Box::pin(comes_back), connecting);
+        assert_eq!(stage_of(either).await, Stage::Reused);
     }
 
     #[tokio::test(start_paused = true)]
@@ -189,7 +294,8 @@ mod tests {
         let (returning, connector) = (answered(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
         // The request begins it, gets another connection, and the client goes on with it elsewhere.
-        let begun = returning.send(async { (&mut made).now_or_never().is_none() });
+        let mut stage = Stage::default();
+        let begun = returning.send(async { (&mut made).now_or_never().is_none() }, &mut stage);
         assert!(begun.await);
         let error = tokio::spawn(made).await.expect("no panic").expect_err("it is not needed");
         assert!(error.is::<NotNeeded>(), "{error}");

@@ -6,33 +6,50 @@ use crate::error::Result;
 use crate::transport::TransportOptions;
 use crate::transport::options::ChosenTls;
 
-pub(super) fn configure(
-    builder: ClientBuilder,
-    options: &TransportOptions,
-    secure: bool,
-) -> Result<ClientBuilder> {
+/// What all clients of a host share, so that a new one resumes the TLS sessions of the old one.
+#[derive(Clone)]
+pub(super) enum Prepared {
+    #[cfg(feature = "_rustls")]
+    Rustls(Box<rustls::ClientConfig>),
+    #[cfg(feature = "native-tls")]
+    Native(Vec<reqwest::Certificate>),
+    /// Where both are built in, one of them is always configured.
+    #[cfg(not(all(feature = "_rustls", feature = "native-tls")))]
+    None,
+}
+
+pub(super) fn prepare(options: &TransportOptions, secure: bool) -> Result<Prepared> {
     match options.choose_tls(secure)? {
         #[cfg(feature = "_rustls")]
         // Without https nothing is loaded, but reqwest would still look for the process's provider.
         ChosenTls::None | ChosenTls::Rustls => {
-            let config = super::rustls_tls::config(options, secure)?;
-            Ok(builder.tls_backend_preconfigured(config))
+            super::rustls_tls::config(options, secure).map(|config| Prepared::Rustls(config.into()))
         }
         // Nothing is loaded here, either, but what is no certificate is refused as by the other client.
         #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
-        ChosenTls::None => certificates(options).map(|_| builder),
+        ChosenTls::None => certificates(options).map(|_| Prepared::None),
         #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]
-        ChosenTls::None => Ok(builder),
+        ChosenTls::None => Ok(Prepared::None),
         #[cfg(not(feature = "_rustls"))]
-        ChosenTls::Rustls => Ok(builder),
+        ChosenTls::Rustls => Ok(Prepared::None),
         #[cfg(feature = "native-tls")]
-        ChosenTls::NativeTls => {
-            let certificates = certificates(options)?;
-            let builder = builder.tls_backend_native();
-            Ok(if certificates.is_empty() { builder } else { builder.tls_certs_only(certificates) })
-        }
+        ChosenTls::NativeTls => certificates(options).map(Prepared::Native),
         #[cfg(not(feature = "native-tls"))]
-        ChosenTls::NativeTls => Ok(builder),
+        ChosenTls::NativeTls => Ok(Prepared::None),
+    }
+}
+
+pub(super) fn configure(builder: ClientBuilder, prepared: Prepared) -> ClientBuilder {
+    match prepared {
+        #[cfg(feature = "_rustls")]
+        Prepared::Rustls(config) => builder.tls_backend_preconfigured(*config),
+        #[cfg(feature = "native-tls")]
+        Prepared::Native(certificates) => {
+            let builder = builder.tls_backend_native();
+            if certificates.is_empty() { builder } else { builder.tls_certs_only(certificates) }
+        }
+        #[cfg(not(all(feature = "_rustls", feature = "native-tls")))]
+        Prepared::None => builder,
     }
 }
 

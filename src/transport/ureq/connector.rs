@@ -1,8 +1,11 @@
 //! How the blocking client connects: as ureq does, but what a connection needs is looked up and set up for
 //! connections, not for requests.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
+use http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration;
 use ureq::unversioned::transport::{
@@ -10,30 +13,50 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Proxy};
 
+use super::wire::{Forward, Wire};
+
 /// An error of connecting: no byte of the request was sent.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(super) struct NotConnected(pub(super) Error);
 
-/// Looks a name up when there is no connection yet to the host, within the limit of connecting.
-#[derive(Debug)]
+thread_local! {
+    /// Whether a connection was made on this thread since it was last asked.
+    static CONNECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does what sends a request on this thread; and whether it made a connection for it, rather than to take an idle one.
+pub(super) fn connects_in<T>(work: impl FnOnce() -> T) -> (T, bool) {
+    CONNECTED.set(false);
+    let done = work();
+    (done, CONNECTED.get())
+}
+
+/// Looks a name up when there is no connection yet to the host, within the limit of connecting. Clones share the TLS
+/// sessions.
+#[derive(Debug, Clone)]
 pub(super) struct LazyConnector<R> {
-    inner: DefaultConnector,
+    inner: Arc<DefaultConnector>,
     resolver: R,
+    /// The proxy that is sent whole requests, not asked for a tunnel.
+    forward: Option<Proxy>,
 }
 
 impl<R: Resolver> LazyConnector<R> {
-    pub(super) fn new(resolver: R) -> Self {
-        Self { inner: DefaultConnector::default(), resolver }
+    pub(super) fn new(resolver: R, forward: Option<Proxy>) -> Self {
+        Self { inner: Arc::default(), resolver, forward }
     }
 
-    fn look_up(&self, details: &ConnectionDetails<'_>) -> Result<ResolvedSocketAddrs, Error> {
-        let is_proxys_work =
-            |proxy: &Proxy| !proxy.resolve_target() && !proxy.is_no_proxy(details.uri);
+    fn look_up(
+        &self,
+        details: &ConnectionDetails<'_>,
+        uri: &Uri,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let is_proxys_work = |proxy: &Proxy| !proxy.resolve_target() && !proxy.is_no_proxy(uri);
         if !details.addrs.is_empty() || details.config.proxy().is_some_and(is_proxys_work) {
             return Ok(details.addrs.clone());
         }
-        self.resolver.resolve(details.uri, details.config, details.timeout)
+        self.resolver.resolve(uri, details.config, details.timeout)
     }
 
     fn connect(
@@ -41,9 +64,12 @@ impl<R: Resolver> LazyConnector<R> {
         details: &ConnectionDetails<'_>,
     ) -> Result<Option<Box<dyn Transport>>, Error> {
         let began = Instant::now();
-        let addrs = self.look_up(details)?;
+        let forward = self.forward.as_ref();
+        let uri = forward.map_or(details.uri, Proxy::uri);
+        let addrs = self.look_up(details, uri)?;
+        let forward = forward.map(|proxy| Forward::new(details.uri, proxy));
         let details = ConnectionDetails {
-            uri: details.uri,
+            uri,
             addrs,
             config: details.config,
             // Settings of a request never concern TLS here. Else ureq would set TLS up anew for each connection: read
@@ -56,7 +82,10 @@ impl<R: Resolver> LazyConnector<R> {
             run_connector: details.run_connector.clone(),
             register_shutdown: details.register_shutdown.clone(),
         };
-        self.inner.connect(&details, None)
+        let connection = self.inner.connect(&details, None)?;
+        CONNECTED.set(connection.is_some());
+        Ok(connection
+            .map(|connection| -> Box<dyn Transport> { Box::new(Wire::new(connection, forward)) }))
     }
 }
 
@@ -144,7 +173,8 @@ mod tests {
     fn a_name_is_looked_up_for_a_new_connection_only() {
         let found = serve(&[3, 1]);
         let count = Arc::new(AtomicUsize::new(0));
-        let connector = LazyConnector::new(CountingLookup { found, count: Arc::clone(&count) });
+        let connector =
+            LazyConnector::new(CountingLookup { found, count: Arc::clone(&count) }, None);
         let agent = Agent::with_parts(Config::builder().proxy(None).build(), connector, NoLookup);
         for lookups in [1, 1, 1, 2] {
             agent.get("http://contoso.example/").call().unwrap();

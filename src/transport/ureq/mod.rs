@@ -4,18 +4,23 @@ mod connector;
 mod resolver;
 #[cfg(any(feature = "_rustls", feature = "native-tls"))]
 mod tls;
+mod wire;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ureq::config::Config;
 use ureq::{Agent, Proxy, Timeout};
 
-use self::connector::{LazyConnector, NotConnected};
+use self::connector::{LazyConnector, NotConnected, connects_in};
 use self::resolver::{NoLookup, SystemLookup};
-use super::options::unusable_proxy;
-use super::{BodySink, SendLimits, TransportError, TransportOptions};
+use super::causes;
+use super::generations::Generations;
+use super::hosts::{Hosts, Route};
+use super::proxy::unusable;
+use super::{BodySink, SendLimits, Target, TransportError, TransportOptions};
 use crate::error::Result;
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
@@ -24,7 +29,7 @@ use crate::error::Result;
 /// request with its `Authorization` header on `ureq_proto`: keep these two targets at debug or above.
 #[derive(Clone)]
 pub struct UreqTransport {
-    agent: Agent,
+    agents: Hosts<Agent>,
 }
 
 impl UreqTransport {
@@ -34,43 +39,24 @@ impl UreqTransport {
     /// ureq sets TLS up anew for each connection of such a request, unless the agent has the same settings:
     /// `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
     ///
-    /// Keep as many idle connections per host as there are concurrent claims.
+    /// Keep as many idle connections per host as there are concurrent claims. A retry after a dead connection leaves them
+    /// all aside, but they have no maximal life, as those of the store's own agent have.
     ///
     /// For https give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots, such
     /// as `RootCerts::PlatformVerifier`. Without them it panics at the first connection, because this crate switches on
     /// neither of ureq's own; ureq's default features would bring ring beside aws-lc-rs into the build, with what
     /// [features.md](crate::_documentation::features) says about two providers.
     pub fn new(agent: Agent) -> Self {
-        Self { agent }
+        Self { agents: Hosts::all(Generations::only(agent)) }
     }
 
     pub(crate) fn from_options(
         options: &TransportOptions,
-        secure: bool,
-        host: &str,
+        primary: Target<'_>,
+        secondary: Option<Target<'_>>,
     ) -> Result<Self> {
-        let proxy = options.choose_proxy(secure, host)?;
-        let secure = secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
-        let proxy = proxy.map(|proxy| Proxy::new(&proxy.url).map_err(|_| unusable_proxy()));
-        let builder = Config::builder();
-        #[cfg(any(feature = "_rustls", feature = "native-tls"))]
-        let builder = builder.tls_config(tls::config(options, secure)?);
-        #[cfg(not(any(feature = "_rustls", feature = "native-tls")))]
-        options.choose_tls(secure)?;
-        let config = builder
-            .proxy(proxy.transpose()?)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(options.connect_timeout))
-            .timeout_global(Some(options.attempt_timeout))
-            .max_idle_age(options.idle_timeout)
-            .max_idle_connections(options.max_idle_connections)
-            .max_idle_connections_per_host(options.max_idle_connections)
-            .user_agent("")
-            .accept("")
-            .accept_encoding("")
-            .build();
-        Ok(Self::new(Agent::with_parts(config, LazyConnector::new(SystemLookup), NoLookup)))
+        let agents = Hosts::connect(options, primary, secondary, |route| agents(options, route))?;
+        Ok(Self { agents })
     }
 
     pub(crate) fn send(
@@ -78,8 +64,10 @@ impl UreqTransport {
         request: http::Request<Bytes>,
         options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let (parts, body) = self.answer(request, options)?.into_parts();
-        let content = read_body(body, options.max_response_body).map_err(classify)?;
+        let (parts, content) = self.exchange(request, options, |parts, body| {
+            let content = read_body(body, options.max_response_body)?;
+            Ok((parts, content))
+        })?;
         Ok(http::Response::from_parts(parts, content.into()))
     }
 
@@ -89,58 +77,113 @@ impl UreqTransport {
         options: &SendLimits,
         sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
-        let (parts, body) = self.answer(request, options)?.into_parts();
-        let take = |piece: &[u8]| sink.write(parts.status, piece);
-        read_pieces(body, options.max_response_body, take).map_err(classify)?;
+        let parts = self.exchange(request, options, |parts, body| {
+            let take = |piece: &[u8]| sink.write(parts.status, piece);
+            read_pieces(body, options.max_response_body, take)?;
+            Ok(parts)
+        })?;
         Ok(http::Response::from_parts(parts, ()))
     }
 
-    fn answer(
+    /// Sends a request and has its response read. A failure on a connection gives up those that are like it.
+    fn exchange<T>(
         &self,
         request: http::Request<Bytes>,
         options: &SendLimits,
-    ) -> Result<http::Response<ureq::Body>, TransportError> {
-        let (parts, body) = request.into_parts();
-        let answer = if body.is_empty() {
-            self.run(http::Request::from_parts(parts, ()), options)
-        } else {
-            self.run(http::Request::from_parts(parts, body.to_vec()), options)
-        };
-        answer.map_err(classify)
-    }
-
-    fn run(
-        &self,
-        request: http::Request<impl ureq::AsSendBody>,
-        options: &SendLimits,
-    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        if self.is_prepared_for(options) {
-            return self.agent.run(request);
-        }
-        let request = self
-            .agent
-            .configure_request(request)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(options.timeout))
-            .build();
-        self.agent.run(request)
-    }
-
-    /// Settings of a request are a copy of all the agent's.
-    fn is_prepared_for(&self, options: &SendLimits) -> bool {
-        let config = self.agent.config();
-        !config.http_status_as_error()
-            && config.max_redirects() == 0
-            && config.timeouts().global == Some(options.timeout)
+        read: impl FnOnce(http::response::Parts, ureq::Body) -> Result<T, ureq::Error>,
+    ) -> Result<T, TransportError> {
+        let agents = self.agents.client(request.uri());
+        let agent = agents.current(Instant::now());
+        let is_own_pool = !agents.is_renewed();
+        let (outcome, is_new) = connects_in(|| {
+            let response = run(&agent.client, request, options, is_own_pool)?;
+            let (parts, body) = response.into_parts();
+            read(parts, body)
+        });
+        outcome.map_err(|error| {
+            let error = classify(error);
+            agents.note_failure(&agent, &error, !is_new);
+            error
+        })
     }
 }
 
+/// Agents for a route, one after the other.
+fn agents(options: &TransportOptions, route: &Route) -> Result<Generations<Agent>> {
+    let proxy = route.proxy.as_ref().map(|proxy| Proxy::new(&proxy.url).map_err(|_| unusable()));
+    let proxy = proxy.transpose()?;
+    // ureq makes a tunnel for everything, which many proxies only allow to port 443.
+    let (tunnel, forward) = if route.secure { (proxy, None) } else { (None, proxy) };
+    let builder = Config::builder();
+    #[cfg(any(feature = "_rustls", feature = "native-tls"))]
+    let builder = builder.tls_config(tls::config(options, route.has_tls())?);
+    #[cfg(not(any(feature = "_rustls", feature = "native-tls")))]
+    options.choose_tls(route.has_tls())?;
+    let config = builder
+        .proxy(tunnel)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(options.connect_timeout))
+        .timeout_global(Some(options.attempt_timeout))
+        .max_idle_age(options.idle_timeout)
+        .max_idle_connections(options.max_idle_connections)
+        .max_idle_connections_per_host(options.max_idle_connections)
+        .user_agent("")
+        .accept("")
+        .accept_encoding("")
+        .build();
+    // Every agent has this one, with the TLS sessions that it may resume.
+    let connector = LazyConnector::new(SystemLookup, forward);
+    let agent = move || Ok(Agent::with_parts(config.clone(), connector.clone(), NoLookup));
+    Generations::made_by(agent, options.connection_lifetime)
+}
+
+fn run(
+    agent: &Agent,
+    request: http::Request<Bytes>,
+    options: &SendLimits,
+    is_own_pool: bool,
+) -> Result<http::Response<ureq::Body>, ureq::Error> {
+    let (parts, body) = request.into_parts();
+    if body.is_empty() {
+        run_with(agent, http::Request::from_parts(parts, ()), options, is_own_pool)
+    } else {
+        run_with(agent, http::Request::from_parts(parts, body.to_vec()), options, is_own_pool)
+    }
+}
+
+fn run_with(
+    agent: &Agent,
+    request: http::Request<impl ureq::AsSendBody>,
+    options: &SendLimits,
+    is_own_pool: bool,
+) -> Result<http::Response<ureq::Body>, ureq::Error> {
+    let gives_up_idle = options.new_connection && is_own_pool;
+    if is_prepared_for(agent, options) && !gives_up_idle {
+        return agent.run(request);
+    }
+    let request = agent
+        .configure_request(request)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(options.timeout));
+    let request = if gives_up_idle { request.max_idle_age(Duration::ZERO) } else { request };
+    agent.run(request.build())
+}
+
+/// Settings of a request are a copy of all the agent's.
+fn is_prepared_for(agent: &Agent, options: &SendLimits) -> bool {
+    let config = agent.config();
+    !config.http_status_as_error()
+        && config.max_redirects() == 0
+        && config.timeouts().global == Some(options.timeout)
+}
+
 /// Room is made at once for a declared length, which is only believed up to the limit.
-fn read_body(mut body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
+fn read_body(body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     let declared = body.content_length().unwrap_or_default().min(limit);
     let mut content = Vec::with_capacity(usize::try_from(declared).unwrap_or_default());
-    body.with_config().limit(limit).reader().read_to_end(&mut content)?;
+    read_pieces(body, limit, |piece| content.extend_from_slice(piece))?;
     Ok(content)
 }
 
@@ -174,9 +217,27 @@ impl fmt::Debug for UreqTransport {
 /// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts
 /// as sent.
 fn classify(error: ureq::Error) -> TransportError {
+    let is_permanent = is_permanent(&error);
+    let error = classify_kind(error);
+    if is_permanent { error.permanent() } else { error }
+}
+
+/// ureq does not name the cause of its own errors.
+fn is_permanent(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(cause) => causes::is_permanent(cause),
+        ureq::Error::Other(cause) => match cause.downcast_ref::<NotConnected>() {
+            Some(error) => is_permanent(&error.0),
+            None => false,
+        },
+        _ => causes::is_permanent(error),
+    }
+}
+
+fn classify_kind(error: ureq::Error) -> TransportError {
     match error {
         ureq::Error::Other(cause) => match cause.downcast::<NotConnected>() {
-            Ok(error) => classify(error.0).not_sent(),
+            Ok(error) => classify_kind(error.0).not_sent(),
             Err(cause) => TransportError::network(cause),
         },
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
@@ -206,11 +267,5 @@ fn classify(error: ureq::Error) -> TransportError {
 
 /// No connection, or a certificate that is not trusted, which ends the handshake.
 fn is_before_request(cause: &io::Error) -> bool {
-    #[cfg(feature = "_rustls")]
-    if let Some(rustls::Error::InvalidCertificate(_)) =
-        cause.get_ref().and_then(|inner| inner.downcast_ref())
-    {
-        return true;
-    }
-    cause.kind() == io::ErrorKind::ConnectionRefused
+    cause.kind() == io::ErrorKind::ConnectionRefused || causes::is_untrusted(cause)
 }

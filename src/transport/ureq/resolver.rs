@@ -31,7 +31,7 @@ impl Resolver for NoLookup {
 }
 
 /// Asks the system, which may have a cache; here is none, so that a failover is followed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SystemLookup;
 
 impl Resolver for SystemLookup {

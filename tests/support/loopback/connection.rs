@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::reply::{Ending, Plan};
-use super::shared::Shared;
+use super::shared::{Death, Shared};
 use super::{Recorded, Reply, tls};
 
 const MAX_HEAD: usize = 1 << 20;
@@ -33,7 +33,10 @@ pub(super) fn accept(listener: TcpListener, shared: &Arc<Shared>, tls: Option<&A
 fn run(shared: &Shared, ordinal: usize, socket: &TcpStream, tls: Option<&Arc<ServerConfig>>) {
     // Every error means that the peer or the owner of the server has ended the connection.
     let _ = serve(shared, ordinal, socket, tls);
-    let _ = socket.shutdown(Shutdown::Both);
+    // A socket that is closed with bytes that nobody has read sends a reset.
+    if shared.death(ordinal) != Some(Death::Reset) {
+        let _ = socket.shutdown(Shutdown::Both);
+    }
     shared.update(|state| drop(state.open.remove(&ordinal)));
 }
 
@@ -90,11 +93,13 @@ struct Connection<'a, S> {
     stream: S,
     /// Read but not yet used.
     buffer: Vec<u8>,
+    /// A request was waited for.
+    is_used: bool,
 }
 
 impl<'a, S: Stream> Connection<'a, S> {
     fn new(shared: &'a Shared, ordinal: usize, socket: &'a TcpStream, stream: S) -> Self {
-        Self { shared, ordinal, socket, stream, buffer: Vec::new() }
+        Self { shared, ordinal, socket, stream, buffer: Vec::new(), is_used: false }
     }
 
     fn serve(mut self) -> io::Result<()> {
@@ -158,6 +163,15 @@ impl<'a, S: Stream> Connection<'a, S> {
         }
         let idle_close = self.shared.state().idle_close;
         self.socket.set_read_timeout(idle_close)?;
+        // The first request may have been read with the end of the handshake. An error is met again by who reads.
+        if std::mem::replace(&mut self.is_used, true) {
+            let _ = self.socket.peek(&mut [0]);
+        }
+        match self.shared.death(self.ordinal) {
+            Some(Death::Reset) => return Err(ErrorKind::ConnectionReset.into()),
+            Some(Death::Silence) => wait_for_the_end(self.socket)?,
+            None => {}
+        }
         let filled = match self.fill() {
             Err(error) if is_timeout(&error) || error.kind() == ErrorKind::UnexpectedEof => false,
             result => result.map(|()| true)?,

@@ -23,6 +23,15 @@ impl Answers {
     }
 }
 
+/// How a connection behaves that something on the way has forgotten, as a firewall does that loses its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Whatever is sent on it is answered by a reset.
+    Reset,
+    /// Whatever is sent on it gets lost.
+    Silence,
+}
+
 #[derive(Default)]
 pub(super) struct State {
     pub(super) requests: Vec<Recorded>,
@@ -34,6 +43,8 @@ pub(super) struct State {
     pub(super) handshakes: usize,
     pub(super) resumed_handshakes: usize,
     pub(super) idle_close: Option<Duration>,
+    /// Connections with a lower ordinal are dead, in this way.
+    pub(super) dead: Option<(usize, Death)>,
     pub(super) stopping: bool,
     pub(super) acceptor_stopped: bool,
     next_index: usize,
@@ -85,6 +96,11 @@ impl Shared {
         drop(state);
         self.changed.notify_all();
         Some(ordinal)
+    }
+
+    pub(super) fn death(&self, ordinal: usize) -> Option<Death> {
+        let (below, death) = self.state().dead?;
+        (ordinal < below).then_some(death)
     }
 
     pub(super) fn shut_down_connections(&self) {

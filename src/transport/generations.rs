@@ -1,0 +1,180 @@
+//! The client of a host, replaced with all its idle connections when they are dead or old.
+//!
+//! A firewall that forgets its connections, or a machine that was suspended, leaves a pool full of connections that are
+//! dead without a word: each request that takes one of them fails, or waits in vain for a response. So the first such
+//! failure gives up the whole pool. And a name is only looked up for a new connection, so none is kept for ever: else a
+//! failover would never be followed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::{debug, warn};
+
+use super::{TransportError, TransportErrorKind};
+use crate::error::Result;
+
+type Make<C> = Box<dyn Fn() -> Result<C> + Send + Sync>;
+
+/// One client after the other; clones share them.
+pub(super) struct Generations<C>(Arc<Inner<C>>);
+
+struct Inner<C> {
+    /// How the next client is made; `None` if the only one was given.
+    make: Option<Make<C>>,
+    /// How long a client is used, and with it each of its connections.
+    lifetime: Duration,
+    current: Mutex<Generation<C>>,
+}
+
+/// A client and when it was made.
+#[derive(Clone)]
+pub(super) struct Generation<C> {
+    pub(super) client: C,
+    number: u64,
+    since: Instant,
+}
+
+impl<C> Clone for Generations<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Clone> Generations<C> {
+    /// The only client there is: its connections are its own business.
+    pub(super) fn only(client: C) -> Self {
+        Self::new(client, None, Duration::MAX)
+    }
+
+    /// Makes clients, the first of them now.
+    ///
+    /// # Errors
+    ///
+    /// The first one cannot be made.
+    pub(super) fn made_by(
+        make: impl Fn() -> Result<C> + Send + Sync + 'static,
+        lifetime: Duration,
+    ) -> Result<Self> {
+        Ok(Self::new(make()?, Some(Box::new(make)), lifetime))
+    }
+
+    fn new(client: C, make: Option<Make<C>>, lifetime: Duration) -> Self {
+        let current = Generation { client, number: 0, since: Instant::now() };
+        Self(Arc::new(Inner { make, lifetime, current: Mutex::new(current) }))
+    }
+
+    /// Whether connections can be given up here, so that no caller needs to ask for a new one.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.0.make.is_some()
+    }
+
+    /// The client to use now.
+    pub(super) fn current(&self, now: Instant) -> Generation<C> {
+        let mut current = self.lock();
+        if now.saturating_duration_since(current.since) >= self.0.lifetime {
+            self.0.replace(&mut current, now);
+        }
+        current.clone()
+    }
+
+    /// Gives up the connections of a client on which a request failed, unless another request has done it already.
+    pub(super) fn retire(&self, failed: &Generation<C>, now: Instant) {
+        let mut current = self.lock();
+        if current.number == failed.number && self.0.make.is_some() {
+            debug!(target: super::LOG, "a connection failed: all idle ones are given up");
+            self.0.replace(&mut current, now);
+        }
+    }
+
+    /// What a failed request says about the connections that are like its own.
+    ///
+    /// One that broke is a reason to doubt all that are as old. A request that was not answered in time is one only if
+    /// it was sent on a connection that had been open before: on a new one the server was slow.
+    pub(super) fn note_failure(
+        &self,
+        generation: &Generation<C>,
+        error: &TransportError,
+        is_reused: bool,
+    ) {
+        let is_suspect = match error.kind() {
+            TransportErrorKind::Network | TransportErrorKind::InvalidResponse => true,
+            TransportErrorKind::Timeout => is_reused,
+            TransportErrorKind::Unsupported => false,
+        };
+        if is_suspect && error.may_have_been_sent() {
+            self.retire(generation, Instant::now());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generation<C>> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C> Inner<C> {
+    /// Requests under way keep the old client until they are done; then its connections are closed.
+    fn replace(&self, current: &mut Generation<C>, now: Instant) {
+        match self.make.as_ref().map(|make| make()) {
+            Some(Ok(client)) => {
+                *current = Generation { client, number: current.number + 1, since: now };
+            }
+            Some(Err(error)) => {
+                warn!(target: super::LOG, "the old connections stay in use: {error}");
+            }
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    const LIFETIME: Duration = Duration::from_secs(300);
+
+    /// Clients that are numbers, made while there are any.
+    fn numbers(available: u32) -> Generations<u32> {
+        let next = AtomicU32::new(0);
+        let make = move || match next.fetch_add(1, Ordering::SeqCst) {
+            number if number < available => Ok(number),
+            _ => Err(Error::new(ErrorKind::Configuration, "no more")),
+        };
+        Generations::made_by(make, LIFETIME).unwrap()
+    }
+
+    #[test]
+    fn a_client_is_used_for_its_lifetime() {
+        let generations = numbers(10);
+        let began = generations.current(Instant::now()).since;
+        for (after, client) in [(0, 0), (299, 0), (300, 1), (599, 1), (600, 2), (9000, 3)] {
+            let now = began + Duration::from_secs(after);
+            assert_eq!(generations.current(now).client, client, "after {after} s");
+        }
+    }
+
+    #[test]
+    fn a_failure_gives_up_the_client_that_it_happened_on_and_no_other() {
+        let generations = numbers(10);
+        let now = Instant::now();
+        let failed = generations.current(now);
+        for _ in 0..16 {
+            generations.retire(&failed, now);
+        }
+        assert_eq!(generations.current(now).client, 1);
+        generations.retire(&generations.current(now), now);
+        assert_eq!(generations.clone().current(now).client, 2);
+    }
+
+    #[test]
+    fn one_that_cannot_be_replaced_stays() {
+        for generations in [numbers(1), Generations::only(0)] {
+            let now = Instant::now();
+            generations.retire(&generations.current(now), now);
+            assert_eq!(generations.current(now + 2 * LIFETIME).client, 0);
+        }
+        assert!(numbers(1).is_renewed() && !Generations::only(0).is_renewed());
+    }
+}

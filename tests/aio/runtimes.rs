@@ -1,0 +1,56 @@
+//! Runtimes that a store is called in, or is not.
+
+use std::time::{Duration, Instant};
+
+use eventhub_checkpointstore::ErrorKind;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};
+use futures_util::FutureExt;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::blob_service::BlobService;
+use crate::surface::{checkpoint, group, ownership};
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn a_store_outside_a_runtime_says_what_it_needs() {
+    let loopback = BlobService::new("checkpoints").serve();
+    let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
+        .credential(Credential::anonymous())
+        .build()
+        .unwrap();
+    let listed = store.list_ownership(&group()).now_or_never().expect("nothing to wait for");
+    let error = listed.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
+    let claims = store.claim_ownership(&[ownership("0", "a")]).now_or_never().unwrap();
+    let (_, error) = claims.failed().next().unwrap();
+    assert!(!error.is_outcome_unknown(), "{error}");
+    assert!(loopback.requests().is_empty());
+    runtime().block_on(store.list_ownership(&group())).unwrap();
+}
+
+/// Its connections are driven by a runtime that stands still.
+#[test]
+fn a_store_that_moves_to_another_runtime_waits_for_one_attempt_at_most() {
+    let attempt = Duration::from_secs(1);
+    let loopback = BlobService::new("checkpoints").serve();
+    let store = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
+        .credential(Credential::anonymous())
+        .attempt_timeout(attempt)
+        .build()
+        .unwrap();
+    let (first, second) = (runtime(), runtime());
+    let claims: Vec<_> = (0..16).map(|id| ownership(&id.to_string(), "a")).collect();
+    let claims = first.block_on(store.claim_ownership(&claims));
+    assert!(claims.all_claimed(), "{claims:?}");
+    let began = Instant::now();
+    for number in 0..20 {
+        second.block_on(store.update_checkpoint(&checkpoint("0", "1", number))).unwrap();
+    }
+    assert!(began.elapsed() < attempt * 3, "{:?}", began.elapsed());
+    let claims = second.block_on(store.claim_ownership(&claims.into_claimed()));
+    assert!(claims.all_claimed(), "{claims:?}");
+}
