@@ -100,7 +100,7 @@ impl Consumer<'_> {
             if self.is_all_processed()? {
                 // So that nobody need wait until the ownerships expire.
                 let released = self.manager.relinquish_all(Duration::from_secs(5));
-                println!("{}: done, gave up {} partitions", self.name, released.claimed().count());
+                println!("{}: done, gave up {} partitions", self.name, released.released().count());
                 return Ok(());
             }
             while Instant::now() < next_round {

@@ -99,7 +99,7 @@ impl Consumer {
             if self.is_all_processed().await? {
                 // So that nobody need wait until the ownerships expire.
                 let released = self.manager.relinquish_all(Duration::from_secs(5)).await;
-                println!("{}: done, gave up {} partitions", self.name, released.claimed().count());
+                println!("{}: done, gave up {} partitions", self.name, released.released().count());
                 return Ok(());
             }
             while Instant::now() < next_round {

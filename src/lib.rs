@@ -151,8 +151,8 @@ pub use error::{Applied, Error, ErrorKind, Result};
 pub use model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, CheckpointUpdate, ClaimOutcome,
     Claims, ConsumerGroup, ConsumerGroupSummary, DeleteOutcome, ETag, Expected, KeepReason,
-    Listing, OwnerSummary, PartitionOwnership, Partitions, RunMode, SkipReason, SkippedBlob,
-    UpdateOutcome,
+    Listing, OwnerSummary, PartitionOwnership, Partitions, RelinquishOutcome, Relinquished,
+    RunMode, SkipReason, SkippedBlob, UpdateOutcome,
 };
 pub use protocol::{AccessToken, AccountKey, ApiVersion, RetryOptions, SasToken, TokenRequest};
 #[cfg(feature = "legacy")]

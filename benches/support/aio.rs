@@ -58,7 +58,7 @@ impl Store {
                 assert!(store.claim_ownership(&inputs.ownerships[..count]).await.all_claimed());
             }
             Work::Relinquish => {
-                assert!(store.relinquish_ownership(&inputs.ownerships[..1]).await.all_claimed());
+                assert!(store.relinquish_ownership(&inputs.ownerships[..1]).await.all_released());
             }
             Work::CreateContainer => {
                 store.create_container_if_not_exists().await.expect("an answer");

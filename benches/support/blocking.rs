@@ -55,7 +55,7 @@ impl Store {
                 assert!(store.claim_ownership(&inputs.ownerships[..count]).all_claimed());
             }
             Work::Relinquish => {
-                assert!(store.relinquish_ownership(&inputs.ownerships[..1]).all_claimed());
+                assert!(store.relinquish_ownership(&inputs.ownerships[..1]).all_released());
             }
             Work::CreateContainer => {
                 store.create_container_if_not_exists().expect("an answer");

@@ -245,8 +245,8 @@ impl Storage {
             PartitionOwnership::new(group, partition_id, "released")?.with_etag(etag.clone());
         for outcome in self.store(naming).relinquish_ownership(&[record]) {
             match outcome {
-                ClaimOutcome::Claimed(_) => {}
-                ClaimOutcome::Failed(_, error) => return Err(error.into()),
+                RelinquishOutcome::Released(_) => {}
+                RelinquishOutcome::Failed(_, error) => return Err(error.into()),
                 _ => return Err(WriteError::Conflict),
             }
         }
@@ -276,8 +276,8 @@ impl Storage {
         let record = PartitionOwnership::new(group, partition_id, owner_id)?;
         for outcome in self.store(naming).claim_ownership(&[record]) {
             match outcome {
-                ClaimOutcome::Claimed(_) => {}
-                ClaimOutcome::Failed(_, error) => return Err(error.into()),
+                RelinquishOutcome::Released(_) => {}
+                RelinquishOutcome::Failed(_, error) => return Err(error.into()),
                 _ => return Err(WriteError::Conflict),
             }
         }

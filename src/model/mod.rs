@@ -12,6 +12,7 @@ mod etag;
 mod group_summary;
 mod listing;
 mod ownership;
+mod relinquished;
 #[cfg(feature = "serde")]
 mod serde_form;
 mod text;
@@ -31,3 +32,4 @@ pub use etag::ETag;
 pub use group_summary::{ConsumerGroupSummary, OwnerSummary};
 pub use listing::{Listing, SkipReason, SkippedBlob};
 pub use ownership::PartitionOwnership;
+pub use relinquished::{RelinquishOutcome, Relinquished};

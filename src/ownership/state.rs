@@ -10,7 +10,7 @@ use super::round::{OpenRound, UnstartedPartition, WonPartition};
 use super::stop::{Released, RoundToken, Stop};
 use super::{OwnershipOptions, Revocation, StartingPositions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ClaimOutcome, Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::model::{ClaimOutcome, ConsumerGroup, Listing, PartitionOwnership, Relinquished};
 
 /// Who the consumer is, what it holds, and whether it is stopping.
 #[derive(Debug)]
@@ -139,9 +139,9 @@ impl RoundState {
         records
     }
 
-    pub(crate) fn relinquished(&mut self, sent: &[PartitionOwnership], outcomes: Claims) {
+    pub(crate) fn relinquished(&mut self, sent: &[PartitionOwnership], outcomes: Relinquished) {
         for (sent, outcome) in sent.iter().zip(outcomes) {
-            self.holdings.records.answered(sent, &outcome);
+            self.holdings.records.answered(sent, &outcome.into_claim());
         }
     }
 
@@ -203,7 +203,7 @@ impl RoundState {
     pub(crate) fn settle_released(
         &mut self,
         sent: &[PartitionOwnership],
-        outcomes: Claims,
+        outcomes: Relinquished,
         released: &mut Released,
     ) {
         released.settle(&mut self.holdings.records, sent, outcomes);
@@ -296,7 +296,7 @@ mod tests {
         }
 
         fn end_give_up(&mut self, sent: &[PartitionOwnership], outcome: ClaimOutcome) {
-            let outcomes = Claims::new(vec![outcome]);
+            let outcomes = Relinquished::new(vec![outcome.into()]);
             self.state.settle_released(sent, outcomes, &mut self.released);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::records::{Records, changed_again};
 use crate::error::{Applied, Error, ErrorKind, Result};
-use crate::model::{ClaimOutcome, Claims, Listing, PartitionOwnership};
+use crate::model::{ClaimOutcome, Listing, PartitionOwnership, RelinquishOutcome, Relinquished};
 
 /// How many calls have begun to give everything up, and how many of them are doing so now.
 #[derive(Debug, Default)]
@@ -73,10 +73,10 @@ impl Released {
         &mut self,
         records: &mut Records,
         sent: &[PartitionOwnership],
-        outcomes: Claims,
+        outcomes: Relinquished,
     ) {
         for (sent, outcome) in sent.iter().zip(outcomes) {
-            match outcome {
+            match outcome.into_claim() {
                 // To our own late request, perhaps, whose response may be known by now; the next list tells.
                 ClaimOutcome::Lost(record)
                     if self.contested.contains(sent.partition_id())
@@ -139,7 +139,7 @@ impl Released {
     }
 
     /// In the order of the partition ids.
-    pub(crate) fn into_claims(self) -> Claims {
-        Claims::new(self.outcomes.into_values().collect())
+    pub(crate) fn into_relinquished(self) -> Relinquished {
+        Relinquished::new(self.outcomes.into_values().map(RelinquishOutcome::from).collect())
     }
 }

@@ -169,7 +169,7 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
 
         // A dropped stop can be repeated, and what it did not reach is still there to be given up.
         let stopped = poll_and_drop(a.relinquish_all(Duration::from_secs(5)), polls);
-        assert!(stopped.is_none_or(|claims| claims.all_claimed()));
+        assert!(stopped.is_none_or(|claims| claims.all_released()));
         assert_eq!(a.owned().is_empty(), polls > 0, "from the first poll on nothing is owned");
         let _ = finish(a.relinquish_all(Duration::from_secs(5)));
         let b = manager(&container, "b");
@@ -213,7 +213,7 @@ fn a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind() {
             }
             let round = poll_and_drop(a.round(&ids), polls);
             let released = finish(a.relinquish_all(Duration::from_secs(5)));
-            assert!(released.all_claimed(), "after {polls} polls: {released:?}");
+            assert!(released.all_released(), "after {polls} polls: {released:?}");
             let b = manager(&container, "b");
             let others = finish(b.round(&ids)).unwrap();
             assert_eq!((others.won.len(), others.active_owners), (3, 1), "after {polls} polls");
@@ -239,7 +239,7 @@ fn a_stop_does_not_wait_for_a_round_in_another_task() {
         }
         interrupted += 1;
         let released = finish(a.relinquish_all(Duration::from_secs(5)));
-        assert!(released.all_claimed(), "after {polls} polls: {released:?}");
+        assert!(released.all_released(), "after {polls} polls: {released:?}");
         let ended = finish(round);
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::Other, "after {polls} polls");
         let b = manager(&container, "b");
@@ -266,7 +266,7 @@ fn a_dropped_round_lets_the_next_one_have_its_turn() {
 fn futures_can_be_sent_to_other_threads() {
     fn assert_send<T: Send>(_: T) {}
     let a = manager(&MemoryContainer::new(), "a");
-    assert_send(a.round(&[]));
+    assert_send(a.round::<&str>(&[]));
     assert_send(a.relinquish_all(Duration::ZERO));
     fn assert_shared<T: Send + Sync + Clone>(_: &T) {}
     assert_shared(&a);

@@ -23,7 +23,7 @@ fn a_stop_does_not_wait_for_claims_until_its_limit_is_used_up() {
         let released = a.relinquish_all(Duration::from_secs(1));
         assert!(!round.is_finished(), "it waited for the claims");
         // It looked for itself what the claims had done.
-        assert!(released.all_claimed() && released.len() == 2, "{released:?}");
+        assert!(released.all_released() && released.len() == 2, "{released:?}");
         gate.open();
         assert_eq!(round.join().unwrap().unwrap_err().kind(), ErrorKind::Other);
     });

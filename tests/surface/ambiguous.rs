@@ -264,9 +264,9 @@ async fn relinquishing_is_settled_alike() {
     let claim = claim_of(&service, Some("a"));
     service.queue_faults([Fault::DropAfterProcessing]);
     let script = Script::over(&service);
-    let claims = script.store().relinquish_ownership(&[claim]).await;
-    assert!(claims.all_claimed(), "{claims:?}");
-    assert_eq!(claims.claimed().next().unwrap().owner_id(), None);
+    let released = script.store().relinquish_ownership(&[claim]).await;
+    assert!(released.all_released(), "{released:?}");
+    assert_eq!(released.released().next().unwrap().owner_id(), None);
     assert_eq!(owner(&service), "");
 
     // Another took it over meanwhile: it must stay theirs.
@@ -280,8 +280,8 @@ async fn relinquishing_is_settled_alike() {
         other.put(BLOB, &[("ownerid", "rival")]);
         Fault::DropBeforeProcessing
     });
-    let claims = script.store().relinquish_ownership(&[claim]).await;
-    assert_eq!(claims.lost().count(), 1, "{claims:?}");
+    let released = script.store().relinquish_ownership(&[claim]).await;
+    assert_eq!(released.lost().count(), 1, "{released:?}");
     assert_eq!(owner(&service), "rival");
     service.clear_faults();
 
@@ -296,9 +296,9 @@ async fn relinquishing_is_settled_alike() {
         }
         if count == 1 { Fault::DropAfterProcessing } else { Fault::None }
     });
-    let claims = script.store().relinquish_ownership(&[claim]).await;
-    assert!(claims.all_claimed(), "{claims:?}");
-    assert!(claims.claimed().all(|ownership| ownership.etag().is_none()));
+    let released = script.store().relinquish_ownership(&[claim]).await;
+    assert!(released.all_released(), "{released:?}");
+    assert!(released.released().all(|ownership| ownership.etag().is_none()));
     assert!(service.blob(BLOB).is_none());
 }
 
@@ -374,8 +374,8 @@ async fn a_claim_of_a_record_that_vanished_is_a_first_claim() {
 
     service.delete(BLOB);
     script.clear();
-    let claims = script.store().relinquish_ownership(&[claim]).await;
-    assert!(claims.all_claimed());
+    let released = script.store().relinquish_ownership(&[claim]).await;
+    assert!(released.all_released());
     assert_eq!(script.operations(), ["PUT metadata"]);
     assert!(service.blob(BLOB).is_none());
 }

@@ -60,7 +60,7 @@ async fn a_claim_is_won_renewed_stolen_and_relinquished() {
         let lost = store.relinquish_ownership(std::slice::from_ref(&renewed)).await;
         assert_eq!(lost.lost().count(), 1, "{lost:?}");
         let released = store.relinquish_ownership(&[stolen]).await;
-        assert!(released.all_claimed());
+        assert!(released.all_released());
 
         let listing = store.list_ownership(&group()).await.unwrap();
         assert_eq!(listing.items()[0].owner_id(), None);

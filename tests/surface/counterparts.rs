@@ -212,7 +212,8 @@ async fn our_claims_reach_them(pair: &mut Pair, group: &ConsumerGroup) {
     assert_eq!(ours.owner_id(), Some("theirs"));
 
     // We relinquish 5; they see that nobody has it, and take it.
-    let released = pair.ours.relinquish_ownership(&renewed).await.into_claimed();
+    let released = pair.ours.relinquish_ownership(&renewed).await;
+    let released: Vec<_> = released.released().cloned().collect();
     let listed = pair.their_ownerships(group);
     let relinquished = listed.iter().find(|item| item["partition_id"] == "5").unwrap();
     let nobody = if pair.theirs.kind() == Kind::JavaScript { json!("") } else { Value::Null };

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use eventhub_checkpointstore::{
     ChangeOutcome, Checkpoint, CheckpointChanges, ClaimOutcome, Claims, ETag, ErrorKind, Listing,
-    PartitionOwnership, Partitions, Result, RunMode,
+    PartitionOwnership, Partitions, RelinquishOutcome, Relinquished, Result, RunMode,
 };
 
 use super::subject::{BlobCheckpointStore, FencedCheckpointStore};
@@ -177,6 +177,20 @@ impl Storage<'_> {
         }
     }
 
+    fn of_relinquished(&self, relinquished: &Relinquished) -> Told {
+        match &relinquished.outcomes()[0] {
+            RelinquishOutcome::Released(record)
+                if record.owner_id().is_none() && self.has_ownership(record) =>
+            {
+                Told::Right
+            }
+            RelinquishOutcome::Failed(_, error) => {
+                Told::Failed(error.kind(), error.is_outcome_unknown())
+            }
+            other => Told::Wrong(format!("{other:?}")),
+        }
+    }
+
     fn of_changes(&self, changes: &CheckpointChanges, expected: Option<&Checkpoint>) -> Told {
         let change = changes.iter().next().unwrap();
         let stored = match (expected, &change.after) {
@@ -240,8 +254,8 @@ pub async fn carry_out(
             storage.of_claims(&claims, Some("a"))
         }
         Relinquish => {
-            let claims = store.relinquish_ownership(&[storage.claim("0")]).await;
-            storage.of_claims(&claims, None)
+            let relinquished = store.relinquish_ownership(&[storage.claim("0")]).await;
+            storage.of_relinquished(&relinquished)
         }
         FirstCheckpoint => {
             let update = store.update_checkpoint(&new).await;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use eventhub_checkpointstore::{
     ChangeOutcome, Checkpoint, CheckpointChanges, Claims, ConsumerGroup, Error, Listing,
-    PartitionOwnership, Partitions, Result, RunMode, SkipReason,
+    PartitionOwnership, Partitions, Relinquished, Result, RunMode, SkipReason,
 };
 
 use super::subject::{BlobCheckpointStore, Credential};
@@ -199,6 +199,17 @@ fn found_before(changes: &CheckpointChanges) -> String {
     }
 }
 
+/// As of a claim: what is given up was claimed for nobody.
+fn outcome_of_relinquish(relinquished: &Relinquished) -> String {
+    let (released, lost) = (relinquished.released().count(), relinquished.lost().count());
+    match (released, lost, relinquished.len()) {
+        (1, 0, 1) => "claimed".to_owned(),
+        (0, 1, 1) => "lost".to_owned(),
+        (_, _, 0) => "not listed".to_owned(),
+        _ => format!("{relinquished:?}"),
+    }
+}
+
 fn outcome(claims: &Claims) -> String {
     let counts = (claims.claimed().count(), claims.lost().count(), claims.len());
     match counts {
@@ -271,7 +282,7 @@ async fn actual(stores: &Stores, number: usize, row: &Row) -> Cells {
         listed_owner(listing),
         outcome(&first),
         takeover,
-        outcome(&relinquished),
+        outcome_of_relinquish(&relinquished),
         listed_position(checkpoints),
         read_position(checkpoint),
         listed_owner(strict_owner),

@@ -161,7 +161,7 @@ async fn the_bytes_of_every_request() {
     expect(&served, &[(&set_ownership, &own)]);
 
     let released = store.relinquish_ownership(&claimed).await;
-    assert!(released.all_claimed());
+    assert!(released.all_released());
     let own = ["content-length: 0", "if-match: <etag>", "x-ms-meta-ownerid: "];
     expect(&served, &[(&set_ownership, &own)]);
 

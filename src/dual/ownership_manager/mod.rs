@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::runtime::{Interrupt, Lock};
 use super::{CheckpointStore, by_surface, maybe_async};
 use crate::error::{Error, Result};
-use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership};
+use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership, Relinquished};
 use crate::ownership::{Released, Revocation, Round, RoundState, out_of_time, stopped, unsent};
 
 pub use builder::OwnershipManagerBuilder;
@@ -69,7 +69,7 @@ fn consume(manager: &OwnershipManager, partitions: &[String], stop: &Receiver<()
     }
     drop(readers);
     let released = manager.relinquish_all(Duration::from_secs(5));
-    println!("gave up {} partitions", released.claimed().count());
+    println!("gave up {} partitions", released.released().count());
 }
 # use eventhub_checkpointstore::ConsumerGroup;
 # use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
@@ -121,7 +121,7 @@ async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl F
     }
     drop(readers);
     let released = manager.relinquish_all(Duration::from_secs(5)).await;
-    println!("gave up {} partitions", released.claimed().count());
+    println!("gave up {} partitions", released.released().count());
 }
 # use eventhub_checkpointstore::ConsumerGroup;
 # use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
@@ -272,13 +272,14 @@ impl OwnershipManager {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if there is no partition, or for a partition id that
     /// cannot be stored. [`ErrorKind::Other`](crate::ErrorKind::Other) if [`relinquish_all`](Self::relinquish_all) was
     /// called meanwhile: then nothing is won.
-    pub async fn round(&self, partition_ids: &[String]) -> Result<Round> {
+    pub async fn round<T: AsRef<str> + Sync>(&self, partition_ids: &[T]) -> Result<Round> {
+        let partition_ids: Vec<_> = partition_ids.iter().map(|id| id.as_ref().to_owned()).collect();
         if partition_ids.is_empty() {
             return Err(Error::invalid_input("partition ids: an event hub has at least one"));
         }
         let token = self.state().begin_round(self.now())?;
         let _turn = self.inner.round.lock().await;
-        let round = self.inner.interrupt.run(self.run_round(token, partition_ids)).await;
+        let round = self.inner.interrupt.run(self.run_round(token, &partition_ids)).await;
         round.unwrap_or_else(|| Err(stopped()))
     }
 
@@ -293,11 +294,10 @@ impl OwnershipManager {
     )]
     /// Nothing is sent after the limit.
     ///
-    /// Only versions of the records that this consumer wrote are touched; for those, claimed means relinquished, and
-    /// lost that another consumer has the partition. What failed may be tried again, or expires. One request per
-    /// partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
+    /// Only versions of the records that this consumer wrote are touched. What failed may be tried again, or expires. One
+    /// request per partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
     /// is stored. What reaches the service later than the last of them expires.
-    pub async fn relinquish_all(&self, limit: Duration) -> Claims {
+    pub async fn relinquish_all(&self, limit: Duration) -> Relinquished {
         let deadline = self.now() + limit.min(LONGEST_LIMIT);
         let _stopping = Stopping::begin(self);
         let mut released = Released::default();
@@ -314,7 +314,7 @@ impl OwnershipManager {
                 looks += 1;
             }
         }
-        released.into_claims()
+        released.into_relinquished()
     }
 
     async fn give_up(&self, deadline: Instant, released: &mut Released) {
@@ -324,7 +324,7 @@ impl OwnershipManager {
         }
         let outcomes = match self.until(deadline) {
             Ok(store) => store.relinquish_ownership(&records).await,
-            Err(_) => Claims::new(records.iter().cloned().map(unsent).collect()),
+            Err(_) => Claims::new(records.iter().cloned().map(unsent).collect()).into(),
         };
         self.state().settle_released(&records, outcomes, released);
     }

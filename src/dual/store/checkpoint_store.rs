@@ -7,7 +7,7 @@ use super::{BlobCheckpointStore, maybe_async};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Relinquished,
 };
 use crate::options::CLAIM_CONCURRENCY;
 
@@ -136,9 +136,9 @@ pub trait CheckpointStore: Send + Sync {
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate>;
 
     /// Gives partitions up. By default claims them for nobody.
-    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         let released: Vec<_> = ownerships.iter().map(PartitionOwnership::released).collect();
-        self.claim_ownership(&released).await
+        self.claim_ownership(&released).await.into()
     }
 
     /// Reads the checkpoint of one partition. By default lists them all.
@@ -199,7 +199,7 @@ impl CheckpointStore for BlobCheckpointStore {
         Self::update_checkpoint(self, checkpoint).await
     }
 
-    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         Self::relinquish_ownership(self, ownerships).await
     }
 
@@ -252,7 +252,10 @@ macro_rules! store_behind {
                 T::update_checkpoint(self, checkpoint).await
             }
 
-            async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+            async fn relinquish_ownership(
+                &self,
+                ownerships: &[PartitionOwnership],
+            ) -> Relinquished {
                 T::relinquish_ownership(self, ownerships).await
             }
 

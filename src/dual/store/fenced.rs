@@ -14,7 +14,7 @@ use crate::container::call::CallOptions;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, ETag, Listing, PartitionOwnership,
-    UpdateOutcome,
+    Relinquished, UpdateOutcome,
 };
 use crate::records::fenced_update::{Known, Occasion, Verdict, judge};
 use crate::records::naming::BlobKind;
@@ -340,7 +340,7 @@ impl CheckpointStore for FencedCheckpointStore {
         Self::update_checkpoint(self, checkpoint).await
     }
 
-    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         self.store.relinquish_ownership(ownerships).await
     }
 

@@ -31,7 +31,8 @@ use crate::container::{
 };
 use crate::error::{ErrorKind, Result};
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, UpdateOutcome,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, Relinquished,
+    UpdateOutcome,
 };
 use crate::options::{MAX_CALL_TIMEOUT, StoreOptions};
 use crate::records::listing::Warned;
@@ -240,19 +241,19 @@ impl BlobCheckpointStore {
     /// Gives partitions up, so that others need not wait until the claims expire. Only records whose ETag is still
     /// the given one are touched; one that has vanished counts as given up.
     ///
-    /// Outcomes as of [`claim_ownership`](Self::claim_ownership); claimed means relinquished. An ownership without an
-    /// ETag fails with [`ErrorKind::InvalidInput`].
+    /// One outcome per ownership, as of [`claim_ownership`](Self::claim_ownership). An ownership without an ETag fails with
+    /// [`ErrorKind::InvalidInput`].
     ///
     #[doc = example_start!()]
     /// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
     #[doc = concat!(" let owned = store.claim_ownership(&[first])", dot_await!(), ".into_claimed();")]
     #[doc = concat!(" let released = store.relinquish_ownership(&owned)", dot_await!(), ";")]
-    /// assert!(released.all_claimed());
+    /// assert!(released.all_released());
     #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
     /// assert_eq!(listing.items()[0].owner_id(), None);
     #[doc = example_end!()]
-    pub async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-        claims::relinquish_all(self, ownerships).await
+    pub async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
+        claims::relinquish_all(self, ownerships).await.into()
     }
 
     /// Stores a checkpoint over whatever is stored.

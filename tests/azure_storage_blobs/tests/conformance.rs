@@ -209,7 +209,7 @@ async fn a_write_that_the_sdk_repeated_is_not_lost_to_itself() {
 
     write_once_without_an_answer();
     let released = store.relinquish_ownership(&renewed).await;
-    assert!(released.all_claimed(), "{released:?}");
+    assert!(released.all_released(), "{released:?}");
     let listing = store.list_ownership(&group()).await.unwrap();
     assert_eq!(listing.items()[0].owner_id(), None);
 }

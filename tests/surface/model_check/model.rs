@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use eventhub_checkpointstore::{ClaimOutcome, Error, PartitionOwnership, RetryOptions};
+use eventhub_checkpointstore::{
+    ClaimOutcome, Error, PartitionOwnership, RelinquishOutcome, RetryOptions,
+};
 
 use super::direct::Direct;
 use super::expected::{Expected, ExpectedBehindFence};
@@ -273,15 +275,15 @@ impl Model {
             return Ok(());
         };
         let call = self.begin();
-        let claims = self.store.relinquish_ownership(std::slice::from_ref(&held)).await;
-        match &claims.outcomes()[0] {
-            ClaimOutcome::Claimed(released) if released.etag().is_some() => {
+        let relinquished = self.store.relinquish_ownership(std::slice::from_ref(&held)).await;
+        match &relinquished.outcomes()[0] {
+            RelinquishOutcome::Released(released) if released.etag().is_some() => {
                 self.check_win(released, "", &call).map(drop)
             }
             // It had vanished.
-            ClaimOutcome::Claimed(_) => self.check_loss(&held, &call),
-            ClaimOutcome::Lost(lost) => self.check_loss(lost, &call),
-            ClaimOutcome::Failed(_, error) => {
+            RelinquishOutcome::Released(_) => self.check_loss(&held, &call),
+            RelinquishOutcome::Lost(lost) => self.check_loss(lost, &call),
+            RelinquishOutcome::Failed(_, error) => {
                 self.note_failure(error, ownership_blob(held.partition_id()), &call);
                 Ok(())
             }

@@ -40,11 +40,11 @@ async fn two_consumers_share_hand_over_and_resume() {
     assert_eq!((round.revoked.len(), round.owned.len()), (4, 4));
 
     let released = a.relinquish_all(Duration::from_secs(10)).await;
-    assert_eq!((released.claimed().count(), released.len()), (4, 4));
+    assert_eq!((released.released().count(), released.len()), (4, 4));
     let round = b.round(&all).await.unwrap();
     assert_eq!((round.won.len(), round.owned.len(), round.active_owners), (4, 8, 1));
     let id = &round.won[0].partition_id;
     assert_eq!(won_partition(&round, id).checkpoint.as_ref().unwrap().sequence_number(), Some(7));
     let released = b.relinquish_all(Duration::from_secs(10)).await;
-    assert!(released.all_claimed());
+    assert!(released.all_released());
 }

@@ -181,7 +181,7 @@ async fn what_cannot_be_started_for_an_expiration_is_left_to_others() {
 
     // Alone again, it tries again: a partition without a reader is worse.
     let released = lenient.relinquish_all(Duration::from_secs(5)).await;
-    assert!(released.all_claimed());
+    assert!(released.all_released());
     served.service.delete(CHECKPOINT_2);
     served.advance(60);
     let round = a.round(&partitions(4)).await.unwrap();

@@ -208,6 +208,15 @@ fn failed() -> Error {
     Error::new(ErrorKind::Service, "scripted")
 }
 
+fn claimed_for_nobody(outcome: RelinquishOutcome) -> ClaimOutcome {
+    match outcome {
+        RelinquishOutcome::Released(record) => ClaimOutcome::Claimed(record),
+        RelinquishOutcome::Lost(record) => ClaimOutcome::Lost(record),
+        RelinquishOutcome::Failed(record, error) => ClaimOutcome::Failed(record, error),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn in_doubt(ownership: &PartitionOwnership) -> ClaimOutcome {
     ClaimOutcome::Failed(ownership.clone(), failed().with_applied(Applied::Unknown))
 }
@@ -249,11 +258,17 @@ impl ModelStore {
             _ => {}
         }
         let one = std::slice::from_ref(ownership);
-        let claims = match call {
-            Call::Relinquish(_) => self.model.store.relinquish_ownership(one).await,
-            _ => self.model.store.claim_ownership(one).await,
+        let outcome = match call {
+            Call::Relinquish(_) => {
+                let outcomes = self.model.store.relinquish_ownership(one).await;
+                claimed_for_nobody(outcomes.into_iter().next().unwrap())
+            }
+            _ => {
+                let outcomes = self.model.store.claim_ownership(one).await;
+                outcomes.into_iter().next().unwrap()
+            }
         };
-        match claims.into_iter().next().unwrap() {
+        match outcome {
             ClaimOutcome::Claimed(record) => {
                 self.model.note_written(&record);
                 if act == Act::LoseAnswer {
@@ -304,13 +319,13 @@ impl CheckpointStore for ModelStore {
         Claims::new(outcomes)
     }
 
-    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         let mut outcomes = Vec::new();
         for ownership in ownerships {
             let call = Call::Relinquish(ownership.partition_id().to_owned());
             outcomes.push(self.change(ownership, call).await);
         }
-        Claims::new(outcomes)
+        Claims::new(outcomes).into()
     }
 
     async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>, Error> {

@@ -18,7 +18,7 @@ async fn another_consumer_takes_them_in_its_next_round() {
     let _ = b.round(&partitions(4)).await.unwrap();
     let _ = a.round(&partitions(4)).await.unwrap();
     let released = a.relinquish_all(LIMIT).await;
-    assert_eq!((released.all_claimed(), released.len()), (true, 2));
+    assert_eq!((released.all_released(), released.len()), (true, 2));
     assert!(a.owned().is_empty());
     assert!(a.take_revoked().is_empty(), "who gave it up knows");
     let round = b.round(&partitions(4)).await.unwrap();
@@ -36,7 +36,7 @@ async fn what_others_have_taken_is_left_alone() {
     let _ = b.round(&partitions(4)).await.unwrap();
     // It has not learned of the steals yet.
     let released = a.relinquish_all(LIMIT).await;
-    assert_eq!((released.claimed().count(), released.lost().count()), (2, 2));
+    assert_eq!((released.released().count(), released.lost().count()), (2, 2));
     let round = b.round(&partitions(4)).await.unwrap();
     assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (4, 2, 0));
 }
@@ -54,7 +54,7 @@ async fn what_expired_and_was_taken_is_forgotten() {
     let _ = a.round(&partitions(2)).await.unwrap();
     a.script.take_calls();
     let released = a.relinquish_all(LIMIT).await;
-    assert_eq!((released.claimed().count(), released.len()), (a.script.take_calls().len(), 1));
+    assert_eq!((released.released().count(), released.len()), (a.script.take_calls().len(), 1));
 }
 
 /// The renewals were applied, but nobody heard of it: the list of the next round shows the versions.
@@ -78,7 +78,7 @@ async fn renewals_whose_answers_were_lost_are_given_up_too() {
         assert_eq!(round.failed.len(), 2);
     }
     let released = a.relinquish_all(LIMIT).await;
-    assert!(released.all_claimed() && released.len() == 2, "{released:?}");
+    assert!(released.all_released() && released.len() == 2, "{released:?}");
     let round = b.round(&partitions(2)).await.unwrap();
     assert_eq!(won(&round), ["0", "1"]);
 }
@@ -102,7 +102,7 @@ async fn a_stop_finds_out_what_became_of_claims_whose_answers_were_lost() {
         assert_eq!(round.failed.len(), 2);
         a.script.take_calls();
         let released = a.relinquish_all(LIMIT).await;
-        assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+        assert!(released.all_released() && released.len() == 3, "{released:?}");
         let relinquish = |id: &str| Call::Relinquish(id.to_owned());
         let calls = [relinquish("2"), Call::ListOwnership, relinquish("0"), relinquish("1")];
         assert_eq!(a.script.take_calls(), calls);
@@ -126,7 +126,7 @@ async fn a_stop_whose_own_answers_were_lost_finds_out_too() {
         _ => Act::Pass,
     });
     let released = a.relinquish_all(LIMIT).await;
-    assert!(released.all_claimed() && released.len() == 2, "{released:?}");
+    assert!(released.all_released() && released.len() == 2, "{released:?}");
     assert_eq!(a.script.take_calls().last(), Some(&Call::ListOwnership));
     let round = b.round(&partitions(2)).await.unwrap();
     assert_eq!(round.won.len(), 2);
@@ -151,7 +151,7 @@ async fn a_doubt_stays_until_a_list_of_the_primary_settles_it() {
         assert_eq!(won(&round), ["0"]);
         a.script.take_calls();
         let again = a.relinquish_all(LIMIT).await;
-        assert_eq!((again.claimed().count(), again.lost().count()), (1, 1));
+        assert_eq!((again.released().count(), again.lost().count()), (1, 1));
         assert_eq!(a.script.take_calls(), [Call::ListOwnership]);
     }
 }
@@ -181,7 +181,7 @@ async fn a_doubt_that_the_list_of_a_later_round_settled_costs_a_stop_nothing() {
     let _ = a.round(&partitions(1)).await.unwrap();
     a.script.take_calls();
     let released = a.relinquish_all(LIMIT).await;
-    assert_eq!((released.all_claimed(), released.len()), (true, 1), "{released:?}");
+    assert_eq!((released.all_released(), released.len()), (true, 1), "{released:?}");
     assert_eq!(a.script.take_calls(), [Call::Relinquish("0".to_owned())]);
 }
 
@@ -200,7 +200,7 @@ async fn what_is_not_in_doubt_is_given_up_first() {
     let released = a.relinquish_all(LIMIT).await;
     let failed: Vec<_> =
         released.failed().map(|(record, error)| (record.partition_id(), error.kind())).collect();
-    assert_eq!((released.claimed().count(), failed), (1, vec![("0", ErrorKind::Service)]));
+    assert_eq!((released.released().count(), failed), (1, vec![("0", ErrorKind::Service)]));
 }
 
 /// A request of an earlier round reaches the service between the list and the relinquish.
@@ -217,7 +217,7 @@ async fn a_late_renewal_of_our_own_is_not_taken_for_another_consumer() {
         _ => Act::Pass,
     });
     let released = a.relinquish_all(LIMIT).await;
-    assert_eq!((released.all_claimed(), released.len()), (true, 1), "{released:?}");
+    assert_eq!((released.all_released(), released.len()), (true, 1), "{released:?}");
     let round = b.round(&partitions(1)).await.unwrap();
     assert_eq!(won(&round), ["0"]);
 }
@@ -239,7 +239,7 @@ async fn what_own_late_requests_keep_from_a_stop_stays_in_doubt() {
     assert_eq!((released.len(), unknown), (1, 1), "{released:?}");
     a.script.clear();
     let again = a.relinquish_all(LIMIT).await;
-    assert_eq!((again.all_claimed(), again.len()), (true, 1), "{again:?}");
+    assert_eq!((again.all_released(), again.len()), (true, 1), "{again:?}");
 }
 
 #[maybe_async]
@@ -253,11 +253,11 @@ async fn what_failed_can_be_tried_again() {
         _ => Act::Pass,
     });
     let released = a.relinquish_all(LIMIT).await;
-    assert_eq!((released.claimed().count(), released.failed().count()), (1, 1));
+    assert_eq!((released.released().count(), released.failed().count()), (1, 1));
     assert!(a.owned().is_empty(), "nothing is owned from the beginning on");
     a.script.clear();
     let again = a.relinquish_all(LIMIT).await;
-    assert_eq!((again.all_claimed(), again.len()), (true, 1));
+    assert_eq!((again.all_released(), again.len()), (true, 1));
 }
 
 #[maybe_async]
@@ -272,7 +272,7 @@ async fn without_time_left_nothing_is_sent() {
     assert_eq!(kinds, [ErrorKind::Timeout; 2]);
     assert_eq!((a.script.take_calls(), a.owned().len()), (vec![], 0));
     let forever = a.relinquish_all(Duration::MAX).await;
-    assert_eq!((forever.all_claimed(), forever.len()), (true, 2));
+    assert_eq!((forever.all_released(), forever.len()), (true, 2));
 }
 
 #[maybe_async]
@@ -282,7 +282,7 @@ async fn a_later_round_joins_again() {
     let a = model.consumer("a");
     let _ = a.round(&partitions(2)).await.unwrap();
     let released = a.relinquish_all(LIMIT).await;
-    assert!(released.all_claimed());
+    assert!(released.all_released());
     let round = a.round(&partitions(2)).await.unwrap();
     assert_eq!(won(&round), ["0", "1"]);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::ownership::RevocationCause;
 use eventhub_checkpointstore::ownership::Round;
-use eventhub_checkpointstore::{Claims, ErrorKind};
+use eventhub_checkpointstore::{ErrorKind, Relinquished};
 
 use super::super::subject::OwnershipManager;
 use super::super::support::blob_service::{Fault, Gate, error_reply};
@@ -33,7 +33,7 @@ async fn one_list_one_request_per_partition_and_checkpoints_only_for_what_is_new
     let _ = a.round(&partitions(4)).await.unwrap();
     assert_eq!(served.take_requests(), ["ownerships", "renew", "renew"]);
     let released = a.relinquish_all(Duration::from_secs(5)).await;
-    assert!(released.all_claimed());
+    assert!(released.all_released());
     assert_eq!(served.take_requests(), ["renew", "renew"]);
     let _ = b.round(&partitions(4)).await.unwrap();
     assert_eq!(
@@ -237,7 +237,7 @@ async fn a_consumer_that_stops_while_claims_are_under_way_gives_them_up_too() {
     served.service.queue_faults([Fault::None, Fault::Gated(gate.clone())]);
     let parts = vec![Part::Round, Part::Stop { after: 4 }, Part::LetGo];
     let released = stop_while_a_round_waits(&a, &served, &gate, parts).await;
-    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    assert!(released.all_released() && released.len() == 3, "{released:?}");
     let round = b.round(&partitions(3)).await.unwrap();
     assert_eq!(round.won.len(), 3);
 }
@@ -254,7 +254,7 @@ async fn a_consumer_that_stops_while_a_list_hangs_gives_all_up_at_once() {
     served.service.queue_faults([Fault::Gated(gate.clone())]);
     let parts = vec![Part::Round, Part::Stop { after: 1 }];
     let released = stop_while_a_round_waits(&a, &served, &gate, parts).await;
-    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    assert!(released.all_released() && released.len() == 3, "{released:?}");
     assert!(!served.take_requests().contains(&"create"), "the round went on");
     let round = b.round(&partitions(3)).await.unwrap();
     assert_eq!((round.won.len(), round.active_owners), (3, 1));
@@ -274,7 +274,7 @@ async fn a_consumer_that_stops_while_checkpoints_are_read_wins_nothing() {
     });
     let parts = vec![Part::Round, Part::Stop { after: 5 }];
     let released = stop_while_a_round_waits(&a, &served, &gate, parts).await;
-    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    assert!(released.all_released() && released.len() == 3, "{released:?}");
     let round = b.round(&partitions(3)).await.unwrap();
     assert_eq!(round.won.len(), 3);
 }
@@ -297,14 +297,19 @@ async fn stop_while_a_round_waits(
     served: &Served,
     gate: &Gate,
     parts: Vec<Part>,
-) -> Claims {
+) -> Relinquished {
     let released = at_once(parts, |part| play(part, a, served, gate)).await;
     assert!(a.owned().is_empty() && a.take_revoked().is_empty());
     released.into_iter().flatten().next().unwrap()
 }
 
 #[maybe_async]
-async fn play(part: Part, a: &OwnershipManager, served: &Served, gate: &Gate) -> Option<Claims> {
+async fn play(
+    part: Part,
+    a: &OwnershipManager,
+    served: &Served,
+    gate: &Gate,
+) -> Option<Relinquished> {
     match part {
         Part::Round => {
             let error = a.round(&partitions(3)).await.unwrap_err();
@@ -344,12 +349,12 @@ async fn a_stop_after_answers_that_were_lost_for_good() {
     assert_eq!(round.failed.len(), 3);
     served.service.clear_faults();
     let released = a.relinquish_all(Duration::from_secs(5)).await;
-    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    assert!(released.all_released() && released.len() == 3, "{released:?}");
     let round = b.round(&partitions(3)).await.unwrap();
     assert_eq!(round.won.len(), 3);
 
     // The stop itself: the list shows that it was done all the same.
     served.service.inject(lose);
     let released = b.relinquish_all(Duration::from_secs(5)).await;
-    assert!(released.all_claimed() && released.len() == 3, "{released:?}");
+    assert!(released.all_released() && released.len() == 3, "{released:?}");
 }

@@ -331,7 +331,7 @@ async fn a_partition_that_is_no_longer_named_ends_with_its_lease() {
     assert_eq!(revoked(&round.revoked), [("2", RevocationCause::Lapsed)]);
     assert_eq!(round.owned, ["0", "1"]);
     let released = a.relinquish_all(Duration::from_secs(5)).await;
-    assert_eq!((released.all_claimed(), released.len()), (true, 3), "the records are ours still");
+    assert_eq!((released.all_released(), released.len()), (true, 3), "the records are ours still");
 }
 
 /// A caller whose list of partitions failed would lose everything without a word.
@@ -342,7 +342,7 @@ async fn a_round_without_partitions_is_refused_and_sends_nothing() {
     let a = model.consumer("a");
     let _ = a.round(&partitions(2)).await.unwrap();
     a.script.take_calls();
-    let error = a.round(&[]).await.unwrap_err();
+    let error = a.round::<&str>(&[]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!((a.script.take_calls(), a.owned().len()), (vec![], 2));
 }
@@ -388,7 +388,7 @@ async fn ids_that_cannot_be_stored_are_refused() {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
     }
     let a = model.consumer("a");
-    let error = a.round(&["a/b".to_owned()]).await.unwrap_err();
+    let error = a.round(&["a/b"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     let round = a.round(&partitions(1)).await.unwrap();
     assert_eq!(won(&round), ["0"]);

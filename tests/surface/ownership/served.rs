@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::{
     Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Error, Listing, PartitionOwnership,
-    RetryOptions,
+    Relinquished, RetryOptions,
 };
 use eventhub_checkpointstore::{Clock, ManualClock};
 
@@ -42,7 +42,7 @@ impl CheckpointStore for Clocked {
         self.store.claim_ownership(ownerships).await
     }
 
-    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         self.store.relinquish_ownership(ownerships).await
     }
 

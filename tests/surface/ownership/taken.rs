@@ -50,7 +50,7 @@ async fn what_is_not_owned_cannot_be_taken() {
     a.note_taken("0");
     assert_eq!(revoked(&a.take_revoked()), [("0", TAKEN)], "each is reported once");
     let released = a.relinquish_all(std::time::Duration::from_secs(5)).await;
-    assert_eq!((released.all_claimed(), released.len()), (true, 1), "the record is ours still");
+    assert_eq!((released.all_released(), released.len()), (true, 1), "the record is ours still");
 }
 
 /// A renewal that was sent before the reader learned of it says nothing about who has the partition now.

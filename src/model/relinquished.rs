@@ -1,0 +1,168 @@
+//! The outcomes of giving partitions up.
+
+use std::fmt;
+
+use super::{ClaimOutcome, Claims, PartitionOwnership};
+use crate::error::Error;
+
+/// The outcome of giving up one partition.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RelinquishOutcome {
+    /// The record has no owner now; holds it with its new ETag and time. Without an ETag it had vanished.
+    Released(PartitionOwnership),
+    /// Another consumer has the partition; holds the ownership as it was given. A normal outcome, not a failure.
+    Lost(PartitionOwnership),
+    /// Nobody can say, or the service refused; holds the ownership as it was given. It can be tried again, or expires.
+    ///
+    /// [`Error::is_outcome_unknown`] tells whether the record may have been written all the same.
+    Failed(PartitionOwnership, Error),
+}
+
+impl RelinquishOutcome {
+    /// The ownership: as stored if released, else as it was given.
+    pub fn ownership(&self) -> &PartitionOwnership {
+        match self {
+            Self::Released(ownership) | Self::Lost(ownership) | Self::Failed(ownership, _) => {
+                ownership
+            }
+        }
+    }
+
+    /// The id of the partition that was to be given up.
+    pub fn partition_id(&self) -> &str {
+        self.ownership().partition_id()
+    }
+
+    /// As the outcome of a claim for nobody.
+    pub(crate) fn into_claim(self) -> ClaimOutcome {
+        match self {
+            Self::Released(ownership) => ClaimOutcome::Claimed(ownership),
+            Self::Lost(ownership) => ClaimOutcome::Lost(ownership),
+            Self::Failed(ownership, error) => ClaimOutcome::Failed(ownership, error),
+        }
+    }
+
+    /// The record without an owner, if it was released.
+    pub fn released(&self) -> Option<&PartitionOwnership> {
+        match self {
+            Self::Released(ownership) => Some(ownership),
+            _ => None,
+        }
+    }
+}
+
+/// A record that is claimed for nobody is released.
+impl From<ClaimOutcome> for RelinquishOutcome {
+    fn from(outcome: ClaimOutcome) -> Self {
+        match outcome {
+            ClaimOutcome::Claimed(ownership) => Self::Released(ownership),
+            ClaimOutcome::Lost(ownership) => Self::Lost(ownership),
+            ClaimOutcome::Failed(ownership, error) => Self::Failed(ownership, error),
+        }
+    }
+}
+
+/// One outcome per partition that was to be given up, in the order of the ownerships.
+///
+/// ```
+/// use eventhub_checkpointstore::{ConsumerGroup, PartitionOwnership, RelinquishOutcome, Relinquished};
+///
+/// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+/// let relinquished = Relinquished::new(vec![
+///     RelinquishOutcome::Released(PartitionOwnership::new(&group, "0", "me")?.released()),
+///     RelinquishOutcome::Lost(PartitionOwnership::new(&group, "1", "me")?),
+/// ]);
+/// let free: Vec<_> = relinquished.released().map(|ownership| ownership.partition_id()).collect();
+/// assert_eq!(free, ["0"]);
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "a partition may have been lost, or could not be given up"]
+pub struct Relinquished {
+    outcomes: Vec<RelinquishOutcome>,
+}
+
+impl Relinquished {
+    /// Collects outcomes; for implementers of stores.
+    pub fn new(outcomes: Vec<RelinquishOutcome>) -> Self {
+        Self { outcomes }
+    }
+
+    /// All outcomes, in the order of the ownerships.
+    pub fn outcomes(&self) -> &[RelinquishOutcome] {
+        &self.outcomes
+    }
+
+    /// The records that have no owner now.
+    pub fn released(&self) -> impl Iterator<Item = &PartitionOwnership> {
+        self.outcomes.iter().filter_map(RelinquishOutcome::released)
+    }
+
+    /// Those that another consumer has.
+    pub fn lost(&self) -> impl Iterator<Item = &PartitionOwnership> {
+        self.outcomes.iter().filter_map(|outcome| match outcome {
+            RelinquishOutcome::Lost(ownership) => Some(ownership),
+            _ => None,
+        })
+    }
+
+    /// Those that could not be given up, with their errors.
+    pub fn failed(&self) -> impl Iterator<Item = (&PartitionOwnership, &Error)> {
+        self.outcomes.iter().filter_map(|outcome| match outcome {
+            RelinquishOutcome::Failed(ownership, error) => Some((ownership, error)),
+            _ => None,
+        })
+    }
+
+    /// Whether every partition was released.
+    pub fn all_released(&self) -> bool {
+        self.outcomes.iter().all(|outcome| outcome.released().is_some())
+    }
+
+    /// Iterates over all outcomes.
+    pub fn iter(&self) -> std::slice::Iter<'_, RelinquishOutcome> {
+        self.outcomes.iter()
+    }
+
+    /// How many partitions were to be given up.
+    pub fn len(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Whether there was nothing to give up.
+    pub fn is_empty(&self) -> bool {
+        self.outcomes.is_empty()
+    }
+}
+
+/// What was claimed for nobody.
+impl From<Claims> for Relinquished {
+    fn from(claims: Claims) -> Self {
+        Self::new(claims.into_iter().map(RelinquishOutcome::from).collect())
+    }
+}
+
+impl fmt::Debug for Relinquished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.outcomes).finish()
+    }
+}
+
+impl IntoIterator for Relinquished {
+    type Item = RelinquishOutcome;
+    type IntoIter = std::vec::IntoIter<RelinquishOutcome>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.outcomes.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Relinquished {
+    type Item = &'a RelinquishOutcome;
+    type IntoIter = std::slice::Iter<'a, RelinquishOutcome>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.outcomes.iter()
+    }
+}
