@@ -8,7 +8,7 @@ use eventhub_checkpointstore::checkpointstoreblob::{
 use eventhub_checkpointstore::{
     ChangeOutcome, Checkpoint, CheckpointChange, ClaimOutcome, ConsumerGroup, DeleteOutcome, ETag,
     Error, ErrorKind, Expected, KeepReason, LegacyLayout, Listing, MemoryContainer, NameCase,
-    PartitionOwnership, Partitions, RunMode, UpdateOutcome,
+    PartitionOwnership, Partitions, RelinquishOutcome, RunMode, UpdateOutcome,
 };
 
 use crate::args::{Auth, Global};
@@ -276,8 +276,8 @@ impl Storage {
         let record = PartitionOwnership::new(group, partition_id, owner_id)?;
         for outcome in self.store(naming).claim_ownership(&[record]) {
             match outcome {
-                RelinquishOutcome::Released(_) => {}
-                RelinquishOutcome::Failed(_, error) => return Err(error.into()),
+                ClaimOutcome::Claimed(_) => {}
+                ClaimOutcome::Failed(_, error) => return Err(error.into()),
                 _ => return Err(WriteError::Conflict),
             }
         }

@@ -28,7 +28,7 @@ async fn run(container: &MemoryContainer, name: &str) -> Vec<(String, StartingPo
         assert_eq!(round.owned.len(), 4);
     }
     let released = manager.relinquish_all(Duration::from_secs(5)).await;
-    assert!(released.all_claimed());
+    assert!(released.all_released());
     begun.sort_by(|one, other| one.0.cmp(&other.0));
     begun
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::super::CheckpointStore;
+use super::super::example;
 use super::super::runtime::{Interrupt, Lock};
 use super::{Inner, OwnershipManager};
 use crate::error::Result;
@@ -38,6 +39,8 @@ impl OwnershipManagerBuilder {
     }
 
     /// Strategy, interval and expirations. By default those that fit beside every other SDK's defaults.
+    ///
+    #[doc = example!("manager_options")]
     pub fn options(mut self, options: OwnershipOptions) -> Self {
         self.options = options;
         self
@@ -48,6 +51,8 @@ impl OwnershipManagerBuilder {
     /// A checkpoint that is stored without a readable position counts as none, as in `list_checkpoints`. A store that was
     /// told to be strict refuses it instead: the partition is not started then, and stands in
     /// [`Round::unstarted`](crate::ownership::Round::unstarted).
+    ///
+    #[doc = example!("starting_positions")]
     pub fn starting_positions(mut self, positions: StartingPositions) -> Self {
         self.positions = positions;
         self
@@ -59,6 +64,8 @@ impl OwnershipManagerBuilder {
     ///
     /// Two consumers of one id renew each other's records, so both process every event of the partitions that they
     /// share. A failed round renews nothing, and so the consumer that was there first gives way to the other one.
+    ///
+    #[doc = example!("fail_on_shared_owner_id")]
     pub fn fail_on_shared_owner_id(mut self, fail: bool) -> Self {
         self.fail_on_shared_owner_id = fail;
         self

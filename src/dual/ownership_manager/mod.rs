@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::runtime::{Interrupt, Lock};
-use super::{CheckpointStore, by_surface, maybe_async};
+use super::{CheckpointStore, by_surface, example, maybe_async};
 use crate::error::{Error, Result};
 use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership, Relinquished};
 use crate::ownership::{Released, Revocation, Round, RoundState, out_of_time, stopped, unsent};
@@ -28,7 +28,7 @@ const MAX_LOOKS: usize = 3;
 /// no hidden thread or task. Call it again after [`Round::next_round_in`], from a thread, a task or a loop of your own.
 ///
 /// Between the rounds ask [`is_owned`](Self::is_owned) before each batch and each checkpoint: if renewals fail, a
-/// partition ends to be owned before any other consumer may take it. A steal is different by protocol: the former owner
+/// partition ceases to be owned before another consumer may take it. A steal is different by protocol: the former owner
 /// learns of it in its next round. See the [`balance`](mod@crate::ownership::balance) module for how shares and expirations are
 /// chosen in mixed fleets.
 ///
@@ -136,6 +136,12 @@ async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl F
 # }
 ```"#
 )]
+///
+/// # Testing
+///
+/// The container in memory takes a clock, so a test need not wait for a lease to end:
+///
+#[doc = example!("test_leases")]
 #[derive(Clone)]
 pub struct OwnershipManager {
     inner: Arc<Inner>,
@@ -156,6 +162,8 @@ impl OwnershipManager {
     ///
     /// The owner id must be unique among the running consumers of the group. A consumer that keeps it over a restart
     /// goes on with its records without waiting for them to expire.
+    ///
+    #[doc = example!("manager_builder")]
     pub fn builder(
         store: impl CheckpointStore + 'static,
         group: &ConsumerGroup,
@@ -170,11 +178,15 @@ impl OwnershipManager {
     }
 
     /// Whether a partition may be worked on at this moment. Takes no request and does not wait for a round.
+    ///
+    #[doc = example!("is_owned")]
     pub fn is_owned(&self, partition_id: &str) -> bool {
         self.state().is_owned(partition_id, self.now())
     }
 
     /// The partitions that may be worked on at this moment, sorted.
+    ///
+    #[doc = example!("owned")]
     pub fn owned(&self) -> Vec<String> {
         self.state().owned(self.now())
     }
@@ -182,6 +194,8 @@ impl OwnershipManager {
     /// The partitions that may no longer be worked on and were not reported yet, by a round or by this.
     ///
     /// A failed round reports none, so look here after one.
+    ///
+    #[doc = example!("take_revoked")]
     #[must_use = "each revocation is reported only once"]
     pub fn take_revoked(&self) -> Vec<Revocation> {
         self.state().take_revoked(self.now())
@@ -192,6 +206,8 @@ impl OwnershipManager {
     ///
     /// The next round tells who has it. If the record is still this consumer's, because only an old link of its own was in
     /// the way, the partition is reported as won again.
+    ///
+    #[doc = example!("note_taken")]
     pub fn note_taken(&self, partition_id: &str) {
         let now = self.now();
         self.state().note_taken(partition_id, now);
@@ -199,6 +215,8 @@ impl OwnershipManager {
 
     /// When to try again after a round that failed: a third of the interval after its start, so that a lease outlives
     /// two failures. Zero if the round took longer than that.
+    ///
+    #[doc = example!("retry_in")]
     pub fn retry_in(&self) -> Duration {
         let state = self.state();
         let pause = state.options().jittered_interval(fastrand::u64(..)) / 3;
@@ -256,6 +274,8 @@ impl OwnershipManager {
     /// It ends in time for the next one to renew the leases. Clones that call it at once take turns. A list that a
     /// secondary answered is only good for renewals: it may not show yet what others have claimed.
     ///
+    #[doc = example!("round")]
+    ///
     /// A claim that hangs holds up nothing else: each has a limit of its own, partitions whose last claim failed go
     /// last, and what was won is reported by the round that won it. Each outcome counts as soon as it is known, also
     /// if the round goes no further. A store that cannot be [limited](CheckpointStore::with_time_limit) must end its calls itself.
@@ -297,6 +317,8 @@ impl OwnershipManager {
     /// Only versions of the records that this consumer wrote are touched. What failed may be tried again, or expires. One
     /// request per partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
     /// is stored. What reaches the service later than the last of them expires.
+    ///
+    #[doc = example!("relinquish_all")]
     pub async fn relinquish_all(&self, limit: Duration) -> Relinquished {
         let deadline = self.now() + limit.min(LONGEST_LIMIT);
         let _stopping = Stopping::begin(self);

@@ -61,15 +61,15 @@
 //! # Two owners at a time
 //!
 //! After a crash or a pause there is never a moment at which two consumers of this crate believe in their ownership: the
-//! lease of the former owner ends before others see its record expire. (A machine that sleeps as a whole may stop the
-//! monotonic clock, too; after it wakes up the owner learns of the loss as of a steal.) A **steal** is different. The former owner
+//! lease of the former owner ends before others see its record expire. This also holds for a
+//! machine that is suspended: the clock of leases goes on meanwhile ([`SystemClock`](crate::SystemClock)). A **steal** is different. The former owner
 //! learns of it in its next round, so for up to its interval (until the end of its lease, if its rounds fail) both
 //! receive events of the partition. Two things cover that time:
 //!
 //! * **The owner level (epoch) of the link.** Open each link with one, the same in all consumers: the service disconnects a
 //!   reader as soon as another with the same or a higher level arrives. A reader that is disconnected so has been robbed;
-//!   it stops without waiting for the next round, and does not reconnect by itself. If the next round still has the
-//!   partition in [`owned`](crate::ownership::Round::owned), it was only a link of the past: open it again.
+//!   it stops without waiting for the next round, does not reconnect by itself, and tells the manager with `note_taken`. If it was
+//!   only a link of the past, the next round reports the partition as won again.
 //! * **A fence around checkpoints.** Storing a checkpoint replaces whatever is stored, so a late one of the former owner
 //!   would move the partition back to an earlier event. A `FencedCheckpointStore`, made by `fenced` of the store, refuses
 //!   that one as [stale](crate::UpdateOutcome::Stale). Give it to the manager, too: what a round reads of the

@@ -9,7 +9,7 @@ use eventhub_checkpointstore::ownership::OwnershipOptions;
 use eventhub_checkpointstore::ownership::StartingPositions;
 use eventhub_checkpointstore::{
     Applied, Checkpoint, CheckpointUpdate, ClaimOutcome, Claims, ConsumerGroup, Error, ErrorKind,
-    Listing, PartitionOwnership,
+    Listing, PartitionOwnership, RelinquishOutcome, Relinquished,
 };
 
 use super::super::subject::{
