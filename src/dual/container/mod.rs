@@ -24,7 +24,7 @@ pub(super) use rest::RestContainer;
 /// What an error says:
 ///
 /// - [`ErrorKind::ConditionNotMet`] if the condition of a write does not hold. If an earlier attempt of the same
-///   call may have been applied, [`Error::with_outcome_unknown`] must say so: the store then finds out who won.
+///   call may have been applied, [`Error::with_applied`] must say so: the store then finds out who won.
 /// - [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`] are told apart.
 /// - Any other kind counts as a failure; of a write that may have been applied, say so as above.
 ///

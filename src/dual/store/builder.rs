@@ -145,7 +145,7 @@ impl BlobCheckpointStoreBuilder {
     /// - A partition's record under the store's own naming takes precedence. From the first claim or checkpoint on, only
     ///   that one is read.
     /// - An ownership that is only found under the other naming is listed with its owner and its time, so that an
-    ///   [`OwnershipManager`](super::OwnershipManager) leaves a live owner alone, but without an ETag: claiming it makes
+    ///   [`OwnershipManager`](super::super::OwnershipManager) leaves a live owner alone, but without an ETag: claiming it makes
     ///   a new record under the store's own naming, which succeeds for one consumer only. A custom balancer must check
     ///   the age of the owner: a live one would not notice the takeover.
     /// - A checkpoint that is only found under the other naming is where processing resumes.

@@ -169,7 +169,7 @@ pub trait CheckpointStore: Send + Sync {
         None
     }
 
-    /// How many claims an [`OwnershipManager`](super::OwnershipManager) may have under way at a time. It makes each in a call
+    /// How many claims an [`OwnershipManager`](super::super::OwnershipManager) may have under way at a time. It makes each in a call
     /// of its own, so that one that hangs holds up no other. 16 by default.
     fn claim_concurrency(&self) -> usize {
         CLAIM_CONCURRENCY
