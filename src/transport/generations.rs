@@ -64,6 +64,7 @@ impl<C: Clone> Generations<C> {
     }
 
     /// Whether connections can be given up here, so that no caller needs to ask for a new one.
+    #[cfg(any(feature = "ureq", test))]
     pub(super) fn is_renewed(&self) -> bool {
         self.0.make.is_some()
     }

@@ -91,7 +91,7 @@ async fn renewals_have_a_time_although_the_sdk_drops_it() {
 async fn every_write_is_one_request_and_carries_the_callers_headers() {
     let (service, loopback, store) = on_double();
     let options = CallOptions::new().with_header("x-correlation", "abc").unwrap();
-    let store = store.with_options(options.client_request_id("id-1").unwrap());
+    let store = store.with_options(options.with_client_request_id("id-1").unwrap());
     let claimed = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
     assert!(store.claim_ownership(&claimed).await.all_claimed());
     let requests = loopback.requests();
