@@ -193,12 +193,12 @@ impl Screen {
     fn draw(&mut self, frame: &mut Frame<'_>) {
         let index = self.shown % self.sections.len().max(1);
         let Some(section) = self.sections.get(index) else { return };
-        let moves = u16::try_from(self.moves.len()).unwrap_or(0);
+        let height = u16::try_from(self.moves.len()).unwrap_or(0);
         let parts = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(3),
             Constraint::Min(3),
-            Constraint::Length(moves),
+            Constraint::Length(height),
             Constraint::Length(1),
             Constraint::Length(1),
         ])
@@ -214,8 +214,8 @@ impl Screen {
             frame.render_widget(line, parts[1]);
         }
         frame.render_stateful_widget(table(section, parts[2].width), parts[2], &mut self.table);
-        let moved = self.moves.iter().map(|text| Line::from(text.as_str())).collect::<Vec<_>>();
-        frame.render_widget(Paragraph::new(moved).style(Color::Yellow), parts[3]);
+        let moves = self.moves.iter().map(|text| Line::from(text.as_str())).collect::<Vec<_>>();
+        frame.render_widget(Paragraph::new(moves).style(Color::Yellow), parts[3]);
         let state = match &self.failure {
             Some(failure) => format!("error: {}", failure.replace('\n', " ")),
             None if self.is_paused => "paused".to_owned(),
