@@ -12,6 +12,8 @@ mod support;
 
 #[path = "commands/amqp.rs"]
 mod amqp;
+#[path = "commands/azurite.rs"]
+mod azurite;
 #[path = "commands/bed.rs"]
 mod bed;
 #[path = "commands/changes.rs"]

@@ -219,12 +219,12 @@ mod tests {
         assert_eq!(goes_to(&Goal::Current, &partition(None)), Some(Position::new("9999", 199)));
         let no_number = Position { offset: Some("9999".to_owned()), sequence_number: None };
         assert_eq!(
-            goes_to(&Goal::Current, &&partition(Some(no_number))),
+            goes_to(&Goal::Current, &partition(Some(no_number))),
             Some(Position::new("9999", 199))
         );
         let no_offset = Position { offset: None, sequence_number: Some(199) };
         assert_eq!(
-            goes_to(&Goal::Current, &&partition(Some(no_offset))),
+            goes_to(&Goal::Current, &partition(Some(no_offset))),
             Some(Position::new("9999", 199))
         );
     }

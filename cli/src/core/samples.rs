@@ -109,10 +109,12 @@ impl Track {
         {
             assessment.status = Some(Status::Rewound);
         }
-        if let Some(behind) =
-            number.and_then(|number| self.behind(number, at)).filter(|_| assessment.has_lag())
-        {
-            assessment.behind = Some(behind);
+        let behind = number.and_then(|number| self.behind(number, at));
+        if let Some(behind) = behind.filter(|_| assessment.has_lag()) {
+            // Of two bounds the greater one says more.
+            let known =
+                assessment.behind.filter(|known| behind.is_bound && known.value > behind.value);
+            assessment.behind = known.or(Some(behind));
         }
     }
 

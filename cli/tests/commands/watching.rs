@@ -84,7 +84,7 @@ fn a_watch_has_rates_and_names_who_moved() {
         "{ran}"
     );
     let row = blocks[2].lines().find(|line| line.starts_with("0 ")).unwrap();
-    let cells: Vec<_> = row.split_whitespace().collect();
+    let cells: Vec<_> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
     let outgoing: f64 = cells[5].parse().unwrap();
     assert!((25.0..=30.0).contains(&outgoing), "{row}");
 }

@@ -2,9 +2,7 @@
 
 use std::cmp::Reverse;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,9 +19,10 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Section, Tint};
 use crate::session::Session;
 
-/// The rows of the table that are compared when it is sorted: the status is the second, the lag the third.
+/// The column that the table is sorted by.
 const LAG: usize = 2;
 const KEPT_MOVES: usize = 4;
+const GAP: u16 = 2;
 const KEYS: &str = " q quit   s sort   space pause   ↑ ↓ scroll   tab other spelling";
 
 /// What is on the screen.
@@ -59,7 +58,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     screen.take(sections(args, session, &mut histories)?, &histories);
     // It also puts the terminal back if the program panics.
     let mut terminal = ratatui::try_init()?;
-    let wishes = listen(Arc::clone(&session.interrupted));
+    let wishes = listen();
     let ended = watch(args, session, &mut screen, &mut histories, &wishes, |screen| {
         terminal.draw(|frame| screen.draw(frame)).map(|_| ())
     });
@@ -104,7 +103,7 @@ fn watch(
 }
 
 /// Reads keys on a thread of its own, so that a look that hangs does not keep the terminal.
-fn listen(interrupted: Arc<AtomicBool>) -> Receiver<Wish> {
+fn listen() -> Receiver<Wish> {
     const PATIENCE: Duration = Duration::from_secs(1);
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -115,8 +114,7 @@ fn listen(interrupted: Arc<AtomicBool>) -> Receiver<Wish> {
                 return;
             }
             if is_end {
-                interrupted.store(true, Ordering::SeqCst);
-                leave_after(PATIENCE, &sender);
+                leave_after(PATIENCE);
                 return;
             }
         }
@@ -124,8 +122,8 @@ fn listen(interrupted: Arc<AtomicBool>) -> Receiver<Wish> {
     receiver
 }
 
-/// Ends the program if it does not end by itself.
-fn leave_after(patience: Duration, _alive: &Sender<Wish>) {
+/// Ends the program if it does not end by itself, as while a look hangs.
+fn leave_after(patience: Duration) {
     thread::sleep(patience);
     ratatui::restore();
     std::process::exit(0);
@@ -195,12 +193,12 @@ impl Screen {
     fn draw(&mut self, frame: &mut Frame<'_>) {
         let index = self.shown % self.sections.len().max(1);
         let Some(section) = self.sections.get(index) else { return };
-        let moves = u16::try_from(self.moves.len()).unwrap_or(0);
+        let height = u16::try_from(self.moves.len()).unwrap_or(0);
         let parts = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(3),
             Constraint::Min(3),
-            Constraint::Length(moves),
+            Constraint::Length(height),
             Constraint::Length(1),
             Constraint::Length(1),
         ])
@@ -215,9 +213,9 @@ impl Screen {
             let line = Sparkline::default().data(recent).style(Style::new().fg(Color::Cyan));
             frame.render_widget(line, parts[1]);
         }
-        frame.render_stateful_widget(table(section), parts[2], &mut self.table);
-        let moved = self.moves.iter().map(|text| Line::from(text.as_str())).collect::<Vec<_>>();
-        frame.render_widget(Paragraph::new(moved).style(Color::Yellow), parts[3]);
+        frame.render_stateful_widget(table(section, parts[2].width), parts[2], &mut self.table);
+        let moves = self.moves.iter().map(|text| Line::from(text.as_str())).collect::<Vec<_>>();
+        frame.render_widget(Paragraph::new(moves).style(Color::Yellow), parts[3]);
         let state = match &self.failure {
             Some(failure) => format!("error: {}", failure.replace('\n', " ")),
             None if self.is_paused => "paused".to_owned(),
@@ -228,19 +226,28 @@ impl Screen {
     }
 }
 
-fn table(section: &Section) -> Table<'_> {
-    let titles = section.columns.iter().map(|column| column.title);
-    let rows = section.rows.iter().map(|row| {
-        Row::new(row.iter().map(|cell| Cell::from(cell.text.as_str()).style(color(cell.tint))))
-    });
+/// Columns that do not fit are left out, from the right: a number that is cut is another number.
+fn table(section: &Section, width: u16) -> Table<'_> {
     let widths = section.columns.iter().enumerate().map(|(index, column)| {
         let cells = section.rows.iter().filter_map(|row| row.get(index));
         let widest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or_default();
-        Constraint::Length(u16::try_from(widest.max(column.title.len())).unwrap_or(u16::MAX))
+        u16::try_from(widest.max(column.title.len())).unwrap_or(u16::MAX)
     });
-    Table::new(rows, widths.collect::<Vec<_>>())
+    let widths: Vec<_> = widths
+        .scan(0_u16, |used, column| {
+            *used = used.saturating_add(column).saturating_add(GAP);
+            (*used <= width.saturating_add(GAP)).then_some(column)
+        })
+        .collect();
+    let shown = widths.len();
+    let titles = section.columns.iter().take(shown).map(|column| column.title);
+    let rows = section.rows.iter().map(|row| {
+        let cells = row.iter().take(shown);
+        Row::new(cells.map(|cell| Cell::from(cell.text.as_str()).style(color(cell.tint))))
+    });
+    Table::new(rows, widths.into_iter().map(Constraint::Length))
         .header(Row::new(titles).style(Modifier::BOLD))
-        .column_spacing(2)
+        .column_spacing(GAP)
         .row_highlight_style(Modifier::REVERSED)
 }
 
@@ -293,6 +300,8 @@ mod tests {
         for part in ["ns / hub / group", "PARTITION", "41,298", "0: moved from a to b.", "q quit"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let narrow = shown(&mut screen, 20, 12);
+        assert!(narrow.contains("STATUS") && !narrow.contains("LAG"), "{narrow}");
         // It fits into any size without a panic.
         for (width, height) in [(1, 1), (20, 3), (300, 2), (5, 80)] {
             shown(&mut screen, width, height);
