@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use clean_environment as _;
 use eventhub_checkpointstore::checkpointstoreblob::EventSource;
 use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;
 use eventhub_checkpointstore::ownership::StartingPosition;
