@@ -46,8 +46,8 @@ fn a_wrong_table_is_noticed() {
     let wrong = [
         ("| `serde` | yes |", "| `serde` | no |"),
         ("| `serde` | yes |", "| `serd` | yes |"),
-        ("| `blocking` | `maybe-async`, `ureq` |", "| | `maybe-async`, `ureq` |"),
-        ("| `blocking` | `maybe-async`, `ureq` |", "| `blocking` | `ureq` |"),
+        ("| `blocking` | `ipnet`, `maybe-async`,", "| | `ipnet`, `maybe-async`,"),
+        ("| `blocking` | `ipnet`, `maybe-async`,", "| `blocking` | `maybe-async`,"),
     ];
     for (right, wrong) in wrong {
         assert_eq!(FEATURES_MD.matches(right).count(), 1, "{right}");

@@ -14,7 +14,7 @@ mod hosts;
 mod options;
 #[cfg(all(feature = "_rustls", any(feature = "reqwest", feature = "amqp")))]
 mod platform_roots;
-#[cfg(any(feature = "ureq", feature = "reqwest"))]
+#[cfg(any(feature = "ureq", feature = "reqwest", feature = "amqp"))]
 mod proxy;
 #[cfg(feature = "reqwest")]
 pub(crate) mod reqwest;
@@ -27,6 +27,8 @@ pub use body::BodySink;
 pub use error::{TransportError, TransportErrorKind};
 pub use options::{ProxyOptions, SendLimits, TlsBackend};
 pub(crate) use options::{Target, TransportOptions};
+#[cfg(feature = "amqp")]
+pub(crate) use proxy::ChosenProxy;
 #[cfg(all(feature = "_rustls", feature = "amqp"))]
 pub(crate) use rustls_config::client_config;
 

@@ -13,10 +13,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A proxy that both clients can use.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct ChosenProxy {
-    pub(super) url: String,
+pub(crate) struct ChosenProxy {
+    pub(crate) url: String,
     /// Whether the connection to the proxy itself has TLS.
-    pub(super) secure: bool,
+    pub(crate) secure: bool,
 }
 
 impl ChosenProxy {
@@ -25,7 +25,7 @@ impl ChosenProxy {
     /// # Errors
     ///
     /// The proxy that was given, or that the environment names, is none that the clients can use.
-    pub(super) fn choose(options: &ProxyOptions, target: Target<'_>) -> Result<Option<Self>> {
+    pub(crate) fn choose(options: &ProxyOptions, target: Target<'_>) -> Result<Option<Self>> {
         url_of(options, target, |name| env::var(name).ok()).map(|url| Self::parse(&url)).transpose()
     }
 

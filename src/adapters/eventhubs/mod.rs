@@ -23,6 +23,7 @@ mod partition;
 mod sas;
 mod stream;
 mod token;
+mod tunnel;
 mod window;
 
 use crate::error::{Error, ErrorKind};
@@ -31,7 +32,7 @@ pub(crate) use connection_string::{ConnectionString, split_endpoint};
 pub(crate) use decode::size_of_event;
 pub(crate) use hub::{Hub, HubOptions};
 pub(crate) use partition::{Deliver, Handed, Opened, delivery};
-pub(crate) use stream::Connector;
+pub(crate) use stream::{Address, Connector};
 pub(crate) use token::{GetToken, TokenSource};
 pub(crate) use window::Window;
 

@@ -9,39 +9,57 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::fault::Fault;
+use super::tunnel;
 use crate::error::{Error, ErrorKind, Result};
+use crate::transport::{ChosenProxy, ProxyOptions, Target};
 
-/// The ports of AMQP.
+/// The ports of AMQP, and that of AMQP over WebSockets.
 const TLS_PORT: u16 = 5671;
 const PLAIN_PORT: u16 = 5672;
+#[cfg(feature = "amqp-websockets")]
+const WEBSOCKETS_PORT: u16 = 443;
 
-/// Where the service is and how it is reached.
+/// Where the service is.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) secure: bool,
+    /// Whether AMQP goes over WebSockets there.
+    pub(crate) websockets: bool,
+}
+
+/// How the service is reached.
 #[derive(Clone)]
 pub(crate) struct Connector {
     host: Arc<str>,
     port: u16,
+    #[cfg(feature = "amqp-websockets")]
+    websockets: bool,
+    proxy: Option<Proxy>,
     #[cfg(feature = "_rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
+    /// Whether the host speaks TLS; only a proxy may.
+    #[cfg(feature = "_rustls")]
+    secure: bool,
+}
+
+/// The proxy on the way, with a password perhaps.
+#[derive(Clone)]
+struct Proxy {
+    url: http::Uri,
+    secure: bool,
 }
 
 impl Connector {
     /// Prepares for a host. Nothing is connected and no root is read yet.
     pub(crate) fn new(
-        host: &str,
-        port: Option<u16>,
-        secure: bool,
+        address: &Address,
+        proxy: &ProxyOptions,
         root_certificates: &[Vec<u8>],
     ) -> Result<Self> {
-        let port = port.unwrap_or(if secure { TLS_PORT } else { PLAIN_PORT });
-        #[cfg(feature = "_rustls")]
-        {
-            let tls = if secure {
-                Some(Arc::new(crate::transport::client_config(root_certificates, true)?))
-            } else {
-                None
-            };
-            Ok(Self { host: host.into(), port, tls })
-        }
+        let proxy = proxy_for(address, proxy)?;
+        let secure = address.secure || proxy.as_ref().is_some_and(|proxy| proxy.secure);
         #[cfg(not(feature = "_rustls"))]
         {
             let _ = root_certificates;
@@ -51,38 +69,118 @@ impl Connector {
                     "AMQP over TLS needs the Cargo feature `rustls` or `rustls-ring` of eventhub-checkpointstore",
                 ));
             }
-            Ok(Self { host: host.into(), port })
         }
+        let port = if address.secure { TLS_PORT } else { PLAIN_PORT };
+        #[cfg(feature = "amqp-websockets")]
+        let port = if address.websockets { WEBSOCKETS_PORT } else { port };
+        Ok(Self {
+            host: address.host.as_str().into(),
+            port: address.port.unwrap_or(port),
+            #[cfg(feature = "amqp-websockets")]
+            websockets: address.websockets,
+            proxy,
+            #[cfg(feature = "_rustls")]
+            tls: if secure {
+                Some(Arc::new(crate::transport::client_config(root_certificates, true)?))
+            } else {
+                None
+            },
+            #[cfg(feature = "_rustls")]
+            secure: address.secure,
+        })
     }
 
     pub(super) async fn connect(&self) -> Result<Stream, Fault> {
-        let failed = |what: &str| {
-            let text = format!("{what} {self} failed");
-            move |error: std::io::Error| {
-                let error = Error::new(ErrorKind::Network, text).with_source(error);
-                Fault::Transient(error, std::time::Duration::ZERO)
-            }
+        let stream = match &self.proxy {
+            None => self.tcp(&self.host, self.port).await?,
+            Some(proxy) => self.through(proxy).await?,
         };
-        let stream = TcpStream::connect((&*self.host, self.port)).await;
-        let stream = stream.map_err(failed("the connection to"))?;
-        // Small frames go back and forth; Nagle's algorithm would hold them.
-        stream.set_nodelay(true).map_err(failed("the connection to"))?;
         #[cfg(feature = "_rustls")]
-        if let Some(config) = &self.tls {
-            let name = rustls::pki_types::ServerName::try_from(self.host.to_string());
-            let name = name.map_err(|error| failed("TLS with")(std::io::Error::other(error)))?;
-            let stream = tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream);
-            let stream = stream.await.map_err(|error| {
-                let is_lasting = is_certificate_fault(&error);
-                match failed("TLS with")(error) {
-                    Fault::Transient(error, _) if is_lasting => Fault::Refused(error),
-                    fault => fault,
-                }
-            });
-            return Ok(Stream(Box::new(stream?)));
+        let stream = if self.secure { self.tls(&self.host, stream).await? } else { stream };
+        #[cfg(feature = "amqp-websockets")]
+        if self.websockets {
+            return self.websocket(stream).await;
         }
+        Ok(stream)
+    }
+
+    async fn tcp(&self, host: &str, port: u16) -> Result<Stream, Fault> {
+        let stream = TcpStream::connect((host, port)).await;
+        let stream = stream.map_err(|error| self.failed("the connection to", error))?;
+        // Small frames go back and forth; Nagle's algorithm would hold them.
+        stream.set_nodelay(true).map_err(|error| self.failed("the connection to", error))?;
         Ok(Stream(Box::new(stream)))
     }
+
+    async fn through(&self, proxy: &Proxy) -> Result<Stream, Fault> {
+        let host = proxy.url.host().unwrap_or_default().trim_matches(['[', ']']);
+        let port = proxy.url.port_u16().unwrap_or(if proxy.secure { 443 } else { 80 });
+        let stream = self.tcp(host, port).await?;
+        #[cfg(feature = "_rustls")]
+        let stream = if proxy.secure { self.tls(host, stream).await? } else { stream };
+        let mut stream = stream;
+        let connected = tunnel::connect(&mut stream, &proxy.url, &self.host, self.port).await;
+        connected.map_err(|error| self.failed("the proxy's connection to", error))?;
+        Ok(stream)
+    }
+
+    #[cfg(feature = "_rustls")]
+    async fn tls(&self, host: &str, stream: Stream) -> Result<Stream, Fault> {
+        let Some(config) = &self.tls else { return Ok(stream) };
+        let name = rustls::pki_types::ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| self.failed("TLS with", std::io::Error::other(error)))?;
+        let connecting = tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        match connecting.await {
+            Ok(stream) => Ok(Stream(Box::new(stream))),
+            Err(error) => {
+                let is_lasting = is_certificate_fault(&error);
+                Err(match self.failed("TLS with", error) {
+                    Fault::Transient(error, _) if is_lasting => Fault::Refused(error),
+                    fault => fault,
+                })
+            }
+        }
+    }
+
+    #[cfg(feature = "amqp-websockets")]
+    async fn websocket(&self, stream: Stream) -> Result<Stream, Fault> {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.to_string()
+        };
+        let url = format!("wss://{host}:{}/$servicebus/websocket", self.port);
+        let stream = fe2o3_amqp_ws::WebSocketStream::connect_with_stream(url, stream).await;
+        let failed = |error| self.failed("the WebSocket to", std::io::Error::other(error));
+        Ok(Stream(Box::new(stream.map_err(failed)?)))
+    }
+
+    fn failed(&self, what: &str, error: std::io::Error) -> Fault {
+        let error =
+            Error::new(ErrorKind::Network, format!("{what} {self} failed")).with_source(error);
+        Fault::Transient(error, std::time::Duration::ZERO)
+    }
+}
+
+/// The proxy for an address. The environment's is for HTTP, as which only WebSockets begin.
+fn proxy_for(address: &Address, options: &ProxyOptions) -> Result<Option<Proxy>> {
+    if *options == ProxyOptions::FromEnvironment && !address.websockets {
+        return Ok(None);
+    }
+    let bracketed = format!("[{}]", address.host);
+    let host = if address.host.contains(':') { &bracketed } else { &address.host };
+    let port = address.port.unwrap_or(if address.secure { 443 } else { 80 });
+    let chosen = ChosenProxy::choose(options, Target { secure: address.secure, host, port })?;
+    let parsed = chosen.map(|chosen| {
+        let url = chosen.url.parse().map_err(|_| {
+            Error::new(
+                ErrorKind::Configuration,
+                "the proxy is not a URL such as http://proxy.example:3128",
+            )
+        })?;
+        Ok(Proxy { url, secure: chosen.secure })
+    });
+    parsed.transpose()
 }
 
 /// A certificate that is not trusted now will not be in a moment.

@@ -1,9 +1,11 @@
 //! Tokens for the service: made from a key, given as a signature, or of Microsoft Entra ID.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
@@ -56,8 +58,16 @@ impl TokenSource {
             }
             Self::Credential(get_token) => {
                 let request = TokenRequest::event_hubs(limit);
-                let token = match tokio::time::timeout(limit, get_token(request)).await {
-                    Ok(token) => token?,
+                // A credential that panics must not end the task of the connection.
+                let asked = AssertUnwindSafe(get_token(request)).catch_unwind();
+                let token = match tokio::time::timeout(limit, asked).await {
+                    Ok(Ok(token)) => token?,
+                    Ok(Err(_)) => {
+                        return Err(Error::new(
+                            ErrorKind::Credential,
+                            "the token credential panicked",
+                        ));
+                    }
                     Err(_) => {
                         return Err(Error::new(
                             ErrorKind::Timeout,

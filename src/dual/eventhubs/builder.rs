@@ -9,10 +9,11 @@ use super::super::Credential;
 use super::super::runtime::eventhubs::token_source;
 use super::EventHub;
 use crate::adapters::eventhubs::{
-    ConnectionString, Connector, Hub, HubOptions, TokenSource, split_endpoint,
+    Address, ConnectionString, Connector, Hub, HubOptions, TokenSource, split_endpoint,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ConsumerGroup;
+use crate::transport::ProxyOptions;
 
 /// Collects the options of an event hub; [`build`](Self::build) checks them all. Nothing is sent.
 ///
@@ -37,6 +38,8 @@ pub struct EventHubBuilder {
     credential: Option<Credential>,
     custom_endpoint: Option<String>,
     root_certificates: Vec<Vec<u8>>,
+    websockets: bool,
+    proxy: ProxyOptions,
     connect_timeout: Duration,
     request_timeout: Duration,
     open_timeout: Duration,
@@ -47,13 +50,6 @@ pub struct EventHubBuilder {
 enum Target {
     Named { namespace: String, eventhub_name: String },
     ConnectionString { text: Zeroizing<String>, eventhub_name: Option<String> },
-}
-
-/// Where to connect to.
-struct Address {
-    host: String,
-    port: Option<u16>,
-    secure: bool,
 }
 
 impl EventHubBuilder {
@@ -81,6 +77,8 @@ impl EventHubBuilder {
             credential: None,
             custom_endpoint: None,
             root_certificates: Vec::new(),
+            websockets: false,
+            proxy: ProxyOptions::default(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),
             open_timeout: Duration::from_secs(60),
@@ -106,6 +104,21 @@ impl EventHubBuilder {
     /// Adds a trusted root certificate, in PEM. With one, the platform's roots are not used.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// Speaks AMQP over WebSockets, on port 443, for networks that let nothing else through. Default: no.
+    #[cfg(feature = "amqp-websockets")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "amqp-websockets")))]
+    pub fn websockets(mut self, websockets: bool) -> Self {
+        self.websockets = websockets;
+        self
+    }
+
+    /// Which HTTP proxy the connection goes through, by `CONNECT`. The default, the environment's, is for WebSockets
+    /// only: such proxies seldom let the port of AMQP through. A proxy that is given here serves both.
+    pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
+        self.proxy = proxy;
         self
     }
 
@@ -150,14 +163,10 @@ impl EventHubBuilder {
     /// endpoint is not valid. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that do not fit
     /// together: no token credential, a token without TLS, TLS without a Cargo feature for it.
     pub fn build(self) -> Result<EventHub> {
-        let (group, address, tokens) = self.resolve()?;
-        let address = match &self.custom_endpoint {
-            Some(url) => {
-                let (host, port, secure) = split_endpoint(url)?;
-                Address { host, port, secure }
-            }
-            None => address,
-        };
+        let (group, mut address, tokens) = self.resolve()?;
+        if let Some(url) = &self.custom_endpoint {
+            (address.host, address.port, address.secure) = split_endpoint(url)?;
+        }
         if matches!(tokens, TokenSource::Credential(_)) && !address.secure {
             return Err(configuration("tokens of Microsoft Entra ID are only sent over TLS"));
         }
@@ -170,8 +179,7 @@ impl EventHubBuilder {
                 return Err(configuration(format!("{name} must be at least 10 ms")));
             }
         }
-        let connector =
-            Connector::new(&address.host, address.port, address.secure, &self.root_certificates)?;
+        let connector = Connector::new(&address, &self.proxy, &self.root_certificates)?;
         let hub = Hub::new(HubOptions {
             group: group.clone(),
             connector,
@@ -185,6 +193,10 @@ impl EventHubBuilder {
         Ok(EventHub::over(hub, group))
     }
 
+    fn address(&self, host: String, port: Option<u16>, secure: bool) -> Address {
+        Address { host, port, secure, websockets: self.websockets }
+    }
+
     fn resolve(&self) -> Result<(ConsumerGroup, Address, TokenSource)> {
         let given = self.credential.as_ref().map(token_source).transpose()?;
         match &self.target {
@@ -195,7 +207,7 @@ impl EventHubBuilder {
                         "a credential is missing: a token credential, or a connection string",
                     )
                 })?;
-                let address = Address { host: namespace.clone(), port: None, secure: true };
+                let address = self.address(namespace.clone(), None, true);
                 Ok((group, address, tokens))
             }
             Target::ConnectionString { text, eventhub_name } => {
@@ -203,7 +215,7 @@ impl EventHubBuilder {
                 let name = parsed.eventhub_name(eventhub_name.as_deref())?;
                 let group = ConsumerGroup::new(&parsed.host, name, &self.consumer_group)?;
                 let secure = !parsed.emulator;
-                let address = Address { host: parsed.host, port: parsed.port, secure };
+                let address = self.address(parsed.host, parsed.port, secure);
                 Ok((group, address, given.unwrap_or_else(|| parsed.credential.into())))
             }
         }

@@ -1,6 +1,8 @@
 //! The suite, on the blocking surface.
 
 mod suite;
+#[path = "blocking/threads.rs"]
+mod threads;
 
 use core::prelude::v1::test;
 use std::time::Duration;

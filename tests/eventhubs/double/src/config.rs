@@ -34,6 +34,8 @@ pub struct Config {
     /// when it arrives, events that are queued follow the answer, and the official client (fe2o3-amqp 0.16) loses its
     /// session, then its connection, to an event for a link that is gone.
     pub in_flight: usize,
+    /// Speaks AMQP over WebSockets only.
+    pub websockets: bool,
     /// Speaks TLS, with this certificate.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -47,6 +49,7 @@ impl Config {
             offset_style: OffsetStyle::default(),
             settle_delay: Duration::from_millis(5),
             in_flight: 1,
+            websockets: false,
             tls: None,
         }
     }
@@ -62,6 +65,13 @@ impl Config {
     #[must_use]
     pub fn settle_delay(mut self, delay: Duration) -> Self {
         self.settle_delay = delay;
+        self
+    }
+
+    /// Speaks AMQP over WebSockets.
+    #[must_use]
+    pub fn websockets(mut self) -> Self {
+        self.websockets = true;
         self
     }
 

@@ -15,7 +15,7 @@
 //!
 //! # What it speaks
 //!
-//! - TLS, with the server configuration of the test.
+//! - WebSockets, on demand, and TLS, with the server configuration of the test.
 //! - SASL ANONYMOUS and PLAIN (any user name and password that are not empty).
 //! - `$cbs` put-token: every token is accepted, unless a fault says otherwise.
 //! - `$management` READ of `com.microsoft:eventhub` and `com.microsoft:partition`.
@@ -26,7 +26,7 @@
 //! - Links that are settled when they are sent, and runtime metrics with each event, for receivers that ask for them.
 //! - Faults on demand: cut or held connections, links detached or never attached, refused and late replies, a restart.
 //!
-//! Everything else (sending, transactions, WebSockets) is refused or not there.
+//! Everything else (sending, transactions) is refused or not there.
 //!
 //! # Names
 //!
@@ -49,6 +49,7 @@ mod sasl;
 mod seats;
 mod selector;
 mod server;
+mod websocket;
 mod wire;
 
 pub use config::{Config, OffsetStyle};

@@ -15,9 +15,9 @@ use fe2o3_amqp::types::performatives::Attach;
 use fe2o3_amqp::types::primitives::{Binary, Symbol, Timestamp, Value};
 
 use crate::address::PartitionAddress;
+use crate::faults::{self, AttachFault, Target};
 use crate::hub::{Hub, Partition};
 use crate::link::{self, Serving, SessionContext};
-use crate::faults::{self, AttachFault, Target};
 use crate::log::{Content, Event};
 use crate::seats::{AttachedReceiver, Displaced, Seat};
 use crate::selector::Selector;

@@ -49,7 +49,8 @@ impl Node {
 /// Every token is good.
 fn put_token(request: &Request, hub: &Hub) -> Answer {
     hub.counts.put_tokens.add(1);
-    let name = request.application_properties.as_ref().and_then(|properties| properties.0.get("name"));
+    let name =
+        request.application_properties.as_ref().and_then(|properties| properties.0.get("name"));
     let audience = match name {
         Some(SimpleValue::String(name)) => name.clone(),
         _ => String::new(),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -19,7 +19,7 @@ use crate::log::Content;
 use crate::request_response::Node;
 use crate::seats::AttachedReceiver;
 use crate::wire::{self, Wire};
-use crate::{Config, Counters, connection};
+use crate::{Config, Counters, connection, websocket};
 
 /// What is on its way in each direction of a connection.
 const BUFFER: usize = 256 * 1024;
@@ -29,6 +29,7 @@ const BUFFER: usize = 256 * 1024;
 pub struct EventHubsDouble {
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
+    websockets: bool,
     hub: Arc<Hub>,
     wire: Arc<watch::Sender<Wire>>,
     accepted: Arc<AtomicU64>,
@@ -44,10 +45,11 @@ impl EventHubsDouble {
     pub async fn start(config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let tls = config.tls.clone();
+        let (tls, websockets) = (config.tls.clone(), config.websockets);
         let double = Self {
             address,
             tls,
+            websockets,
             hub: Arc::new(Hub::new(config)),
             wire: Arc::new(watch::Sender::new(Wire::default())),
             accepted: Arc::default(),
@@ -60,7 +62,10 @@ impl EventHubsDouble {
     fn listen_on(&self, listener: TcpListener) {
         let door = Door {
             listener,
-            tls: self.tls.clone().map(TlsAcceptor::from),
+            speech: Arc::new(Speech {
+                tls: self.tls.clone().map(TlsAcceptor::from),
+                websockets: self.websockets,
+            }),
             hub: Arc::clone(&self.hub),
             wire: Arc::clone(&self.wire),
             accepted: Arc::clone(&self.accepted),
@@ -207,10 +212,16 @@ impl Drop for EventHubsDouble {
 /// Where connections come in.
 struct Door {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    speech: Arc<Speech>,
     hub: Arc<Hub>,
     wire: Arc<watch::Sender<Wire>>,
     accepted: Arc<AtomicU64>,
+}
+
+/// What is around AMQP.
+struct Speech {
+    tls: Option<TlsAcceptor>,
+    websockets: bool,
 }
 
 impl Door {
@@ -223,24 +234,40 @@ impl Door {
             let id = self.accepted.fetch_add(1, Ordering::SeqCst);
             let (near, far) = duplex(BUFFER);
             connections.spawn(connection::serve(far, Arc::clone(&self.hub)));
-            connections.spawn(carried(stream, self.tls.clone(), near, id, self.wire.subscribe()));
+            let speech = Arc::clone(&self.speech);
+            connections.spawn(carried(stream, speech, near, id, self.wire.subscribe()));
         }
     }
 }
 
 async fn carried(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    speech: Arc<Speech>,
     near: DuplexStream,
     id: u64,
     wire: watch::Receiver<Wire>,
 ) {
-    match tls {
-        None => wire::carry(stream, near, id, wire).await,
+    match &speech.tls {
+        None => carry(stream, speech.websockets, near, id, wire).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                wire::carry(stream, near, id, wire).await;
+                carry(stream, speech.websockets, near, id, wire).await;
             }
         }
+    }
+}
+
+async fn carry(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    websockets: bool,
+    near: DuplexStream,
+    id: u64,
+    wire: watch::Receiver<Wire>,
+) {
+    if !websockets {
+        return wire::carry(stream, near, id, wire).await;
+    }
+    if let Some(stream) = websocket::accept(stream).await {
+        wire::carry(stream, near, id, wire).await;
     }
 }

@@ -4,11 +4,13 @@ mod faults;
 mod properties;
 mod receiving;
 mod tls;
+mod websockets;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use eventhub_checkpointstore::ProxyOptions;
 use eventhub_checkpointstore::ownership::StartingPosition;
 use eventhub_checkpointstore::processing::{OpenPartition, ReadEnd, ReceivedEvent};
 use eventhubs_double::{Config, EventHubsDouble};
@@ -22,7 +24,7 @@ const HUB: &str = "telemetry";
 const NAMESPACE: &str = "double.servicebus.windows.net";
 
 /// Long enough for two shared cores, short enough for a test that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The doubles live here, whatever the surface is.
 static RUNTIME: LazyLock<Runtime> =
@@ -33,11 +35,11 @@ fn on_double<T: Send>(future: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| scope.spawn(|| RUNTIME.block_on(future)).join().unwrap())
 }
 
-fn config(partitions: usize) -> Config {
+pub fn config(partitions: usize) -> Config {
     Config::new(HUB, partitions).settle_delay(Duration::from_millis(1)).in_flight(100)
 }
 
-fn start(config: Config) -> Arc<EventHubsDouble> {
+pub fn start(config: Config) -> Arc<EventHubsDouble> {
     Arc::new(on_double(EventHubsDouble::start(config)).unwrap())
 }
 
@@ -48,14 +50,16 @@ fn builder(double: &EventHubsDouble) -> EventHubBuilder {
     );
     EventHub::builder_from_connection_string(&text, "$Default", None)
         .custom_endpoint(double.endpoint())
+        // Not the caller's.
+        .proxy(ProxyOptions::Disabled)
         .idle_timeout(Duration::from_secs(20))
 }
 
-fn hub(double: &EventHubsDouble) -> EventHub {
+pub fn hub(double: &EventHubsDouble) -> EventHub {
     builder(double).build().unwrap()
 }
 
-fn earliest(partition_id: &str) -> OpenPartition {
+pub fn earliest(partition_id: &str) -> OpenPartition {
     OpenPartition::new(partition_id, StartingPosition::Earliest)
 }
 
@@ -65,7 +69,7 @@ fn numbers(events: &[ReceivedEvent]) -> Vec<i64> {
 
 /// Receives until there are that many events.
 #[maybe_async]
-async fn receive(reader: &mut dyn PartitionReader, count: usize) -> Vec<ReceivedEvent> {
+pub async fn receive(reader: &mut dyn PartitionReader, count: usize) -> Vec<ReceivedEvent> {
     let begun = Instant::now();
     let mut events = Vec::new();
     while events.len() < count {

@@ -66,6 +66,30 @@ async fn a_token_is_renewed_before_it_expires() {
 
 #[maybe_async]
 #[test]
+async fn a_credential_that_panics_is_an_error_and_harms_nothing() {
+    let (double, pem) = start_with_tls();
+    let asked = Arc::new(AtomicU64::new(0));
+    let credential = credential_of({
+        let asked = Arc::clone(&asked);
+        move || {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            assert_ne!(number, 0, "the credential panics as the test wants it");
+            AccessToken::new("token", SystemTime::now() + Duration::from_secs(3600))
+        }
+    });
+    let hub = EventHub::builder(NAMESPACE, HUB, "$Default")
+        .credential(credential)
+        .custom_endpoint(format!("amqps://127.0.0.1:{}", double.port()))
+        .root_certificate(pem)
+        .build()
+        .unwrap();
+    let properties = hub.properties().await.unwrap();
+    assert_eq!(properties.name, HUB);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[maybe_async]
+#[test]
 async fn a_certificate_that_nobody_trusts_is_not_accepted() {
     let (double, _) = start_with_tls();
     let builder = secure(&double, Duration::from_secs(3600), Arc::default());

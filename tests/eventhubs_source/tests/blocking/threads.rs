@@ -1,0 +1,41 @@
+//! What only threads do: they wait, are woken, and belong to a runtime perhaps.
+
+use std::time::{Duration, Instant};
+
+use eventhub_checkpointstore::checkpointstoreblob::EventSource;
+
+use crate::suite::{PATIENCE, config, earliest, hub, receive, start};
+
+#[test]
+fn a_waiting_receive_is_woken() {
+    let double = start(config(1));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).unwrap();
+    let wake = reader.interrupter().unwrap();
+    let begun = Instant::now();
+    let waker = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        wake();
+    });
+    let mut events = Vec::new();
+    reader.receive(&mut events, 10, 2 * PATIENCE).unwrap();
+    assert!(events.is_empty() && begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    waker.join().unwrap();
+    double.append("0", "event");
+    receive(&mut *reader, 1);
+}
+
+/// tokio's own blocking calls panic there.
+#[test]
+fn it_may_be_used_on_a_thread_of_a_runtime() {
+    let double = start(config(1));
+    double.append("0", "event");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let hub = hub(&double);
+        assert_eq!(hub.properties().unwrap().partition_ids.len(), 1);
+        let mut reader = hub.open(earliest("0")).unwrap();
+        receive(&mut *reader, 1);
+        reader.close().unwrap();
+    });
+}
