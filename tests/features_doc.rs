@@ -46,8 +46,11 @@ fn a_wrong_table_is_noticed() {
     let wrong = [
         ("| `serde` | yes |", "| `serde` | no |"),
         ("| `serde` | yes |", "| `serd` | yes |"),
-        ("| `blocking` | `maybe-async`, `ureq` |", "| | `maybe-async`, `ureq` |"),
-        ("| `blocking` | `maybe-async`, `ureq` |", "| `blocking` | `ureq` |"),
+        (
+            "| `blocking` | `ipnet`, `maybe-async`, `rustix`, `ureq` |",
+            "| | `ipnet`, `maybe-async`, `rustix`, `ureq` |",
+        ),
+        ("| `blocking` | `ipnet`, `maybe-async`, `rustix`, `ureq` |", "| `blocking` | `ureq` |"),
     ];
     for (right, wrong) in wrong {
         assert_eq!(FEATURES_MD.matches(right).count(), 1, "{right}");
