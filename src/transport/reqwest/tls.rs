@@ -39,6 +39,7 @@ pub(super) fn prepare(options: &TransportOptions, secure: bool) -> Result<Prepar
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "without TLS there is nothing to consume")]
 pub(super) fn configure(builder: ClientBuilder, prepared: Prepared) -> ClientBuilder {
     match prepared {
         #[cfg(feature = "_rustls")]
