@@ -1,4 +1,4 @@
-//! Two consumers share the 8 partitions of an event log; one dies without warning, and the other takes over.
+//! Two consumers share the 8 partitions of an event hub; one dies without warning, and the other takes over.
 //!
 //! ```sh
 //! cargo run --example receive_events
@@ -18,55 +18,74 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use eventhub_checkpointstore::checkpointstoreblob::{
-    BlobCheckpointStore, FencedCheckpointStore, OwnershipManager,
-};
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, UpdateOutcome};
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, EventHubConsumerClient};
+use eventhub_checkpointstore::processing::CheckpointPolicy;
 
-use support::event_log::{EventLog, PartitionReader};
 use support::ledger::Ledger;
-use support::settings::{self, Accident, CONSUMERS, PAUSE};
+use support::report::Report;
+use support::{clickstream, settings};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
+    let source = clickstream::event_hub().consumer_group("$Default")?;
     let store = open_store()?;
-    let group = settings::consumer_group()?;
-    let log = EventLog::read();
-    let ledger = Ledger::open(&store.list_checkpoints(&group)?)?;
-    let accident = Accident::new();
+    let stored = store.list_checkpoints(source.group())?;
+    let file = settings::ledger_file();
+    let ledger = Arc::new(Ledger::open(source.hub().len(), file.as_deref(), &stored)?);
 
     let mut consumers = Vec::new();
-    for name in CONSUMERS {
-        let (owner_id, options) = (settings::owner_id(name), settings::ownership_options()?);
-        // A fence for each: after a steal the former owner cannot take a checkpoint back.
-        let store = store.fenced();
-        consumers.push(Consumer {
-            name,
-            manager: OwnershipManager::builder(store.clone(), &group, owner_id)
-                .options(options)
-                .build()?,
-            store,
-            group: &group,
-            log: &log,
-            ledger: &ledger,
-            accident: &accident,
-            readers: BTreeMap::new(),
-            processed: 0,
-        });
+    for name in settings::CONSUMERS {
+        let report = Arc::new(Report::new(name));
+        let client = EventHubConsumerClient::builder(source.clone(), store.clone())
+            .load_balancing_interval(settings::INTERVAL)
+            .partition_ownership_expiration_interval(settings::EXPIRATION)
+            .checkpoint_policy(CheckpointPolicy::every(50, Duration::from_secs(1)))
+            .observer(Arc::clone(&report))
+            .build()?;
+        consumers.push((name, client, report));
     }
-    thread::scope(|scope| {
-        let running: Vec<_> =
-            consumers.into_iter().map(|consumer| scope.spawn(|| consumer.run())).collect();
-        running.into_iter().try_for_each(|consumer| {
-            consumer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    })?;
-    println!("{}", ledger.prove(&log)?);
+    let stops = consumers.iter().map(|(_, client, _)| client.stop_handle()).collect::<Vec<_>>();
+    if ledger.is_complete() {
+        for stop in &stops {
+            stop.stop();
+        }
+    }
+    let death = Arc::new(AtomicUsize::new(0));
+
+    let mut running = Vec::new();
+    for (index, (name, client, report)) in consumers.into_iter().enumerate() {
+        let (ledger, stops, death) = (Arc::clone(&ledger), stops.clone(), Arc::clone(&death));
+        running.push(thread::spawn(move || {
+            let processed = AtomicUsize::new(0);
+            let summary = client.receive(move |partition, event| {
+                report.event(partition.partition_id(), event);
+                ledger.process(partition.partition_id(), event.sequence_number())?;
+                thread::sleep(settings::PAUSE);
+                let count = processed.fetch_add(1, Ordering::Relaxed) + 1;
+                if count == settings::DIES_AFTER && death.swap(1, Ordering::Relaxed) == 0 {
+                    println!("{name}: dies without warning");
+                    stops[index].abandon();
+                } else if ledger.is_complete() {
+                    for stop in &stops {
+                        stop.stop();
+                    }
+                }
+                Ok(())
+            })?;
+            Ok::<_, Failure>((name, summary))
+        }));
+    }
+    for consumer in running {
+        let (name, summary) = consumer.join().map_err(|_| "a consumer panicked")??;
+        println!("{name}: {summary}");
+    }
+    println!("{}", ledger.prove()?);
     Ok(())
 }
 
@@ -78,102 +97,4 @@ fn open_store() -> Result<BlobCheckpointStore, Failure> {
     let store = BlobCheckpointStore::from_connection_string(&connection_string, &container)?;
     store.create_container_if_not_exists()?;
     Ok(store)
-}
-
-struct Consumer<'a> {
-    name: &'static str,
-    store: FencedCheckpointStore,
-    manager: OwnershipManager,
-    group: &'a ConsumerGroup,
-    log: &'a EventLog,
-    ledger: &'a Ledger,
-    accident: &'a Accident,
-    /// Where the consumer stands in each partition that it owns.
-    readers: BTreeMap<String, PartitionReader<'a>>,
-    processed: usize,
-}
-
-impl Consumer<'_> {
-    fn run(mut self) -> Result<(), Failure> {
-        loop {
-            let next_round = Instant::now() + self.share()?;
-            if self.is_all_processed()? {
-                // So that nobody need wait until the ownerships expire.
-                let released = self.manager.relinquish_all(Duration::from_secs(5));
-                println!("{}: done, gave up {} partitions", self.name, released.released().count());
-                return Ok(());
-            }
-            while Instant::now() < next_round {
-                if !self.process()? {
-                    println!("{}: dies without warning", self.name);
-                    return Ok(());
-                }
-                thread::sleep(PAUSE);
-            }
-        }
-    }
-
-    /// Renews what this consumer owns, claims its share, and says when to do so again.
-    fn share(&mut self) -> Result<Duration, Failure> {
-        let round = match self.manager.round(&EventLog::partition_ids()) {
-            Ok(round) => round,
-            Err(error) if error.is_transient() => {
-                println!("{}: {error}", self.name);
-                return Ok(self.manager.retry_in());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for failed in &round.failed {
-            println!("{}: {}", self.name, failed.error);
-        }
-        // Also what a failed round did not report is gone from these.
-        self.readers.retain(|id, _| round.owned.contains(id));
-        for won in round.won {
-            let (name, id) = (self.name, won.partition_id);
-            match won.checkpoint.as_ref().and_then(Checkpoint::sequence_number) {
-                Some(last) => println!("{name}: resumed partition {id} at sequence number {last}"),
-                None => println!("{name}: started partition {id}"),
-            }
-            let reader = PartitionReader::new(self.log, &id, &won.start);
-            self.readers.insert(id, reader);
-        }
-        Ok(round.next_round_in)
-    }
-
-    /// Processes a batch of each partition, and stores the checkpoints that are due. `false` is the consumer's sudden
-    /// end.
-    fn process(&mut self) -> Result<bool, Failure> {
-        for (id, reader) in &mut self.readers {
-            if !self.manager.is_owned(id) {
-                continue;
-            }
-            for event in reader.next_batch() {
-                self.ledger.process(event)?;
-                self.processed += 1;
-                if self.accident.strikes(self.processed) {
-                    return Ok(false);
-                }
-            }
-            if let Some(checkpoint) = reader.due_checkpoint(self.group)? {
-                let update = self.store.update_checkpoint(&checkpoint)?;
-                reader.mark_stored();
-                let (name, last) = (self.name, checkpoint.sequence_number().unwrap_or_default());
-                match update.outcome {
-                    UpdateOutcome::Stale => println!("{name}: another is ahead in partition {id}"),
-                    _ => println!("{name}: checkpoint of partition {id} at sequence number {last}"),
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether this consumer has nothing left to do, and the others neither.
-    fn is_all_processed(&self) -> Result<bool, Failure> {
-        if !self.readers.values().all(PartitionReader::is_at_end) {
-            return Ok(false);
-        }
-        // Not through the fence: it would take what a later owner has stored for our own.
-        let stored = self.store.unfenced().list_checkpoints(self.group)?;
-        Ok(self.log.is_processed(&stored))
-    }
 }

@@ -70,7 +70,8 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! | the crate's root | plain data for both: [`Checkpoint`], [`PartitionOwnership`], [`Claims`], [`Listing`], options, [`Error`] |
 //! | [`ownership`] | the options of an `OwnershipManager`, and what a round of it tells |
 //! | [`ownership::balance`] | who should own which partition, and the choice of interval and expiration |
-//! | [`processing`] | events, and what a source of events is asked for |
+//! | [`processing`] | events, what a source of events is asked for, checkpoint policies, observers |
+//! | [`memory`] | an event hub in memory, and time that tests move |
 //! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
 //! | [`_documentation`] | pages: Cargo features, credentials, mixed fleets, troubleshooting, cost at scale, architecture, changes |
 //!
@@ -126,9 +127,14 @@ pub mod adapters;
 mod clock;
 pub mod container;
 mod error;
+pub mod memory;
 mod model;
 mod options;
 pub mod ownership;
+#[cfg_attr(
+    not(any(feature = "blocking", feature = "tokio")),
+    allow(dead_code, reason = "without threads or tasks nothing receives events")
+)]
 pub mod processing;
 mod protocol;
 mod records;
@@ -196,7 +202,6 @@ pub mod _documentation {
 
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
-
     #[doc = include_str!("../CHANGELOG.md")]
     pub mod changelog {}
 }

@@ -18,10 +18,14 @@ mod connections;
 mod credentials;
 #[path = "aio/ownership.rs"]
 mod ownership;
+#[path = "aio/processing.rs"]
+mod processing;
 #[path = "aio/runtimes.rs"]
 mod runtimes;
 mod support;
 mod surface;
+#[path = "aio/time.rs"]
+mod time;
 
 use std::sync::LazyLock;
 

@@ -14,10 +14,14 @@
 mod in_a_runtime;
 #[path = "blocking/ownership.rs"]
 mod ownership;
+#[path = "blocking/processing.rs"]
+mod processing;
 mod support;
 mod surface;
 #[path = "blocking/threads.rs"]
 mod threads;
+#[path = "blocking/time.rs"]
+mod time;
 
 use core::prelude::v1::test;
 use eventhub_checkpointstore::checkpointstoreblob as subject;

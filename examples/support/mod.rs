@@ -1,5 +1,6 @@
-//! What the examples of both surfaces share: everything that is no call to the store.
+//! Shared by `receive_events` and `receive_events_aio`: what they need beside the client.
 
-pub(crate) mod event_log;
+pub(crate) mod clickstream;
 pub(crate) mod ledger;
+pub(crate) mod report;
 pub(crate) mod settings;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "amqp")]
 pub(super) mod eventhubs;
+mod receive;
+pub(super) mod workers;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};

@@ -2,6 +2,12 @@
 
 #[cfg(feature = "amqp")]
 pub(super) mod eventhubs;
+#[cfg(feature = "tokio")]
+mod in_tokio;
+mod receive;
+#[cfg(not(feature = "tokio"))]
+mod without_tokio;
+pub(super) mod workers;
 
 use std::future::Future;
 use std::sync::PoisonError;

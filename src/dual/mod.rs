@@ -3,23 +3,36 @@
 //! The attribute `maybe_async` gets its meaning from the surface: the async one keeps the code as it is, the blocking one
 //! takes `async` and `.await` out of it. What differs by nature has the same name in both surfaces' `runtime`.
 
+mod checkpointer;
+mod consumer_client;
 mod container;
 mod credential;
 #[cfg(feature = "amqp")]
 pub mod eventhubs;
+mod job;
+mod memory_hub;
 mod ownership_manager;
+mod processor;
 mod source;
 mod store;
 mod transport;
 
+pub use checkpointer::Checkpointer;
+pub use consumer_client::{EventHubConsumerClient, EventHubConsumerClientBuilder};
 pub use container::BlobContainer;
 pub use credential::{Credential, TokenCredential};
 pub use ownership_manager::{OwnershipManager, OwnershipManagerBuilder};
+pub use processor::{
+    Acknowledger, DeadLetterSink, EventProcessor, OwnedPartition, PartitionContext,
+    PartitionHandler, PartitionStreams,
+};
 pub use source::{EventSource, PartitionReader};
 pub use store::{
     BlobCheckpointStore, BlobCheckpointStoreBuilder, CheckpointStore, FencedCheckpointStore,
 };
 pub use transport::Transport;
+
+pub(crate) use job::Job;
 
 use super::{
     LOG, by_surface, default_transport, dot_await, example, example_end, example_start,

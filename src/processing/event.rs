@@ -161,6 +161,13 @@ impl ReceivedEvent {
         self
     }
 
+    /// The same event at another place.
+    pub(crate) fn at(mut self, number: i64, offset: String, enqueued_time: SystemTime) -> Self {
+        (self.sequence_number, self.offset) = (number, Some(offset));
+        self.enqueued_time = enqueued_time;
+        self
+    }
+
     fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }

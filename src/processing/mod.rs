@@ -1,11 +1,37 @@
 //! What a consumer processes, and how far it is: events, positions, policies. Knows no I/O, no clock and no storage.
 
+mod checkpoint_policy;
+mod close_reason;
+mod concurrency;
 mod event;
+mod handler_error;
+mod observer;
+mod partition;
 mod read_end;
+mod retry_schedule;
 mod source;
+mod stop_handle;
+mod summary;
+mod tracker;
 mod value;
+mod write_queue;
 
+pub use checkpoint_policy::CheckpointPolicy;
+pub(crate) use checkpoint_policy::{CheckpointSchedule, Due};
+pub use close_reason::{CloseReason, LossCause};
+pub use concurrency::Concurrency;
+pub(crate) use concurrency::lane_of;
 pub use event::{EventBody, ReceivedEvent};
+pub use handler_error::HandlerError;
+pub(crate) use handler_error::panic_text;
+pub use observer::{CheckpointOutcome, Observer};
+pub(crate) use observer::{Observers, guarded};
+pub(crate) use partition::{LeaveCause, PartitionLife, Phase};
 pub use read_end::ReadEnd;
+pub use retry_schedule::{OnExhausted, RetryPolicy};
 pub use source::{EventHubProperties, LastEnqueued, OpenPartition, PartitionProperties};
+pub use stop_handle::StopHandle;
+pub use summary::Summary;
+pub use tracker::CheckpointTracker;
 pub use value::AmqpValue;
+pub(crate) use write_queue::{WriteEnd, WriteQueue};

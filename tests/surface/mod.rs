@@ -35,6 +35,7 @@ mod own_retries;
 pub mod ownership;
 mod paging;
 mod pointers;
+pub mod processing;
 mod proxies;
 mod quickstart;
 mod races;
@@ -63,7 +64,7 @@ use crate::support::loopback::Loopback;
 
 use super::{
     IS_BLOCKING, at_once, block_on, credential_of, in_parallel, maybe_async, own_client, pause,
-    subject, test,
+    subject, test, time,
 };
 use crate::support;
 

@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("options", &["error", "model", "protocol", "records", "transport"]),
     ("ownership", &["error", "model"]),
     ("processing", &["error", "model", "ownership"]),
+    ("memory", &["clock", "error", "model", "ownership", "processing"]),
 ];
 
 /// The same inside `protocol`.

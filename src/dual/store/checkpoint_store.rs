@@ -169,6 +169,12 @@ pub trait CheckpointStore: Send + Sync {
         None
     }
 
+    /// The same store with checkpoints that only move forwards, for one consumer. `None`, the default, if it has no such
+    /// fence, or has it already.
+    fn with_fence(&self) -> Option<Box<dyn CheckpointStore>> {
+        None
+    }
+
     /// How many claims an [`OwnershipManager`](super::super::OwnershipManager) may have under way at a time. It makes each in a call
     /// of its own, so that one that hangs holds up no other. 16 by default.
     fn claim_concurrency(&self) -> usize {
@@ -217,6 +223,10 @@ impl CheckpointStore for BlobCheckpointStore {
 
     fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         Some(Box::new(self.limited_to(limit)))
+    }
+
+    fn with_fence(&self) -> Option<Box<dyn CheckpointStore>> {
+        Some(Box::new(self.fenced()))
     }
 
     fn claim_concurrency(&self) -> usize {
@@ -277,6 +287,10 @@ macro_rules! store_behind {
 
             fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
                 T::with_time_limit(self, limit)
+            }
+
+            fn with_fence(&self) -> Option<Box<dyn CheckpointStore>> {
+                T::with_fence(self)
             }
 
             fn claim_concurrency(&self) -> usize {

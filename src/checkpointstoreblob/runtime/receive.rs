@@ -1,0 +1,103 @@
+//! Closures as handlers, on the blocking surface.
+
+use std::sync::Arc;
+
+use super::super::{
+    CheckpointStore, Checkpointer, EventHubConsumerClient, EventHubConsumerClientBuilder,
+    PartitionContext, PartitionHandler,
+};
+use super::workers::Clock;
+use crate::error::Result;
+use crate::memory::TestClock;
+use crate::processing::{CheckpointPolicy, HandlerError, ReceivedEvent, Summary};
+
+struct OnEvent<F>(F);
+
+impl<F> PartitionHandler for OnEvent<F>
+where
+    F: Fn(&PartitionContext, &ReceivedEvent) -> Result<(), HandlerError> + Send + Sync,
+{
+    fn process(
+        &self,
+        partition: &PartitionContext,
+        events: &[Arc<ReceivedEvent>],
+    ) -> Result<(), HandlerError> {
+        events.iter().try_for_each(|event| (self.0)(partition, event))
+    }
+}
+
+struct OnBatch<F>(F);
+
+impl<F> PartitionHandler for OnBatch<F>
+where
+    F: Fn(&PartitionContext, &[Arc<ReceivedEvent>]) -> Result<(), HandlerError> + Send + Sync,
+{
+    fn process(
+        &self,
+        partition: &PartitionContext,
+        events: &[Arc<ReceivedEvent>],
+    ) -> Result<(), HandlerError> {
+        (self.0)(partition, events)
+    }
+}
+
+impl EventHubConsumerClient {
+    /// Calls a closure with each event of all owned partitions, until the consumer is stopped.
+    ///
+    /// Each partition has a thread of its own, so the closure runs several times at once; the events of one partition
+    /// come one after the other, unless the
+    /// [`concurrency`](EventHubConsumerClientBuilder::concurrency) says otherwise. `?` in the closure means: again, after a
+    /// pause.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventProcessor::run`](super::super::EventProcessor::run).
+    pub fn receive(
+        &self,
+        on_event: impl Fn(&PartitionContext, &ReceivedEvent) -> Result<(), HandlerError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<Summary> {
+        self.receive_with(OnEvent(on_event), false)
+    }
+
+    /// Calls a closure with batches of events, until the consumer is stopped. A batch that fails comes again as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn receive_batch(
+        &self,
+        on_event_batch: impl Fn(&PartitionContext, &[Arc<ReceivedEvent>]) -> Result<(), HandlerError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<Summary> {
+        self.receive_with(OnBatch(on_event_batch), true)
+    }
+}
+
+impl Checkpointer {
+    /// Writes by a test's clock, for tests in which time jumps.
+    ///
+    /// # Errors
+    ///
+    /// None on this surface.
+    pub fn with_test_clock(
+        store: impl CheckpointStore + 'static,
+        policy: CheckpointPolicy,
+        clock: &TestClock,
+    ) -> Result<Self> {
+        let clock = Clock::of_test(Some(clock));
+        Self::by_clock(Arc::new(store), policy, clock)
+    }
+}
+
+impl EventHubConsumerClientBuilder {
+    /// Waits by a test's clock, for tests in which time jumps.
+    pub fn test_clock(mut self, clock: &TestClock) -> Self {
+        self.settings.clock = Clock::of_test(Some(clock));
+        self
+    }
+}

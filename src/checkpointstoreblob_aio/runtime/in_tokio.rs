@@ -1,0 +1,72 @@
+//! Tasks and time, from tokio.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use super::super::Job;
+use crate::error::{Error, ErrorKind, Result};
+use crate::memory::TestClock;
+
+/// The clock of tokio, which a test may pause.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clock {}
+
+impl Clock {
+    /// A test pauses the clock of tokio instead.
+    pub(crate) fn of_test(_clock: Option<&TestClock>) -> Self {
+        Self {}
+    }
+
+    #[allow(clippy::unused_self, reason = "as in the blocking surface")]
+    pub(crate) fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+/// Until something is ready, or until a moment.
+pub(crate) async fn rung_by(until: Instant, rung: impl Future<Output = ()> + Send) {
+    let in_time = tokio::time::timeout_at(until.into(), rung).await;
+    drop(in_time);
+}
+
+/// Starts jobs, each in a task of its own.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    runtime: Handle,
+    running: Mutex<Vec<AbortHandle>>,
+}
+
+impl Tasks {
+    pub(crate) fn new(_clock: &Clock) -> Result<Self> {
+        let runtime = Handle::try_current().map_err(|error| {
+            let text = "receiving events needs a tokio runtime: call it inside of one";
+            Error::new(ErrorKind::Configuration, text).with_source(error)
+        })?;
+        Ok(Self { runtime, running: Mutex::default() })
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the blocking surface may run out of threads")]
+    pub(crate) fn start(&self, job: Box<dyn Job>) -> Result<()> {
+        let task = self.runtime.spawn(async move { job.run().await });
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.len() == running.capacity() {
+            running.retain(|task| !task.is_finished());
+        }
+        running.push(task.abort_handle());
+        Ok(())
+    }
+
+    /// What runs is dropped where it waits.
+    pub(crate) fn abort_all(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Lets other tasks have a turn: a source that always has events would keep them waiting.
+pub(crate) async fn take_turns() {
+    tokio::task::yield_now().await;
+}

@@ -1,0 +1,83 @@
+//! Closures as handlers, on the async surface.
+
+use std::sync::Arc;
+
+use super::super::{EventHubConsumerClient, PartitionContext, PartitionHandler};
+use crate::error::Result;
+use crate::processing::{HandlerError, ReceivedEvent, Summary};
+
+struct OnEvent<F>(F);
+
+#[async_trait::async_trait]
+impl<F, W> PartitionHandler for OnEvent<F>
+where
+    F: Fn(PartitionContext, Arc<ReceivedEvent>) -> W + Send + Sync,
+    W: Future<Output = Result<(), HandlerError>> + Send,
+{
+    async fn process(
+        &self,
+        partition: &PartitionContext,
+        events: &[Arc<ReceivedEvent>],
+    ) -> Result<(), HandlerError> {
+        for event in events {
+            (self.0)(partition.clone(), Arc::clone(event)).await?;
+        }
+        Ok(())
+    }
+}
+
+struct OnBatch<F>(F);
+
+#[async_trait::async_trait]
+impl<F, W> PartitionHandler for OnBatch<F>
+where
+    F: Fn(PartitionContext, Vec<Arc<ReceivedEvent>>) -> W + Send + Sync,
+    W: Future<Output = Result<(), HandlerError>> + Send,
+{
+    async fn process(
+        &self,
+        partition: &PartitionContext,
+        events: &[Arc<ReceivedEvent>],
+    ) -> Result<(), HandlerError> {
+        (self.0)(partition.clone(), events.to_vec()).await
+    }
+}
+
+impl EventHubConsumerClient {
+    /// Calls a closure with each event of all owned partitions, until the consumer is stopped.
+    ///
+    /// Each partition has a task of its own, so the closure's futures run beside each other; the events of one partition
+    /// come one after the other, unless the
+    /// [`concurrency`](super::super::EventHubConsumerClientBuilder::concurrency) says otherwise. `?` in the closure means:
+    /// again, after a pause. The future is `Send`; if it is dropped, the tasks end with it, and the ownerships expire.
+    ///
+    /// It needs tokio, and on another runtime returns an error: run it in a tokio runtime of its own there.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventProcessor::run`](super::super::EventProcessor::run).
+    pub async fn receive<W>(
+        &self,
+        on_event: impl Fn(PartitionContext, Arc<ReceivedEvent>) -> W + Send + Sync + 'static,
+    ) -> Result<Summary>
+    where
+        W: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.receive_with(OnEvent(on_event), false).await
+    }
+
+    /// Calls a closure with batches of events, until the consumer is stopped. A batch that fails comes again as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub async fn receive_batch<W>(
+        &self,
+        on_event_batch: impl Fn(PartitionContext, Vec<Arc<ReceivedEvent>>) -> W + Send + Sync + 'static,
+    ) -> Result<Summary>
+    where
+        W: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.receive_with(OnBatch(on_event_batch), true).await
+    }
+}

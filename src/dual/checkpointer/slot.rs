@@ -1,0 +1,266 @@
+//! The writes of one partition's checkpoint.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::{debug, warn};
+
+use super::mark::Mark;
+use super::{Bell, Job, LOG, Shared, maybe_async};
+use crate::error::{Error, Result};
+use crate::model::{Checkpoint, CheckpointUpdate, ConsumerGroup, UpdateOutcome};
+use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, WriteEnd, WriteQueue};
+
+/// Whether a partition may still be written, and what to do when it turns out that it may not.
+pub(crate) trait Guard: Send + Sync {
+    fn may_write(&self) -> bool;
+    fn is_stale(&self);
+}
+
+/// The writes of one partition.
+pub(crate) struct Slot {
+    shared: Arc<Shared>,
+    group: ConsumerGroup,
+    pub(super) partition_id: String,
+    guard: Option<Arc<dyn Guard>>,
+    state: Mutex<SlotState>,
+    /// Rung when waiting after a failure makes no more sense.
+    bell: Bell,
+}
+
+struct SlotState {
+    queue: WriteQueue<Mark>,
+    schedule: CheckpointSchedule,
+    has_writer: bool,
+    failures: u32,
+}
+
+impl Slot {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        group: &ConsumerGroup,
+        partition_id: &str,
+        guard: Option<Arc<dyn Guard>>,
+    ) -> Self {
+        let state = SlotState {
+            queue: WriteQueue::new(),
+            schedule: CheckpointSchedule::new(shared.policy),
+            has_writer: false,
+            failures: 0,
+        };
+        Self {
+            shared: Arc::clone(shared),
+            group: group.clone(),
+            partition_id: partition_id.to_owned(),
+            guard,
+            state: Mutex::new(state),
+            bell: Bell::new(&shared.clock),
+        }
+    }
+
+    /// Whether nothing is written any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().queue.is_closed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The position moved by so many events.
+    pub(crate) fn advance(self: &Arc<Self>, mark: Mark, events: u64) {
+        let now = self.shared.clock.now();
+        let (begins, starts) = {
+            let mut state = self.lock();
+            if !state.queue.offer(mark) {
+                return;
+            }
+            let begins = state.schedule.advanced(events, now);
+            (begins, state.needs_writer(now))
+        };
+        self.start_writer_if(starts);
+        if begins && !starts {
+            self.shared.note_waiting();
+        }
+    }
+
+    /// A handler has processed a batch.
+    pub(crate) fn batch_ended(self: &Arc<Self>) {
+        self.lock().schedule.batch_ended();
+        self.look();
+    }
+
+    /// Whatever the policy says, what is not written yet is written now.
+    pub(crate) fn request(self: &Arc<Self>) {
+        self.lock().schedule.request();
+        self.look();
+    }
+
+    /// Starts to write if it is time.
+    pub(super) fn look(self: &Arc<Self>) -> Due {
+        let now = self.shared.clock.now();
+        let (due, starts) = {
+            let mut state = self.lock();
+            (state.schedule.due(now), state.needs_writer(now))
+        };
+        self.start_writer_if(starts);
+        due
+    }
+
+    fn start_writer_if(self: &Arc<Self>, starts: bool) {
+        if !starts {
+            return;
+        }
+        if let Err(error) = self.shared.tasks.start(Box::new(Writer(Arc::clone(self)))) {
+            warn!(target: LOG, "a checkpoint is not written: {error}");
+            self.lock().has_writer = false;
+        }
+    }
+
+    /// Nothing more is written, as after a loss. A write that is under way is not waited for.
+    pub(crate) fn give_up(&self) {
+        self.lock().queue.close();
+        self.bell.ring();
+        self.ring_watchers();
+    }
+
+    fn ring_watchers(&self) {
+        self.shared.watchers().iter().for_each(|bell| bell.ring());
+    }
+
+    /// What to write now. The writer ends with `None`.
+    fn begin(&self) -> Option<Mark> {
+        let is_allowed = self.guard.as_ref().is_none_or(|guard| guard.may_write());
+        let now = self.shared.clock.now();
+        let mut state = self.lock();
+        if !is_allowed {
+            state.queue.close();
+        }
+        let mark = if state.schedule.due(now) == Due::Now || state.failures > 0 {
+            state.queue.begin()
+        } else {
+            None
+        };
+        match &mark {
+            Some(_) => state.schedule.begin(),
+            None => state.has_writer = false,
+        }
+        mark
+    }
+
+    /// Takes note of what became of a write. Returns when to try again.
+    fn end(&self, result: &Result<CheckpointUpdate>) -> Option<Instant> {
+        let end = match result {
+            Ok(update) if update.outcome == UpdateOutcome::Stale => WriteEnd::Refused,
+            Ok(_) => WriteEnd::Saved,
+            Err(_) => WriteEnd::Failed,
+        };
+        let mut state = self.lock();
+        state.queue.end(end);
+        if end != WriteEnd::Failed {
+            state.failures = 0;
+            return None;
+        }
+        state.failures = state.failures.saturating_add(1);
+        let pause = self.shared.retry.pause(state.failures, fastrand::u64(..));
+        Some(self.shared.clock.now() + pause)
+    }
+
+    fn tell(&self, checkpoint: &Checkpoint, took: Duration, result: &Result<CheckpointUpdate>) {
+        let outcome = match result {
+            Ok(update) if update.outcome == UpdateOutcome::Stale => CheckpointOutcome::Stale,
+            Ok(_) => CheckpointOutcome::Written,
+            Err(error) => CheckpointOutcome::Failed(error),
+        };
+        match &outcome {
+            CheckpointOutcome::Written => {
+                self.shared.written.fetch_add(1, Ordering::Relaxed);
+            }
+            CheckpointOutcome::Stale => {
+                warn!(target: LOG, "partition {}: another consumer's checkpoint is ahead", self.partition_id);
+            }
+            CheckpointOutcome::Failed(error) => {
+                debug!(target: LOG, "partition {}: {error}", self.partition_id);
+            }
+        }
+        let observers = &self.shared.observers;
+        observers.tell(LOG, |observer| observer.checkpoint(checkpoint, took, &outcome));
+    }
+}
+
+impl SlotState {
+    fn needs_writer(&mut self, now: Instant) -> bool {
+        let needs = !self.has_writer
+            && !self.queue.is_closed()
+            && self.queue.is_unsaved()
+            && self.schedule.due(now) == Due::Now;
+        self.has_writer |= needs;
+        needs
+    }
+}
+
+#[maybe_async]
+impl Slot {
+    /// Waits until nothing is left to write. `false` if something is, because of the deadline or a loss.
+    pub(crate) async fn settle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
+        let watcher = Arc::new(Bell::new(&self.shared.clock));
+        self.shared.watchers().push(Arc::clone(&watcher));
+        let mut is_saved = true;
+        self.request();
+        // A writer that waits after a failure tries again now.
+        self.bell.ring();
+        loop {
+            {
+                let state = self.lock();
+                if state.queue.is_closed() || !state.queue.is_unsaved() {
+                    break;
+                }
+            }
+            if deadline.is_some_and(|deadline| deadline <= self.shared.clock.now()) {
+                is_saved = false;
+                break;
+            }
+            watcher.wait(deadline).await;
+        }
+        self.shared.watchers().retain(|other| !Arc::ptr_eq(other, &watcher));
+        is_saved
+    }
+}
+
+/// Writes what one partition wants, until nothing is due.
+struct Writer(Arc<Slot>);
+
+#[maybe_async]
+impl Job for Writer {
+    async fn run(self: Box<Self>) {
+        let slot = self.0;
+        while let Some(mark) = slot.begin() {
+            let began = slot.shared.clock.now();
+            let (checkpoint, result) = match mark.checkpoint(&slot.group, &slot.partition_id) {
+                Ok(checkpoint) => {
+                    let result = slot.shared.store.update_checkpoint(&checkpoint).await;
+                    (Some(checkpoint), result)
+                }
+                Err(error) => (None, Err(error)),
+            };
+            let again = slot.end(&result);
+            if let Some(checkpoint) = checkpoint {
+                let took = slot.shared.clock.now().saturating_duration_since(began);
+                slot.tell(&checkpoint, took, &result);
+            }
+            if let (true, Some(guard)) = (is_stale(&result), &slot.guard) {
+                guard.is_stale();
+            }
+            slot.ring_watchers();
+            if let Some(again) = again {
+                slot.bell.wait(Some(again)).await;
+            }
+        }
+        slot.ring_watchers();
+    }
+}
+
+fn is_stale(result: &Result<CheckpointUpdate, Error>) -> bool {
+    result.as_ref().is_ok_and(|update| update.outcome == UpdateOutcome::Stale)
+}

@@ -1,0 +1,178 @@
+//! The client that programs receive events with, as the other SDKs have it.
+
+mod builder;
+#[cfg(feature = "amqp")]
+mod over_amqp;
+
+pub use builder::EventHubConsumerClientBuilder;
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::processor::{Grain, Origin, Settings};
+use super::{
+    CheckpointStore, EventProcessor, EventSource, PartitionHandler, by_surface, maybe_async,
+};
+use crate::error::Result;
+use crate::processing::{EventHubProperties, PartitionProperties, StopHandle, Summary};
+
+/// Receives the events of an event hub, shares its partitions with the other consumers of the group, and stores how far
+/// it is.
+///
+/// [`receive`](Self::receive) and [`receive_batch`](Self::receive_batch) call a closure; the
+/// [builder](Self::builder) has the options, with the names of Python's client, and also makes an
+/// [`EventProcessor`] or [`PartitionStreams`](super::PartitionStreams).
+///
+/// Events are delivered at least once. An event whose closure fails or panics comes again after a pause, by default for
+/// ever, and other partitions go on. A checkpoint never passes an event that is not done. A consumer that dies without
+/// warning is replaced by the others when its ownerships expire; they repeat at most what its
+/// [`CheckpointPolicy`](crate::processing::CheckpointPolicy) left open.
+///
+#[doc = by_surface!(
+    blocking: r#"
+```
+use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, EventHubConsumerClient};
+use eventhub_checkpointstore::memory::EventHub;
+
+let hub = EventHub::new(4);
+for degrees in ["21.5", "22.0", "22.5"] {
+    hub.publish_by_key("sensor-7", degrees);
+}
+let store = BlobCheckpointStore::in_memory();
+let client = EventHubConsumerClient::builder(hub.consumer_group("$Default")?, store).build()?;
+let stop = client.stop_handle(); // for a handler of Ctrl-C, too
+let summary = client.receive(move |partition, event| {
+    println!("{} {}: {}", partition.partition_id(), event.sequence_number(), event.body().to_text());
+    if event.sequence_number() == 2 {
+        stop.stop();
+    }
+    Ok(())
+})?;
+assert_eq!(summary.events, 3);
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, EventHubConsumerClient};
+use eventhub_checkpointstore::memory::EventHub;
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+let hub = EventHub::new(4);
+for degrees in ["21.5", "22.0", "22.5"] {
+    hub.publish_by_key("sensor-7", degrees);
+}
+let store = BlobCheckpointStore::in_memory();
+let client = EventHubConsumerClient::builder(hub.consumer_group("$Default")?, store).build()?;
+let stop = client.stop_handle(); // for a handler of Ctrl-C, too
+let summary = client.receive(move |partition, event| {
+    let stop = stop.clone();
+    async move {
+        println!("{} {}: {}", partition.partition_id(), event.sequence_number(), event.body().to_text());
+        if event.sequence_number() == 2 {
+            stop.stop();
+        }
+        Ok(())
+    }
+}).await?;
+assert_eq!(summary.events, 3);
+# Ok(())
+# }
+```"#
+)]
+pub struct EventHubConsumerClient {
+    processor: EventProcessor,
+}
+
+impl EventHubConsumerClient {
+    /// Options for a consumer that shares the partitions of a source, with its checkpoints and ownerships in a store.
+    pub fn builder(
+        source: impl EventSource + 'static,
+        store: impl CheckpointStore + 'static,
+    ) -> EventHubConsumerClientBuilder {
+        EventHubConsumerClientBuilder::new(Arc::new(source), Some(Arc::new(store)))
+    }
+
+    /// Options for a consumer without a store: it reads all partitions, or
+    /// [one](EventHubConsumerClientBuilder::partition_id), from the starting position on, beside all other readers.
+    pub fn builder_without_store(
+        source: impl EventSource + 'static,
+    ) -> EventHubConsumerClientBuilder {
+        EventHubConsumerClientBuilder::new(Arc::new(source), None)
+    }
+
+    fn assemble(origin: Origin, settings: Settings) -> Self {
+        Self { processor: EventProcessor::new(origin, settings) }
+    }
+
+    /// Stops the consumer from anywhere, as from a handler of Ctrl-C.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.processor.stop_handle()
+    }
+
+    fn source(&self) -> &dyn EventSource {
+        &*self.processor.origin().source
+    }
+}
+
+#[maybe_async]
+impl EventHubConsumerClient {
+    /// Reads the name, the age and the partitions of the event hub.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventSource::properties`].
+    pub async fn get_eventhub_properties(&self) -> Result<EventHubProperties> {
+        self.source().properties().await
+    }
+
+    /// Reads the ids of the partitions.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventSource::properties`].
+    pub async fn get_partition_ids(&self) -> Result<Vec<String>> {
+        Ok(self.source().properties().await?.partition_ids)
+    }
+
+    /// Reads which events a partition holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventSource::partition_properties`].
+    pub async fn get_partition_properties(
+        &self,
+        partition_id: &str,
+    ) -> Result<PartitionProperties> {
+        self.source().partition_properties(partition_id).await
+    }
+
+    /// Stops receiving, and ends the connections of the source.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventSource::close`].
+    pub async fn close(self) -> Result<()> {
+        self.processor.stop_handle().stop();
+        self.source().close().await
+    }
+
+    /// One handler serves all partitions.
+    pub(crate) async fn receive_with<H: PartitionHandler + 'static>(
+        &self,
+        handler: H,
+        is_batch: bool,
+    ) -> Result<Summary> {
+        let grain = if is_batch { Grain::Batch } else { Grain::Event };
+        let handler = Arc::new(handler);
+        self.processor.run_with(move |_partition| Arc::clone(&handler), grain).await
+    }
+}
+
+impl fmt::Debug for EventHubConsumerClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventHubConsumerClient")
+            .field("group", self.source().group())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+//! What a handler knows of its partition.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::partition::Partition;
+use crate::model::ConsumerGroup;
+use crate::processing::{LastEnqueued, ReceivedEvent};
+
+/// A partition, as its handler sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct PartitionContext {
+    partition: Arc<Partition>,
+    attempt: u32,
+}
+
+impl PartitionContext {
+    pub(super) fn new(partition: &Arc<Partition>) -> Self {
+        Self { partition: Arc::clone(partition), attempt: 1 }
+    }
+
+    pub(super) fn with_attempt(&self, attempt: u32) -> Self {
+        Self { partition: Arc::clone(&self.partition), attempt }
+    }
+
+    /// The id of the partition.
+    pub fn partition_id(&self) -> &str {
+        self.partition.id()
+    }
+
+    /// Namespace, event hub and consumer group.
+    pub fn group(&self) -> &ConsumerGroup {
+        self.partition.group()
+    }
+
+    /// Whether this consumer may still work on the partition. Takes no request.
+    pub fn is_owned(&self) -> bool {
+        self.partition.is_owned()
+    }
+
+    /// How long the partition has been open.
+    pub fn owned_for(&self) -> Duration {
+        self.partition.owned_for()
+    }
+
+    /// The end of the partition, as the last received event told it. `None` without
+    /// `track_last_enqueued_event_properties`.
+    pub fn last_enqueued(&self) -> Option<LastEnqueued> {
+        self.partition.last_enqueued()
+    }
+
+    /// How many events of the partition are not done yet, received or not. `None` without
+    /// `track_last_enqueued_event_properties`.
+    pub fn lag(&self) -> Option<i64> {
+        self.partition.lag()
+    }
+
+    /// How often the handler has got these events, this time included.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Asks for a checkpoint at an event, and returns at once.
+    ///
+    /// It is written as soon as this event and all before it are done, so a handler may ask for it before it returns.
+    /// A consumer with a [`CheckpointPolicy`](crate::processing::CheckpointPolicy) other than `manual` need not ask.
+    /// Without a checkpoint store nothing happens.
+    pub fn update_checkpoint(&self, event: &ReceivedEvent) {
+        self.partition.request_checkpoint(event.sequence_number());
+    }
+}
+
+impl fmt::Debug for PartitionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartitionContext")
+            .field("partition_id", &self.partition_id())
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! Hands events to the handler until they are done: retries in place, and dead letters.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use log::{debug, warn};
+
+use super::partition::Partition;
+use super::workers::{self, Bell};
+use super::{LOG, PartitionContext, PartitionHandler, maybe_async};
+use crate::error::{Error, ErrorKind};
+use crate::processing::{HandlerError, LeaveCause, OnExhausted, ReceivedEvent};
+
+/// The way of events through the handler of one partition.
+pub(super) struct Flow {
+    pub(super) partition: Arc<Partition>,
+    pub(super) context: PartitionContext,
+    pub(super) handler: Arc<dyn PartitionHandler>,
+}
+
+/// What a failed attempt leads to.
+enum Verdict {
+    Retry,
+    DeadLetter,
+    Stop,
+}
+
+impl Flow {
+    pub(super) fn new(partition: &Arc<Partition>, handler: Arc<dyn PartitionHandler>) -> Self {
+        let context = PartitionContext::new(partition);
+        Self { partition: Arc::clone(partition), context, handler }
+    }
+
+    fn judge(&self, error: &HandlerError, attempt: u32) -> Verdict {
+        let settings = &self.partition.fleet().settings;
+        let has_sink = settings.dead_letters.is_some();
+        match error {
+            HandlerError::DeadLetter(_) if has_sink => Verdict::DeadLetter,
+            HandlerError::DeadLetter(_) | HandlerError::Stop(_) => Verdict::Stop,
+            HandlerError::Retry(_) if !settings.retry.is_exhausted(attempt) => Verdict::Retry,
+            HandlerError::Retry(_) => match settings.retry.on_exhausted() {
+                OnExhausted::DeadLetter if has_sink => Verdict::DeadLetter,
+                OnExhausted::DeadLetter | OnExhausted::Stop => Verdict::Stop,
+            },
+        }
+    }
+
+    /// The consumer ends; its events come again.
+    fn stop(&self, error: HandlerError) {
+        let id = self.partition.id();
+        let text = format!("the handler of partition {id} stopped the consumer: {error}");
+        self.partition.leave(LeaveCause::HandlerStop);
+        self.partition
+            .fleet()
+            .fail(Error::new(ErrorKind::Other, text).with_source(error.into_cause()));
+    }
+
+    fn done(&self, events: &[Arc<ReceivedEvent>]) {
+        self.partition.acknowledge(events.iter().map(|event| event.sequence_number()));
+        self.partition.fleet().events.fetch_add(events.len(), Ordering::Relaxed);
+    }
+
+    fn failed(&self, what: &str, error: &HandlerError) {
+        let id = self.partition.id();
+        warn!(target: LOG, "partition {id}: {what}: {error}");
+    }
+}
+
+#[maybe_async]
+impl Flow {
+    /// `false` if the partition is left before the handler is ready.
+    pub(super) async fn open(&self, bell: &Bell) -> bool {
+        let mut attempt = 1;
+        while self.partition.may_handle() {
+            let context = self.context.with_attempt(attempt);
+            match workers::opened(&*self.handler, &context).await {
+                Ok(()) => return true,
+                Err(error @ HandlerError::Stop(_)) => {
+                    self.stop(error);
+                    return false;
+                }
+                Err(error) => {
+                    self.failed("the handler could not be opened", &error);
+                    self.pause(attempt, bell).await;
+                    attempt = attempt.saturating_add(1);
+                }
+            }
+        }
+        false
+    }
+
+    /// Hands events over until they are done. `false` if they are not, and will come again elsewhere.
+    pub(super) async fn settle(&self, events: &[Arc<ReceivedEvent>], bell: &Bell) -> bool {
+        let mut attempt = 1;
+        while self.partition.may_handle() {
+            let Err(error) = self.attempt(events, attempt).await else {
+                self.done(events);
+                return true;
+            };
+            match self.judge(&error, attempt) {
+                Verdict::Retry => {
+                    self.failed("the handler failed and gets the events again", &error);
+                    self.pause(attempt, bell).await;
+                    attempt = attempt.saturating_add(1);
+                }
+                Verdict::DeadLetter => return self.bury(events, &error, bell).await,
+                Verdict::Stop => {
+                    self.stop(error);
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    async fn attempt(
+        &self,
+        events: &[Arc<ReceivedEvent>],
+        attempt: u32,
+    ) -> Result<(), HandlerError> {
+        let fleet = self.partition.fleet();
+        if fleet.observers.is_empty() && attempt == 1 {
+            return workers::process(&*self.handler, &self.context, events).await;
+        }
+        let began = fleet.clock.now();
+        let context = self.context.with_attempt(attempt);
+        let result = workers::process(&*self.handler, &context, events).await;
+        let took = fleet.clock.now().saturating_duration_since(began);
+        let (id, error) = (self.partition.id(), result.as_ref().err());
+        fleet.observers.tell(LOG, |observer| observer.processed(id, events.len(), took, error));
+        result
+    }
+
+    /// Waits until the next attempt, or until the partition is left.
+    async fn pause(&self, attempt: u32, bell: &Bell) {
+        let fleet = self.partition.fleet();
+        let pause = fleet.settings.retry.pause(attempt, fastrand::u64(..));
+        let id = self.partition.id();
+        fleet.observers.tell(LOG, |observer| observer.retry(id, attempt, pause));
+        let until = fleet.clock.now().checked_add(pause);
+        while self.partition.may_handle() && until.is_none_or(|until| fleet.clock.now() < until) {
+            bell.wait(until).await;
+        }
+    }
+
+    /// The sink takes events that the handler does not; before that they are not done.
+    async fn bury(&self, events: &[Arc<ReceivedEvent>], error: &HandlerError, bell: &Bell) -> bool {
+        let fleet = self.partition.fleet();
+        let Some(sink) = &fleet.settings.dead_letters else { return false };
+        let (id, mut attempt) = (self.partition.id(), 1);
+        while self.partition.may_handle() {
+            match workers::dead_letter(&**sink, &self.context, events, error).await {
+                Ok(()) => {
+                    debug!(target: LOG, "partition {id}: {} dead letters: {error}", events.len());
+                    fleet.dead_lettered.fetch_add(events.len(), Ordering::Relaxed);
+                    fleet.observers.tell(LOG, |observer| observer.dead_lettered(id, events.len()));
+                    self.done(events);
+                    return true;
+                }
+                Err(refusal) => {
+                    warn!(target: LOG, "partition {id}: the dead letter sink failed: {refusal}");
+                    self.pause(attempt, bell).await;
+                    attempt = attempt.saturating_add(1);
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,155 @@
+//! Several handlers at once inside of one partition.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::flow::Flow;
+use super::workers::Bell;
+use super::{Job, maybe_async};
+use crate::processing::{Concurrency, ReceivedEvent, lane_of};
+
+/// The events that wait for a handler, and the handlers, which start when they are needed.
+pub(super) struct Lanes {
+    flow: Arc<Flow>,
+    by_key: bool,
+    bells: Vec<Arc<Bell>>,
+    state: Mutex<State>,
+    /// Wakes whoever waits for the end of all of them.
+    ended: Bell,
+}
+
+struct State {
+    /// One for each lane, or one for all of them.
+    queues: Vec<VecDeque<Arc<ReceivedEvent>>>,
+    lanes: Vec<Lane>,
+    is_closed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    NotStarted,
+    Idle,
+    Busy,
+}
+
+impl Lanes {
+    pub(super) fn new(flow: Arc<Flow>, concurrency: Concurrency) -> Arc<Self> {
+        let limit = concurrency.limit();
+        let clock = &flow.partition.fleet().clock;
+        let bells: Vec<_> = (0..limit).map(|_| Arc::new(Bell::new(clock))).collect();
+        let by_key = matches!(concurrency, Concurrency::ByKey(_));
+        let mut queues = Vec::new();
+        queues.resize_with(if by_key { limit } else { 1 }, VecDeque::new);
+        let state = State { queues, lanes: vec![Lane::NotStarted; limit], is_closed: false };
+        let ended = Bell::new(clock);
+        for bell in &bells {
+            let bell = Arc::clone(bell);
+            flow.partition.listen(Arc::new(move || bell.ring()));
+        }
+        Arc::new(Self { flow, by_key, bells, state: Mutex::new(state), ended })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an event to a handler, now or later.
+    pub(super) fn send(self: &Arc<Self>, event: Arc<ReceivedEvent>) {
+        let lane = {
+            let mut state = self.lock();
+            let limit = state.lanes.len();
+            let lane = if self.by_key {
+                let lane = lane_of(event.partition_key(), limit);
+                state.queues[lane].push_back(event);
+                Some(lane)
+            } else {
+                state.queues[0].push_back(event);
+                let idle = state.lanes.iter().position(|lane| *lane == Lane::Idle);
+                idle.or_else(|| state.lanes.iter().position(|lane| *lane == Lane::NotStarted))
+            };
+            let Some(lane) = lane else { return };
+            let before = std::mem::replace(&mut state.lanes[lane], Lane::Busy);
+            if before == Lane::NotStarted {
+                Some(lane)
+            } else {
+                self.bells[lane].ring();
+                None
+            }
+        };
+        if let Some(lane) = lane {
+            self.start(lane);
+        }
+    }
+
+    fn start(self: &Arc<Self>, lane: usize) {
+        let job = Box::new(LaneJob { lanes: Arc::clone(self), lane });
+        let fleet = self.flow.partition.fleet();
+        if let Err(error) = fleet.tasks.start(job) {
+            // Another lane takes it, or the next event tries again.
+            self.lock().lanes[lane] = Lane::NotStarted;
+            fleet.report(Some(&self.flow.partition), &error);
+        }
+    }
+
+    /// The next event of a lane. `None` if it has to wait, or to end.
+    fn take(&self, lane: usize) -> Option<Arc<ReceivedEvent>> {
+        let mut state = self.lock();
+        let queue = if self.by_key { lane } else { 0 };
+        let event = state.queues[queue].pop_front();
+        state.lanes[lane] = if event.is_some() { Lane::Busy } else { Lane::Idle };
+        event
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    fn all_ended(&self) -> bool {
+        self.lock().lanes.iter().all(|lane| *lane == Lane::NotStarted)
+    }
+}
+
+#[maybe_async]
+impl Lanes {
+    /// No more events: those that wait for a handler come again elsewhere, those that are with one are waited for.
+    pub(super) async fn close(&self) {
+        {
+            let mut state = self.lock();
+            state.is_closed = true;
+            state.queues.iter_mut().for_each(VecDeque::clear);
+        }
+        self.bells.iter().for_each(|bell| bell.ring());
+        while !self.all_ended() {
+            self.ended.wait(None).await;
+        }
+    }
+}
+
+struct LaneJob {
+    lanes: Arc<Lanes>,
+    lane: usize,
+}
+
+#[maybe_async]
+impl Job for LaneJob {
+    async fn run(self: Box<Self>) {
+        let bell = &self.lanes.bells[self.lane];
+        while !self.lanes.is_closed() {
+            match self.lanes.take(self.lane) {
+                Some(event) => {
+                    let one = std::slice::from_ref(&event);
+                    self.lanes.flow.settle(one, bell).await;
+                }
+                None => bell.wait(None).await,
+            }
+        }
+    }
+}
+
+/// Also with a job that panics.
+impl Drop for LaneJob {
+    fn drop(&mut self) {
+        self.lanes.lock().lanes[self.lane] = Lane::NotStarted;
+        self.lanes.ended.ring();
+    }
+}

@@ -1,0 +1,30 @@
+//! Receives the events of all owned partitions: balances, reads, hands over, and stores checkpoints.
+//!
+//! It shares partitions through the public `OwnershipManager` only: whatever it does, a loop of your own can do.
+
+mod context;
+mod fleet;
+mod flow;
+mod handler;
+mod lanes;
+mod partition;
+mod rounds;
+mod run;
+mod settings;
+mod streams;
+mod worker;
+
+pub use context::PartitionContext;
+pub use handler::{DeadLetterSink, PartitionHandler};
+pub use run::EventProcessor;
+pub use streams::{Acknowledger, OwnedPartition, PartitionStreams};
+
+pub(super) use run::Grain;
+pub(super) use settings::{Origin, Settings};
+
+use super::checkpointer::{Guard, Mark, Slot};
+use super::runtime::workers;
+use super::{
+    CheckpointStore, Checkpointer, EventSource, Job, LOG, OwnershipManager, PartitionReader,
+    by_surface, maybe_async,
+};

@@ -1,0 +1,303 @@
+//! One owned partition, as everything that works on it shares it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::fleet::Fleet;
+use super::workers::Bell;
+use super::{Guard, LOG, Mark, Slot};
+use crate::model::ConsumerGroup;
+use crate::processing::{
+    CloseReason, LastEnqueued, LeaveCause, LossCause, PartitionLife, Phase, ReadEnd, ReceivedEvent,
+};
+
+/// How long a look at the lease is believed.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(super) struct Partition {
+    fleet: Arc<Fleet>,
+    id: String,
+    opened_at: Instant,
+    /// Without a store there is none.
+    slot: Option<Arc<Slot>>,
+    state: Mutex<State>,
+    /// Wakes the reader.
+    pub(super) bell: Bell,
+    /// What else waits: a receive, and handlers between two attempts.
+    others: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
+}
+
+struct State {
+    life: PartitionLife<Arc<ReceivedEvent>>,
+    last_enqueued: Option<LastEnqueued>,
+    /// A checkpoint was asked for at this number.
+    requested: Option<i64>,
+    end: Option<Arc<ReadEnd>>,
+    looked_at: Option<Instant>,
+    /// Done since the watermark moved.
+    done: u64,
+}
+
+impl Partition {
+    pub(super) fn new(fleet: &Arc<Fleet>, id: &str) -> Arc<Self> {
+        let state = State {
+            life: PartitionLife::new(fleet.settings.max_in_flight),
+            last_enqueued: None,
+            requested: None,
+            end: None,
+            looked_at: None,
+            done: 0,
+        };
+        Arc::new_cyclic(|this: &Weak<Self>| {
+            let guard = Arc::new(PartitionGuard(Weak::clone(this)));
+            let checkpointer = fleet.checkpointer.as_ref();
+            Self {
+                fleet: Arc::clone(fleet),
+                id: id.to_owned(),
+                opened_at: fleet.clock.now(),
+                slot: checkpointer.map(|writes| writes.open_slot(fleet.group(), id, guard)),
+                state: Mutex::new(state),
+                bell: Bell::new(&fleet.clock),
+                others: Mutex::default(),
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+
+    pub(super) fn group(&self) -> &ConsumerGroup {
+        self.fleet.group()
+    }
+
+    pub(super) fn slot(&self) -> Option<&Arc<Slot>> {
+        self.slot.as_ref()
+    }
+
+    pub(super) fn owned_for(&self) -> Duration {
+        self.fleet.clock.now().saturating_duration_since(self.opened_at)
+    }
+
+    pub(super) fn last_enqueued(&self) -> Option<LastEnqueued> {
+        self.lock().last_enqueued.clone()
+    }
+
+    pub(super) fn set_last_enqueued(&self, last: LastEnqueued) {
+        self.lock().last_enqueued = Some(last);
+        let lag = self.lag();
+        let observers = &self.fleet.observers;
+        if let Some(lag) = lag.filter(|_| !observers.is_empty()) {
+            observers.tell(LOG, |observer| observer.lag(&self.id, lag));
+        }
+    }
+
+    pub(super) fn lag(&self) -> Option<i64> {
+        let state = self.lock();
+        let last = state.last_enqueued.as_ref()?.sequence_number;
+        let tracker = state.life.tracker();
+        let not_done = i64::try_from(tracker.in_flight()).unwrap_or(i64::MAX);
+        Some(last.saturating_sub(tracker.last_received()?).max(0).saturating_add(not_done))
+    }
+
+    pub(super) fn is_owned(&self) -> bool {
+        self.lock().life.may_save() && self.fleet.is_owned(&self.id)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.lock().life.phase()
+    }
+
+    pub(super) fn opened(&self) {
+        self.lock().life.opened();
+    }
+
+    pub(super) fn link_ended(&self) {
+        self.lock().life.link_ended();
+    }
+
+    pub(super) fn room(&self) -> usize {
+        self.lock().life.room()
+    }
+
+    /// Whether a handler may begin; looks at the lease now and then.
+    pub(super) fn may_handle(&self) -> bool {
+        let now = self.fleet.clock.now();
+        {
+            let mut state = self.lock();
+            if !state.life.may_handle() {
+                return false;
+            }
+            if state.looked_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK) {
+                return true;
+            }
+            state.looked_at = Some(now);
+        }
+        if self.fleet.is_stopping() {
+            self.leave(LeaveCause::Stop);
+            return false;
+        }
+        if !self.fleet.is_owned(&self.id) {
+            self.leave(LeaveCause::Lapsed);
+            return false;
+        }
+        true
+    }
+
+    /// Those that are new.
+    pub(super) fn note_received(
+        &self,
+        events: impl Iterator<Item = ReceivedEvent>,
+    ) -> Vec<Arc<ReceivedEvent>> {
+        let mut state = self.lock();
+        let mut new = Vec::with_capacity(events.size_hint().0);
+        for event in events {
+            let event = Arc::new(event);
+            if state.life.received(event.sequence_number(), Arc::clone(&event)) {
+                new.push(event);
+            }
+        }
+        new
+    }
+
+    /// These events are done.
+    pub(super) fn acknowledge(&self, numbers: impl Iterator<Item = i64>) {
+        let (wakes, mark, events, requested) = {
+            let mut state = self.lock();
+            let was_full = state.life.tracker().room() == 0;
+            let mut moved = false;
+            for number in numbers {
+                state.done += 1;
+                moved |= state.life.done(number);
+            }
+            let wakes = was_full && state.life.tracker().room() > 0;
+            match state.life.tracker().watermark().filter(|_| moved) {
+                None => (wakes, None, 0, false),
+                Some((watermark, event)) => {
+                    let event = Arc::clone(event);
+                    let requested = state.requested.is_some_and(|number| number <= watermark);
+                    if requested {
+                        state.requested = None;
+                    }
+                    (wakes, Some(event), std::mem::take(&mut state.done), requested)
+                }
+            }
+        };
+        if let (Some(event), Some(slot)) = (mark, &self.slot) {
+            slot.advance(Mark::Event(event), events);
+            if requested {
+                slot.request();
+            }
+        }
+        if wakes {
+            self.bell.ring();
+        }
+    }
+
+    /// A checkpoint is to be written as soon as it may be at this event.
+    pub(super) fn request_checkpoint(&self, sequence_number: i64) {
+        let is_done = {
+            let mut state = self.lock();
+            let watermark = state.life.tracker().watermark().map(|(number, _)| number);
+            let is_done = watermark.is_some_and(|watermark| watermark >= sequence_number);
+            if !is_done {
+                state.requested = state.requested.max(Some(sequence_number));
+            }
+            is_done
+        };
+        if is_done && let Some(slot) = &self.slot {
+            slot.request();
+        }
+    }
+
+    /// Whatever waits for the partition looks again. A listener that is gone is forgotten with the partition.
+    pub(super) fn listen(&self, listener: Arc<dyn Fn() + Send + Sync>) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// The reader's own is the first; a new link replaces it.
+    pub(super) fn set_interrupter(&self, interrupter: Option<Arc<dyn Fn() + Send + Sync>>) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let interrupter = interrupter.unwrap_or_else(|| Arc::new(|| ()));
+        match others.first_mut() {
+            Some(first) => *first = interrupter,
+            None => others.push(interrupter),
+        }
+    }
+
+    pub(super) fn leave(&self, cause: LeaveCause) {
+        if !self.lock().life.leave(cause) {
+            return;
+        }
+        if cause.is_loss()
+            && let Some(slot) = &self.slot
+        {
+            slot.give_up();
+        }
+        if matches!(cause, LeaveCause::Displaced | LeaveCause::Stale) {
+            self.fleet.note_taken(&self.id);
+        }
+        self.bell.ring();
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for listener in others {
+            listener();
+        }
+    }
+
+    /// The source gives no more events.
+    pub(super) fn source_ended(&self, end: ReadEnd) {
+        self.lock().end = Some(Arc::new(end));
+        self.leave(LeaveCause::SourceEnded);
+    }
+
+    pub(super) fn may_save(&self) -> bool {
+        self.lock().life.may_save()
+    }
+
+    pub(super) fn reason(&self) -> CloseReason {
+        let state = self.lock();
+        match state.life.cause() {
+            Some(LeaveCause::Lapsed) => CloseReason::Lost(LossCause::Lapsed),
+            Some(LeaveCause::Taken) => CloseReason::Lost(LossCause::Taken),
+            Some(LeaveCause::Displaced) => CloseReason::Lost(LossCause::Displaced),
+            Some(LeaveCause::Stale) => CloseReason::Stale,
+            Some(LeaveCause::HandlerStop) => CloseReason::HandlerStopped,
+            Some(LeaveCause::SourceEnded) => match &state.end {
+                Some(end) => CloseReason::SourceEnded(Arc::clone(end)),
+                None => CloseReason::Stopped,
+            },
+            Some(LeaveCause::Stop) | None => CloseReason::Stopped,
+        }
+    }
+
+    /// Nothing is written any more.
+    pub(super) fn close(&self) {
+        self.lock().life.close();
+        if let (Some(slot), Some(checkpointer)) = (&self.slot, &self.fleet.checkpointer) {
+            slot.give_up();
+            checkpointer.forget(self.group(), &self.id);
+        }
+    }
+}
+
+struct PartitionGuard(Weak<Partition>);
+
+impl Guard for PartitionGuard {
+    fn may_write(&self) -> bool {
+        self.0.upgrade().is_some_and(|partition| partition.is_owned())
+    }
+
+    fn is_stale(&self) {
+        if let Some(partition) = self.0.upgrade() {
+            partition.leave(LeaveCause::Stale);
+        }
+    }
+}

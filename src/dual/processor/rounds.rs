@@ -1,0 +1,239 @@
+//! Finds out again and again which partitions there are and which of them are ours, apart from all handlers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::fleet::{Fleet, Start};
+use super::{Job, LOG, OwnershipManager, maybe_async};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Checkpoint;
+use crate::ownership::{Revocation, RevocationCause, StartingPosition, WonPartition};
+use crate::processing::LeaveCause;
+
+/// How often new partitions are looked for: an event hub rarely gets some.
+const REFRESH: Duration = Duration::from_secs(300);
+
+pub(super) struct Rounds {
+    fleet: Arc<Fleet>,
+    partitions: Arc<Mutex<Partitions>>,
+}
+
+/// The ids of the event hub's partitions. Reading them again must not delay a renewal, so it is a job of its own.
+#[derive(Default)]
+struct Partitions {
+    ids: Vec<String>,
+    read_at: Option<Instant>,
+    is_being_read: bool,
+}
+
+impl Rounds {
+    pub(super) fn new(fleet: &Arc<Fleet>) -> Self {
+        Self { fleet: Arc::clone(fleet), partitions: Arc::default() }
+    }
+
+    fn pause_after(&self, failures: u32) -> Duration {
+        let pause = self.fleet.settings.retry.pause(failures, fastrand::u64(..));
+        pause.max(Duration::from_millis(100))
+    }
+
+    /// Reads the ids anew, beside the rounds, when it is time.
+    fn refresh(&self) {
+        let now = self.fleet.clock.now();
+        {
+            let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due =
+                partitions.read_at.is_none_or(|at| now.saturating_duration_since(at) >= REFRESH);
+            if !is_due || partitions.is_being_read {
+                return;
+            }
+            partitions.is_being_read = true;
+        }
+        let (fleet, partitions) = (Arc::clone(&self.fleet), Arc::clone(&self.partitions));
+        if let Err(error) = self.fleet.tasks.start(Box::new(Refresh { fleet, partitions })) {
+            self.fleet.report(None, &error);
+            self.lock().is_being_read = false;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Partitions> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What cannot be mended by waiting ends a consumer that has just started.
+fn is_fatal(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::AccessDenied
+            | ErrorKind::ContainerNotFound
+            | ErrorKind::Configuration
+            | ErrorKind::InvalidInput
+            | ErrorKind::Rejected
+    )
+}
+
+#[maybe_async]
+impl Job for Rounds {
+    async fn run(self: Box<Self>) {
+        let (mut has_started, mut failures) = (false, 0);
+        while !self.fleet.is_stopping() {
+            let pause = match self.round().await {
+                Ok(pause) => {
+                    (has_started, failures) = (true, 0);
+                    pause
+                }
+                Err(error) if self.fleet.is_stopping() => {
+                    log::debug!(target: LOG, "{error}");
+                    return;
+                }
+                Err(error) if !has_started && is_fatal(&error) => return self.fleet.fail(error),
+                Err(error) => {
+                    failures += 1;
+                    self.fleet.report(None, &error);
+                    let manager = self.fleet.manager.as_ref().filter(|_| has_started);
+                    manager.map_or_else(|| self.pause_after(failures), OwnershipManager::retry_in)
+                }
+            };
+            let next = self.fleet.clock.now().checked_add(pause);
+            self.fleet.rounds.wait(next).await;
+        }
+    }
+}
+
+#[maybe_async]
+impl Rounds {
+    async fn round(&self) -> Result<Duration> {
+        let mut ids = self.lock().ids.clone();
+        if ids.is_empty() {
+            ids = match &self.fleet.settings.partition_id {
+                Some(id) => vec![id.clone()],
+                None => self.fleet.source.properties().await?.partition_ids,
+            };
+            let mut partitions = self.lock();
+            partitions.ids.clone_from(&ids);
+            partitions.read_at = Some(self.fleet.clock.now());
+        } else if self.fleet.settings.partition_id.is_none() {
+            self.refresh();
+        }
+        match &self.fleet.manager {
+            Some(manager) => self.balance(manager, &ids).await,
+            None => self.open_all(ids).await,
+        }
+    }
+
+    async fn balance(&self, manager: &OwnershipManager, ids: &[String]) -> Result<Duration> {
+        let began = self.fleet.clock.now();
+        // What is left from here on was not known to this round.
+        let left = self.fleet.left();
+        let round = manager.round(ids).await;
+        let took = self.fleet.clock.now().saturating_duration_since(began);
+        let owned = round.as_ref().map(|round| round.owned.len());
+        self.fleet.observers.tell(LOG, |observer| observer.round(took, owned));
+        let round = match round {
+            Ok(round) => round,
+            Err(error) => {
+                self.lose(manager.take_revoked());
+                return Err(error);
+            }
+        };
+        self.lose(round.revoked);
+        for failed in &round.failed {
+            self.fleet.report(None, &failed.error);
+        }
+        for won in round.won {
+            self.fleet.win(started_at(won));
+        }
+        for partition_id in left {
+            if round.owned.contains(&partition_id) && !self.fleet.is_open(&partition_id) {
+                self.resume(&partition_id).await;
+            }
+        }
+        Ok(round.next_round_in)
+    }
+
+    /// The ownership of a partition stands although its reader was sent away: it is read again.
+    async fn resume(&self, partition_id: &str) {
+        match self.stored(partition_id).await {
+            Ok(start) => self.fleet.win(start),
+            Err(error) => self.fleet.report(None, &error),
+        }
+    }
+
+    /// Without balancing: each partition once, and those that are new.
+    async fn open_all(&self, ids: Vec<String>) -> Result<Duration> {
+        for partition_id in ids {
+            if self.fleet.begin_once(&partition_id) {
+                match self.stored(&partition_id).await {
+                    Ok(start) => self.fleet.win(start),
+                    Err(error) => {
+                        self.fleet.begin_again(&partition_id);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(REFRESH)
+    }
+
+    /// Where the checkpoint says that a partition begins.
+    async fn stored(&self, partition_id: &str) -> Result<Start> {
+        let checkpoint = match &self.fleet.store {
+            Some(store) => store.get_checkpoint(self.fleet.group(), partition_id).await?,
+            None => None,
+        };
+        let default = self.fleet.settings.positions.for_partition(partition_id);
+        Ok(start(partition_id.to_owned(), checkpoint.as_ref(), default))
+    }
+}
+
+impl Rounds {
+    fn lose(&self, revoked: Vec<Revocation>) {
+        for revocation in revoked {
+            let cause = match revocation.cause {
+                RevocationCause::Lapsed => LeaveCause::Lapsed,
+                _ => LeaveCause::Taken,
+            };
+            self.fleet.lose(&revocation.partition_id, cause);
+        }
+    }
+}
+
+fn started_at(won: WonPartition) -> Start {
+    let sequence_number = won.checkpoint.as_ref().and_then(Checkpoint::sequence_number);
+    Start { partition_id: won.partition_id, position: won.start, sequence_number }
+}
+
+/// Behind the checkpoint, never at it: `inclusive` is for configured positions only.
+fn start(
+    partition_id: String,
+    checkpoint: Option<&Checkpoint>,
+    default: &StartingPosition,
+) -> Start {
+    let position = checkpoint.and_then(StartingPosition::after);
+    let sequence_number = checkpoint.and_then(Checkpoint::sequence_number);
+    Start { partition_id, position: position.unwrap_or_else(|| default.clone()), sequence_number }
+}
+
+struct Refresh {
+    fleet: Arc<Fleet>,
+    partitions: Arc<Mutex<Partitions>>,
+}
+
+#[maybe_async]
+impl Job for Refresh {
+    async fn run(self: Box<Self>) {
+        let read = self.fleet.source.properties().await;
+        let read_at = self.fleet.clock.now();
+        {
+            let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+            partitions.is_being_read = false;
+            partitions.read_at = Some(read_at);
+            if let Ok(properties) = &read {
+                partitions.ids.clone_from(&properties.partition_ids);
+            }
+        }
+        if let Err(error) = read {
+            self.fleet.report(None, &error);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The processor: a handler for each owned partition.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::worker::Worker;
+use super::{
+    LOG, Origin, PartitionContext, PartitionHandler, PartitionStreams, Settings, by_surface,
+    maybe_async,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::processing::{StopHandle, Summary, guarded};
+
+/// Whether a handler gets events one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grain {
+    Event,
+    Batch,
+}
+
+/// Runs a [`PartitionHandler`] for each partition that this consumer owns.
+///
+/// [`EventHubConsumerClient::builder`](super::super::EventHubConsumerClient::builder) makes it, with all options.
+///
+#[doc = by_surface!(
+    blocking: r#"
+```
+use std::sync::Arc;
+use eventhub_checkpointstore::checkpointstoreblob::{
+    BlobCheckpointStore, EventHubConsumerClient, PartitionContext, PartitionHandler,
+};
+use eventhub_checkpointstore::memory::EventHub;
+use eventhub_checkpointstore::processing::{HandlerError, ReceivedEvent, StopHandle};
+
+struct Print(StopHandle);
+
+impl PartitionHandler for Print {
+    fn process(
+        &self,
+        partition: &PartitionContext,
+        events: &[Arc<ReceivedEvent>],
+    ) -> Result<(), HandlerError> {
+        println!("partition {}: {} events", partition.partition_id(), events.len());
+        self.0.stop(); // enough for an example
+        Ok(())
+    }
+}
+
+let hub = EventHub::new(2);
+hub.publish("1", "21.5")?;
+let source = hub.consumer_group("$Default")?;
+let processor = EventHubConsumerClient::builder(source, BlobCheckpointStore::in_memory()).build_processor()?;
+let stop = processor.stop_handle();
+let summary = processor.run(move |_partition| Print(stop.clone()))?;
+assert_eq!(summary.events, 1);
+# Ok::<(), eventhub_checkpointstore::Error>(())
+```"#,
+    aio: r#"
+```
+use std::sync::Arc;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{
+    BlobCheckpointStore, EventHubConsumerClient, PartitionContext, PartitionHandler, async_trait,
+};
+use eventhub_checkpointstore::memory::EventHub;
+use eventhub_checkpointstore::processing::{HandlerError, ReceivedEvent, StopHandle};
+
+struct Print(StopHandle);
+
+#[async_trait]
+impl PartitionHandler for Print {
+    async fn process(
+        &self,
+        partition: &PartitionContext,
+        events: &[Arc<ReceivedEvent>],
+    ) -> Result<(), HandlerError> {
+        println!("partition {}: {} events", partition.partition_id(), events.len());
+        self.0.stop(); // enough for an example
+        Ok(())
+    }
+}
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> eventhub_checkpointstore::Result<()> {
+let hub = EventHub::new(2);
+hub.publish("1", "21.5")?;
+let source = hub.consumer_group("$Default")?;
+let processor = EventHubConsumerClient::builder(source, BlobCheckpointStore::in_memory()).build_processor()?;
+let stop = processor.stop_handle();
+let summary = processor.run(move |_partition| Print(stop.clone())).await?;
+assert_eq!(summary.events, 1);
+# Ok(())
+# }
+```"#
+)]
+pub struct EventProcessor {
+    origin: Origin,
+    settings: Settings,
+    stop: StopHandle,
+    is_running: AtomicBool,
+}
+
+impl EventProcessor {
+    pub(crate) fn new(origin: Origin, settings: Settings) -> Self {
+        Self { origin, settings, stop: StopHandle::default(), is_running: AtomicBool::new(false) }
+    }
+
+    /// Stops [`run`](Self::run) from anywhere.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn begin(&self) -> Result<Running<'_>> {
+        if self.is_running.swap(true, Ordering::AcqRel) {
+            let text = "it is receiving already: build another consumer";
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
+        Ok(Running(&self.is_running))
+    }
+}
+
+/// Until it is dropped, also with a future that is not polled to its end.
+struct Running<'a>(&'a AtomicBool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+#[maybe_async]
+impl EventProcessor {
+    /// Receives until it is stopped. `make` makes the handler of each partition that is opened.
+    ///
+    /// At a stop nothing more is received. Each partition waits for what its handler has begun, stores its last
+    /// checkpoint and ends its link; then all are given up. A handler that does not return within the shutdown timeout
+    /// is left behind, and named in the [`Summary`].
+    #[doc = by_surface!(
+        blocking: "Each partition has a thread of its own, and a checkpoint that is being written another one.",
+        aio: "Each partition has a task of its own. If the future is dropped, they end with it: nothing is given up, and the ownerships expire."
+    )]
+    ///
+    /// # Errors
+    ///
+    /// A configuration fault at the start, as a missing permission or container; a handler that stopped the consumer; a
+    /// lost position where that is to stop it. All other faults of the storage and the source are told to the observers,
+    /// logged, and tried again.
+    pub async fn run<H: PartitionHandler + 'static>(
+        &self,
+        make: impl Fn(&PartitionContext) -> H + Send + Sync + 'static,
+    ) -> Result<Summary> {
+        self.run_with(move |partition| Arc::new(make(partition)), Grain::Batch).await
+    }
+
+    pub(crate) async fn run_with<H: PartitionHandler + 'static>(
+        &self,
+        make: impl Fn(&PartitionContext) -> Arc<H> + Send + Sync + 'static,
+        grain: Grain,
+    ) -> Result<Summary> {
+        let _running = self.begin()?;
+        let (origin, settings) = (self.origin.clone(), self.settings.clone());
+        // Ends what it has started when it is dropped.
+        let mut streams = PartitionStreams::start(origin, settings, self.stop.clone())?;
+        let fleet = Arc::clone(streams.fleet());
+        let mut fault = None;
+        loop {
+            let owned = match streams.next_partition().await {
+                Ok(Some(owned)) => owned,
+                Ok(None) => break,
+                Err(error) => {
+                    fault = Some(error);
+                    break;
+                }
+            };
+            let mut handler = None;
+            guarded(LOG, "the maker of handlers", || handler = Some(make(&owned.context())));
+            let Some(handler) = handler else {
+                let text = "the maker of handlers panicked";
+                fleet.fail(Error::new(ErrorKind::Other, text));
+                continue;
+            };
+            let worker = Worker { owned, handler, grain };
+            if let Err(error) = fleet.tasks.start(Box::new(worker)) {
+                fleet.report(None, &error);
+            }
+        }
+        let summary = fleet.finish().await;
+        match fault.or_else(|| fleet.take_fatal()) {
+            Some(error) => Err(error),
+            None => Ok(summary),
+        }
+    }
+}
+
+impl fmt::Debug for EventProcessor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventProcessor").field("stop", &self.stop).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,343 @@
+//! An event hub in memory: events, retention, owner levels, and faults when a test wants them.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::{EventHubSource, IntoEvent, TestClock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::ConsumerGroup;
+use crate::ownership::StartingPosition;
+use crate::processing::{LastEnqueued, ReadEnd, ReceivedEvent, lane_of};
+
+/// How far apart offsets are, so that nobody takes one for a sequence number.
+const OFFSET_STEP: i64 = 48;
+
+/// An event hub in memory, for tests and demonstrations without Azure.
+///
+/// Clones share the events, also between the blocking and the async surface. A consumer reads it as
+/// [`consumer_group`](Self::consumer_group), with the retention, the owner levels and the resume positions of the real
+/// one, and with faults where a test asks for them.
+///
+/// ```
+/// use eventhub_checkpointstore::memory::EventHub;
+///
+/// let hub = EventHub::new(4);
+/// let number = hub.publish("0", "21.5")?;
+/// assert_eq!(number, 0);
+/// hub.publish_by_key("sensor-7", "22.0");
+/// assert_eq!(hub.len(), 2);
+/// # Ok::<(), eventhub_checkpointstore::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct EventHub(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    namespace: String,
+    pub(super) name: String,
+    pub(super) clock: Option<TestClock>,
+    pub(super) created_at: SystemTime,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// What tests have added to the time.
+    advance: Duration,
+    retention: Option<Duration>,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) next_seat: u64,
+    pub(super) seats: HashMap<u64, SeatState>,
+    pub(super) properties_fault: Option<Error>,
+}
+
+#[derive(Default)]
+pub(super) struct Partition {
+    next: i64,
+    pub(super) events: VecDeque<Arc<ReceivedEvent>>,
+    pub(super) receive_faults: VecDeque<ReadEnd>,
+    pub(super) open_faults: VecDeque<Error>,
+}
+
+/// One link of a reader.
+pub(super) struct SeatState {
+    pub(super) group: String,
+    pub(super) partition: usize,
+    pub(super) owner_level: Option<i64>,
+    pub(super) next: i64,
+    pub(super) end: Option<ReadEnd>,
+    pub(super) wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl EventHub {
+    /// An event hub with so many partitions, `"0"` and up, at least one, on `memory.servicebus.windows.net`.
+    pub fn new(partitions: usize) -> Self {
+        Self::named("memory.servicebus.windows.net", "events", partitions)
+    }
+
+    /// An event hub with a name and a namespace, as they stand in checkpoints.
+    pub fn named(
+        fully_qualified_namespace: impl Into<String>,
+        eventhub_name: impl Into<String>,
+        partitions: usize,
+    ) -> Self {
+        Self::build(fully_qualified_namespace.into(), eventhub_name.into(), partitions, None)
+    }
+
+    /// An event hub whose time, and whose readers on the blocking surface, go by a test's clock.
+    pub fn with_clock(partitions: usize, clock: &TestClock) -> Self {
+        let (namespace, name) = ("memory.servicebus.windows.net".into(), "events".into());
+        Self::build(namespace, name, partitions, Some(clock.clone()))
+    }
+
+    fn build(namespace: String, name: String, partitions: usize, clock: Option<TestClock>) -> Self {
+        let created_at = clock.as_ref().map_or_else(SystemTime::now, TestClock::system_time);
+        let mut state = State::default();
+        state.partitions.resize_with(partitions.max(1), Partition::default);
+        Self(Arc::new(Inner { namespace, name, clock, created_at, state: Mutex::new(state) }))
+    }
+
+    /// The event hub as a consumer group reads it: an `EventSource` of both surfaces.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if a name cannot be stored, as in [`ConsumerGroup::new`].
+    pub fn consumer_group(&self, name: &str) -> Result<EventHubSource> {
+        let group = ConsumerGroup::new(&*self.0.namespace, &*self.0.name, name)?;
+        Ok(EventHubSource::new(self.clone(), group))
+    }
+
+    /// The ids of the partitions.
+    pub fn partition_ids(&self) -> Vec<String> {
+        (0..self.lock().partitions.len()).map(|id| id.to_string()).collect()
+    }
+
+    /// Adds an event to a partition and returns its sequence number. Its number, offset and time are set here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such partition.
+    pub fn publish(&self, partition_id: &str, event: impl IntoEvent) -> Result<i64> {
+        let now = self.now();
+        let mut state = self.lock();
+        let index = state.index(partition_id)?;
+        Ok(state.publish(index, event.into_event(), now))
+    }
+
+    /// Adds an event with a partition key, which chooses the partition.
+    pub fn publish_by_key(&self, key: &str, event: impl IntoEvent) -> i64 {
+        let now = self.now();
+        let mut state = self.lock();
+        let index = lane_of(Some(key), state.partitions.len());
+        state.publish(index, event.into_event().with_partition_key(key), now)
+    }
+
+    /// How many events are kept in all partitions.
+    pub fn len(&self) -> usize {
+        self.lock().partitions.iter().map(|partition| partition.events.len()).sum()
+    }
+
+    /// Whether no event is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keeps events for so long; for ever by default.
+    pub fn set_retention(&self, retention: Duration) {
+        self.lock().retention = Some(retention);
+    }
+
+    /// Lets the time of the event hub pass, for retention and enqueued times.
+    pub fn advance(&self, duration: Duration) {
+        self.lock().advance += duration;
+    }
+
+    /// The time of the event hub.
+    pub fn now(&self) -> SystemTime {
+        let now = self.0.clock.as_ref().map_or_else(SystemTime::now, TestClock::system_time);
+        now + self.lock().advance
+    }
+
+    /// Drops the events of a partition below a sequence number, as retention does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such partition.
+    pub fn expire_until(&self, partition_id: &str, sequence_number: i64) -> Result<()> {
+        let mut state = self.lock();
+        let index = state.index(partition_id)?;
+        let events = &mut state.partitions[index].events;
+        while events.front().is_some_and(|event| event.sequence_number() < sequence_number) {
+            events.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Ends the links of all readers of a partition, as a reader with a higher owner level does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such partition.
+    pub fn steal(&self, partition_id: &str) -> Result<()> {
+        let mut state = self.lock();
+        let index = state.index(partition_id)?;
+        state.displace(|seat| seat.partition == index, "stolen by a test");
+        Ok(())
+    }
+
+    /// Makes the next `receive` of a partition fail.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such partition.
+    pub fn fail_next_receive(&self, partition_id: &str, end: ReadEnd) -> Result<()> {
+        let mut state = self.lock();
+        let index = state.index(partition_id)?;
+        state.partitions[index].receive_faults.push_back(end);
+        state.wake(index);
+        Ok(())
+    }
+
+    /// Makes the next `open` of a partition fail.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such partition.
+    pub fn fail_next_open(&self, partition_id: &str, error: Error) -> Result<()> {
+        let mut state = self.lock();
+        let index = state.index(partition_id)?;
+        state.partitions[index].open_faults.push_back(error);
+        Ok(())
+    }
+
+    /// Makes the next request for the properties of the event hub fail.
+    pub fn fail_next_properties(&self, error: Error) {
+        self.lock().properties_fault = Some(error);
+    }
+
+    /// How many readers a partition has, in all consumer groups.
+    pub fn readers(&self, partition_id: &str) -> usize {
+        let state = self.lock();
+        let index = state.index(partition_id).ok();
+        let reads = |seat: &&SeatState| seat.end.is_none() && Some(seat.partition) == index;
+        state.seats.values().filter(reads).count()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for EventHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let partitions = self.lock().partitions.len();
+        f.debug_struct("EventHub")
+            .field("name", &self.0.name)
+            .field("partitions", &partitions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Partition {
+    pub(super) fn first(&self) -> i64 {
+        self.events.front().map_or(self.next, |event| event.sequence_number())
+    }
+
+    pub(super) fn last_enqueued(&self) -> Option<LastEnqueued> {
+        let last = self.events.back()?;
+        let offset = last.offset().map(str::to_owned);
+        Some(LastEnqueued::new(last.sequence_number(), offset, last.enqueued_time()))
+    }
+
+    /// The number from which on a reader reads. As on the service, one that has expired means the first that is kept.
+    pub(super) fn resolve(&self, position: &StartingPosition) -> Result<i64> {
+        let after = |number: i64, inclusive: bool| if inclusive { number } else { number + 1 };
+        Ok(match position {
+            StartingPosition::Latest => self.next,
+            StartingPosition::SequenceNumber { sequence_number, inclusive } => {
+                after(*sequence_number, *inclusive)
+            }
+            StartingPosition::Offset { offset, inclusive } => {
+                let bad = |_| {
+                    let text = format!("offset {offset:?}: this event hub has numbers only");
+                    Error::new(ErrorKind::InvalidInput, text)
+                };
+                after(offset.parse::<i64>().map_err(bad)? / OFFSET_STEP, *inclusive)
+            }
+            StartingPosition::EnqueuedTime { enqueued_time, inclusive } => {
+                let is_before = |event: &&Arc<ReceivedEvent>| {
+                    event.enqueued_time() < *enqueued_time
+                        || (!inclusive && event.enqueued_time() == *enqueued_time)
+                };
+                let before = self.events.iter().take_while(is_before).count();
+                self.events.get(before).map_or(self.next, |event| event.sequence_number())
+            }
+            _ => self.first(),
+        })
+    }
+}
+
+impl State {
+    pub(super) fn index(&self, partition_id: &str) -> Result<usize> {
+        let index = partition_id.parse::<usize>().ok();
+        index.filter(|index| *index < self.partitions.len()).ok_or_else(|| {
+            let last = self.partitions.len() - 1;
+            let text = format!("partition {partition_id:?}: this event hub has 0 to {last}");
+            Error::new(ErrorKind::InvalidInput, text)
+        })
+    }
+
+    fn publish(&mut self, index: usize, event: ReceivedEvent, now: SystemTime) -> i64 {
+        let partition = &mut self.partitions[index];
+        let number = partition.next;
+        partition.next += 1;
+        let event = event.at(number, (number * OFFSET_STEP).to_string(), now);
+        partition.events.push_back(Arc::new(event));
+        self.wake(index);
+        number
+    }
+
+    pub(super) fn expire(&mut self, index: usize, now: SystemTime) {
+        let Some(oldest) = self.retention.and_then(|retention| now.checked_sub(retention)) else {
+            return;
+        };
+        let events = &mut self.partitions[index].events;
+        while events.front().is_some_and(|event| event.enqueued_time() < oldest) {
+            events.pop_front();
+        }
+    }
+
+    fn wake(&self, index: usize) {
+        self.seats.values().filter(|seat| seat.partition == index).for_each(|seat| (seat.wake)());
+    }
+
+    fn displace(&mut self, which: impl Fn(&SeatState) -> bool, reason: &str) {
+        for seat in self.seats.values_mut().filter(|seat| which(seat)) {
+            seat.end.get_or_insert_with(|| ReadEnd::Displaced(reason.to_owned()));
+            (seat.wake)();
+        }
+    }
+
+    /// Whoever has a level ends the links of those without, and of those whose level is not higher. Returns why the
+    /// newcomer has to leave at once, if it has.
+    pub(super) fn make_way(
+        &mut self,
+        index: usize,
+        group: &str,
+        level: Option<i64>,
+    ) -> Option<ReadEnd> {
+        let beside =
+            |seat: &SeatState| seat.partition == index && seat.group == group && seat.end.is_none();
+        let others = self.seats.values().filter(|seat| beside(seat));
+        let highest = others.filter_map(|seat| seat.owner_level).max();
+        if highest > level {
+            let text = format!("a reader has the owner level {}", highest.unwrap_or_default());
+            return Some(ReadEnd::Displaced(text));
+        }
+        if let Some(level) = level {
+            self.displace(beside, &format!("a reader came with the owner level {level}"));
+        }
+        None
+    }
+}

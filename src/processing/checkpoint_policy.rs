@@ -1,0 +1,162 @@
+//! When a checkpoint is to be written.
+
+use std::time::{Duration, Instant};
+
+/// When a checkpoint is written: after so many events, after so much time, or both, whichever comes first.
+///
+/// Whatever the policy, a last checkpoint is written when a partition is closed or the consumer stops. A process that
+/// is killed repeats at most what the policy left open. Writes are coalesced: while one is under way, newer positions
+/// wait, and only the newest of them is written.
+///
+/// ```
+/// use std::time::Duration;
+/// use eventhub_checkpointstore::processing::CheckpointPolicy;
+///
+/// assert_eq!(CheckpointPolicy::default(), CheckpointPolicy::every(1_000, Duration::from_secs(10)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CheckpointPolicy {
+    events: Option<u64>,
+    interval: Option<Duration>,
+    batches: bool,
+}
+
+impl Default for CheckpointPolicy {
+    fn default() -> Self {
+        Self::every(1_000, Duration::from_secs(10))
+    }
+}
+
+impl CheckpointPolicy {
+    /// After so many events (at least one), or so long after the first event that is not covered yet.
+    pub const fn every(events: u64, interval: Duration) -> Self {
+        Self {
+            events: Some(if events == 0 { 1 } else { events }),
+            interval: Some(interval),
+            batches: false,
+        }
+    }
+
+    /// After each batch that a handler has processed.
+    pub const fn every_batch() -> Self {
+        Self { events: None, interval: None, batches: true }
+    }
+
+    /// After each event.
+    pub const fn every_event() -> Self {
+        Self { events: Some(1), interval: None, batches: false }
+    }
+
+    /// Only where the handler asks for it, as with Python's `update_checkpoint`, and at the end.
+    pub const fn manual() -> Self {
+        Self { events: None, interval: None, batches: false }
+    }
+}
+
+/// When the next checkpoint of one partition is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    At(Instant),
+    /// Until something happens.
+    Never,
+}
+
+/// The policy applied to one partition: what is not covered by a checkpoint yet.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckpointSchedule {
+    policy: CheckpointPolicy,
+    events: u64,
+    since: Option<Instant>,
+    is_requested: bool,
+}
+
+impl CheckpointSchedule {
+    pub(crate) fn new(policy: CheckpointPolicy) -> Self {
+        Self { policy, events: 0, since: None, is_requested: false }
+    }
+
+    /// The position moved by so many events. Returns whether the waiting began with it.
+    pub(crate) fn advanced(&mut self, events: u64, now: Instant) -> bool {
+        self.events = self.events.saturating_add(events);
+        let begins = self.since.is_none();
+        self.since.get_or_insert(now);
+        begins && self.policy.interval.is_some()
+    }
+
+    pub(crate) fn batch_ended(&mut self) {
+        self.is_requested |= self.policy.batches && self.since.is_some();
+    }
+
+    /// Whatever the policy says, what was noted is due now.
+    pub(crate) fn request(&mut self) {
+        self.is_requested |= self.since.is_some();
+    }
+
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        let Some(since) = self.since else { return Due::Never };
+        if self.is_requested || self.policy.events.is_some_and(|limit| self.events >= limit) {
+            return Due::Now;
+        }
+        match self.policy.interval.map(|interval| since.checked_add(interval)) {
+            Some(Some(at)) if at <= now => Due::Now,
+            Some(Some(at)) => Due::At(at),
+            Some(None) | None => Due::Never,
+        }
+    }
+
+    /// A write of all that was noted begins.
+    pub(crate) fn begin(&mut self) {
+        (self.events, self.since, self.is_requested) = (0, None, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn whichever_comes_first() {
+        let now = Instant::now();
+        let mut schedule = CheckpointSchedule::new(CheckpointPolicy::every(3, SECOND));
+        assert_eq!(schedule.due(now), Due::Never, "nothing to write");
+        assert!(schedule.advanced(1, now));
+        assert_eq!(schedule.due(now), Due::At(now + SECOND));
+        assert_eq!(schedule.due(now + SECOND), Due::Now);
+        assert!(!schedule.advanced(2, now));
+        assert_eq!(schedule.due(now), Due::Now);
+        schedule.begin();
+        assert_eq!(schedule.due(now + SECOND), Due::Never);
+    }
+
+    #[test]
+    fn the_other_policies() {
+        let now = Instant::now();
+        let mut schedule = CheckpointSchedule::new(CheckpointPolicy::every_batch());
+        schedule.advanced(1_000_000, now);
+        assert_eq!(schedule.due(now + 1000 * SECOND), Due::Never);
+        schedule.batch_ended();
+        assert_eq!(schedule.due(now), Due::Now);
+
+        let mut schedule = CheckpointSchedule::new(CheckpointPolicy::every_event());
+        schedule.advanced(1, now);
+        assert_eq!(schedule.due(now), Due::Now);
+
+        let mut schedule = CheckpointSchedule::new(CheckpointPolicy::manual());
+        schedule.advanced(1, now);
+        schedule.batch_ended();
+        assert_eq!(schedule.due(now + 1000 * SECOND), Due::Never);
+        schedule.request();
+        assert_eq!(schedule.due(now), Due::Now);
+    }
+
+    #[test]
+    fn an_interval_without_end_is_never_due() {
+        let mut schedule = CheckpointSchedule::new(CheckpointPolicy::every(0, Duration::MAX));
+        schedule.events = 0;
+        schedule.since = Some(Instant::now());
+        assert_eq!(schedule.due(Instant::now()), Due::Never);
+    }
+}

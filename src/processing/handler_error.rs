@@ -1,0 +1,86 @@
+//! How a handler refuses events.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Why a handler did not process events, and what is to happen with them.
+///
+/// `?` on any error makes [`Retry`](Self::Retry).
+///
+/// ```
+/// use eventhub_checkpointstore::processing::HandlerError;
+///
+/// fn on_body(body: &str) -> Result<(), HandlerError> {
+///     let degrees: f64 = body.parse().map_err(HandlerError::dead_letter)?; // it will never parse
+///     std::fs::write("/no/such/folder/degrees", degrees.to_string())?; // try again
+///     Ok(())
+/// }
+/// assert!(matches!(on_body("warm"), Err(HandlerError::DeadLetter(_))));
+/// assert!(matches!(on_body("21.5"), Err(HandlerError::Retry(_))));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// The handler gets the same events again after a pause.
+    Retry(Cause),
+    /// The events go to the dead letter sink, and the next ones follow. Without a sink the consumer stops.
+    DeadLetter(Cause),
+    /// The consumer stops; the events come again when it is started again.
+    Stop(Cause),
+}
+
+impl HandlerError {
+    /// The handler gets the same events again.
+    pub fn retry(cause: impl Into<Cause>) -> Self {
+        Self::Retry(cause.into())
+    }
+
+    /// The events go to the dead letter sink.
+    pub fn dead_letter(cause: impl Into<Cause>) -> Self {
+        Self::DeadLetter(cause.into())
+    }
+
+    /// The consumer stops.
+    pub fn stop(cause: impl Into<Cause>) -> Self {
+        Self::Stop(cause.into())
+    }
+
+    pub(crate) fn panicked(text: &str) -> Self {
+        Self::Retry(format!("the handler panicked: {text}").into())
+    }
+
+    /// The cause.
+    pub fn cause(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        match self {
+            Self::Retry(cause) | Self::DeadLetter(cause) | Self::Stop(cause) => &**cause,
+        }
+    }
+
+    pub(crate) fn into_cause(self) -> Cause {
+        match self {
+            Self::Retry(cause) | Self::DeadLetter(cause) | Self::Stop(cause) => cause,
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.cause(), f)
+    }
+}
+
+/// It is no `Error` itself, so that this can be.
+impl<E: Into<Cause>> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::Retry(error.into())
+    }
+}
+
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "without a text".to_owned())
+}

@@ -1,0 +1,40 @@
+//! What a consumer did.
+
+use std::fmt;
+
+/// What a consumer did between its start and its stop.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Events whose handler returned `Ok`, and dead letters.
+    pub events: usize,
+    /// Checkpoints that were written.
+    pub checkpoints: usize,
+    /// Events that the dead letter sink took.
+    pub dead_lettered: usize,
+    /// Partitions that were given up at the stop, so that others take them at once.
+    pub relinquished: usize,
+    /// Partitions whose last position could not be stored in time: their next owner repeats some events.
+    pub unsaved: Vec<String>,
+    /// Partitions whose handler had not returned when the shutdown timeout was over.
+    pub unfinished: Vec<String>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { events, checkpoints, dead_lettered, relinquished, unsaved, unfinished } = self;
+        write!(
+            f,
+            "{events} events, {checkpoints} checkpoints, {relinquished} partitions relinquished"
+        )?;
+        if *dead_lettered > 0 {
+            write!(f, ", {dead_lettered} dead letters")?;
+        }
+        for (text, partitions) in [("not saved", unsaved), ("not finished", unfinished)] {
+            if !partitions.is_empty() {
+                write!(f, ", {text}: {}", partitions.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! The writes of one partition's checkpoint: the newest takes precedence, one at a time, none twice.
+
+use std::cmp::Ordering;
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteEnd {
+    Saved,
+    /// Not saved, or nobody knows: it is to be tried again, unless a newer one comes.
+    Failed,
+    /// Nothing may be written any more: another consumer is ahead, or has the partition.
+    Refused,
+}
+
+/// Positions only rise.
+#[derive(Debug)]
+pub(crate) struct WriteQueue<P> {
+    wanted: Option<P>,
+    writing: Option<P>,
+    saved: Option<P>,
+    is_closed: bool,
+}
+
+impl<P: Clone + PartialOrd> WriteQueue<P> {
+    pub(crate) fn new() -> Self {
+        Self { wanted: None, writing: None, saved: None, is_closed: false }
+    }
+
+    /// A position that was reached. Returns whether there is something to write because of it: not if it is not newer.
+    pub(crate) fn offer(&mut self, position: P) -> bool {
+        if self.is_closed {
+            return false;
+        }
+        let newest = self.wanted.as_ref().or(self.writing.as_ref()).or(self.saved.as_ref());
+        if newest.is_some_and(|newest| position.partial_cmp(newest) != Some(Ordering::Greater)) {
+            return false;
+        }
+        self.wanted = Some(position);
+        true
+    }
+
+    /// What is to be written now. `None` if there is nothing, or a write is under way.
+    pub(crate) fn begin(&mut self) -> Option<P> {
+        if self.is_closed || self.writing.is_some() {
+            return None;
+        }
+        let wanted = self.wanted.take()?;
+        self.writing = Some(wanted.clone());
+        Some(wanted)
+    }
+
+    pub(crate) fn end(&mut self, end: WriteEnd) {
+        let Some(written) = self.writing.take() else { return };
+        match end {
+            WriteEnd::Saved => self.saved = Some(written),
+            WriteEnd::Failed if !self.is_closed => {
+                self.wanted.get_or_insert(written);
+            }
+            WriteEnd::Failed => {}
+            WriteEnd::Refused => self.close(),
+        }
+    }
+
+    /// From now on nothing is written.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.wanted = None;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Whether a position is neither saved nor given up.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        self.wanted.is_some() || self.writing.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Act {
+        Offer(u32),
+        /// One that was overtaken by others on its way.
+        OfferLate(u32),
+        Begin,
+        End(WriteEnd),
+        Close,
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let end = prop_oneof![
+            8 => Just(WriteEnd::Saved),
+            4 => Just(WriteEnd::Failed),
+            1 => Just(WriteEnd::Refused)
+        ];
+        let act = prop_oneof![
+            8 => (0_u32..3).prop_map(Act::Offer),
+            2 => (0_u32..3).prop_map(Act::OfferLate),
+            8 => Just(Act::Begin),
+            8 => end.prop_map(Act::End),
+            1 => Just(Act::Close),
+        ];
+        proptest::collection::vec(act, 0..100)
+    }
+
+    proptest! {
+        /// Offers rise, so a write below one that was saved would take a checkpoint back.
+        #[test]
+        fn writes_rise_one_at_a_time_and_the_newest_is_not_forgotten(acts in acts()) {
+            let mut queue = WriteQueue::new();
+            let (mut newest, mut saved, mut writing) = (None, None, None);
+            let mut closed = false;
+            for act in acts {
+                match act {
+                    Act::Offer(step) => {
+                        let position = newest.unwrap_or(0) + step;
+                        let is_new = newest != Some(position);
+                        prop_assert_eq!(queue.offer(position), is_new && !closed);
+                        if !closed {
+                            newest = Some(position);
+                        }
+                    }
+                    Act::OfferLate(back) => {
+                        if let Some(position) = newest.and_then(|newest: u32| newest.checked_sub(back)) {
+                            prop_assert!(!queue.offer(position));
+                        }
+                    }
+                    Act::Begin => {
+                        let begun = queue.begin();
+                        if let Some(position) = begun {
+                            prop_assert!(!closed && writing.is_none());
+                            prop_assert_eq!(Some(position), newest);
+                            prop_assert!(saved.is_none_or(|saved| saved < position), "identical is skipped");
+                            writing = begun;
+                        } else {
+                            prop_assert!(closed || writing.is_some() || saved == newest);
+                        }
+                    }
+                    Act::End(end) => {
+                        queue.end(end);
+                        if let Some(position) = writing.take() {
+                            if end == WriteEnd::Saved {
+                                saved = Some(position);
+                            }
+                            closed |= end == WriteEnd::Refused;
+                        }
+                    }
+                    Act::Close => {
+                        queue.close();
+                        closed = true;
+                    }
+                }
+                prop_assert_eq!(queue.is_closed(), closed);
+                prop_assert_eq!(queue.writing, writing);
+                if !closed {
+                    prop_assert_eq!(queue.is_unsaved(), saved != newest);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What only the async surface has: futures that are dropped, and a runtime that may not be there.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use eventhub_checkpointstore::ErrorKind;
+use eventhub_checkpointstore::checkpointstoreblob_aio::{
+    BlobCheckpointStore, Checkpointer, EventHubConsumerClient,
+};
+use eventhub_checkpointstore::memory::EventHub;
+use eventhub_checkpointstore::processing::CheckpointPolicy;
+
+use crate::surface::processing::world::{Behavior, Recorder, What, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn alive() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test]
+async fn a_run_that_is_dropped_anywhere_leaves_nothing_but_ownerships_that_expire() {
+    for polls in 0..60 {
+        let world = World::new(2);
+        world.publish_to_all(20);
+        let before = alive();
+        let policy = CheckpointPolicy::every_event();
+        let processor = world
+            .builder("a")
+            .checkpoint_policy(policy)
+            .max_batch_size(3)
+            .build_processor()
+            .unwrap();
+        let recorder = Recorder {
+            world: world.clone(),
+            member: "a".into(),
+            behavior: std::sync::Arc::new(|_, _, _| Behavior::Take(Duration::from_millis(50))),
+        };
+        {
+            let mut run = pin!(processor.run(move |_| recorder.clone()));
+            for _ in 0..polls {
+                assert!(futures_util::poll!(&mut run).is_pending());
+                world.time.sleep(Duration::from_millis(17)).await;
+            }
+        }
+        world.time.sleep(Duration::from_millis(1)).await;
+        assert_eq!(alive(), before, "{polls} polls: its tasks have ended with it");
+        let log = world.log().len();
+        world.time.sleep(10 * SECOND).await;
+        assert_eq!(world.log().len(), log, "{polls} polls: nothing goes on");
+        assert!(!world.log().iter().any(|entry| entry.what == What::Relinquished));
+        let next = world.run("b", world.builder("b"), |_, _, _| Behavior::Handle);
+        world.until_handled(40).await;
+        next.stop().await;
+        world.assert_no_violation();
+    }
+}
+
+/// What `tokio::spawn` asks for.
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[tokio::test]
+async fn the_futures_can_be_spawned_and_closures_receive() {
+    tokio::time::pause();
+    let hub = EventHub::new(2);
+    for id in ["0", "1"] {
+        for _ in 0..10 {
+            hub.publish(id, "x").unwrap();
+        }
+    }
+    let store = BlobCheckpointStore::in_memory();
+    let build = || {
+        let source = hub.consumer_group("$Default").unwrap();
+        EventHubConsumerClient::builder(source, store.clone()).build().unwrap()
+    };
+    let client = build();
+    let stop = client.stop_handle();
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = count.clone();
+    let receiving = is_send(async move {
+        client
+            .receive(move |partition, event| {
+                let (counted, stop) = (counted.clone(), stop.clone());
+                async move {
+                    assert!(partition.is_owned() && event.body().to_text() == "x");
+                    if counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 19 {
+                        stop.stop();
+                    }
+                    Ok(())
+                }
+            })
+            .await
+    });
+    let summary = tokio::spawn(receiving).await.unwrap().unwrap();
+    assert_eq!(summary.events, 20);
+    // A batch at a time, with an empty one when nothing came.
+    hub.publish("0", "y").unwrap();
+    let source = hub.consumer_group("$Default").unwrap();
+    let builder = EventHubConsumerClient::builder(source, store);
+    let client = builder.max_wait_time(Some(SECOND)).build().unwrap();
+    let stop = client.stop_handle();
+    let sizes = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = sizes.clone();
+    let summary = client
+        .receive_batch(move |_, events| {
+            let mut sizes = noted.lock().unwrap();
+            sizes.push(events.len());
+            if sizes.len() == 5 {
+                stop.stop();
+            }
+            async { Ok(()) }
+        })
+        .await
+        .unwrap();
+    assert_eq!(summary.events, 1);
+    let sizes = sizes.lock().unwrap();
+    assert!(sizes.contains(&1) && sizes.contains(&0), "{sizes:?}");
+}
+
+#[tokio::test]
+async fn a_client_receives_once_at_a_time() {
+    tokio::time::pause();
+    let source = EventHub::new(1).consumer_group("$Default").unwrap();
+    let store = BlobCheckpointStore::in_memory();
+    let client = EventHubConsumerClient::builder(source, store).build().unwrap();
+    let mut first = pin!(client.receive(|_, _| async { Ok(()) }));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    let second = client.receive(|_, _| async { Ok(()) }).await;
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn outside_of_tokio_there_is_an_error_that_says_so() {
+    let store = BlobCheckpointStore::in_memory();
+    let source = EventHub::new(1).consumer_group("$Default").unwrap();
+    let client = EventHubConsumerClient::builder(source, store.clone()).build().unwrap();
+    let receiving = client.receive(|_, _| async { Ok(()) });
+    let result = futures_util::FutureExt::now_or_never(receiving).unwrap();
+    let error = result.unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::Configuration && error.to_string().contains("tokio"),
+        "{error}"
+    );
+    let error = Checkpointer::new(store, CheckpointPolicy::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+}
