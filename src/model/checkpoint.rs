@@ -243,9 +243,35 @@ pub enum DeleteOutcome {
     Conflict,
 }
 
-/// The answer to a stored checkpoint.
+/// A checkpoint that was stored, as a plain `update_checkpoint` always does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+pub struct CheckpointWritten {
+    /// The version of the record now stored.
+    pub etag: ETag,
+    /// When the record was written, by the server's clock, to the second. `None` where a container cannot say.
+    pub last_modified: Option<SystemTime>,
+}
+
+impl CheckpointWritten {
+    pub(crate) fn new(etag: ETag, last_modified: Option<SystemTime>) -> Self {
+        Self { etag, last_modified }
+    }
+}
+
+impl From<CheckpointWritten> for CheckpointUpdate {
+    fn from(written: CheckpointWritten) -> Self {
+        let CheckpointWritten { etag, last_modified } = written;
+        Self { outcome: UpdateOutcome::Written, etag: Some(etag), last_modified }
+    }
+}
+
+/// What became of a checkpoint that was to be stored, where it may not have been.
+///
+/// Check [`outcome`](Self::outcome): it is the only sign that another consumer has the partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "a stale checkpoint was not stored: check the `outcome`"]
 pub struct CheckpointUpdate {
     /// Whether it was written.
     pub outcome: UpdateOutcome,
@@ -256,7 +282,7 @@ pub struct CheckpointUpdate {
 }
 
 impl CheckpointUpdate {
-    /// An answer; for implementers of stores.
+    /// An update with this outcome; for implementers of stores.
     pub fn new(outcome: UpdateOutcome) -> Self {
         Self { outcome, etag: None, last_modified: None }
     }

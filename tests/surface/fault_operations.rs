@@ -258,12 +258,12 @@ pub async fn carry_out(
             storage.of_relinquished(&relinquished)
         }
         FirstCheckpoint => {
-            let update = store.update_checkpoint(&new).await;
-            of_result(update, |it| it.is_written() && storage.has(&new, it.etag.as_ref()))
+            let written = store.update_checkpoint(&new).await;
+            of_result(written, |it| storage.has(&new, Some(&it.etag)))
         }
         NextCheckpoint => {
-            let update = store.update_checkpoint(&next).await;
-            of_result(update, |it| it.is_written() && storage.has(&next, it.etag.as_ref()))
+            let written = store.update_checkpoint(&next).await;
+            of_result(written, |it| storage.has(&next, Some(&it.etag)))
         }
         FencedFirst => {
             let update = fenced.update_checkpoint(&new).await;

@@ -339,7 +339,7 @@ impl CheckpointStore for ModelStore {
     }
 
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate, Error> {
-        self.model.store.update_checkpoint(checkpoint).await
+        self.model.store.update_checkpoint(checkpoint).await.map(CheckpointUpdate::from)
     }
 
     fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
