@@ -97,6 +97,27 @@ impl Checkpoint {
         })
     }
 
+    /// A checkpoint that was serialized: one that was made, or one that was read, whose offset is a foreign writer's.
+    #[cfg(feature = "serde")]
+    pub(crate) fn from_serialized(
+        group: &ConsumerGroup,
+        partition_id: String,
+        offset: Option<String>,
+        sequence_number: Option<i64>,
+    ) -> Result<Self> {
+        let is_foreign = |offset: &String| {
+            !means_no_offset(offset) && offset.trim() == offset && check_offset(offset).is_err()
+        };
+        let foreign = offset.as_ref().filter(|offset| is_foreign(offset)).cloned();
+        // The rest is checked as ever.
+        let stand_in = if foreign.is_some() { Some("0".to_owned()) } else { offset };
+        let checkpoint = Self::with_position(group, partition_id, stand_in, sequence_number)?;
+        Ok(match foreign {
+            Some(offset) => Self { offset: Some(offset.into()), ..checkpoint },
+            None => checkpoint,
+        })
+    }
+
     /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
     #[inline]
     pub(crate) fn from_storage(
@@ -215,6 +236,12 @@ pub enum UpdateOutcome {
     /// Only a fenced store reports it; a plain `update_checkpoint` always writes. The partition has another owner by
     /// now, or had one in between: stop processing it, and read the checkpoint before you process it again.
     Stale,
+    /// A later position is stored already, and no other writer stored it: this store did, or it read it last.
+    ///
+    /// Only a fenced store reports it. An update came too late, after a later one of the same consumer; go on. If it is
+    /// reported again and again, the sequence numbers of the event hub have begun again, as after it was created anew or
+    /// failed over: reset or delete the checkpoints.
+    OutOfOrder,
     /// What is stored is not what the caller [expected](Expected), and was left alone.
     ///
     /// Only a conditional update reports it.

@@ -166,6 +166,11 @@ pub trait CheckpointStore: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this store does not delete checkpoints"))
     }
 
+    /// Notes that this consumer takes a partition over and goes on from this checkpoint. Takes no request.
+    ///
+    /// A fenced store ties its next update to that version; by default nothing is done.
+    fn resume_from(&self, _checkpoint: &Checkpoint) {}
+
     /// The same store, whose calls end within a limit. `None`, the default, if it cannot be limited.
     fn with_time_limit(&self, _limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         None
@@ -275,6 +280,10 @@ macro_rules! store_behind {
                 partition_id: &str,
             ) -> Result<bool> {
                 T::delete_checkpoint(self, group, partition_id).await
+            }
+
+            fn resume_from(&self, checkpoint: &Checkpoint) {
+                T::resume_from(self, checkpoint);
             }
 
             fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
