@@ -91,6 +91,7 @@ impl CallOptions {
     ///
     /// A secondary may lag by minutes. A list of ownerships from it has old ETags, so that claims by it are lost, and may
     /// not show yet what others have claimed.
+    #[must_use]
     pub fn with_primary_only(mut self, primary_only: bool) -> Self {
         self.primary_only = primary_only;
         self

@@ -275,7 +275,7 @@ pub async fn carry_out(
         }
         Reset => {
             let changes =
-                store.reset_checkpoints(std::slice::from_ref(&next), RunMode::Apply).await;
+                store.reset_checkpoints(std::slice::from_ref(&next), RunMode::Force).await;
             storage.of_changes(&changes, Some(&next))
         }
         DeleteCheckpoint => {
@@ -284,7 +284,7 @@ pub async fn carry_out(
         }
         DeleteCheckpoints => {
             let only = Partitions::Only(&["0"]);
-            let changes = store.delete_checkpoints(&group(), only, RunMode::Apply).await;
+            let changes = store.delete_checkpoints(&group(), only, RunMode::Force).await;
             match changes {
                 Ok(changes) => storage.of_changes(&changes, None),
                 Err(error) => of_result(Err::<(), _>(error), |()| false),
