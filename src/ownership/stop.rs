@@ -113,7 +113,9 @@ impl Released {
                     self.contested.insert(partition_id.clone());
                     records.known.insert(partition_id, record);
                 }
-                Some(record) if record.is_owned() => self.note(ClaimOutcome::Lost(sent, Some(record))),
+                Some(record) if record.is_owned() => {
+                    self.note(ClaimOutcome::Lost(sent, Some(record)))
+                }
                 Some(record) => self.note(ClaimOutcome::Claimed(record)),
                 // A first claim that was not applied: there is nothing to tell.
                 None if sent.etag().is_none() => {}
