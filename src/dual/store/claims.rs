@@ -120,7 +120,7 @@ async fn run(
                 claim.inspected(seen)
             }
             Step::Identify => {
-                let limit = store.container().now() + IDENTIFY_TIMEOUT;
+                let limit = store.container().clock().now() + IDENTIFY_TIMEOUT;
                 let context = context.with_deadline(Some(limit.min(deadline)));
                 let seen = inspect(store, name, context).await;
                 Claim::identified(seen)
