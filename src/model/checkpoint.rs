@@ -295,7 +295,27 @@ impl From<CheckpointWritten> for CheckpointUpdate {
 
 /// What became of a checkpoint that was to be stored, where it may not have been.
 ///
-/// Check [`outcome`](Self::outcome): it is the only sign that another consumer has the partition.
+/// Check [`outcome`](Self::outcome): it is the only sign that another consumer has the partition. To drop it is a warning
+/// of the compiler, also behind a `?`:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// use eventhub_checkpointstore::{CheckpointUpdate, Result};
+///
+/// fn store(update: Result<CheckpointUpdate>) -> Result<()> {
+///     update?;
+///     Ok(())
+/// }
+/// ```
+///
+/// ```
+/// #![deny(unused_must_use)]
+/// use eventhub_checkpointstore::{CheckpointUpdate, Result};
+///
+/// fn store(update: Result<CheckpointUpdate>) -> Result<bool> {
+///     Ok(update?.is_written())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "a stale checkpoint was not stored: check the `outcome`"]
