@@ -38,7 +38,7 @@ impl RelinquishOutcome {
     pub(crate) fn into_claim(self) -> ClaimOutcome {
         match self {
             Self::Released(ownership) => ClaimOutcome::Claimed(ownership),
-            Self::Lost(ownership) => ClaimOutcome::Lost(ownership, _),
+            Self::Lost(ownership) => ClaimOutcome::Lost(ownership, None),
             Self::Failed(ownership, error) => ClaimOutcome::Failed(ownership, error),
         }
     }

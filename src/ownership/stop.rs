@@ -114,7 +114,7 @@ impl Released {
                     records.known.insert(partition_id, record);
                 }
                 Some(record) if record.is_owned() => {
-                    self.note(ClaimOutcome::Lost(sent, Some(record)))
+                    self.note(ClaimOutcome::Lost(sent, Some(record)));
                 }
                 Some(record) => self.note(ClaimOutcome::Claimed(record)),
                 // A first claim that was not applied: there is nothing to tell.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     BlobCheckpointStore, CheckpointStore, by_surface, dot_await, example_end, example_start,
@@ -12,8 +12,7 @@ use crate::clock::Clock;
 use crate::container::call::CallOptions;
 use crate::error::Result;
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership,
-    Relinquished,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Relinquished,
 };
 use crate::records::fenced_update::{FencedUpdate, Step};
 use crate::records::naming::BlobKind;

@@ -211,7 +211,7 @@ fn failed() -> Error {
 fn claimed_for_nobody(outcome: RelinquishOutcome) -> ClaimOutcome {
     match outcome {
         RelinquishOutcome::Released(record) => ClaimOutcome::Claimed(record),
-        RelinquishOutcome::Lost(record) => ClaimOutcome::Lost(record),
+        RelinquishOutcome::Lost(record) => ClaimOutcome::Lost(record, None),
         RelinquishOutcome::Failed(record, error) => ClaimOutcome::Failed(record, error),
         other => panic!("{other:?}"),
     }
