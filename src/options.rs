@@ -13,6 +13,9 @@ use crate::transport::TransportOptions;
 /// Shorter than the shortest life of an ownership in any fleet, 60 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long an owner is taken for a running one after its last renewal: four of the longest intervals in which another SDK
+/// renews by default (Python, .NET, Java, official Rust: 30 s).
+pub(crate) const OWNER_RUNS_FOR: Duration = Duration::from_secs(120);
 pub(crate) const CLAIM_CONCURRENCY: usize = 16;
 const MAX_CLAIM_CONCURRENCY: usize = 256;
 

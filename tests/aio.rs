@@ -16,6 +16,8 @@ mod cancellation;
 mod connections;
 #[path = "aio/credentials.rs"]
 mod credentials;
+#[path = "aio/event_processor.rs"]
+mod event_processor;
 #[path = "aio/ownership.rs"]
 mod ownership;
 #[path = "aio/processing.rs"]

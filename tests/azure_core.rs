@@ -208,7 +208,8 @@ fn both_surfaces_work_with_tokens_on_azurite() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listed = store.list_ownership(&group()).await.unwrap();
-        assert!(store.claim_ownership(listed.items()).await.all_claimed());
+        let renewal = listed.items()[0].claimed_by(claim.owner_id().unwrap()).unwrap();
+        assert!(store.claim_ownership(&[renewal]).await.all_claimed());
         assert_eq!(store.claim_ownership(&[claim]).await.lost().count(), 1);
         let checkpoint = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
         assert_eq!(checkpoint.sequence_number(), Some(41));

@@ -190,7 +190,7 @@ impl Storage {
             Seen::Version(etag) => Expected::Version(etag),
             // A list does not tell the version of what is not readable; the store reads it just before it writes.
             Seen::Unreadable => {
-                let changes = store.reset_checkpoints(&[checkpoint], RunMode::Apply);
+                let changes = store.reset_checkpoints(&[checkpoint], RunMode::Force);
                 return changes.into_iter().try_for_each(outcome);
             }
         };
@@ -226,7 +226,7 @@ impl Storage {
             Seen::Unreadable => {
                 let only = [partition_id];
                 let changes =
-                    store.delete_checkpoints(group, Partitions::Only(&only), RunMode::Apply)?;
+                    store.delete_checkpoints(group, Partitions::Only(&only), RunMode::Force)?;
                 changes.into_iter().try_for_each(outcome)
             }
         }

@@ -72,7 +72,7 @@ pub async fn claim(
                 let server_time = ownership.last_modified();
                 claimed.push(Ownership::from_record(&ownership, server_time));
             }
-            ClaimOutcome::Lost(_) => failures.others += 1,
+            ClaimOutcome::Lost(..) => failures.others += 1,
             ClaimOutcome::Failed(ownership, error) => {
                 failures.add(ownership.partition_id().to_owned(), error);
             }
@@ -132,7 +132,9 @@ pub async fn list_ownerships(
     consumer_group: &str,
 ) -> Result<Vec<Ownership>> {
     let group = ConsumerGroup::new(namespace, event_hub_name, consumer_group)?;
-    let listing = store.list_ownership(&group).await?;
+    // The processor claims with the ETags of this list, whatever it is told of it.
+    let primary = store.with_changed_options(|options| options.with_primary_only(true));
+    let listing = primary.list_ownership(&group).await?;
     let server_time = Some(listing.server_time());
     Ok(listing.iter().map(|record| Ownership::from_record(record, server_time)).collect())
 }

@@ -31,7 +31,8 @@
 /// - **Claims.** What was won is returned, with new ETags and times. Lost claims are left out. So are claims that
 ///   failed, with one warning in a round. The round is an error, which ends `EventProcessor::run`, only if all claims
 ///   failed for a cause that stays: no access, no container, a refused request, an invalid name.
-/// - **Lists.** A failure is an error, after the retries of the store; call `run` again.
+/// - **Lists.** A failure is an error, after the retries of the store; call `run` again. Ownerships are only read from
+///   the primary.
 /// - **Owners.** A relinquished partition is listed with the owner `None`; `None` and `Some("")` are written as `""`.
 /// - **Times.** The processor judges the age of a claim by the local clock. If that differs from the server's clock
 ///   by more than 2 s, the times in the answers are corrected by the difference.

@@ -24,6 +24,7 @@ pub struct CallOptions {
     max_retries: Option<u32>,
     headers: HeaderMap,
     client_request_id: Option<HeaderValue>,
+    primary_only: bool,
 }
 
 /// Headers that the protocol sets itself; a second value would break the request or its signature.
@@ -83,6 +84,16 @@ impl CallOptions {
     #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = Some(max_retries);
+        self
+    }
+
+    /// Whether reads are only sent to the primary, also where the secondary could respond. Default: no.
+    ///
+    /// A secondary may lag by minutes. A list of ownerships from it has old ETags, so that claims by it are lost, and may
+    /// not show yet what others have claimed.
+    #[must_use]
+    pub fn with_primary_only(mut self, primary_only: bool) -> Self {
+        self.primary_only = primary_only;
         self
     }
 
@@ -191,6 +202,11 @@ impl CallOptions {
     /// ```
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// Whether reads are only sent to the primary.
+    pub fn primary_only(&self) -> bool {
+        self.primary_only
     }
 
     /// The client request id, if one was set.

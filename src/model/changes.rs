@@ -3,15 +3,18 @@
 use std::fmt;
 
 use super::{Checkpoint, SkipReason};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Whether an operation on many checkpoints is carried out, or only says what it would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunMode {
     /// Reads and reports; nothing is written or deleted.
     DryRun,
-    /// Reads, changes and reports.
+    /// Reads, changes and reports. What a running consumer would undo is refused.
     Apply,
+    /// As [`Apply`](Self::Apply), but without a look at the owners: a running consumer overwrites the change at its next
+    /// checkpoint.
+    Force,
 }
 
 /// What became of the checkpoint of one partition in a reset, a deletion or a migration.
@@ -41,6 +44,13 @@ pub enum ChangeOutcome {
     Planned,
     /// There is nothing to change.
     Kept(KeepReason),
+    /// A consumer owns the partition and would overwrite the change at its next checkpoint, so nothing was changed, or
+    /// would be after a dry run. Stop it and try again once its ownership is relinquished or expired, or use
+    /// [`RunMode::Force`].
+    Refused {
+        /// The id of the owner.
+        owner_id: String,
+    },
     /// The service refused, or nobody can say.
     ///
     /// [`ErrorKind::ConditionNotMet`](crate::ErrorKind::ConditionNotMet): another writer changed the checkpoint in
@@ -99,6 +109,17 @@ impl CheckpointChange {
         self
     }
 
+    fn into_error(self, count: &str) -> Error {
+        let line = self.to_string();
+        match self.outcome {
+            ChangeOutcome::Failed(error) => {
+                Error::new(error.kind(), format!("{count}: {line}")).with_source(error)
+            }
+            _ => Error::new(ErrorKind::ConditionNotMet, format!("{count}: {line}")),
+        }
+        .with_action("change the checkpoints")
+    }
+
     /// Whether it was changed, or would be.
     pub fn is_change(&self) -> bool {
         matches!(self.outcome, ChangeOutcome::Applied | ChangeOutcome::Planned)
@@ -109,21 +130,34 @@ impl CheckpointChange {
 impl fmt::Display for CheckpointChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "partition {}: ", self.partition_id)?;
+        let deletes = self.after.is_none();
         match &self.outcome {
-            ChangeOutcome::Applied => f.write_str("changed")?,
-            ChangeOutcome::Planned => f.write_str("would change")?,
+            ChangeOutcome::Applied if deletes => f.write_str("deleted ")?,
+            ChangeOutcome::Planned if deletes => f.write_str("would delete ")?,
+            ChangeOutcome::Applied => f.write_str("changed from ")?,
+            ChangeOutcome::Planned => f.write_str("would change from ")?,
             ChangeOutcome::Kept(reason) => return write!(f, "kept: {reason}"),
+            ChangeOutcome::Refused { owner_id } => {
+                return write!(f, "refused: {}", live_owner(owner_id));
+            }
             ChangeOutcome::Failed(error) => return write!(f, "failed: {error}"),
         }
-        f.write_str(" from ")?;
         position(f, self.before.as_ref())?;
-        f.write_str(" to ")?;
-        position(f, self.after.as_ref())?;
+        if !deletes {
+            f.write_str(" to ")?;
+            position(f, self.after.as_ref())?;
+        }
         match self.repaired {
             Some(reason) => write!(f, " (read in part: {reason})"),
             None => Ok(()),
         }
     }
+}
+
+fn live_owner(owner_id: &str) -> String {
+    format!(
+        "its owner {owner_id:?} is running and would overwrite it; stop it first, or force the change"
+    )
 }
 
 fn position(f: &mut fmt::Formatter<'_>, checkpoint: Option<&Checkpoint>) -> fmt::Result {
@@ -175,6 +209,49 @@ impl CheckpointChanges {
             ChangeOutcome::Failed(error) => Some((change, error)),
             _ => None,
         })
+    }
+
+    /// The partitions whose change was refused because a consumer owns them, with the owner's id.
+    pub fn refused(&self) -> impl Iterator<Item = (&CheckpointChange, &str)> {
+        self.changes.iter().filter_map(|change| match &change.outcome {
+            ChangeOutcome::Refused { owner_id } => Some((change, owner_id.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The reports, or an error if one of the changes failed or was refused.
+    ///
+    /// Other partitions may have been changed all the same: to tell, look at the reports before.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::{ChangeOutcome, CheckpointChange, CheckpointChanges};
+    ///
+    /// let refused = ChangeOutcome::Refused { owner_id: "consumer-a".to_owned() };
+    /// let changes = CheckpointChanges::new(vec![
+    ///     CheckpointChange::new("0", ChangeOutcome::Applied),
+    ///     CheckpointChange::new("1", refused),
+    /// ]);
+    /// let error = changes.into_result().unwrap_err();
+    /// assert!(error.to_string().contains("1 of 2 partitions: partition 1: refused"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first failure, of its [kind](Error::kind), and how many there are;
+    /// [`ErrorKind::ConditionNotMet`](crate::ErrorKind::ConditionNotMet) for a refused change.
+    pub fn into_result(self) -> Result<Self> {
+        let bad = |change: &CheckpointChange| {
+            matches!(change.outcome, ChangeOutcome::Failed(_) | ChangeOutcome::Refused { .. })
+        };
+        let (all, count) = (self.len(), self.changes.iter().filter(|change| bad(change)).count());
+        let Some(index) = self.changes.iter().position(bad) else {
+            return Ok(self);
+        };
+        let first = self.changes.into_iter().nth(index);
+        Err(first.map_or_else(
+            || Error::new(ErrorKind::Other, ""),
+            |first| first.into_error(&format!("{count} of {all} partitions")),
+        ))
     }
 
     /// How many partitions were looked at.

@@ -97,6 +97,27 @@ impl Checkpoint {
         })
     }
 
+    /// A checkpoint that was serialized: one that was made, or one that was read, whose offset is a foreign writer's.
+    #[cfg(feature = "serde")]
+    pub(crate) fn from_serialized(
+        group: &ConsumerGroup,
+        partition_id: String,
+        offset: Option<String>,
+        sequence_number: Option<i64>,
+    ) -> Result<Self> {
+        let is_foreign = |offset: &String| {
+            !means_no_offset(offset) && offset.trim() == offset && check_offset(offset).is_err()
+        };
+        let foreign = offset.as_ref().filter(|offset| is_foreign(offset)).cloned();
+        // The rest is checked as ever.
+        let stand_in = if foreign.is_some() { Some("0".to_owned()) } else { offset };
+        let checkpoint = Self::with_position(group, partition_id, stand_in, sequence_number)?;
+        Ok(match foreign {
+            Some(offset) => Self { offset: Some(offset.into()), ..checkpoint },
+            None => checkpoint,
+        })
+    }
+
     /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
     #[inline]
     pub(crate) fn from_storage(
@@ -215,6 +236,12 @@ pub enum UpdateOutcome {
     /// Only a fenced store reports it; a plain `update_checkpoint` always writes. The partition has another owner by
     /// now, or had one in between: stop processing it, and read the checkpoint before you process it again.
     Stale,
+    /// A later position is stored already, and no other writer stored it: this store did, or it read it last.
+    ///
+    /// Only a fenced store reports it. An update came too late, after a later one of the same consumer; go on. If it is
+    /// reported again and again, the sequence numbers of the event hub have begun again, as after it was created anew or
+    /// failed over: reset or delete the checkpoints.
+    OutOfOrder,
     /// What is stored is not what the caller [expected](Expected), and was left alone.
     ///
     /// Only a conditional update reports it.
@@ -243,9 +270,55 @@ pub enum DeleteOutcome {
     Conflict,
 }
 
-/// The answer to a stored checkpoint.
+/// A checkpoint that was stored, as a plain `update_checkpoint` always does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+pub struct CheckpointWritten {
+    /// The version of the record now stored.
+    pub etag: ETag,
+    /// When the record was written, by the server's clock, to the second. `None` where a container cannot say.
+    pub last_modified: Option<SystemTime>,
+}
+
+impl CheckpointWritten {
+    pub(crate) fn new(etag: ETag, last_modified: Option<SystemTime>) -> Self {
+        Self { etag, last_modified }
+    }
+}
+
+impl From<CheckpointWritten> for CheckpointUpdate {
+    fn from(written: CheckpointWritten) -> Self {
+        let CheckpointWritten { etag, last_modified } = written;
+        Self { outcome: UpdateOutcome::Written, etag: Some(etag), last_modified }
+    }
+}
+
+/// What became of a checkpoint that was to be stored, where it may not have been.
+///
+/// Check [`outcome`](Self::outcome): it is the only sign that another consumer has the partition. To drop it is a warning
+/// of the compiler, also behind a `?`:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// use eventhub_checkpointstore::{CheckpointUpdate, Result};
+///
+/// fn store(update: Result<CheckpointUpdate>) -> Result<()> {
+///     update?;
+///     Ok(())
+/// }
+/// ```
+///
+/// ```
+/// #![deny(unused_must_use)]
+/// use eventhub_checkpointstore::{CheckpointUpdate, Result};
+///
+/// fn store(update: Result<CheckpointUpdate>) -> Result<bool> {
+///     Ok(update?.is_written())
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "a stale checkpoint was not stored: check the `outcome`"]
 pub struct CheckpointUpdate {
     /// Whether it was written.
     pub outcome: UpdateOutcome,
@@ -256,7 +329,7 @@ pub struct CheckpointUpdate {
 }
 
 impl CheckpointUpdate {
-    /// An answer; for implementers of stores.
+    /// An update with this outcome; for implementers of stores.
     pub fn new(outcome: UpdateOutcome) -> Self {
         Self { outcome, etag: None, last_modified: None }
     }

@@ -11,8 +11,13 @@ use crate::error::Error;
 pub enum ClaimOutcome {
     /// The record is ours now, with its new ETag and time. After a relinquish: the record has no owner now.
     Claimed(PartitionOwnership),
-    /// Another consumer was first; holds the claim as it was given. A normal outcome, not a failure.
-    Lost(PartitionOwnership),
+    /// The record has another version than the claim expected; a normal outcome, not a failure.
+    ///
+    /// Holds the claim as it was given, and the present record if it could be read: its
+    /// [`owner_id`](PartitionOwnership::owner_id) tells who was first. If that is your own owner id, the record is one
+    /// that you wrote before, as before a restart, or another process runs under the same id: to go on with it, claim it
+    /// with [`claimed_by`](PartitionOwnership::claimed_by).
+    Lost(PartitionOwnership, Option<PartitionOwnership>),
     /// Nobody can say, or the service refused; holds the claim as it was given.
     ///
     /// [`Error::is_outcome_unknown`] tells whether the record may have been written all the same.
@@ -23,7 +28,7 @@ impl ClaimOutcome {
     /// The ownership: as stored if claimed, else as it was given.
     pub fn ownership(&self) -> &PartitionOwnership {
         match self {
-            Self::Claimed(ownership) | Self::Lost(ownership) | Self::Failed(ownership, _) => {
+            Self::Claimed(ownership) | Self::Lost(ownership, _) | Self::Failed(ownership, _) => {
                 ownership
             }
         }
@@ -32,6 +37,14 @@ impl ClaimOutcome {
     /// The id of the partition that was claimed.
     pub fn partition_id(&self) -> &str {
         self.ownership().partition_id()
+    }
+
+    /// The record as it is stored now, if it is known: ours if claimed, that of the present owner if lost.
+    pub fn present(&self) -> Option<&PartitionOwnership> {
+        match self {
+            Self::Claimed(present) | Self::Lost(_, Some(present)) => Some(present),
+            Self::Lost(_, None) | Self::Failed(..) => None,
+        }
     }
 
     /// The ownership as stored, if the claim succeeded.
@@ -51,8 +64,13 @@ impl ClaimOutcome {
 /// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
 /// let claims = Claims::new(vec![
 ///     ClaimOutcome::Claimed(PartitionOwnership::new(&group, "0", "me")?),
-///     ClaimOutcome::Lost(PartitionOwnership::new(&group, "1", "me")?),
+///     ClaimOutcome::Lost(
+///         PartitionOwnership::new(&group, "1", "me")?,
+///         Some(PartitionOwnership::new(&group, "1", "other")?),
+///     ),
 /// ]);
+/// let present = claims.outcomes()[1].present().unwrap();
+/// assert_eq!(present.owner_id(), Some("other"));
 /// let mine: Vec<_> = claims.claimed().map(|ownership| ownership.partition_id()).collect();
 /// assert_eq!(mine, ["0"]);
 /// # Ok::<(), eventhub_checkpointstore::Error>(())
@@ -82,7 +100,7 @@ impl Claims {
     /// The claims that another consumer won.
     pub fn lost(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.outcomes.iter().filter_map(|outcome| match outcome {
-            ClaimOutcome::Lost(ownership) => Some(ownership),
+            ClaimOutcome::Lost(ownership, _) => Some(ownership),
             _ => None,
         })
     }

@@ -24,7 +24,9 @@ pub(crate) use check::{
     check_header_text, check_partition_id, is_invisible, is_name_part, may_be_secret, shown,
     unprintable,
 };
-pub use checkpoint::{Checkpoint, CheckpointUpdate, DeleteOutcome, Expected, UpdateOutcome};
+pub use checkpoint::{
+    Checkpoint, CheckpointUpdate, CheckpointWritten, DeleteOutcome, Expected, UpdateOutcome,
+};
 pub(crate) use checkpoint::{means_no_number, means_no_offset};
 pub use claims::{ClaimOutcome, Claims};
 pub use consumer_group::ConsumerGroup;

@@ -1,5 +1,6 @@
 //! An ownership: who owns a partition.
 
+use std::hash::{Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
 use super::check::{check_header_text, check_partition_id};
@@ -11,6 +12,9 @@ use crate::error::{Error, Result};
 ///
 /// Without an ETag it is a first claim, which only succeeds while no record of the partition exists.
 /// With the ETag of a listed record it renews or takes over just that version of it.
+///
+/// A record that was listed names its present owner, so it is not a claim yet: `claim_ownership` refuses it until
+/// [`claimed_by`](Self::claimed_by) says who claims it. What a claim returned can be renewed as it is.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, PartitionOwnership};
@@ -36,6 +40,28 @@ pub struct PartitionOwnership {
     owner_id: Option<Text>,
     etag: Option<ETag>,
     last_modified: Option<SystemTime>,
+    source: Source,
+}
+
+/// Where a record comes from. It is no part of what the record says, so all are equal.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// Somebody says whom it is to be claimed for.
+    Claim,
+    /// It was read, so its owner is whoever owns it now.
+    Store,
+}
+
+impl PartialEq for Source {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Source {}
+
+impl Hash for Source {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl PartitionOwnership {
@@ -54,14 +80,14 @@ impl PartitionOwnership {
         let (partition_id, owner_id) = (partition_id.into(), owner_id.into());
         check_partition_id(&partition_id)?;
         check_owner_id(&owner_id)?;
-        Ok(Self::from_storage(group, &partition_id, Some(&owner_id), None, None))
+        Ok(Self::from_storage(group, &partition_id, Some(&owner_id), None, None).into_claim())
     }
 
     /// A first claim for nobody, which only adapters of other interfaces are asked for.
     #[cfg(feature = "aio")]
     pub(crate) fn unowned(group: &ConsumerGroup, partition_id: &str) -> Result<Self> {
         check_partition_id(partition_id)?;
-        Ok(Self::from_storage(group, partition_id, None, None, None))
+        Ok(Self::from_storage(group, partition_id, None, None, None).into_claim())
     }
 
     /// What was read: an owner id is not checked, so that no foreign record is refused.
@@ -79,7 +105,19 @@ impl PartitionOwnership {
             owner_id: owner_id.map(Text::from),
             etag,
             last_modified,
+            source: Source::Store,
         }
+    }
+
+    /// The record as a claim for the owner that it names.
+    pub(crate) fn into_claim(mut self) -> Self {
+        self.source = Source::Claim;
+        self
+    }
+
+    /// Whether it is a record as it was read, which nobody has claimed.
+    pub(crate) fn is_as_listed(&self) -> bool {
+        matches!(self.source, Source::Store)
     }
 
     /// The same record claimed by another owner; the ETag stays, so only this version can be taken.
@@ -100,13 +138,13 @@ impl PartitionOwnership {
     pub fn claimed_by(&self, owner_id: impl Into<String>) -> Result<Self> {
         let owner_id = owner_id.into();
         check_owner_id(&owner_id)?;
-        Ok(Self { owner_id: Some(owner_id.into()), ..self.clone() })
+        Ok(Self { owner_id: Some(owner_id.into()), ..self.clone() }.into_claim())
     }
 
     /// The same record without an owner.
     #[must_use]
     pub fn released(&self) -> Self {
-        Self { owner_id: None, ..self.clone() }
+        Self { owner_id: None, ..self.clone() }.into_claim()
     }
 
     /// Ties the claim to one version of the stored record.

@@ -38,7 +38,7 @@ impl RelinquishOutcome {
     pub(crate) fn into_claim(self) -> ClaimOutcome {
         match self {
             Self::Released(ownership) => ClaimOutcome::Claimed(ownership),
-            Self::Lost(ownership) => ClaimOutcome::Lost(ownership),
+            Self::Lost(ownership) => ClaimOutcome::Lost(ownership, None),
             Self::Failed(ownership, error) => ClaimOutcome::Failed(ownership, error),
         }
     }
@@ -57,7 +57,7 @@ impl From<ClaimOutcome> for RelinquishOutcome {
     fn from(outcome: ClaimOutcome) -> Self {
         match outcome {
             ClaimOutcome::Claimed(ownership) => Self::Released(ownership),
-            ClaimOutcome::Lost(ownership) => Self::Lost(ownership),
+            ClaimOutcome::Lost(ownership, _) => Self::Lost(ownership),
             ClaimOutcome::Failed(ownership, error) => Self::Failed(ownership, error),
         }
     }

@@ -1,4 +1,6 @@
-//! How the model types look when serialised; reading goes through the constructors.
+//! How the model types look when serialized; reading goes through the constructors.
+//!
+//! Every field is always written, and none is flattened: formats without field names (postcard, bincode) need both.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,8 +36,9 @@ impl TryFrom<ConsumerGroupForm> for ConsumerGroup {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct OwnershipForm {
-    #[serde(flatten)]
-    group: ConsumerGroupForm,
+    fully_qualified_namespace: String,
+    eventhub_name: String,
+    consumer_group: String,
     partition_id: String,
     owner_id: Option<String>,
     #[serde(default)]
@@ -47,8 +50,12 @@ pub(super) struct OwnershipForm {
 
 impl From<PartitionOwnership> for OwnershipForm {
     fn from(ownership: PartitionOwnership) -> Self {
+        let ConsumerGroupForm { fully_qualified_namespace, eventhub_name, consumer_group } =
+            ownership.group().clone().into();
         Self {
-            group: ownership.group().clone().into(),
+            fully_qualified_namespace,
+            eventhub_name,
+            consumer_group,
             partition_id: ownership.partition_id().to_owned(),
             owner_id: ownership.owner_id().map(str::to_owned),
             etag: ownership.etag().cloned(),
@@ -61,10 +68,19 @@ impl TryFrom<OwnershipForm> for PartitionOwnership {
     type Error = Error;
 
     fn try_from(form: OwnershipForm) -> Result<Self> {
-        let group = form.group.try_into()?;
+        let group = ConsumerGroup::new(
+            form.fully_qualified_namespace,
+            form.eventhub_name,
+            form.consumer_group,
+        )?;
+        let partition_id = form.partition_id;
+        let nobody = Self::new(&group, partition_id.as_str(), "nobody")?.released();
         let mut ownership = match form.owner_id.filter(|owner_id| !owner_id.is_empty()) {
-            Some(owner_id) => Self::new(&group, form.partition_id, owner_id)?,
-            None => Self::new(&group, form.partition_id, "nobody")?.released(),
+            None => nobody,
+            // An owner that this crate could not store was read from a list: it comes back as a record that was listed.
+            Some(owner_id) => nobody.claimed_by(owner_id.as_str()).unwrap_or_else(|_| {
+                Self::from_storage(&group, &partition_id, Some(&owner_id), None, None)
+            }),
         };
         if let Some(etag) = form.etag {
             ownership = ownership.with_etag(etag);
@@ -78,8 +94,9 @@ impl TryFrom<OwnershipForm> for PartitionOwnership {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct CheckpointForm {
-    #[serde(flatten)]
-    group: ConsumerGroupForm,
+    fully_qualified_namespace: String,
+    eventhub_name: String,
+    consumer_group: String,
     partition_id: String,
     offset: Option<String>,
     sequence_number: Option<i64>,
@@ -92,8 +109,12 @@ pub(super) struct CheckpointForm {
 
 impl From<Checkpoint> for CheckpointForm {
     fn from(checkpoint: Checkpoint) -> Self {
+        let ConsumerGroupForm { fully_qualified_namespace, eventhub_name, consumer_group } =
+            checkpoint.group().clone().into();
         Self {
-            group: checkpoint.group().clone().into(),
+            fully_qualified_namespace,
+            eventhub_name,
+            consumer_group,
             partition_id: checkpoint.partition_id().to_owned(),
             offset: checkpoint.offset().map(str::to_owned),
             sequence_number: checkpoint.sequence_number(),
@@ -107,9 +128,13 @@ impl TryFrom<CheckpointForm> for Checkpoint {
     type Error = Error;
 
     fn try_from(form: CheckpointForm) -> Result<Self> {
-        let group = form.group.try_into()?;
+        let group = ConsumerGroup::new(
+            form.fully_qualified_namespace,
+            form.eventhub_name,
+            form.consumer_group,
+        )?;
         let mut checkpoint =
-            Self::with_position(&group, form.partition_id, form.offset, form.sequence_number)?;
+            Self::from_serialized(&group, form.partition_id, form.offset, form.sequence_number)?;
         if let Some(etag) = form.etag {
             checkpoint = checkpoint.with_etag(etag);
         }
@@ -204,5 +229,52 @@ mod tests {
         form["last_modified_time"] = json!(1_790_000_000);
         let stored = own.with_etag(ETag::new("\"0x8DC\"").unwrap()).with_last_modified(written);
         assert_form(&stored, &form);
+    }
+
+    fn listed() -> (PartitionOwnership, Checkpoint) {
+        let etag = ETag::new("0x8DC").ok();
+        let time = from_seconds(1_790_000_000).ok();
+        // What no constructor takes, but other writers have left.
+        let owner =
+            PartitionOwnership::from_storage(&group(), "0", Some("é\u{1}"), etag.clone(), time);
+        let checkpoint = Checkpoint::from_storage(&group(), "0", Some("@é"), Some(-1), etag, time);
+        (owner, checkpoint)
+    }
+
+    #[test]
+    fn listed_values_of_other_writers_come_back() {
+        let (owner, checkpoint) = listed();
+        let text = serde_json::to_string(&(&owner, &checkpoint)).unwrap();
+        let (read, position): (PartitionOwnership, Checkpoint) =
+            serde_json::from_str(&text).unwrap();
+        assert_eq!((&read, &position), (&owner, &checkpoint));
+        assert!(read.is_as_listed(), "nobody has claimed it");
+
+        // What no list shows is still refused.
+        let mut form = serde_json::to_value(&checkpoint).unwrap();
+        for offset in ["", "None", "no offset", " 1", "1 "] {
+            form["offset"] = json!(offset);
+            assert!(serde_json::from_value::<Checkpoint>(form.clone()).is_err(), "{offset:?}");
+        }
+        form["offset"] = Value::Null;
+        form["sequence_number"] = Value::Null;
+        assert!(serde_json::from_value::<Checkpoint>(form).is_err());
+    }
+
+    fn assert_compact<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+        let bytes = postcard::to_stdvec(value).unwrap();
+        assert_eq!(&postcard::from_bytes::<T>(&bytes).unwrap(), value);
+    }
+
+    #[test]
+    fn formats_without_field_names_write_and_read_every_record() {
+        let (owner, checkpoint) = listed();
+        assert_compact(&group());
+        assert_compact(&owner);
+        assert_compact(&owner.released().without_etag());
+        assert_compact(&PartitionOwnership::new(&group(), "0", "me").unwrap());
+        assert_compact(&checkpoint);
+        assert_compact(&Checkpoint::with_position(&group(), "0", None, Some(5)).unwrap());
+        assert_compact(&ETag::new("0x8DC").unwrap());
     }
 }

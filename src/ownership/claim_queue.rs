@@ -193,7 +193,7 @@ impl ClaimQueue {
         if self.fastest.is_zero() || took < self.fastest {
             self.fastest = took;
         }
-        if matches!(outcome, ClaimOutcome::Lost(_)) && !ended.is_renewal() {
+        if matches!(outcome, ClaimOutcome::Lost(..)) && !ended.is_renewal() {
             self.counted -= 1;
             if self.counted < self.needed
                 && let Some(spare) = self.spare.pop_front()

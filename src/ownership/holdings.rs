@@ -129,7 +129,7 @@ impl Holdings {
                     self.unstarted.insert(partition_id.to_owned(), ended.started);
                 }
             }
-            ClaimOutcome::Lost(_) => self.leases.lose(partition_id),
+            ClaimOutcome::Lost(..) => self.leases.lose(partition_id),
             ClaimOutcome::Failed(..) => {}
         }
         outcome

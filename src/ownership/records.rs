@@ -125,7 +125,7 @@ impl Records {
         outcome: ClaimOutcome,
     ) -> ClaimOutcome {
         let outcome = match outcome {
-            ClaimOutcome::Lost(record) if self.may_be_late(sent) => {
+            ClaimOutcome::Lost(record, _) if self.may_be_late(sent) => {
                 ClaimOutcome::Failed(record, changed_again())
             }
             outcome => outcome,
@@ -165,7 +165,7 @@ impl Records {
                 self.forget(partition_id);
                 self.written.remove(partition_id);
             }
-            ClaimOutcome::Lost(_) => self.forget(partition_id),
+            ClaimOutcome::Lost(..) => self.forget(partition_id),
         }
     }
 

@@ -116,7 +116,7 @@ impl OpenRound {
     pub(super) fn note(&mut self, claim: PlannedClaim, outcome: ClaimOutcome) {
         match outcome {
             ClaimOutcome::Claimed(_) => {}
-            ClaimOutcome::Lost(_) => self.lost.push(claim),
+            ClaimOutcome::Lost(..) => self.lost.push(claim),
             ClaimOutcome::Failed(_, error) => self.failed.push(FailedClaim { claim, error }),
         }
     }

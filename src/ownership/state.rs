@@ -338,7 +338,7 @@ mod tests {
         stopped.resolve("1");
         let sent = stopped.give_up();
         stopped.end_renewal(ClaimOutcome::Claimed(ours("2")));
-        stopped.end_give_up(&sent, ClaimOutcome::Lost(ours("1")));
+        stopped.end_give_up(&sent, ClaimOutcome::Lost(ours("1"), None));
         assert!(stopped.state.has_doubts(), "the renewal was our own");
         stopped.resolve("2");
         assert_eq!(stopped.give_up(), [ours("2")]);

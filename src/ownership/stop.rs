@@ -78,7 +78,7 @@ impl Released {
         for (sent, outcome) in sent.iter().zip(outcomes) {
             match outcome.into_claim() {
                 // To our own late request, perhaps, whose response may be known by now; the next list tells.
-                ClaimOutcome::Lost(record)
+                ClaimOutcome::Lost(record, _)
                     if self.contested.contains(sent.partition_id())
                         || records.may_be_late(sent) =>
                 {
@@ -113,7 +113,9 @@ impl Released {
                     self.contested.insert(partition_id.clone());
                     records.known.insert(partition_id, record);
                 }
-                Some(record) if record.is_owned() => self.note(ClaimOutcome::Lost(sent)),
+                Some(record) if record.is_owned() => {
+                    self.note(ClaimOutcome::Lost(sent, Some(record)));
+                }
                 Some(record) => self.note(ClaimOutcome::Claimed(record)),
                 // A first claim that was not applied: there is nothing to tell.
                 None if sent.etag().is_none() => {}

@@ -2,6 +2,7 @@
 //!
 //! Nothing here sends anything, and nothing here knows HTTP.
 
+pub(crate) mod claim;
 pub(crate) mod fenced_update;
 pub(crate) mod groups;
 #[cfg(feature = "legacy")]

@@ -1,19 +1,46 @@
-//! What was last known of the checkpoints behind a fence, in whichever order the answers come.
+//! What was last known of the checkpoints behind a fence, in whichever order the responses come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::fenced_update::Known;
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, ETag};
 
-/// How many writes of a partition are remembered that have no answer yet: an outage must not fill the memory.
+/// How many writes of a partition are remembered that have no response yet. Of more, the newest count: the last one that
+/// was sent is the most likely to be stored.
 const MAX_IN_DOUBT: usize = 100;
+/// How many partitions are remembered. Of more, those are forgotten that were not used for the longest time.
+const MAX_PARTITIONS: usize = 10_000;
+
+/// A version that the store is known to hold for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) etag: ETag,
+    sequence_number: Option<i64>,
+    /// It was written or taken over by this store, and not just met on the way to a write.
+    pub(crate) is_ours: bool,
+}
+
+impl Known {
+    /// What this store has written, or goes on from.
+    pub(crate) fn ours(etag: ETag, sequence_number: Option<i64>) -> Self {
+        Self { etag, sequence_number, is_ours: true }
+    }
+
+    /// What another writer has written.
+    pub(crate) fn of_another(etag: ETag, sequence_number: Option<i64>) -> Self {
+        Self { etag, sequence_number, is_ours: false }
+    }
+
+    pub(crate) fn sequence_number(&self) -> Option<i64> {
+        self.sequence_number
+    }
+}
 
 /// What was last known of each partition, by the names of their blobs.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<State>);
+pub(crate) struct VersionCache(Mutex<State>);
 
-/// When a request began; of two requests of one memory the later one has the later moment.
+/// When a request began; of two requests of one cache the later one has the later moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Moment(u64);
 
@@ -30,41 +57,112 @@ struct Blob {
     seen: Moment,
     /// When the write began that made the last version of ours.
     written: Moment,
-    /// What may be stored: writes whose answers have yet to come, or were lost.
-    in_doubt: Vec<(Moment, Checkpoint)>,
+    /// This store has begun to update it.
+    is_updated: bool,
+    /// A version that a list has found of a partition that this store updates, and when the list began.
+    listed: Option<(Moment, Known)>,
+    /// What may be stored: writes whose responses have yet to come, or were lost.
+    in_doubt: VecDeque<Doubt>,
+    used: Moment,
+    /// The caller was warned that its positions begin again.
+    warned: bool,
 }
 
-impl Memory {
+/// A write whose outcome is not known.
+#[derive(Debug)]
+struct Doubt {
+    began: Moment,
+    /// What it replaces, if that is still stored: otherwise it can never be applied any more.
+    replaces: Option<ETag>,
+    checkpoint: Checkpoint,
+    /// Its response was lost. Of the others it may still come.
+    is_lost: bool,
+}
+
+impl VersionCache {
     pub(crate) fn get(&self, name: &str) -> Option<Known> {
         self.lock().blobs.get(name)?.known.clone()
+    }
+
+    /// An update begins: what is known from before it.
+    pub(crate) fn begin_update(&self, name: &str) -> Option<Known> {
+        let mut state = self.lock();
+        let blob = state.blob(name);
+        blob.is_updated = true;
+        blob.known.clone()
     }
 
     pub(crate) fn begin_read(&self) -> Moment {
         self.lock().tick()
     }
 
-    /// Takes in what a read has found, unless more is known than there was when it began.
+    /// Notes what a read has found, unless more is known than there was when it began.
     pub(crate) fn end_read(&self, name: &str, began: Moment, found: Option<Known>) {
+        self.lock().blob(name).see(began, found);
+    }
+
+    /// Notes what a list has found, of partitions that this store does not update yet. For the others it changes nothing:
+    /// without numbers only the version that it knows keeps a former owner out. [`resume`](Self::resume) does.
+    pub(crate) fn end_list(&self, name: &str, began: Moment, found: Option<Known>) {
         let mut state = self.lock();
         let blob = state.blob(name);
-        if blob.seen < began {
-            (blob.seen, blob.known) = (began, found);
+        if blob.is_updated {
+            blob.listed = found.map(|found| (began, found));
+        } else {
+            blob.see(began, found);
         }
     }
 
-    pub(crate) fn begin_write(&self, name: &str, checkpoint: &Checkpoint) -> Moment {
+    /// The caller takes the partition over and goes on from this version.
+    pub(crate) fn resume(&self, name: &str, version: Known) {
+        let mut state = self.lock();
+        let now = state.tick();
+        let blob = state.blob(name);
+        let listed = blob.listed.take().filter(|(_, listed)| listed.etag == version.etag);
+        let began = listed.map_or(now, |(began, _)| began);
+        blob.see(began, Some(version));
+    }
+
+    /// A write over this version begins, or one where there is none.
+    pub(crate) fn begin_write(
+        &self,
+        name: &str,
+        checkpoint: &Checkpoint,
+        replaces: Option<ETag>,
+    ) -> Moment {
         let mut state = self.lock();
         let began = state.tick();
         let in_doubt = &mut state.blob(name).in_doubt;
-        if in_doubt.len() < MAX_IN_DOUBT {
-            in_doubt.push((began, checkpoint.clone()));
+        if in_doubt.len() == MAX_IN_DOUBT {
+            in_doubt.pop_front();
         }
+        let checkpoint = checkpoint.clone();
+        in_doubt.push_back(Doubt { began, replaces, checkpoint, is_lost: false });
         began
+    }
+
+    /// The response to a write was lost.
+    pub(crate) fn lost(&self, name: &str, began: Moment) {
+        let mut state = self.lock();
+        let doubts = state.blob(name).in_doubt.iter_mut();
+        doubts.filter(|doubt| doubt.began == began).for_each(|doubt| doubt.is_lost = true);
+    }
+
+    /// Whether the response to a write was lost, so that the store must be read to know what it holds.
+    pub(crate) fn has_lost(&self, name: &str) -> bool {
+        let state = self.lock();
+        let doubts = state.blobs.get(name).map(|blob| &blob.in_doubt);
+        doubts.is_some_and(|doubts| doubts.iter().any(|doubt| doubt.is_lost))
+    }
+
+    /// This version is stored: of the writes in doubt only those count on that may still replace it.
+    pub(crate) fn settle(&self, name: &str, found: Option<&ETag>) {
+        self.lock().blob(name).keep_doubts(|doubt| doubt.replaces.as_ref() == found);
     }
 
     /// A write that did nothing.
     pub(crate) fn refused(&self, name: &str, began: Moment) {
-        self.lock().blob(name).in_doubt.retain(|(moment, _)| *moment != began);
+        self.lock().blob(name).keep_doubts(|doubt| doubt.began != began);
     }
 
     /// A write that was done. What began before it can only have been replaced, or can never be done any more: both
@@ -73,23 +171,33 @@ impl Memory {
         let mut state = self.lock();
         let now = state.tick();
         let blob = state.blob(name);
-        blob.in_doubt.retain(|(moment, _)| *moment > began);
+        blob.keep_doubts(|doubt| doubt.began > began);
         if blob.written < began {
             (blob.written, blob.seen, blob.known) = (began, now, Some(known));
         }
     }
 
-    /// Whether a checkpoint may be one of ours whose answer has not come.
+    /// Whether a checkpoint may be one of ours whose response has not come.
     pub(crate) fn is_in_doubt(&self, name: &str, found: &Checkpoint) -> bool {
         let state = self.lock();
         state.blobs.get(name).is_some_and(|blob| {
-            blob.in_doubt.iter().any(|(_, checkpoint)| checkpoint.has_position_of(found))
+            blob.in_doubt.iter().any(|doubt| doubt.checkpoint.has_position_of(found))
         })
     }
 
+    /// Whether this is the first warning about the partition.
+    pub(crate) fn warns_first(&self, name: &str) -> bool {
+        !std::mem::replace(&mut self.lock().blob(name).warned, true)
+    }
+
+    /// The blob was deleted.
     pub(crate) fn forget(&self, name: &str) {
-        let began = self.begin_read();
-        self.end_read(name, began, None);
+        let mut state = self.lock();
+        let now = state.tick();
+        match state.blobs.get_mut(name) {
+            Some(blob) if !blob.in_doubt.is_empty() => blob.see(now, None),
+            _ => drop(state.blobs.remove(name)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -104,17 +212,51 @@ impl State {
     }
 
     fn blob(&mut self, name: &str) -> &mut Blob {
-        self.blobs.entry(name.to_owned()).or_default()
+        let used = self.tick();
+        if !self.blobs.contains_key(name) {
+            self.make_room();
+        }
+        let blob = self.blobs.entry(name.to_owned()).or_default();
+        blob.used = used;
+        blob
+    }
+
+    /// Forgets a tenth at a time, so that the search for the oldest ones is rare. A write in doubt is not forgotten.
+    fn make_room(&mut self) {
+        if self.blobs.len() < MAX_PARTITIONS {
+            return;
+        }
+        let mut used: Vec<_> = self.blobs.values().map(|blob| blob.used).collect();
+        let (_, oldest, _) = used.select_nth_unstable(MAX_PARTITIONS / 10);
+        let oldest = *oldest;
+        self.blobs.retain(|_, blob| blob.used > oldest || !blob.in_doubt.is_empty());
+        self.blobs.shrink_to(MAX_PARTITIONS);
+    }
+}
+
+impl Blob {
+    fn see(&mut self, began: Moment, found: Option<Known>) {
+        if self.seen < began {
+            (self.seen, self.known) = (began, found);
+        }
+    }
+
+    fn keep_doubts(&mut self, is_open: impl Fn(&Doubt) -> bool) {
+        self.in_doubt.retain(is_open);
+        if self.in_doubt.is_empty() {
+            // An outage leaves no room behind.
+            self.in_doubt = VecDeque::new();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ConsumerGroup, ETag};
+    use crate::model::ConsumerGroup;
 
     fn version(number: u64) -> Known {
-        Known::new(ETag::numbered(number), None)
+        Known::ours(ETag::numbered(number), None)
     }
 
     fn at(offset: &str) -> Checkpoint {
@@ -123,62 +265,125 @@ mod tests {
     }
 
     #[test]
-    fn a_late_answer_to_a_read_takes_nothing_back() {
-        let memory = Memory::default();
-        let (early, late) = (memory.begin_read(), memory.begin_read());
-        memory.end_read("0", late, Some(version(2)));
-        memory.end_read("0", early, Some(version(1)));
-        assert_eq!(memory.get("0"), Some(version(2)));
+    fn a_late_response_to_a_read_takes_nothing_back() {
+        let cache = VersionCache::default();
+        let (early, late) = (cache.begin_read(), cache.begin_read());
+        cache.end_read("0", late, Some(version(2)));
+        cache.end_read("0", early, Some(version(1)));
+        assert_eq!(cache.get("0"), Some(version(2)));
 
-        let read = memory.begin_read();
-        let write = memory.begin_write("0", &at("3"));
-        memory.written("0", write, version(3));
-        memory.end_read("0", read, Some(version(2)));
-        assert_eq!(memory.get("0"), Some(version(3)));
+        let read = cache.begin_read();
+        let write = cache.begin_write("0", &at("3"), None);
+        cache.written("0", write, version(3));
+        cache.end_read("0", read, Some(version(2)));
+        assert_eq!(cache.get("0"), Some(version(3)));
         // About others it says what it found.
-        memory.end_read("1", read, Some(version(1)));
-        assert_eq!(memory.get("1"), Some(version(1)));
+        cache.end_read("1", read, Some(version(1)));
+        assert_eq!(cache.get("1"), Some(version(1)));
     }
 
     #[test]
     fn a_read_beside_a_write_does_not_hide_its_version() {
-        let memory = Memory::default();
-        let write = memory.begin_write("0", &at("3"));
-        let read = memory.begin_read();
-        memory.end_read("0", read, Some(version(2)));
-        memory.written("0", write, version(3));
-        assert_eq!(memory.get("0"), Some(version(3)));
+        let cache = VersionCache::default();
+        let write = cache.begin_write("0", &at("3"), None);
+        let read = cache.begin_read();
+        cache.end_read("0", read, Some(version(2)));
+        cache.written("0", write, version(3));
+        assert_eq!(cache.get("0"), Some(version(3)));
     }
 
     #[test]
     fn of_two_writes_the_one_that_began_later_counts() {
-        let memory = Memory::default();
-        let early = memory.begin_write("0", &at("1"));
-        let late = memory.begin_write("0", &at("2"));
-        memory.written("0", late, version(2));
-        memory.written("0", early, version(1));
-        assert_eq!(memory.get("0"), Some(version(2)));
+        let cache = VersionCache::default();
+        let early = cache.begin_write("0", &at("1"), None);
+        let late = cache.begin_write("0", &at("2"), None);
+        cache.written("0", late, version(2));
+        cache.written("0", early, version(1));
+        assert_eq!(cache.get("0"), Some(version(2)));
     }
 
     #[test]
-    fn a_write_is_in_doubt_until_its_answer_or_a_later_one_comes() {
-        let memory = Memory::default();
-        let [lost, refused, written] = ["1", "2", "3"].map(|it| memory.begin_write("0", &at(it)));
-        assert!(["1", "2", "3"].iter().all(|offset| memory.is_in_doubt("0", &at(offset))));
-        memory.refused("0", refused);
-        assert!(!memory.is_in_doubt("0", &at("2")) && memory.is_in_doubt("0", &at("1")));
-        memory.written("0", written, version(3));
-        assert!(["1", "2", "3"].iter().all(|offset| !memory.is_in_doubt("0", &at(offset))));
+    fn a_write_is_in_doubt_until_its_response_or_a_later_one_comes() {
+        let cache = VersionCache::default();
+        let [lost, refused, written] =
+            ["1", "2", "3"].map(|it| cache.begin_write("0", &at(it), None));
+        assert!(["1", "2", "3"].iter().all(|offset| cache.is_in_doubt("0", &at(offset))));
+        cache.refused("0", refused);
+        assert!(!cache.is_in_doubt("0", &at("2")) && cache.is_in_doubt("0", &at("1")));
+        cache.written("0", written, version(3));
+        assert!(["1", "2", "3"].iter().all(|offset| !cache.is_in_doubt("0", &at(offset))));
         assert!(lost < written);
     }
 
     #[test]
-    fn what_is_in_doubt_has_a_limit() {
-        let memory = Memory::default();
+    fn of_too_many_doubts_the_newest_are_kept() {
+        let cache = VersionCache::default();
         for offset in 0..=MAX_IN_DOUBT {
-            memory.begin_write("0", &at(&offset.to_string()));
+            cache.begin_write("0", &at(&offset.to_string()), None);
         }
-        assert!(memory.is_in_doubt("0", &at("0")));
-        assert!(!memory.is_in_doubt("0", &at(&MAX_IN_DOUBT.to_string())));
+        assert!(!cache.is_in_doubt("0", &at("0")));
+        assert!((1..=MAX_IN_DOUBT).all(|offset| cache.is_in_doubt("0", &at(&offset.to_string()))));
+    }
+
+    #[test]
+    fn what_is_stored_settles_the_writes_that_cannot_come_any_more() {
+        let cache = VersionCache::default();
+        let replaced = Some(ETag::numbered(1));
+        let [found, late] = ["1", "2"].map(|it| cache.begin_write("0", &at(it), replaced.clone()));
+        let next = cache.begin_write("0", &at("3"), Some(ETag::numbered(2)));
+        assert!(!cache.has_lost("0"), "their responses may still come");
+        for began in [found, late, next] {
+            cache.lost("0", began);
+        }
+        assert!(cache.has_lost("0"));
+        cache.settle("0", Some(&ETag::numbered(2)));
+        let doubts = ["1", "2", "3"].map(|offset| cache.is_in_doubt("0", &at(offset)));
+        assert_eq!(doubts, [false, false, true]);
+        cache.settle("0", None);
+        assert!(!cache.has_lost("0"));
+    }
+
+    #[test]
+    fn a_list_tells_a_writer_nothing_until_it_resumes() {
+        let cache = VersionCache::default();
+        let list = cache.begin_read();
+        cache.end_list("0", list, Some(version(1)));
+        assert_eq!(cache.begin_update("0"), Some(version(1)), "nothing was updated here");
+
+        let write = cache.begin_write("0", &at("2"), None);
+        cache.written("0", write, version(2));
+        let list = cache.begin_read();
+        cache.end_list("0", list, Some(version(3)));
+        assert_eq!(cache.get("0"), Some(version(2)));
+        cache.resume("0", version(3));
+        assert_eq!(cache.get("0"), Some(version(3)));
+
+        // The list is older than the last write.
+        let list = cache.begin_read();
+        let write = cache.begin_write("0", &at("4"), None);
+        cache.written("0", write, version(4));
+        cache.end_list("0", list, Some(version(3)));
+        cache.resume("0", version(3));
+        assert_eq!(cache.get("0"), Some(version(4)));
+        // What was read elsewhere counts as of now.
+        cache.resume("0", version(5));
+        assert_eq!(cache.get("0"), Some(version(5)));
+    }
+
+    #[test]
+    fn it_forgets_what_was_not_used_for_long_but_no_doubt() {
+        let cache = VersionCache::default();
+        let doubtful = cache.begin_write("doubtful", &at("1"), None);
+        for partition in 0..2 * MAX_PARTITIONS {
+            let read = cache.begin_read();
+            cache.end_read(&partition.to_string(), read, Some(version(1)));
+            cache.written("busy", doubtful, version(2));
+        }
+        let remembered = |name: &str| cache.lock().blobs.contains_key(name);
+        assert!(cache.lock().blobs.len() <= MAX_PARTITIONS);
+        assert!(remembered("doubtful") && remembered("busy") && !remembered("0"));
+        cache.refused("doubtful", doubtful);
+        cache.forget("doubtful");
+        assert!(!remembered("doubtful"));
     }
 }

@@ -107,8 +107,10 @@ enum Operation {
     FencedGet,
     FencedList,
     Reset,
+    ResetOfOwned,
     Delete,
     DeleteAll,
+    DeleteAllOwned,
     CreateContainer,
     #[cfg(feature = "legacy")]
     ListLegacy,
@@ -131,8 +133,10 @@ const OPERATIONS: &[Operation] = &[
     FencedGet,
     FencedList,
     Reset,
+    ResetOfOwned,
     Delete,
     DeleteAll,
+    DeleteAllOwned,
     CreateContainer,
     #[cfg(feature = "legacy")]
     ListLegacy,
@@ -188,10 +192,16 @@ async fn carry_out(
         FencedGet => drop(fenced.get_checkpoint(&group(), "0").await),
         FencedList => drop(fenced.list_checkpoints(&group()).await),
         Reset => {
+            drop(store.reset_checkpoints(&[checkpoint("0", "2", 2)], RunMode::Force).await);
+        }
+        ResetOfOwned => {
             drop(store.reset_checkpoints(&[checkpoint("0", "2", 2)], RunMode::Apply).await);
         }
         Delete => drop(store.delete_checkpoint(&group(), "0").await),
         DeleteAll => {
+            drop(store.delete_checkpoints(&group(), Partitions::All, RunMode::Force).await);
+        }
+        DeleteAllOwned => {
             drop(store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await);
         }
         CreateContainer => drop(store.create_container_if_not_exists().await),

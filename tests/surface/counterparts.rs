@@ -286,8 +286,7 @@ async fn checkpoints_are_the_same_for_both(pair: &mut Pair, group: &ConsumerGrou
     for at in 0..POSITIONS.len() {
         let (offset, sequence_number) = POSITIONS[(at + 1) % POSITIONS.len()];
         let checkpoint = Checkpoint::new(group, at.to_string(), offset, sequence_number).unwrap();
-        let update = pair.ours.update_checkpoint(&checkpoint).await.unwrap();
-        assert!(update.is_written());
+        pair.ours.update_checkpoint(&checkpoint).await.unwrap();
     }
     assert_same_checkpoints(pair, group, 1).await;
     for at in 0..POSITIONS.len() {

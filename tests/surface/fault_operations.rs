@@ -258,12 +258,12 @@ pub async fn carry_out(
             storage.of_relinquished(&relinquished)
         }
         FirstCheckpoint => {
-            let update = store.update_checkpoint(&new).await;
-            of_result(update, |it| it.is_written() && storage.has(&new, it.etag.as_ref()))
+            let written = store.update_checkpoint(&new).await;
+            of_result(written, |it| storage.has(&new, Some(&it.etag)))
         }
         NextCheckpoint => {
-            let update = store.update_checkpoint(&next).await;
-            of_result(update, |it| it.is_written() && storage.has(&next, it.etag.as_ref()))
+            let written = store.update_checkpoint(&next).await;
+            of_result(written, |it| storage.has(&next, Some(&it.etag)))
         }
         FencedFirst => {
             let update = fenced.update_checkpoint(&new).await;
@@ -275,7 +275,7 @@ pub async fn carry_out(
         }
         Reset => {
             let changes =
-                store.reset_checkpoints(std::slice::from_ref(&next), RunMode::Apply).await;
+                store.reset_checkpoints(std::slice::from_ref(&next), RunMode::Force).await;
             storage.of_changes(&changes, Some(&next))
         }
         DeleteCheckpoint => {
@@ -284,7 +284,7 @@ pub async fn carry_out(
         }
         DeleteCheckpoints => {
             let only = Partitions::Only(&["0"]);
-            let changes = store.delete_checkpoints(&group(), only, RunMode::Apply).await;
+            let changes = store.delete_checkpoints(&group(), only, RunMode::Force).await;
             match changes {
                 Ok(changes) => storage.of_changes(&changes, None),
                 Err(error) => of_result(Err::<(), _>(error), |()| false),

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use eventhub_checkpointstore::{CallOptions, Checkpoint, ErrorKind, RunMode, UpdateOutcome};
+use log::Level;
 
 use super::subject::{BlobCheckpointStore, CheckpointStore, FencedCheckpointStore};
 use super::support::blob_service::Fault;
+use super::support::capture_log;
 use super::support::loopback::Reply;
 use super::world::{World, position};
 use super::{at_once, azurite, checkpoint, group, maybe_async, pause, test};
@@ -57,7 +59,7 @@ async fn a_former_owner_is_stale_and_a_reset_is_not() {
         assert_update(&former, &at(101), UpdateOutcome::Stale).await;
         assert_stored(&store, 102).await;
         assert_update(&new, &at(103), UpdateOutcome::Written).await;
-        assert_update(&new, &at(99), UpdateOutcome::Stale).await;
+        assert_update(&new, &at(99), UpdateOutcome::OutOfOrder).await;
 
         let reset = store.reset_checkpoints(&[at(5)], RunMode::Apply).await;
         assert_eq!(reset.failed().count(), 0, "{reset:?}");
@@ -246,9 +248,9 @@ async fn nothing_readable_and_nothing_at_all_can_be_replaced() {
         // A hub that was created anew begins at 0 again.
         let update = shared.update_checkpoint(&at(0)).await.unwrap();
         assert!(update.is_written() && update.etag.is_some());
-        let stale = shared.update_checkpoint(&at(-1)).await.unwrap();
-        assert_eq!(stale.outcome, UpdateOutcome::Stale);
-        assert_eq!(stale.etag, update.etag);
+        let late = shared.update_checkpoint(&at(-1)).await.unwrap();
+        assert_eq!(late.outcome, UpdateOutcome::OutOfOrder);
+        assert_eq!(late.etag, update.etag);
     }
 }
 
@@ -333,8 +335,8 @@ async fn a_lost_answer_does_not_make_a_writer_without_numbers_stale() {
     let options = CallOptions::new().with_max_retries(0);
     let fenced = world.store().fenced().with_options(options);
     assert_update(&fenced, &offset_only("10"), UpdateOutcome::Written).await;
-    // The first is applied, and no answer comes to any.
-    let faults = [Fault::DropAfterProcessing, Fault::DropBeforeProcessing];
+    // The first is applied, and no response comes to any; between them the second one looks what is stored.
+    let faults = [Fault::DropAfterProcessing, Fault::None, Fault::DropBeforeProcessing];
     world.double().queue_faults(faults);
     for offset in ["20", "30"] {
         let error = fenced.update_checkpoint(&offset_only(offset)).await.unwrap_err();
@@ -365,4 +367,119 @@ async fn other_options_share_what_is_remembered() {
     world.assert_requests(&[&format!("PUT {NAME}?metadata")]);
     assert_update(&fenced, &at(3), UpdateOutcome::Written).await;
     world.assert_requests(&[&format!("PUT {NAME}?metadata")]);
+}
+
+#[maybe_async]
+#[test]
+async fn without_sequence_numbers_a_list_lets_no_former_owner_back_in() {
+    for world in World::all() {
+        let (former, new) = (world.store().fenced(), world.store().fenced());
+        assert_update(&former, &offset_only("10"), UpdateOutcome::Written).await;
+        // As a manager does at its start, and with it whoever takes a partition over.
+        new.list_checkpoints(&group()).await.unwrap();
+        assert_update(&new, &offset_only("30"), UpdateOutcome::Written).await;
+
+        // It lists for its other partitions.
+        let listing = former.list_checkpoints(&group()).await.unwrap();
+        assert_update(&former, &offset_only("20"), UpdateOutcome::Stale).await;
+        assert_update(&new, &offset_only("40"), UpdateOutcome::Written).await;
+        world.assert_metadata(NAME, position("40", "")).await;
+
+        // That list is old by now; the next one is what the partition is won back by.
+        former.resume_from(&listing.items()[0]);
+        assert_update(&former, &offset_only("41"), UpdateOutcome::Stale).await;
+        let listing = former.list_checkpoints(&group()).await.unwrap();
+        let shared: Arc<dyn CheckpointStore> = Arc::new(former.clone());
+        shared.resume_from(&listing.items()[0]);
+        assert_update(&former, &offset_only("50"), UpdateOutcome::Written).await;
+        assert_update(&new, &offset_only("45"), UpdateOutcome::Stale).await;
+        world.assert_metadata(NAME, position("50", "")).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn after_an_outage_the_only_writer_is_not_stale() {
+    for numbered in [true, false] {
+        let world = World::service();
+        let store = world.store().with_options(CallOptions::new().with_max_retries(0));
+        let fenced = store.fenced();
+        let at = |number: i64| match numbered {
+            true => at(number),
+            false => offset_only(&number.to_string()),
+        };
+        assert_update(&fenced, &at(0), UpdateOutcome::Written).await;
+        // Each is stored, and no response comes.
+        world.double().inject(|request| match request.method.as_str() {
+            "PUT" => Fault::DropAfterProcessing,
+            _ => Fault::None,
+        });
+        for number in 1..=150 {
+            let error = fenced.update_checkpoint(&at(number)).await.unwrap_err();
+            assert!(error.is_outcome_unknown(), "{error}");
+        }
+        world.double().clear_faults();
+        assert_update(&fenced, &at(151), UpdateOutcome::Written).await;
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_late_update_of_the_only_writer_is_told_from_another_writers() {
+    for world in World::all() {
+        let (one, other) = (world.store().fenced(), world.store().fenced());
+        assert_update(&one, &at(5), UpdateOutcome::Written).await;
+        for _ in 0..2 {
+            assert_update(&one, &at(4), UpdateOutcome::OutOfOrder).await;
+        }
+        assert_update(&one, &at(6), UpdateOutcome::Written).await;
+        other.get_checkpoint(&group(), "0").await.unwrap();
+        assert_update(&other, &at(9), UpdateOutcome::Written).await;
+        for late in [7, 8, 7] {
+            assert_update(&one, &at(late), UpdateOutcome::Stale).await;
+        }
+        // Nor does a position without a number get past what it was told.
+        assert_update(&one, &offset_only("95"), UpdateOutcome::Stale).await;
+        world.assert_metadata(NAME, position("90", "9")).await;
+        assert_update(&other, &at(8), UpdateOutcome::OutOfOrder).await;
+    }
+}
+
+/// The event hub was created anew or failed over, and its numbers begin again.
+#[maybe_async]
+#[test]
+async fn numbers_that_begin_again_are_warned_of_once() {
+    capture_log::start();
+    let partition = |number| checkpoint("restarted", "1", number);
+    let world = World::service();
+    let store = world.store();
+    let warnings = || {
+        let lines = capture_log::lines_with("checkpoint/restarted").into_iter();
+        let warnings = lines.filter(|(level, _)| *level == Level::Warn);
+        warnings.map(|(_, text)| text).collect::<Vec<_>>()
+    };
+    store.update_checkpoint(&partition(1000)).await.unwrap();
+    let fenced = store.fenced();
+    fenced.get_checkpoint(&group(), "restarted").await.unwrap();
+    for number in 1..4 {
+        assert_update(&fenced, &partition(number), UpdateOutcome::OutOfOrder).await;
+    }
+    let texts = warnings();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].contains("reset or delete the checkpoints"), "{texts:?}");
+
+    // Whoever has not read it cannot know whose it is, and is warned, too.
+    let unread = store.fenced();
+    for number in 1..3 {
+        assert_update(&unread, &partition(number), UpdateOutcome::Stale).await;
+    }
+    assert_eq!(warnings().len(), 2);
+
+    // A writer that another one has overtaken is an everyday thing.
+    let (one, other) = (store.fenced(), store.fenced());
+    for (fenced, number) in [(&one, 1001), (&other, 1003)] {
+        assert_update(fenced, &partition(number), UpdateOutcome::Written).await;
+    }
+    assert_update(&one, &partition(1002), UpdateOutcome::Stale).await;
+    assert_eq!(warnings().len(), 2);
 }

@@ -27,6 +27,7 @@ mod legacy;
 mod leniency;
 mod listings;
 mod logging;
+mod lost_claims;
 mod misconfigured;
 mod model_check;
 mod network_errors;

@@ -162,7 +162,7 @@ async fn checkpoints_are_settled_alike() {
     for number in 1..=3 {
         let update = store.update_checkpoint(&checkpoint("0", "1", number)).await.unwrap();
         let stored = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
-        assert_eq!((stored.sequence_number(), stored.etag()), (Some(number), update.etag.as_ref()));
+        assert_eq!((stored.sequence_number(), stored.etag()), (Some(number), Some(&update.etag)));
     }
 
     // Fenced: the own attempt that was lost makes nobody stale.

@@ -6,11 +6,12 @@ use eventhub_checkpointstore::{
 };
 
 use super::subject::BlobCheckpointStore;
-use super::support::blob_service::{Fault, ForeignBlob, Operation};
+use super::support::blob_service::{Fault, ForeignBlob, Operation, error_reply};
 use super::world::{World, position};
 use super::{azurite, checkpoint, group, maybe_async, ownership, test};
 
 const PREFIX: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/";
+const OWNERS: &str = "ns.servicebus.windows.net/hub/$default/ownership/";
 
 /// Partition, sequence numbers before and after, and what was done.
 fn report(changes: &CheckpointChanges) -> Vec<(&str, Option<i64>, Option<i64>, String)> {
@@ -80,8 +81,11 @@ async fn a_reset_moves_positions_backwards_and_says_what_it_did() {
         let real = store.reset_checkpoints(&positions[..1], RunMode::Apply).await;
         assert_eq!(report(&real), [("1", Some(11), Some(3), applied())]);
         if let Some(world) = &world {
-            world
-                .assert_requests(&[&format!("HEAD {PREFIX}1"), &format!("PUT {PREFIX}1?metadata")]);
+            world.assert_requests(&[
+                &format!("LIST {OWNERS}"),
+                &format!("HEAD {PREFIX}1"),
+                &format!("PUT {PREFIX}1?metadata"),
+            ]);
         }
         let real = store.reset_checkpoints(&positions, RunMode::Apply).await;
         let expected = [
@@ -151,6 +155,8 @@ async fn checkpoints_of_some_or_of_all_partitions_are_deleted() {
     for (world, store) in filled().await {
         let claims = store.claim_ownership(&[ownership("0", "me")]).await;
         assert!(claims.all_claimed());
+        let relinquished = store.relinquish_ownership(&claims.into_claimed()).await;
+        assert!(relinquished.all_released());
         let other = ConsumerGroup::new("NS.servicebus.windows.net", "Hub", "other").unwrap();
         let kept_one = Checkpoint::new(&other, "0", "1", 1).unwrap();
         store.update_checkpoint(&kept_one).await.unwrap();
@@ -165,7 +171,11 @@ async fn checkpoints_of_some_or_of_all_partitions_are_deleted() {
         let real = store.delete_checkpoints(&group(), only, RunMode::Apply).await.unwrap();
         assert_eq!(report(&real), [("1", Some(11), None, applied()), missing]);
         if let Some(world) = &world {
-            world.assert_requests(&[&format!("LIST {PREFIX}"), &format!("DELETE {PREFIX}1")]);
+            world.assert_requests(&[
+                &format!("LIST {PREFIX}"),
+                &format!("LIST {OWNERS}"),
+                &format!("DELETE {PREFIX}1"),
+            ]);
         }
         let left = store.list_checkpoints(&group()).await.unwrap();
         assert_eq!(left.len(), 1);
@@ -257,6 +267,7 @@ async fn a_failed_list_deletes_nothing() {
 #[test]
 async fn a_deletion_tells_of_the_checkpoints_of_the_other_naming() {
     const OTHER: &str = "NS.servicebus.windows.net/Hub/$Default/checkpoint/";
+    const OTHER_OWNERS: &str = "NS.servicebus.windows.net/Hub/$Default/ownership/";
     for world in World::all() {
         let store = world.store_with(|builder| builder.read_other_name_case(true));
         store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
@@ -273,9 +284,11 @@ async fn a_deletion_tells_of_the_checkpoints_of_the_other_naming() {
             let own = ("0", Some(10), None, done);
             assert_eq!(report(&changes), [own, other("0"), missing.clone()]);
         }
-        let lists = [format!("LIST {PREFIX}"), format!("LIST {OTHER}")];
+        let lists = [PREFIX, OTHER, OWNERS, OTHER_OWNERS].map(|prefix| format!("LIST {prefix}"));
         let delete = format!("DELETE {PREFIX}0");
-        world.assert_requests(&[&lists[0], &lists[1], &lists[0], &lists[1], &delete]);
+        let twice: Vec<_> =
+            lists.iter().chain(&lists).chain([&delete]).map(String::as_str).collect();
+        world.assert_requests(&twice);
 
         let changes =
             store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
@@ -289,4 +302,145 @@ async fn a_deletion_tells_of_the_checkpoints_of_the_other_naming() {
             other.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
         assert_eq!(changes.iter().filter(|change| change.is_change()).count(), 2);
     }
+}
+
+fn refused(owner_id: &str) -> String {
+    format!("{:?}", ChangeOutcome::Refused { owner_id: owner_id.to_owned() })
+}
+
+#[maybe_async]
+#[test]
+async fn what_a_running_owner_would_undo_is_refused_unless_forced() {
+    for (_, store) in filled().await {
+        let claims = store.claim_ownership(&[ownership("0", "consumer-a")]).await;
+        assert!(claims.all_claimed());
+        let replay = [checkpoint("0", "30", 3), checkpoint("1", "40", 4)];
+        for (mode, other) in [(RunMode::DryRun, planned()), (RunMode::Apply, applied())] {
+            let changes = store.reset_checkpoints(&replay, mode).await;
+            let owned = ("0", Some(10), Some(10), refused("consumer-a"));
+            assert_eq!(report(&changes), [owned, ("1", Some(11), Some(4), other)]);
+            let lines: Vec<_> = changes.refused().map(|(change, _)| change.to_string()).collect();
+            assert!(lines[0].contains("its owner \"consumer-a\" is running"), "{lines:?}");
+            let error = changes.into_result().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConditionNotMet);
+            assert!(
+                error.to_string().contains("1 of 2 partitions: partition 0: refused"),
+                "{error}"
+            );
+        }
+        for (mode, other) in [(RunMode::DryRun, planned()), (RunMode::Apply, applied())] {
+            let changes = store.delete_checkpoints(&group(), Partitions::All, mode).await.unwrap();
+            let owned = ("0", Some(10), Some(10), refused("consumer-a"));
+            assert_eq!(report(&changes), [owned, ("1", Some(4), None, other)]);
+        }
+
+        let changes = store.reset_checkpoints(&replay[..1], RunMode::Force).await;
+        assert_eq!(report(&changes), [("0", Some(10), Some(3), applied())]);
+        let changes = changes.into_result().unwrap();
+        assert_eq!(changes.len(), 1);
+        let changes = store.delete_checkpoints(&group(), Partitions::All, RunMode::Force).await;
+        assert_eq!(report(&changes.unwrap()), [("0", Some(3), None, applied())]);
+        store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+
+        // Once it has given the partition up, nothing is in the way.
+        let relinquished = store.relinquish_ownership(&claims.into_claimed()).await;
+        assert!(relinquished.all_released());
+        let changes = store.reset_checkpoints(&replay[..1], RunMode::Apply).await;
+        assert_eq!(report(&changes), [("0", Some(10), Some(3), applied())]);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_owner_that_renews_no_more_is_not_running() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    let claims = store.claim_ownership(&[ownership("0", "consumer-a")]).await;
+    assert!(claims.all_claimed());
+    // The server's clock counts, not ours.
+    for (seconds, outcome) in [(100, refused("consumer-a")), (200, planned())] {
+        world.double().set_clock_offset(seconds);
+        let changes = store.reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::DryRun).await;
+        assert_eq!(
+            changes.iter().map(|change| format!("{:?}", change.outcome)).collect::<Vec<_>>(),
+            [outcome]
+        );
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn without_the_list_of_owners_nothing_is_changed() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    world.double().inject(|request| match request.query("prefix").as_deref() {
+        Some(OWNERS) => Fault::Answer(error_reply(403, "AuthorizationFailure", "no")),
+        _ => Fault::None,
+    });
+    let changes = store.reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::Apply).await;
+    assert_eq!(report(&changes), [("0", None, None, "AccessDenied".to_owned())]);
+    let error = changes.into_result().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    let failed = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::AccessDenied);
+    world.assert_metadata(&format!("{PREFIX}0"), position("100", "10")).await;
+}
+
+#[maybe_async]
+#[test]
+async fn a_deletion_says_that_it_deletes() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    world.double().put(&format!("{PREFIX}1"), &[]);
+    let lines =
+        |changes: &CheckpointChanges| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let dry = store.delete_checkpoints(&group(), Partitions::All, RunMode::DryRun).await.unwrap();
+    let expected = [
+        "partition 0: would delete sequence number 10, offset 100",
+        "partition 1: would delete no position",
+    ];
+    assert_eq!(lines(&dry), expected);
+    let dry = store.reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::DryRun).await;
+    let expected = "partition 0: would change from sequence number 10, offset 100 to sequence \
+                    number 3, offset 30";
+    assert_eq!(lines(&dry), [expected]);
+    let real = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+    assert_eq!(lines(&real)[0], "partition 0: deleted sequence number 10, offset 100");
+}
+
+#[maybe_async]
+#[test]
+async fn the_second_reset_of_a_partition_in_a_batch_is_an_error() {
+    for world in World::all() {
+        let batch = [checkpoint("0", "30", 3), checkpoint("0", "40", 4)];
+        let changes = world.store().reset_checkpoints(&batch, RunMode::Apply).await;
+        let second = ("0", None, None, "InvalidInput".to_owned());
+        assert_eq!(report(&changes), [("0", None, Some(3), applied()), second]);
+        world.assert_metadata(&format!("{PREFIX}0"), position("30", "3")).await;
+    }
+}
+
+/// The service refuses it: the snapshots would go with the blob.
+#[maybe_async]
+#[test]
+async fn a_checkpoint_with_snapshots_is_not_deleted() {
+    let world = World::service();
+    let store = world.store();
+    store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
+    world.double().inject(|request| match request.method.as_str() {
+        "DELETE" => Fault::Answer(error_reply(409, "SnapshotsPresent", "it has snapshots")),
+        _ => Fault::None,
+    });
+    let changes =
+        store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap();
+    assert_eq!(report(&changes), [("0", Some(10), None, "Rejected".to_owned())]);
+    let (_, error) = changes.failed().next().unwrap();
+    assert_eq!((error.status(), error.code()), (Some(409), Some("SnapshotsPresent")));
+    let error = store.delete_checkpoint(&group(), "0").await.unwrap_err();
+    assert_eq!(error.code(), Some("SnapshotsPresent"));
+    let found = store.get_checkpoint(&group(), "0").await.unwrap();
+    assert!(found.is_some());
 }

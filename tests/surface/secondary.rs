@@ -310,11 +310,39 @@ async fn what_a_write_depends_on_is_never_read_from_the_secondary() {
     assert_eq!(released.failed().count(), 1);
     fenced.get_checkpoint(&group(), "0").await.unwrap_err();
     fenced.update_checkpoint(&checkpoint("0", "2", 2)).await.unwrap_err();
-    let changes = store.reset_checkpoints(&[checkpoint("0", "0", 0)], RunMode::Apply).await;
-    assert_eq!(changes.failed().count(), 1);
+    for mode in [RunMode::Force, RunMode::Apply] {
+        let changes = store.reset_checkpoints(&[checkpoint("0", "0", 0)], mode).await;
+        assert_eq!(changes.failed().count(), 1);
+    }
     store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await.unwrap_err();
 
-    let requests = ["PUT metadata", "HEAD", "HEAD", "HEAD", "GET list"].map(|name| [name; 4]);
-    assert_eq!(script.operations(), requests.concat());
-    assert_eq!(script.hosts(), ["primary"; 20]);
+    let requests = ["PUT metadata", "HEAD", "HEAD", "HEAD", "GET list", "GET list"];
+    assert_eq!(script.operations(), requests.map(|name| [name; 4]).concat());
+    assert_eq!(script.hosts(), ["primary"; 24]);
+}
+
+#[maybe_async]
+#[test]
+async fn a_caller_can_rule_the_secondary_out() {
+    let service = BlobService::new("checkpoints");
+    service.put(&format!("{OWNERSHIPS}0"), &[("ownerid", "a")]);
+    service.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);
+    let script = two_hosts(&service, unavailable);
+    let builder = script.builder().secondary_hostname(SECONDARY);
+    let store = builder.list_checkpoints_from_secondary(true).build().unwrap();
+    let listing = store.list_checkpoints(&group()).await.unwrap();
+    assert!(listing.is_from_secondary());
+    let listing = store.list_consumer_groups().await.unwrap();
+    assert!(listing.is_from_secondary());
+
+    let store = store.with_options(CallOptions::new().with_primary_only(true));
+    script.clear();
+    let failures = [
+        store.list_ownership(&group()).await.unwrap_err(),
+        store.list_checkpoints(&group()).await.unwrap_err(),
+        store.get_checkpoint(&group(), "0").await.unwrap_err(),
+        store.list_consumer_groups().await.unwrap_err(),
+    ];
+    assert!(failures.iter().all(|error| error.status() == Some(503)), "{failures:?}");
+    assert!(script.hosts().iter().all(|host| *host == "primary"), "{:?}", script.hosts());
 }

@@ -134,6 +134,9 @@ impl OwnershipManager {
         let mut state = self.state();
         let now = self.now();
         let (won, unstarted) = state.start(round.token, starts, now)?;
+        for checkpoint in won.iter().filter_map(|won| won.checkpoint.as_ref()) {
+            self.inner.store.resume_from(checkpoint);
+        }
         let pause = state.options().jittered_interval(fastrand::u64(..));
         let pause = pause.saturating_sub(now.saturating_duration_since(started));
         let (active_owners, share) = (round.active_owners, round.share);

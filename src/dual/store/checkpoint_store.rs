@@ -49,7 +49,7 @@ impl CheckpointStore for Split {
     }
 
     fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        self.checkpoints.update_checkpoint(checkpoint)
+        self.checkpoints.update_checkpoint(checkpoint).map(CheckpointUpdate::from)
     }
 }
 
@@ -58,7 +58,8 @@ let store: Box<dyn CheckpointStore> = Box::new(Split {
     checkpoints: BlobCheckpointStore::in_memory(),
 });
 let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
+let update = store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
+assert!(update.is_written());
 let checkpoint = store.get_checkpoint(&group, "0")?;
 assert!(checkpoint.is_some());
 # Ok::<(), eventhub_checkpointstore::Error>(())
@@ -93,7 +94,7 @@ impl CheckpointStore for Split {
     }
 
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        self.checkpoints.update_checkpoint(checkpoint).await
+        self.checkpoints.update_checkpoint(checkpoint).await.map(CheckpointUpdate::from)
     }
 }
 
@@ -102,7 +103,8 @@ let store: Box<dyn CheckpointStore> = Box::new(Split {
     checkpoints: BlobCheckpointStore::in_memory(),
 });
 let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
+let update = store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
+assert!(update.is_written());
 let checkpoint = store.get_checkpoint(&group, "0").await?;
 assert!(checkpoint.is_some());
 # Ok(())
@@ -164,6 +166,11 @@ pub trait CheckpointStore: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this store does not delete checkpoints"))
     }
 
+    /// Notes that this consumer takes a partition over and goes on from this checkpoint. Takes no request.
+    ///
+    /// A fenced store ties its next update to that version; by default nothing is done.
+    fn resume_from(&self, _checkpoint: &Checkpoint) {}
+
     /// The same store, whose calls end within a limit. `None`, the default, if it cannot be limited.
     fn with_time_limit(&self, _limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         None
@@ -202,7 +209,7 @@ impl CheckpointStore for BlobCheckpointStore {
     }
 
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        Self::update_checkpoint(self, checkpoint).await
+        Self::update_checkpoint(self, checkpoint).await.map(CheckpointUpdate::from)
     }
 
     async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
@@ -283,6 +290,10 @@ macro_rules! store_behind {
                 partition_id: &str,
             ) -> Result<bool> {
                 T::delete_checkpoint(self, group, partition_id).await
+            }
+
+            fn resume_from(&self, checkpoint: &Checkpoint) {
+                T::resume_from(self, checkpoint);
             }
 
             fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {

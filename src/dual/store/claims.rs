@@ -1,6 +1,7 @@
-//! Claims of partitions: one conditional write each, and the rules for an answer that was lost.
+//! Claims of partitions: what a claim asks for is sent, and what comes of it is reported for each.
 
-use std::time::Instant;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use log::debug;
 
@@ -9,19 +10,21 @@ use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{
     BlobWritten, CallContext, Condition, GetBlobProperties, PutBlob, SetBlobMetadata,
 };
-use crate::error::{Applied, Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::{ClaimOutcome, Claims, ETag, PartitionOwnership};
-use crate::records::metadata::{read_owner, write_owner};
+use crate::records::claim::{Claim, Ending, Seen, Step};
+use crate::records::metadata::write_owner;
 use crate::records::naming::BlobKind;
 
-/// How often a doubt is looked into. Each round of a container that retries takes its time, and the deadline of the
-/// call ends them, too; this ends one that answers at once and is in doubt for ever.
-const MAX_ROUNDS: u32 = 4;
+/// How long a lost claim may take to find out who was first: nothing depends on it.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a claim ended with; an error is a failure.
-enum Won {
-    Yes(BlobWritten),
-    No,
+/// A record that is to be claimed or relinquished.
+struct Request<'a> {
+    ownership: &'a PartitionOwnership,
+    name: String,
+    /// The batch has another one for the same record before it.
+    is_duplicate: bool,
 }
 
 #[maybe_async]
@@ -30,8 +33,9 @@ pub(super) async fn claim_all(
     ownerships: &[PartitionOwnership],
 ) -> Claims {
     let deadline = store.deadline();
-    let claim = |ownership| async move { claim_one(store, ownership, deadline).await };
-    Claims::new(map_concurrently(ownerships, store.claim_concurrency(), claim).await)
+    let requests = requests(store, ownerships);
+    let claim = |request| async move { claim_one(store, request, deadline).await };
+    Claims::new(map_concurrently(&requests, store.claim_concurrency(), claim).await)
 }
 
 #[maybe_async]
@@ -40,179 +44,197 @@ pub(super) async fn relinquish_all(
     ownerships: &[PartitionOwnership],
 ) -> Claims {
     let deadline = store.deadline();
-    let relinquish = |ownership| async move { relinquish_one(store, ownership, deadline).await };
-    Claims::new(map_concurrently(ownerships, store.claim_concurrency(), relinquish).await)
+    let requests = requests(store, ownerships);
+    let relinquish = |request| async move { relinquish_one(store, request, deadline).await };
+    Claims::new(map_concurrently(&requests, store.claim_concurrency(), relinquish).await)
+}
+
+fn requests<'a>(
+    store: &BlobCheckpointStore,
+    ownerships: &'a [PartitionOwnership],
+) -> Vec<Request<'a>> {
+    let mut names = HashSet::with_capacity(ownerships.len());
+    let request = |ownership: &'a PartitionOwnership| {
+        let name = store.name(ownership.group(), BlobKind::Ownership, ownership.partition_id());
+        let is_duplicate = !names.insert(name.clone());
+        Request { ownership, name, is_duplicate }
+    };
+    ownerships.iter().map(request).collect()
 }
 
 #[maybe_async]
 async fn claim_one(
     store: &BlobCheckpointStore,
-    ownership: &PartitionOwnership,
+    request: &Request<'_>,
     deadline: Instant,
 ) -> ClaimOutcome {
-    let mut claim = Claim::new(store, ownership, ownership.owner_id(), deadline);
-    let won = match ownership.etag() {
-        None => claim.first().await,
-        Some(etag) => match claim.take_over(etag).await {
-            // The record was deleted: whoever is first makes a new one.
-            Err(error) if error.kind() == ErrorKind::BlobNotFound => claim.first().await,
-            other => other,
-        },
-    };
-    outcome(ownership, won, "claim the partition")
+    let ownership = request.ownership;
+    if let Err(error) = request.check_claim() {
+        return ClaimOutcome::Failed(ownership.clone(), error);
+    }
+    let (claim, first) = Claim::new(ownership);
+    let ending = run(store, &request.name, claim, first, deadline).await;
+    outcome(ownership, ownership.clone(), ending, "claim the partition")
 }
 
 #[maybe_async]
 async fn relinquish_one(
     store: &BlobCheckpointStore,
-    ownership: &PartitionOwnership,
+    request: &Request<'_>,
     deadline: Instant,
 ) -> ClaimOutcome {
-    let released = ownership.released();
-    let Some(etag) = ownership.etag() else {
-        let error = Error::invalid_input(format!(
-            "ownership of partition {:?}: it has no ETag, so it was never claimed",
-            ownership.partition_id()
-        ));
-        return ClaimOutcome::Failed(ownership.clone(), error);
+    let ownership = request.ownership;
+    let etag = match request.check_relinquish() {
+        Ok(etag) => etag,
+        Err(error) => return ClaimOutcome::Failed(ownership.clone(), error),
     };
-    let mut claim = Claim::new(store, ownership, None, deadline);
-    match claim.take_over(etag).await {
-        // Nothing is there to give up, and nothing is created.
-        Err(error) if error.kind() == ErrorKind::BlobNotFound => {
-            ClaimOutcome::Claimed(released.without_etag())
+    let (claim, first) = Claim::relinquish(etag);
+    let ending = run(store, &request.name, claim, first, deadline).await;
+    outcome(ownership, ownership.released(), ending, "relinquish the partition")
+}
+
+/// Carries out the steps of a claim.
+#[maybe_async]
+async fn run(
+    store: &BlobCheckpointStore,
+    name: &str,
+    mut claim: Claim,
+    first: Step,
+    deadline: Instant,
+) -> Ending {
+    let context = store.context(deadline);
+    let mut step = first;
+    loop {
+        step = match step {
+            Step::Create => {
+                let written = write(store, name, &claim, Condition::NotExists, context).await;
+                claim.written(written)
+            }
+            Step::Replace(etag) => {
+                let condition = Condition::Matches(&etag);
+                let written = write(store, name, &claim, condition, context).await;
+                claim.written(written)
+            }
+            Step::Inspect => {
+                let seen = inspect(store, name, context).await;
+                claim.inspected(seen)
+            }
+            Step::Identify => {
+                let limit = store.container().clock().now() + IDENTIFY_TIMEOUT;
+                let context = context.with_deadline(Some(limit.min(deadline)));
+                let seen = inspect(store, name, context).await;
+                Claim::identified(seen)
+            }
+            Step::Done(ending) => return ending,
         }
-        Ok(Won::No) => ClaimOutcome::Lost(ownership.clone()),
-        won => outcome(&released, won, "relinquish the partition"),
     }
 }
 
-fn outcome(ownership: &PartitionOwnership, won: Result<Won>, action: &'static str) -> ClaimOutcome {
-    match won {
-        Ok(Won::Yes(written)) => {
-            let claimed = ownership.clone().with_etag(written.etag);
+#[maybe_async]
+async fn write(
+    store: &BlobCheckpointStore,
+    name: &str,
+    claim: &Claim,
+    condition: Condition<'_>,
+    context: CallContext<'_>,
+) -> Result<BlobWritten> {
+    let metadata = write_owner(claim.owner_id());
+    if condition == Condition::NotExists {
+        let put = PutBlob::new(name, &metadata, condition, context);
+        store.container().put_blob(put).await
+    } else {
+        let set = SetBlobMetadata::new(name, &metadata, condition, context);
+        store.container().set_blob_metadata(set).await
+    }
+}
+
+#[maybe_async]
+async fn inspect(
+    store: &BlobCheckpointStore,
+    name: &str,
+    context: CallContext<'_>,
+) -> Result<Seen> {
+    let request = GetBlobProperties::new(name, context);
+    store.container().get_blob_properties(request).await.map(Seen::from)
+}
+
+impl<'a> Request<'a> {
+    fn check_claim(&self) -> Result<()> {
+        let partition_id = self.ownership.partition_id();
+        if self.ownership.is_as_listed() {
+            return Err(Error::invalid_input(format!(
+                "ownership of partition {partition_id:?}: it is as it was listed, with its present \
+                 owner; claim it with `claimed_by(owner_id)`"
+            )));
+        }
+        self.check_unique()
+    }
+
+    fn check_relinquish(&self) -> Result<&'a ETag> {
+        self.check_unique()?;
+        self.ownership.etag().ok_or_else(|| {
+            let partition_id = self.ownership.partition_id();
+            Error::invalid_input(format!(
+                "ownership of partition {partition_id:?}: it has no ETag, so it was never claimed"
+            ))
+        })
+    }
+
+    fn check_unique(&self) -> Result<()> {
+        if !self.is_duplicate {
+            return Ok(());
+        }
+        Err(Error::invalid_input(format!(
+            "ownership of partition {:?}: the same batch has it twice; only the first one is sent",
+            self.ownership.partition_id()
+        )))
+    }
+}
+
+/// What is reported of a claim as it was given, with the record that it writes.
+fn outcome(
+    given: &PartitionOwnership,
+    record: PartitionOwnership,
+    ending: Ending,
+    action: &'static str,
+) -> ClaimOutcome {
+    match ending {
+        Ending::Won(written) => {
+            let claimed = record.with_etag(written.etag);
             ClaimOutcome::Claimed(match written.last_modified {
                 Some(last_modified) => claimed.with_last_modified(last_modified),
                 None => claimed,
             })
         }
-        Ok(Won::No) => {
-            let partition_id = ownership.partition_id();
-            debug!(target: super::LOG, "partition {partition_id}: another consumer was first");
-            ClaimOutcome::Lost(ownership.clone())
+        Ending::Gone => ClaimOutcome::Claimed(record.without_etag()),
+        Ending::Lost(seen) => {
+            let present = seen.map(|seen| present(given, seen));
+            log_lost(given, present.as_ref());
+            ClaimOutcome::Lost(given.clone(), present)
         }
-        Err(error) => ClaimOutcome::Failed(ownership.clone(), error.with_action(action)),
+        Ending::Failed(error) => ClaimOutcome::Failed(given.clone(), error.with_action(action)),
     }
 }
 
-/// One claim under way.
-struct Claim<'a> {
-    store: &'a BlobCheckpointStore,
-    name: String,
-    owner_id: Option<&'a str>,
-    context: CallContext<'a>,
-    /// A write of this claim may have been applied, or may still arrive, for all that is known.
-    doubt: bool,
+fn present(given: &PartitionOwnership, seen: Seen) -> PartitionOwnership {
+    PartitionOwnership::from_storage(
+        given.group(),
+        given.partition_id(),
+        seen.owner_id.as_deref(),
+        Some(seen.etag),
+        seen.last_modified,
+    )
 }
 
-impl<'a> Claim<'a> {
-    fn new(
-        store: &'a BlobCheckpointStore,
-        ownership: &PartitionOwnership,
-        owner_id: Option<&'a str>,
-        deadline: Instant,
-    ) -> Self {
-        let name = store.name(ownership.group(), BlobKind::Ownership, ownership.partition_id());
-        Self { store, name, owner_id, context: store.context(deadline), doubt: false }
-    }
-}
-
-#[maybe_async]
-impl Claim<'_> {
-    /// Succeeds only while there is no record, in one request.
-    async fn first(&mut self) -> Result<Won> {
-        let mut answer = self.create().await;
-        for _ in 0..MAX_ROUNDS {
-            if !is_doubtful(&answer) {
-                break;
-            }
-            match self.settle().await {
-                // It was there and is gone again: then nobody has it.
-                Err(error) if error.kind() == ErrorKind::BlobNotFound => {
-                    answer = self.create().await;
-                }
-                settled => return settled,
-            }
+fn log_lost(given: &PartitionOwnership, present: Option<&PartitionOwnership>) {
+    let partition_id = given.partition_id();
+    match present.map(PartitionOwnership::owner_id) {
+        Some(Some(owner_id)) if Some(owner_id) == given.owner_id() => {
+            debug!(target: super::LOG, "partition {partition_id}: the record has another version, which names the same owner {owner_id:?}");
         }
-        judge(answer)
-    }
-
-    /// Succeeds only on the version of the record that was listed.
-    async fn take_over(&mut self, etag: &ETag) -> Result<Won> {
-        let answer = self.replace(etag).await;
-        if is_doubtful(&answer) { self.settle().await } else { judge(answer) }
-    }
-
-    /// A conflict after an attempt whose answer was lost: that attempt may have been the "other" writer.
-    ///
-    /// Our owner id alone proves nothing, because an owner with a stable id may have left an old record; whoever
-    /// replaces the version that was just seen has it. If that answer is lost, too, the next round finds out.
-    async fn settle(&mut self) -> Result<Won> {
-        let mut round = 1;
-        loop {
-            let request = GetBlobProperties::new(&self.name, self.context);
-            let seen = self.store.container().get_blob_properties(request).await;
-            let seen = seen.map_err(|error| error.with_applied(Applied::Unknown))?;
-            if read_owner(&seen.metadata) != self.owner_id {
-                return Ok(Won::No);
-            }
-            let answer = self.replace(&seen.etag).await;
-            if !is_doubtful(&answer) || round == MAX_ROUNDS {
-                // A refusal says nothing about the earlier attempt.
-                return judge(answer).map_err(|error| error.with_applied(Applied::Unknown));
-            }
-            round += 1;
+        Some(Some(owner_id)) => {
+            debug!(target: super::LOG, "partition {partition_id}: {owner_id:?} was first");
         }
-    }
-
-    /// A conflict is in doubt if any write of this claim is: that one may be what is there.
-    async fn create(&mut self) -> Result<BlobWritten> {
-        let metadata = write_owner(self.owner_id);
-        let put = PutBlob::new(&self.name, &metadata, Condition::NotExists, self.context);
-        let answer = self.store.container().put_blob(put).await;
-        self.note(&answer);
-        answer.map_err(|error| error.with_outcome_unknown_if(self.doubt))
-    }
-
-    async fn replace(&mut self, etag: &ETag) -> Result<BlobWritten> {
-        let metadata = write_owner(self.owner_id);
-        let set =
-            SetBlobMetadata::new(&self.name, &metadata, Condition::Matches(etag), self.context);
-        let answer = self.store.container().set_blob_metadata(set).await;
-        self.note(&answer);
-        answer
-    }
-}
-
-impl Claim<'_> {
-    fn note(&mut self, answer: &Result<BlobWritten>) {
-        self.doubt |= matches!(answer, Err(error) if error.is_outcome_unknown());
-    }
-}
-
-/// An earlier attempt of the same call may have been the "other" writer.
-fn is_doubtful(answer: &Result<BlobWritten>) -> bool {
-    matches!(answer, Err(error) if error.kind() == ErrorKind::ConditionNotMet && error.is_outcome_unknown())
-}
-
-/// A conflict that is in doubt is no loss: it stays a failure.
-fn judge(answer: Result<BlobWritten>) -> Result<Won> {
-    if is_doubtful(&answer) {
-        return answer.map(Won::Yes);
-    }
-    match answer {
-        Ok(written) => Ok(Won::Yes(written)),
-        Err(error) if error.kind() == ErrorKind::ConditionNotMet => Ok(Won::No),
-        Err(error) => Err(error),
+        _ => debug!(target: super::LOG, "partition {partition_id}: another consumer was first"),
     }
 }

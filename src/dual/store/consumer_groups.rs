@@ -34,7 +34,7 @@ impl BlobCheckpointStore {
     /// As [`list_ownership`](Self::list_ownership).
     pub async fn list_consumer_groups(&self) -> Result<Listing<ConsumerGroupSummary>> {
         let mut groups = GroupReader::default();
-        let read = self.read_pages("", true, self.deadline(), &mut groups).await;
+        let read = self.read_pages("", self.allows_secondary(), self.deadline(), &mut groups).await;
         read.map_err(|error| error.with_action("list the consumer groups"))?;
         let listing = groups.finish(self.warned());
         self.judge(listing.skipped())?;

@@ -2,27 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use log::debug;
+use std::time::Duration;
 
 use super::{
-    BlobCheckpointStore, CheckpointStore, by_surface, example_end, example_start, maybe_async,
+    BlobCheckpointStore, CheckpointStore, by_surface, dot_await, example_end, example_start,
+    maybe_async,
 };
 use crate::clock::Clock;
 use crate::container::call::CallOptions;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, ETag, Listing, PartitionOwnership,
-    Relinquished, UpdateOutcome,
+    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Relinquished,
 };
-use crate::records::fenced_update::{Known, Occasion, Verdict, judge};
+use crate::records::fenced_update::{FencedUpdate, Step};
 use crate::records::naming::BlobKind;
-use crate::records::version_cache::{Memory, Moment};
-
-/// Each lost race means that another writer has moved on, so one update rarely loses two. Only a container that breaks
-/// its promises comes here.
-const MAX_RACES: u32 = 100;
+use crate::records::version_cache::{Known, VersionCache};
 
 /// A [`BlobCheckpointStore`] whose checkpoints only move forwards.
 ///
@@ -32,26 +26,42 @@ const MAX_RACES: u32 = 100;
 ///
 /// | stored and new position | outcome |
 /// |---|---|
-/// | both have a sequence number, the stored one is higher | [`UpdateOutcome::Stale`]: nothing is written |
-/// | both have a sequence number, the stored one is not higher | written |
-/// | the same position | [`UpdateOutcome::Written`]: it is stored already, as after a lost answer |
-/// | one has no sequence number: offsets are opaque and never compared | `Stale` if another writer was first, until the checkpoint is read through this store again; else written |
-/// | nothing readable is stored | written |
+/// | both have a sequence number, the stored one is not higher | [`Written`](crate::UpdateOutcome::Written) |
+/// | the same position | `Written`: it is stored already, as after a lost response |
+/// | both have a sequence number, the stored one is higher, and another writer stored it | [`Stale`](crate::UpdateOutcome::Stale): nothing is written |
+/// | both have a sequence number, the stored one is higher, and this store wrote or read it last | [`OutOfOrder`](crate::UpdateOutcome::OutOfOrder): nothing is written |
+/// | one has no sequence number: offsets are opaque and never compared | `Stale` if another writer was first, until the partition is taken over again; else `Written` |
+/// | nothing readable is stored | `Written` |
 ///
-/// A write of its own whose answer was lost counts as its own.
+/// Check the outcome of each update: `Stale` is the only sign that another consumer has the partition.
 ///
-/// Read the checkpoint through this store when a partition is taken over, with [`get_checkpoint`](Self::get_checkpoint)
-/// or [`list_checkpoints`](Self::list_checkpoints): it is tied to what it read. A position can still be moved
-/// backwards on purpose with [`BlobCheckpointStore::reset_checkpoints`]; updates after that go on from there.
+/// # Taking a partition over
+///
+/// When you take a partition over, read where to start with [`get_checkpoint`](Self::get_checkpoint): the next update is
+/// tied to what it read. [`list_checkpoints`](Self::list_checkpoints) also does so for partitions that this store has
+/// not updated yet. For one that it has updated, as when a partition is won back, pass the listed checkpoint to
+/// [`resume_from`](Self::resume_from). An [`OwnershipManager`](super::OwnershipManager) does that for you.
+///
+/// # Limits
+///
+/// It rules out that a late request stores an older position over a newer one, which a plain
+/// [`update_checkpoint`](BlobCheckpointStore::update_checkpoint) cannot. A position can still be moved backwards on
+/// purpose with [`BlobCheckpointStore::reset_checkpoints`]; updates after that go on from there.
+///
+/// If an event hub is created anew or fails over to one whose sequence numbers begin again, no update is stored until the
+/// old checkpoints are reset or deleted; the first one of each partition is logged at `warn`.
+///
+/// The 10,000 partitions that were used last are remembered. The first update of a partition that was forgotten reads
+/// what is stored; only without sequence numbers may a former owner then write again.
 ///
 /// # Requests
 ///
 /// One per update, as without the fence. One more for the first update of a partition whose checkpoint was not read
 /// through this store, and one or two more after another writer was first. Where a read also looks under the other
-/// naming ([`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case)) and finds nothing under the own one,
+/// naming ([`read_other_name_case`](super::BlobCheckpointStoreBuilder::read_other_name_case)) and finds nothing under the own one,
 /// one more.
 ///
-/// Clones share what is remembered. Works as a [`CheckpointStore`], too.
+/// Clones share what is remembered. Also works as a [`CheckpointStore`].
 ///
 /// # Example
 ///
@@ -103,21 +113,16 @@ assert_eq!(update.outcome, UpdateOutcome::Stale);
 #[derive(Clone)]
 pub struct FencedCheckpointStore {
     store: BlobCheckpointStore,
-    memory: Arc<Memory>,
-}
-
-/// What the store holds, as seen from a checkpoint that is to be written.
-enum Seen {
-    /// It may be written over this version, or where there is none.
-    Free(Option<ETag>),
-    /// Nothing is to be written.
-    Settled(CheckpointUpdate),
+    versions: Arc<VersionCache>,
 }
 
 impl BlobCheckpointStore {
-    /// The same store with checkpoints that only move forwards.
+    /// The same store with checkpoints that only move forwards: a late request, or a former owner of a partition, does
+    /// not overwrite a later position. See [`FencedCheckpointStore`] for the rules and what they cost.
+    ///
+    /// Each call makes a fence that remembers nothing yet. Make one for each consumer, and clone it.
     pub fn fenced(&self) -> FencedCheckpointStore {
-        FencedCheckpointStore { store: self.clone(), memory: Arc::default() }
+        FencedCheckpointStore { store: self.clone(), versions: Arc::default() }
     }
 }
 
@@ -139,45 +144,102 @@ impl FencedCheckpointStore {
     }
 
     fn over(&self, store: BlobCheckpointStore) -> Self {
-        Self { store, memory: Arc::clone(&self.memory) }
+        Self { store, versions: Arc::clone(&self.versions) }
     }
 
     fn name(&self, group: &ConsumerGroup, partition_id: &str) -> String {
         self.store.name(group, BlobKind::Checkpoint, partition_id)
     }
 
-    /// A checkpoint of the other naming has no ETag: nothing is known of the own one then, and the next update reads it.
-    fn remember(&self, checkpoint: &Checkpoint, began: Moment) {
-        let name = self.name(checkpoint.group(), checkpoint.partition_id());
-        let number = checkpoint.sequence_number();
-        let known = checkpoint.etag().map(|etag| Known::new(etag.clone(), number));
-        self.memory.end_read(&name, began, known);
+    /// Notes that this consumer takes a partition over and goes on from a checkpoint that was listed or read; the next
+    /// update replaces that version.
+    ///
+    /// Without it a list changes nothing for a partition that this store has updated: a former owner that lists the
+    /// checkpoints of its other partitions must not get back in. Takes no request.
+    ///
+    #[doc = example_start!()]
+    #[doc = concat!(" # let _ = store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
+    /// let fenced = store.fenced();
+    #[doc = concat!(" for checkpoint in &fenced.list_checkpoints(&group)", dot_await!(), "? {")]
+    ///     // For each partition that was won:
+    ///     fenced.resume_from(checkpoint);
+    /// }
+    #[doc = example_end!()]
+    pub fn resume_from(&self, checkpoint: &Checkpoint) {
+        if let Some(known) = known(checkpoint) {
+            let name = self.name(checkpoint.group(), checkpoint.partition_id());
+            self.versions.resume(&name, known);
+        }
     }
+}
+
+/// A checkpoint of the other naming has no ETag: nothing is known of the own one then, and the next update reads it.
+fn known(checkpoint: &Checkpoint) -> Option<Known> {
+    Some(Known::ours(checkpoint.etag()?.clone(), checkpoint.sequence_number()))
 }
 
 #[maybe_async]
 impl FencedCheckpointStore {
-    /// Stores a checkpoint unless a later one is stored; the [`outcome`](CheckpointUpdate::outcome) of the answer tells.
+    /// Stores a checkpoint unless a later one is stored, as the [`outcome`](CheckpointUpdate::outcome) tells.
+    ///
+    #[doc = example_start!()]
+    /// let fenced = store.fenced();
+    /// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
+    #[doc = concat!(" match fenced.update_checkpoint(&checkpoint)", dot_await!(), "?.outcome {")]
+    ///     UpdateOutcome::Written => {}
+    ///     UpdateOutcome::Stale => println!("another consumer has the partition: stop reading it"),
+    ///     other => println!("not stored: {other:?}"),
+    /// }
+    #[doc = example_end!()]
     ///
     /// # Errors
     ///
     /// Any failure of a request. With [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown) it may be stored all the same; the next update
     /// finds out.
     pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        let update = self.update(checkpoint).await;
-        update.map_err(|error| error.with_action("update the checkpoint"))
+        let (group, partition_id) = (checkpoint.group(), checkpoint.partition_id());
+        let names: Vec<_> = self
+            .store
+            .prefixes(group, BlobKind::Checkpoint)
+            .iter()
+            .map(|prefix| format!("{prefix}{partition_id}"))
+            .collect();
+        let deadline = self.store.deadline();
+        let (mut update, mut step) = FencedUpdate::new(&self.versions, checkpoint, &names);
+        loop {
+            step = match step {
+                Step::Read(name) => {
+                    let store = &self.store;
+                    let stored =
+                        store.read_stored(group, partition_id, name, false, deadline).await;
+                    update.read(stored)
+                }
+                Step::Write(version) => {
+                    let written =
+                        self.store.write_over(checkpoint, version.as_ref(), deadline).await;
+                    update.written(written)
+                }
+                Step::Done(result) => {
+                    return result.map_err(|error| error.with_action("update the checkpoint"));
+                }
+            };
+        }
     }
 
-    /// Lists the checkpoints of a group; the next updates replace the versions that it found.
+    /// Lists the checkpoints of a group. The next updates of partitions that this store has not updated yet replace the
+    /// versions that it found; for the others see [`resume_from`](Self::resume_from).
     ///
     /// # Errors
     ///
     /// As [`BlobCheckpointStore::list_checkpoints`].
     pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        let began = self.memory.begin_read();
+        let began = self.versions.begin_read();
         let listing = self.store.list_checkpoints(group).await?;
         if !listing.is_from_secondary() {
-            listing.iter().for_each(|checkpoint| self.remember(checkpoint, began));
+            for checkpoint in &listing {
+                let name = self.name(group, checkpoint.partition_id());
+                self.versions.end_list(&name, began, known(checkpoint));
+            }
         }
         Ok(listing)
     }
@@ -193,132 +255,11 @@ impl FencedCheckpointStore {
         group: &ConsumerGroup,
         partition_id: &str,
     ) -> Result<Option<Checkpoint>> {
-        let began = self.memory.begin_read();
+        let began = self.versions.begin_read();
         let found = self.store.read_checkpoint(group, partition_id, false).await?;
-        match &found {
-            Some(checkpoint) => self.remember(checkpoint, began),
-            None => self.memory.end_read(&self.name(group, partition_id), began, None),
-        }
+        let name = self.name(group, partition_id);
+        self.versions.end_read(&name, began, found.as_ref().and_then(known));
         Ok(found)
-    }
-
-    async fn update(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        let deadline = self.store.deadline();
-        let name = self.name(checkpoint.group(), checkpoint.partition_id());
-        let known = self.memory.get(&name).filter(|known| !known.is_ahead_of(checkpoint));
-        let mut seen = match known {
-            Some(known) => Seen::Free(Some(known.etag)),
-            None => self.look(checkpoint, Occasion::BeforeWrite, deadline).await?,
-        };
-        let (mut races, mut doubt) = (0, false);
-        loop {
-            let version = match seen {
-                Seen::Free(version) => version,
-                Seen::Settled(update) => return Ok(update),
-            };
-            let conflict = match self.write(checkpoint, &name, version.as_ref(), deadline).await {
-                Ok(update) => return Ok(update),
-                Err(error) => error,
-            };
-            // A write that is in doubt stays so, whatever comes of the next one.
-            doubt |= conflict.is_outcome_unknown();
-            let conflict = conflict.with_outcome_unknown_if(doubt);
-            races += 1;
-            let occasion = match conflict.kind() {
-                _ if races == MAX_RACES => return Err(conflict),
-                // It was deleted: there is no position that could be moved backwards, but for one of the other naming.
-                ErrorKind::BlobNotFound if version.is_some() => Occasion::BeforeWrite,
-                ErrorKind::ConditionNotMet => Occasion::Conflict,
-                _ => return Err(conflict),
-            };
-            let has_one_name =
-                self.store.prefixes(checkpoint.group(), BlobKind::Checkpoint).len() == 1;
-            seen = if occasion == Occasion::BeforeWrite && has_one_name {
-                Seen::Free(None)
-            } else {
-                let seen = self.look(checkpoint, occasion, deadline).await;
-                seen.map_err(|error| error.with_outcome_unknown_if(doubt))?
-            };
-        }
-    }
-
-    /// One write over just this version, or where there is none.
-    async fn write(
-        &self,
-        checkpoint: &Checkpoint,
-        name: &str,
-        version: Option<&ETag>,
-        deadline: Instant,
-    ) -> Result<CheckpointUpdate> {
-        let began = self.memory.begin_write(name, checkpoint);
-        let written = match self.store.write_over(checkpoint, version, deadline).await {
-            Ok(written) => written,
-            Err(error) => {
-                if !error.is_outcome_unknown() {
-                    self.memory.refused(name, began);
-                }
-                return Err(error);
-            }
-        };
-        let known = Known::new(written.etag.clone(), checkpoint.sequence_number());
-        self.memory.written(name, began, known);
-        let mut update = CheckpointUpdate::new(UpdateOutcome::Written);
-        update.etag = Some(written.etag);
-        update.last_modified = written.last_modified;
-        Ok(update)
-    }
-
-    /// Reads what is stored, and judges whether the checkpoint may replace it.
-    async fn look(
-        &self,
-        checkpoint: &Checkpoint,
-        occasion: Occasion,
-        deadline: Instant,
-    ) -> Result<Seen> {
-        let (group, partition_id) = (checkpoint.group(), checkpoint.partition_id());
-        let (mut is_own, mut own_version) = (true, None);
-        for prefix in self.store.prefixes(group, BlobKind::Checkpoint) {
-            let name = format!("{prefix}{partition_id}");
-            let began = self.memory.begin_read();
-            let stored =
-                self.store.read_stored(group, partition_id, &name, false, deadline).await?;
-            let Some(stored) = stored else {
-                is_own = false;
-                continue;
-            };
-            if is_own && stored.read.is_err() {
-                // Reads go on to the other naming then, if they are told to, so its position counts.
-                (is_own, own_version) = (false, Some(stored.etag));
-                continue;
-            }
-            let ours =
-                stored.checkpoint().is_some_and(|found| self.memory.is_in_doubt(&name, found));
-            // A write of ours whose answer was lost is no other writer's.
-            let occasion = if ours { Occasion::BeforeWrite } else { occasion };
-            let verdict = judge(&stored, checkpoint, occasion);
-            if verdict == Verdict::Ahead {
-                debug!(target: super::LOG, "checkpoint of partition {partition_id} is stale: {:?} is stored", stored.read);
-            }
-            let outcome = match verdict {
-                // Under the other naming it does not count as stored.
-                Verdict::Behind | Verdict::Same if !is_own => break,
-                Verdict::Behind => return Ok(Seen::Free(Some(stored.etag))),
-                Verdict::Same => UpdateOutcome::Written,
-                Verdict::Ahead => UpdateOutcome::Stale,
-            };
-            let mut update = CheckpointUpdate::new(outcome);
-            if let Some(found) = stored.checkpoint().filter(|_| is_own) {
-                update.etag = found.etag().cloned();
-                update.last_modified = found.last_modified();
-                // Without numbers only the ETag keeps a former owner out: it must not learn the new one here.
-                let comparable = found.sequence_number().and(checkpoint.sequence_number());
-                if verdict == Verdict::Same || comparable.is_some() {
-                    self.remember(found, began);
-                }
-            }
-            return Ok(Seen::Settled(update));
-        }
-        Ok(Seen::Free(own_version))
     }
 }
 
@@ -354,8 +295,12 @@ impl CheckpointStore for FencedCheckpointStore {
 
     async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool> {
         let deleted = self.store.delete_checkpoint(group, partition_id).await;
-        self.memory.forget(&self.name(group, partition_id));
+        self.versions.forget(&self.name(group, partition_id));
         deleted
+    }
+
+    fn resume_from(&self, checkpoint: &Checkpoint) {
+        Self::resume_from(self, checkpoint);
     }
 
     fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {

@@ -31,8 +31,7 @@ use crate::container::{
 };
 use crate::error::{ErrorKind, Result};
 use crate::model::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, PartitionOwnership, Relinquished,
-    UpdateOutcome,
+    Checkpoint, CheckpointWritten, Claims, ConsumerGroup, PartitionOwnership, Relinquished,
 };
 use crate::options::{MAX_CALL_TIMEOUT, StoreOptions};
 use crate::records::listing::Warned;
@@ -169,10 +168,23 @@ impl BlobCheckpointStore {
         Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
     }
 
+    /// The same store, with some of its options changed.
+    pub(crate) fn with_changed_options(
+        &self,
+        change: impl FnOnce(CallOptions) -> CallOptions,
+    ) -> Self {
+        self.with_options(change((*self.options).clone()))
+    }
+
     /// The same store and options, with a limit of the whole call that only gets shorter.
     pub(super) fn limited_to(&self, limit: std::time::Duration) -> Self {
         let own = self.options.timeout().unwrap_or(self.inner.options.call_timeout);
-        self.with_options((*self.options).clone().with_timeout(own.min(limit)))
+        self.with_changed_options(|options| options.with_timeout(own.min(limit)))
+    }
+
+    /// Whether a read that may be answered by the secondary is allowed to be.
+    fn allows_secondary(&self) -> bool {
+        !self.options.primary_only()
     }
 
     /// Ends this handle. Connections are closed with the last clone; neither waits for the network.
@@ -217,7 +229,13 @@ impl BlobCheckpointStore {
     ///
     /// One request per claim, several at a time. An outcome per claim comes back in the order of the claims, so a
     /// failure never hides what was won. A claim whose record has vanished becomes a first claim. Winning gives a new
-    /// ETag, which the next renewal needs. If an answer was lost, two more requests find out who won.
+    /// ETag, which the next renewal needs. If the response to a claim is lost, two more requests find out who won; a lost
+    /// claim takes one more to name the present owner.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`], without a request: a record as it was listed, which names its present
+    /// owner ([`claimed_by`](PartitionOwnership::claimed_by) makes it a claim), and a second claim of one partition in
+    /// the same batch. A blob on which somebody holds a lease cannot be claimed: that is
+    /// [`Failed`](crate::ClaimOutcome::Failed) with the code `LeaseIdMissing`, not lost.
     ///
     #[doc = example_start!()]
     /// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
@@ -228,7 +246,10 @@ impl BlobCheckpointStore {
     #[doc = concat!("             let renewed = store.claim_ownership(&[owned])", dot_await!(), ";")]
     ///             assert!(renewed.all_claimed());
     ///         }
-    ///         ClaimOutcome::Lost(claim) => println!("{} has another owner", claim.partition_id()),
+    ///         ClaimOutcome::Lost(claim, present) => {
+    ///             let owner = present.as_ref().and_then(|present| present.owner_id());
+    ///             println!("{} has another owner: {owner:?}", claim.partition_id());
+    ///         }
     ///         ClaimOutcome::Failed(claim, error) => println!("{}: {error}", claim.partition_id()),
     ///         _ => {}
     ///     }
@@ -256,7 +277,12 @@ impl BlobCheckpointStore {
         claims::relinquish_all(self, ownerships).await.into()
     }
 
-    /// Stores a checkpoint over whatever is stored.
+    /// Stores a checkpoint over whatever is stored, an older or a later position.
+    ///
+    /// A request whose response was lost may reach the service late, even after later checkpoints were stored and
+    /// acknowledged: the older position then stands, and the next owner processes the events after it again. Nothing is
+    /// skipped, and the next update corrects it. A [`fenced`](Self::fenced) store rules it out, because each of its writes
+    /// replaces one version only; it also keeps out a former owner of the partition.
     ///
     /// One request, two for the first checkpoint of a partition: metadata is set first, because writing the blob anew
     /// would keep a deleted version each time where soft delete is on
@@ -265,15 +291,15 @@ impl BlobCheckpointStore {
     #[doc = example_start!()]
     /// // The offset and the sequence number of the last event that was processed.
     /// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
-    #[doc = concat!(" let update = store.update_checkpoint(&checkpoint)", dot_await!(), "?;")]
-    /// assert!(update.is_written());
+    #[doc = concat!(" let written = store.update_checkpoint(&checkpoint)", dot_await!(), "?;")]
+    /// println!("stored as version {}", written.etag);
     #[doc = example_end!()]
     ///
     /// # Errors
     ///
     /// Any failure of a request; [`ErrorKind::ContainerNotFound`] at once. With [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown) it may be
     /// stored all the same; storing it again does no harm.
-    pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
+    pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointWritten> {
         let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
         let number = checkpoint.sequence_number().map(|number| number.to_string());
         let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
@@ -290,10 +316,7 @@ impl BlobCheckpointStore {
             other => other,
         };
         let written = written.map_err(|error| error.with_action("update the checkpoint"))?;
-        let mut update = CheckpointUpdate::new(UpdateOutcome::Written);
-        update.etag = Some(written.etag);
-        update.last_modified = written.last_modified;
-        Ok(update)
+        Ok(CheckpointWritten::new(written.etag, written.last_modified))
     }
 
     /// Deletes the checkpoint of a partition. Returns whether there was one; where an answer was lost and the next one

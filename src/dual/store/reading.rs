@@ -17,6 +17,10 @@ impl BlobCheckpointStore {
     /// One request per 5,000 partitions. A blob that is not readable is left out and named in
     /// [`Listing::skipped`]; it never fails the list.
     ///
+    /// After a failure of the primary the secondary may respond, if the store knows one:
+    /// [`Listing::is_from_secondary`]. Do not claim by such a list, whose ETags may be old; to rule it out, set
+    /// [`with_primary_only`](crate::CallOptions::with_primary_only).
+    ///
     #[doc = example_start!()]
     #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
     #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
@@ -35,7 +39,9 @@ impl BlobCheckpointStore {
         &self,
         group: &ConsumerGroup,
     ) -> Result<Listing<PartitionOwnership>> {
-        self.list(group, true).await.map_err(|error| error.with_action("list the ownerships"))
+        self.list(group, self.allows_secondary())
+            .await
+            .map_err(|error| error.with_action("list the ownerships"))
     }
 
     /// Lists the checkpoints of a group. One request per 5,000 partitions.
@@ -51,7 +57,8 @@ impl BlobCheckpointStore {
     ///
     /// As [`list_ownership`](Self::list_ownership).
     pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        let allow_secondary = self.store_options().list_checkpoints_from_secondary;
+        let allow_secondary =
+            self.store_options().list_checkpoints_from_secondary && self.allows_secondary();
         self.list(group, allow_secondary)
             .await
             .map_err(|error| error.with_action("list the checkpoints"))
@@ -76,7 +83,7 @@ impl BlobCheckpointStore {
         group: &ConsumerGroup,
         partition_id: &str,
     ) -> Result<Option<Checkpoint>> {
-        self.read_checkpoint(group, partition_id, true).await
+        self.read_checkpoint(group, partition_id, self.allows_secondary()).await
     }
 
     pub(super) async fn read_checkpoint(

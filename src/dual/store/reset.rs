@@ -1,6 +1,6 @@
 //! Moving checkpoints on purpose: to another position, or away.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
@@ -9,8 +9,9 @@ use crate::container::{BlobWritten, Condition, PutBlob, SetBlobMetadata};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, DeleteOutcome,
-    ETag, KeepReason, Partitions, RunMode,
+    ETag, KeepReason, PartitionOwnership, Partitions, RunMode,
 };
+use crate::options::OWNER_RUNS_FOR;
 use crate::records::metadata::write_position;
 use crate::records::naming::BlobKind;
 use crate::records::stored::StoredCheckpoint;
@@ -20,13 +21,15 @@ impl BlobCheckpointStore {
     /// Sets checkpoints to positions of your choice, older ones too, as to process events again.
     ///
     /// Stop the consumers first: one that is running goes on from where it is, and its next checkpoint undoes the
-    /// reset. A checkpoint is only replaced if nobody has written it since it was read; a consumer that did so is
-    /// reported as [`ErrorKind::ConditionNotMet`], and its position stays. Only checkpoints under the store's own
+    /// reset. So a partition whose owner has renewed its record within the last 120 s is
+    /// [refused](ChangeOutcome::Refused), unless the mode is [`RunMode::Force`]. A checkpoint is only replaced if nobody has
+    /// written it since it was read; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`], and its position
+    /// stays. Only checkpoints under the store's own
     /// naming are looked at, whatever else is read with
     /// [`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case).
     ///
-    /// Two requests per partition, one in a dry run; several partitions at a time. The reports are in the order of
-    /// `checkpoints`. Give each partition once.
+    /// One list of the owners, then two requests per partition, one in a dry run; several partitions at a time. The reports
+    /// are in the order of `checkpoints`. If the same partition is given twice, the second one fails.
     ///
     #[doc = by_surface!(
         blocking: r#"
@@ -41,7 +44,7 @@ for change in &store.reset_checkpoints(&replay, RunMode::DryRun) {
     println!("{change}");
 }
 let changes = store.reset_checkpoints(&replay, RunMode::Apply);
-assert_eq!(changes.failed().count(), 0);
+changes.into_result()?;
 # Ok::<(), eventhub_checkpointstore::Error>(())
 ```"#,
         aio: r#"
@@ -58,7 +61,7 @@ for change in &store.reset_checkpoints(&replay, RunMode::DryRun).await {
     println!("{change}");
 }
 let changes = store.reset_checkpoints(&replay, RunMode::Apply).await;
-assert_eq!(changes.failed().count(), 0);
+changes.into_result()?;
 # Ok(())
 # }
 ```"#
@@ -68,17 +71,32 @@ assert_eq!(changes.failed().count(), 0);
         checkpoints: &[Checkpoint],
         mode: RunMode,
     ) -> CheckpointChanges {
-        let store = self;
-        let deadline = self.deadline();
-        let reset = |checkpoint| async move { reset_one(store, checkpoint, mode, deadline).await };
-        CheckpointChanges::new(map_concurrently(checkpoints, self.claim_concurrency(), reset).await)
+        let (store, deadline) = (self, self.deadline());
+        let owners = self.owners_of(checkpoints, mode, deadline).await;
+        let owners = match owners {
+            Ok(owners) => owners,
+            Err(error) => return all_failed(checkpoints, &error),
+        };
+        let mut names = HashSet::new();
+        let resets: Vec<_> = checkpoints
+            .iter()
+            .map(|checkpoint| {
+                let (group, id) = (checkpoint.group(), checkpoint.partition_id());
+                let name = self.name(group, BlobKind::Checkpoint, id);
+                let owner_id = owners.get(&self.name(group, BlobKind::Ownership, id)).cloned();
+                Reset { checkpoint, owner_id, is_duplicate: !names.insert(name) }
+            })
+            .collect();
+        let reset = |reset| async move { reset_one(store, reset, mode, deadline).await };
+        CheckpointChanges::new(map_concurrently(&resets, self.claim_concurrency(), reset).await)
     }
 
     /// Deletes checkpoints of a group, as after its event hub was created anew: offsets and sequence numbers begin
     /// again then, and old checkpoints would point beyond the end.
     ///
     /// Blobs of checkpoints without a readable position are deleted, too. Consumers without a checkpoint begin at
-    /// their configured start; stop them first. A checkpoint is only deleted if nobody has written it since it was
+    /// their configured start; stop them first: a partition whose owner has renewed its record within the last 120 s is
+    /// [refused](ChangeOutcome::Refused), unless the mode is [`RunMode::Force`]. A checkpoint is only deleted if nobody has written it since it was
     /// listed; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`]. Ownerships stay.
     ///
     /// With [`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case) checkpoints of the other naming count
@@ -86,7 +104,9 @@ assert_eq!(changes.failed().count(), 0);
     /// [`KeepReason::OtherNaming`], besides what became of the own one. Delete them with a store of the other
     /// [`NameCase`](crate::NameCase).
     ///
-    /// One request for the list, or two with the read fallback, and one per partition unless it is a dry run.
+    /// One list of the checkpoints and one of the owners, each two with the read fallback, and one request per partition
+    /// unless it is a dry run. A blob with snapshots cannot be deleted: that is
+    /// [`Failed`](ChangeOutcome::Failed) with the code `SnapshotsPresent`.
     ///
     #[doc = by_surface!(
         blocking: r#"
@@ -136,9 +156,54 @@ assert_eq!(changes.len(), 2);
         let deadline = self.deadline();
         let found = self.find(group, partitions, deadline).await;
         let found = found.map_err(|error| error.with_action("list the checkpoints"))?;
-        let delete = |found| async move { delete_one(store, group, found, mode, deadline).await };
+        let mut owners = HashMap::new();
+        if mode != RunMode::Force && !found.is_empty() {
+            let listed = self.add_owners(group, &mut owners, deadline).await;
+            listed.map_err(|error| error.with_action("list the ownerships"))?;
+        }
+        let owners = &owners;
+        let delete =
+            |found| async move { delete_one(store, group, found, owners, mode, deadline).await };
         let changes = map_concurrently(&found, self.claim_concurrency(), delete).await;
         Ok(CheckpointChanges::new(changes))
+    }
+
+    /// The running owners of all groups of these checkpoints.
+    async fn owners_of(
+        &self,
+        checkpoints: &[Checkpoint],
+        mode: RunMode,
+        deadline: Instant,
+    ) -> Result<Owners> {
+        let (mut owners, mut seen) = (HashMap::new(), HashSet::new());
+        if mode != RunMode::Force {
+            for group in checkpoints.iter().map(Checkpoint::group) {
+                if seen.insert(group) {
+                    self.add_owners(group, &mut owners, deadline).await?;
+                }
+            }
+        }
+        Ok(owners)
+    }
+
+    async fn add_owners(
+        &self,
+        group: &ConsumerGroup,
+        owners: &mut Owners,
+        deadline: Instant,
+    ) -> Result<()> {
+        let prefixes = self.prefixes(group, BlobKind::Ownership);
+        let listing = self.list_under(group, &prefixes, false, deadline).await?;
+        let now = listing.server_time();
+        for record in listing {
+            let record: PartitionOwnership = record;
+            let is_live = record.age(now).is_none_or(|age| age <= OWNER_RUNS_FOR);
+            if let Some(owner_id) = record.owner_id().filter(|_| is_live) {
+                let name = self.name(group, BlobKind::Ownership, record.partition_id());
+                owners.insert(name, owner_id.to_owned());
+            }
+        }
+        Ok(())
     }
 
     async fn find(
@@ -240,6 +305,26 @@ assert_eq!(changes.len(), 2);
     }
 }
 
+/// The ids of running owners, by the names of their records.
+type Owners = HashMap<String, String>;
+
+/// A checkpoint that is to be set.
+struct Reset<'a> {
+    checkpoint: &'a Checkpoint,
+    owner_id: Option<String>,
+    /// The batch has another one for the same record before it.
+    is_duplicate: bool,
+}
+
+/// Without the list of owners nothing is changed.
+fn all_failed(checkpoints: &[Checkpoint], error: &Error) -> CheckpointChanges {
+    let failed = |checkpoint: &Checkpoint| {
+        let error = Error::new(error.kind(), error.to_string()).with_action("list the ownerships");
+        CheckpointChange::new(checkpoint.partition_id(), ChangeOutcome::Failed(error))
+    };
+    CheckpointChanges::new(checkpoints.iter().map(failed).collect())
+}
+
 /// What a deletion has found of a partition.
 enum Found {
     Stored(StoredCheckpoint),
@@ -262,14 +347,20 @@ impl Found {
 #[maybe_async]
 async fn reset_one(
     store: &BlobCheckpointStore,
-    checkpoint: &Checkpoint,
+    reset: &Reset<'_>,
     mode: RunMode,
     deadline: Instant,
 ) -> CheckpointChange {
+    let checkpoint = reset.checkpoint;
     let partition_id = checkpoint.partition_id();
     let changed = |outcome| CheckpointChange::new(partition_id, outcome);
     let failed =
         |error: Error| changed(ChangeOutcome::Failed(error.with_action("reset the checkpoint")));
+    if reset.is_duplicate {
+        return failed(Error::invalid_input(format!(
+            "checkpoint of partition {partition_id:?}: the same batch has it twice; only the first one counts"
+        )));
+    }
     let name = store.name(checkpoint.group(), BlobKind::Checkpoint, partition_id);
     let stored = store.read_stored(checkpoint.group(), partition_id, &name, false, deadline).await;
     let stored = match stored {
@@ -279,6 +370,11 @@ async fn reset_one(
     let before = stored.as_ref().and_then(StoredCheckpoint::checkpoint).cloned();
     if before.as_ref().is_some_and(|before| before.has_position_of(checkpoint)) {
         return changed(ChangeOutcome::Kept(KeepReason::SamePosition))
+            .with_after(before.clone())
+            .with_before(before);
+    }
+    if let Some(owner_id) = reset.owner_id.clone() {
+        return changed(ChangeOutcome::Refused { owner_id })
             .with_after(before.clone())
             .with_before(before);
     }
@@ -300,6 +396,7 @@ async fn delete_one(
     store: &BlobCheckpointStore,
     group: &ConsumerGroup,
     found: &Found,
+    owners: &Owners,
     mode: RunMode,
     deadline: Instant,
 ) -> CheckpointChange {
@@ -318,6 +415,12 @@ async fn delete_one(
         }
     };
     let before = stored.checkpoint().cloned();
+    let record = store.name(group, BlobKind::Ownership, &stored.partition_id);
+    if let Some(owner_id) = owners.get(&record).cloned() {
+        return change(ChangeOutcome::Refused { owner_id })
+            .with_after(before.clone())
+            .with_before(before);
+    }
     if mode == RunMode::DryRun {
         return change(ChangeOutcome::Planned).with_before(before);
     }

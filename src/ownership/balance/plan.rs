@@ -40,7 +40,7 @@ impl PlannedClaim {
     }
 
     pub(super) fn renewal(mine: &PartitionOwnership) -> Self {
-        Self::new(mine.clone(), ClaimReason::Renewal)
+        Self::new(mine.clone().into_claim(), ClaimReason::Renewal)
     }
 
     /// The id of the partition.

@@ -385,7 +385,7 @@ impl Model {
                 self.hold(owner, won);
                 Ok(())
             }
-            ClaimOutcome::Lost(lost) => self.check_loss(lost, call),
+            ClaimOutcome::Lost(lost, _) => self.check_loss(lost, call),
             ClaimOutcome::Failed(_, error) => {
                 self.note_failure(error, ownership_blob(claim.partition_id()), call);
                 Ok(())

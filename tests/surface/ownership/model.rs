@@ -211,7 +211,7 @@ fn failed() -> Error {
 fn claimed_for_nobody(outcome: RelinquishOutcome) -> ClaimOutcome {
     match outcome {
         RelinquishOutcome::Released(record) => ClaimOutcome::Claimed(record),
-        RelinquishOutcome::Lost(record) => ClaimOutcome::Lost(record),
+        RelinquishOutcome::Lost(record) => ClaimOutcome::Lost(record, None),
         RelinquishOutcome::Failed(record, error) => ClaimOutcome::Failed(record, error),
         other => panic!("{other:?}"),
     }
@@ -339,7 +339,7 @@ impl CheckpointStore for ModelStore {
     }
 
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate, Error> {
-        self.model.store.update_checkpoint(checkpoint).await
+        self.model.store.update_checkpoint(checkpoint).await.map(CheckpointUpdate::from)
     }
 
     fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
