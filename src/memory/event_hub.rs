@@ -144,7 +144,7 @@ impl EventHub {
     }
 
     /// Keeps events for so long; for ever by default.
-    pub fn set_retention(&self, retention: Duration) {
+    pub fn expire_after(&self, retention: Duration) {
         self.lock().retention = Some(retention);
     }
 

@@ -86,10 +86,14 @@ impl<P> CheckpointTracker<P> {
     /// In a partition without gaps the place follows from the number.
     fn find(&mut self, sequence_number: i64) -> Option<&mut Held<P>> {
         let first = self.held.front()?.sequence_number;
-        let guess = usize::try_from(sequence_number.checked_sub(first)?).ok()?;
-        let place = match self.held.get(guess) {
-            Some(held) if held.sequence_number == sequence_number => guess,
-            _ => self
+        let distance = sequence_number.checked_sub(first);
+        let guess = distance.and_then(|distance| usize::try_from(distance).ok());
+        let guess = guess.filter(|guess| {
+            self.held.get(*guess).is_some_and(|held| held.sequence_number == sequence_number)
+        });
+        let place = match guess {
+            Some(guess) => guess,
+            None => self
                 .held
                 .binary_search_by_key(&sequence_number, |held| held.sequence_number)
                 .ok()?,

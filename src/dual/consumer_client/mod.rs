@@ -122,7 +122,7 @@ impl EventHubConsumerClient {
     /// # Errors
     ///
     /// As [`EventSource::properties`].
-    pub async fn get_eventhub_properties(&self) -> Result<EventHubProperties> {
+    pub async fn eventhub_properties(&self) -> Result<EventHubProperties> {
         self.source().properties().await
     }
 
@@ -131,7 +131,7 @@ impl EventHubConsumerClient {
     /// # Errors
     ///
     /// As [`EventSource::properties`].
-    pub async fn get_partition_ids(&self) -> Result<Vec<String>> {
+    pub async fn partition_ids(&self) -> Result<Vec<String>> {
         Ok(self.source().properties().await?.partition_ids)
     }
 
@@ -140,10 +140,7 @@ impl EventHubConsumerClient {
     /// # Errors
     ///
     /// As [`EventSource::partition_properties`].
-    pub async fn get_partition_properties(
-        &self,
-        partition_id: &str,
-    ) -> Result<PartitionProperties> {
+    pub async fn partition_properties(&self, partition_id: &str) -> Result<PartitionProperties> {
         self.source().partition_properties(partition_id).await
     }
 

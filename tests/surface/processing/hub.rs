@@ -78,7 +78,7 @@ async fn what_has_expired_is_passed_over() {
     hub.expire_until("0", 4).unwrap();
     let read = numbers(&mut reader).await;
     assert_eq!(read, [4, 5, 6, 7, 8, 9]);
-    hub.set_retention(3 * SECOND + SECOND / 2);
+    hub.expire_after(3 * SECOND + SECOND / 2);
     let number = StartingPosition::SequenceNumber { sequence_number: 1, inclusive: true };
     let mut reader = open(&source, number).await;
     let read = numbers(&mut reader).await;
