@@ -1,7 +1,10 @@
-//! Both surfaces, used side by side while `maybe-async/is_sync` is on.
+//! Both surfaces, used side by side while `maybe-async/is_sync` is on, and cookies and compression in the clients.
 #![cfg(test)]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::pin::pin;
+use std::sync::mpsc::{Receiver, channel};
 use std::task::{Context, Poll, Waker};
 
 use clean_environment as _;
@@ -76,4 +79,65 @@ fn both_clients_are_built() {
         "checkpoints",
     );
     assert!(blocking.is_ok() && aio.is_ok(), "{blocking:?} {aio:?}");
+}
+
+/// Answers each request that there is no such blob, and sets a cookie. The heads of the requests come out.
+fn server_with_cookies() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (heads, received) = channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let heads = heads.clone();
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while stream.read(&mut byte).is_ok_and(|length| length == 1) {
+                    head.push(byte[0]);
+                    if head.ends_with(b"\r\n\r\n") {
+                        let text = String::from_utf8_lossy(&std::mem::take(&mut head)).to_lowercase();
+                        let response = "HTTP/1.1 404 Not Found\r\nx-ms-error-code: BlobNotFound\r\n\
+                                        Set-Cookie: affinity=7; Path=/\r\nContent-Length: 0\r\n\r\n";
+                        if heads.send(text).is_err() || stream.write_all(response.as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    (url, received)
+}
+
+/// Only what was signed is sent.
+#[test]
+fn what_other_crates_switch_on_in_the_clients_stays_off() {
+    let (group, _) = checkpoint();
+    let (url, heads) = server_with_cookies();
+    let blocking = checkpointstoreblob::BlobCheckpointStore::builder(&url, "checkpoints")
+        .credential(checkpointstoreblob::Credential::anonymous())
+        .build()
+        .unwrap();
+    let aio = checkpointstoreblob_aio::BlobCheckpointStore::builder(&url, "checkpoints")
+        .credential(checkpointstoreblob_aio::Credential::anonymous())
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for _ in 0..3 {
+        assert!(blocking.get_checkpoint(&group, "0").unwrap().is_none());
+        assert!(runtime.block_on(aio.get_checkpoint(&group, "0")).unwrap().is_none());
+    }
+    for head in heads.try_iter().collect::<Vec<_>>() {
+        assert!(!head.contains("cookie") && !head.contains("accept-encoding"), "{head}");
+    }
+    // The same agent as it comes sends the cookie back.
+    let bare = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build(),
+    );
+    let sent = |_| {
+        bare.get(&url).call().unwrap();
+        heads.recv().unwrap()
+    };
+    let last = (0..2).map(sent).last().unwrap();
+    assert!(last.contains("cookie: affinity=7") && last.contains("accept-encoding: gzip"), "{last}");
 }
