@@ -19,6 +19,8 @@ const BLOCKING_ONLY: &[&str] = &[
     "in_a_runtime::calls_in_a_worker_thread_of_tokio",
     "in_a_runtime::failures_and_waits_in_a_worker_thread",
     "ownership::a_stop_does_not_wait_for_claims_until_its_limit_is_used_up",
+    "processing::batches_are_empty_where_nothing_came_in_time",
+    "processing::closures_receive_and_a_stop_from_another_thread_ends_it_at_once",
     "threads::a_thread_that_cannot_be_spawned_costs_only_concurrency",
 ];
 const AIO_ONLY: &[&str] = &[
@@ -29,11 +31,18 @@ const AIO_ONLY: &[&str] = &[
     "connections::a_caller_beside_the_workers_needs_one_connection",
     "connections::a_task_that_reads_long_lists_needs_one_connection",
     "credentials::an_early_renewal_that_never_ends_keeps_the_old_token",
+    "event_processor::its_list_of_ownerships_is_the_primarys",
     "ownership::a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind",
     "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
     "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
+    "ownership::a_round_that_is_dropped_keeps_the_renewals_that_were_done",
     "ownership::a_stop_does_not_wait_for_a_round_in_another_task",
     "ownership::futures_can_be_sent_to_other_threads",
+    "processing::a_run_that_is_dropped_anywhere_leaves_nothing_but_ownerships_that_expire",
+    "processing::outside_of_tokio_there_is_an_error_that_says_so",
+    "processing::the_futures_can_be_spawned_and_closures_receive",
+    "runtimes::a_store_outside_a_runtime_says_what_it_needs",
+    "runtimes::a_store_that_moves_to_another_runtime_waits_for_one_attempt_at_most",
 ];
 
 /// The features of this build, so that cargo finds the test roots already built.
@@ -57,6 +66,9 @@ const FEATURES: &[(&str, bool)] = &features![
     "azure_messaging_eventhubs",
     "azure_core",
     "azure_storage_blobs",
+    "amqp",
+    "amqp-websockets",
+    "tokio",
 ];
 
 #[test]

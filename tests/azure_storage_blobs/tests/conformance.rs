@@ -15,7 +15,7 @@ use azure_storage_blobs_container::container;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, BlobContainer};
 use eventhub_checkpointstore::container::{CallContext, GetBlob};
 use eventhub_checkpointstore::{
-    Checkpoint, ConsumerGroup, Error, ErrorKind, PartitionOwnership, CallOptions,
+    CallOptions, Checkpoint, ConsumerGroup, Error, ErrorKind, PartitionOwnership,
 };
 use maybe_async::must_be_async as maybe_async;
 use support::azurite::Azurite;

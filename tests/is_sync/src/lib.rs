@@ -95,10 +95,13 @@ fn server_with_cookies() -> (String, Receiver<String>) {
                 while stream.read(&mut byte).is_ok_and(|length| length == 1) {
                     head.push(byte[0]);
                     if head.ends_with(b"\r\n\r\n") {
-                        let text = String::from_utf8_lossy(&std::mem::take(&mut head)).to_lowercase();
+                        let text =
+                            String::from_utf8_lossy(&std::mem::take(&mut head)).to_lowercase();
                         let response = "HTTP/1.1 404 Not Found\r\nx-ms-error-code: BlobNotFound\r\n\
                                         Set-Cookie: affinity=7; Path=/\r\nContent-Length: 0\r\n\r\n";
-                        if heads.send(text).is_err() || stream.write_all(response.as_bytes()).is_err() {
+                        if heads.send(text).is_err()
+                            || stream.write_all(response.as_bytes()).is_err()
+                        {
                             return;
                         }
                     }
@@ -139,5 +142,8 @@ fn what_other_crates_switch_on_in_the_clients_stays_off() {
         heads.recv().unwrap()
     };
     let last = (0..2).map(sent).last().unwrap();
-    assert!(last.contains("cookie: affinity=7") && last.contains("accept-encoding: gzip"), "{last}");
+    assert!(
+        last.contains("cookie: affinity=7") && last.contains("accept-encoding: gzip"),
+        "{last}"
+    );
 }
