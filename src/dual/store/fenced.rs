@@ -40,7 +40,7 @@ use crate::records::version_cache::{Known, VersionCache};
 /// When you take a partition over, read where to start with [`get_checkpoint`](Self::get_checkpoint): the next update is
 /// tied to what it read. [`list_checkpoints`](Self::list_checkpoints) also does so for partitions that this store has
 /// not updated yet. For one that it has updated, as when a partition is won back, pass the listed checkpoint to
-/// [`resume_from`](Self::resume_from). An [`OwnershipManager`](super::OwnershipManager) does that for you.
+/// [`resume_from`](Self::resume_from). An [`OwnershipManager`](super::super::OwnershipManager) does that for you.
 ///
 /// # Limits
 ///
