@@ -114,7 +114,10 @@ impl Fixture {
 
     /// Renews all that an owner has, as its processor would.
     pub async fn renew(&self, owner_id: &str) {
-        let renewed = self.store.claim_ownership(&self.records(owner_id).await).await;
+        let records = self.records(owner_id).await;
+        let claims: Vec<_> =
+            records.iter().map(|record| record.claimed_by(owner_id).unwrap()).collect();
+        let renewed = self.store.claim_ownership(&claims).await;
         assert!(renewed.all_claimed(), "{renewed:?}");
     }
 
