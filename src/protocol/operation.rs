@@ -29,6 +29,11 @@ pub(crate) trait Operation {
 
     fn context(&self) -> CallContext<'_>;
 
+    /// Whether it is about the blob service of the account and no container.
+    fn is_about_account(&self) -> bool {
+        false
+    }
+
     /// Whether it changes what is stored, so that a lost response leaves its outcome unknown.
     fn is_write(&self) -> bool {
         true

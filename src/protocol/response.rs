@@ -96,6 +96,11 @@ impl Response {
         Ok(written)
     }
 
+    /// A header that is `true` or `false`.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.header(name).map(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// Metadata from the headers. Bytes that are no UTF-8 can be no position and no owner of ours; they are kept
     /// with replacement characters so that the key is still seen.
     pub(super) fn metadata(&self) -> Vec<(String, String)> {

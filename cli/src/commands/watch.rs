@@ -117,6 +117,7 @@ fn sections(
     histories: &mut Histories,
 ) -> Result<Vec<Section>, Failure> {
     let zone = session.zone();
+    session.look_again();
     let seen = look(session, &args.target, args.limits)?;
     let sections = seen.into_iter().map(|mut seen| {
         let now = seen.records.server_time();

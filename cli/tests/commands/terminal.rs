@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::bed::{Bed, TARGET};
 use crate::reading::fleet;
+use crate::support::blob_service::{Fault, error_reply};
 use crate::support::tools;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_eventhub-checkpoints");
@@ -85,20 +86,35 @@ fn a_change_on_a_terminal_is_asked_for() {
     }
 }
 
+/// With the test that follows, which reaches 130, every code there is.
 #[test]
 fn the_process_ends_with_the_code_of_the_command() {
     let bed = with_hub_file();
-    for (line, code) in [
-        (format!("show {TARGET}"), 0),
-        (format!("show {TARGET} -c absent"), 1),
-        ("frobnicate".to_owned(), 2),
-        ("show contoso/nothing".to_owned(), 3),
-        (format!("delete {TARGET}"), 4),
-        (format!("check {TARGET} --hub-file hub.json"), 6),
+    // The first write is let through, the others are not.
+    let mut writes = 0;
+    bed.service.inject(move |request| {
+        writes += usize::from(request.method == "PUT");
+        if request.method == "PUT" && writes > 1 {
+            let (code, text) = ("AuthorizationPermissionMismatch", "No permission.");
+            Fault::Answer(error_reply(403, code, text))
+        } else {
+            Fault::None
+        }
+    });
+    let reset = "--to-earliest --no-hub --force --execute --yes --backup b.jsonl";
+    for (code, line) in [
+        (0, format!("show {TARGET}")),
+        (1, format!("show {TARGET} -c absent")),
+        (2, "frobnicate".to_owned()),
+        (3, "show contoso/nothing".to_owned()),
+        (4, format!("delete {TARGET}")),
+        (5, format!("reset {TARGET} {reset}")),
+        (6, format!("check {TARGET} --hub-file hub.json")),
     ] {
         let mut command = clean(Command::new(PROGRAM), &bed);
-        let status = command.args(line.split_whitespace()).output().expect("it runs").status;
-        assert_eq!(status.code(), Some(code), "{line}");
+        let output = command.args(line.split_whitespace()).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{line}: {said}");
     }
 }
 

@@ -9,8 +9,10 @@ use super::{AccessToken, Credential, LOG, Transport, maybe_async};
 
 use crate::clock::{Clock, SystemClock};
 use crate::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
-    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    AccountInformation, BlobContent, BlobProperties, BlobVisitor, BlobWritten, ContainerProperties,
+    CreateContainer, DeleteBlob, GetAccountInformation, GetBlob, GetBlobProperties,
+    GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob, ServiceProperties,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 pub(super) use rest::RestContainer;
@@ -194,6 +196,42 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
+    /// What the container is, and what protects it. Only needed for `get_container_properties` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerNotFound`] if there is none.
+    async fn get_container_properties(
+        &self,
+        _request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        Err(Error::new(ErrorKind::Other, "this container has no properties"))
+    }
+
+    /// Of which kind the account is. Only needed for `get_account_information` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the container is in no account.
+    async fn get_account_information(
+        &self,
+        _request: GetAccountInformation<'_>,
+    ) -> Result<AccountInformation> {
+        Err(Error::new(ErrorKind::Other, "this container is in no account"))
+    }
+
+    /// What holds for all containers of the account. Only needed for `get_service_properties` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the container is in no account.
+    async fn get_service_properties(
+        &self,
+        _request: GetServiceProperties<'_>,
+    ) -> Result<ServiceProperties> {
+        Err(Error::new(ErrorKind::Other, "this container is in no account"))
+    }
+
     /// The clock that deadlines and leases are judged by. By default the system's.
     fn clock(&self) -> &dyn Clock {
         &SystemClock
@@ -238,6 +276,27 @@ macro_rules! container_behind {
 
             async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
                 T::create_container(self, request).await
+            }
+
+            async fn get_container_properties(
+                &self,
+                request: GetContainerProperties<'_>,
+            ) -> Result<ContainerProperties> {
+                T::get_container_properties(self, request).await
+            }
+
+            async fn get_account_information(
+                &self,
+                request: GetAccountInformation<'_>,
+            ) -> Result<AccountInformation> {
+                T::get_account_information(self, request).await
+            }
+
+            async fn get_service_properties(
+                &self,
+                request: GetServiceProperties<'_>,
+            ) -> Result<ServiceProperties> {
+                T::get_service_properties(self, request).await
             }
 
             fn clock(&self) -> &dyn Clock {

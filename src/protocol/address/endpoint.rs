@@ -177,6 +177,11 @@ impl Endpoint {
         path
     }
 
+    /// That of the account itself.
+    pub(in crate::protocol) fn account_path(&self) -> String {
+        format!("{}/", self.base_path)
+    }
+
     /// Without its port.
     pub(super) fn host(&self) -> &str {
         self.authority.host()

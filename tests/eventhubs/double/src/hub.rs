@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::counters::Counter;
+use crate::counters::{Counter, Level};
 use crate::faults::Faults;
 use crate::log::{PartitionLog, now_millis};
 use crate::seats::Seats;
@@ -35,6 +35,7 @@ pub(crate) struct Counts {
     pub(crate) connections: Counter,
     pub(crate) put_tokens: Counter,
     pub(crate) management_requests: Counter,
+    pub(crate) management_level: Level,
     pub(crate) opened_links: Counter,
     pub(crate) stolen_links: Counter,
     pub(crate) refused_links: Counter,
@@ -74,6 +75,7 @@ impl Hub {
             connections: self.counts.connections.get(),
             put_tokens: self.counts.put_tokens.get(),
             management_requests: self.counts.management_requests.get(),
+            most_management_requests: self.counts.management_level.most(),
             opened_links: self.counts.opened_links.get(),
             stolen_links: self.counts.stolen_links.get(),
             refused_links: self.counts.refused_links.get(),
