@@ -75,13 +75,13 @@ fn the_page_is_read_on_a_desk_and_on_a_phone() {
     serve(&bed, &format!("--target {TARGET}"), move |address| {
         // A backlog that grows, and is worked off.
         for step in 0..40_i64 {
-            hub.publish("0", (20 - (step - 20).abs()) * 900);
+            hub.publish("0", (20 - (step - 20).abs()) * 90_000);
             thread::sleep(Duration::from_millis(100));
         }
         let pictures = TempDir::new().unwrap();
         let seen = look(address, &pictures);
         assert_eq!(seen["title"], "Event Hubs lag");
-        let expected = json!([["0", "ok"], ["1", "stalled"], ["2", "none"], ["3", "lost"]]);
+        let expected = json!([["0", "behind"], ["1", "stalled"], ["2", "none"], ["3", "lost"]]);
         assert_eq!(seen["rows"], expected, "{seen}");
         // The lag over time: a line with many points, as high as its box, of a color that is seen.
         let graph = &seen["graph"];

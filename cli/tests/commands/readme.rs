@@ -55,7 +55,7 @@ fn steps(text: &str) -> Vec<Step> {
 }
 
 /// How long a list took is another number each time.
-fn without_times(text: &str) -> String {
+pub fn without_times(text: &str) -> String {
     let Some((before, rest)) = text.split_once("the lists took ") else {
         return text.to_owned();
     };

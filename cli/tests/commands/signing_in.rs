@@ -91,7 +91,7 @@ impl Cloud {
         command.env("PATH", format!("{}:{path}", self.bed.folder.path().display()));
         command.args(["lag", TARGET, "-o", "json", "-c", "checkpoints", "--timeout", "20s"]);
         command.args(["--storage-url", &self.account.url()]);
-        command.args(["--hub-endpoint", &self.double.endpoint()]);
+        command.args(["--hub-endpoint", &format!("amqps://127.0.0.1:{}", self.double.port())]);
         command.args(auth.split_whitespace()).envs(vars.iter().cloned());
         let output = command.output().expect("it runs");
         let said = [&output.stdout[..], &output.stderr].concat();

@@ -102,9 +102,10 @@ fn delete_container(state: &mut State, request: &Recorded, name: &str) -> Result
 
 fn container_properties(state: &State, name: &str) -> Result<Reply, Refusal> {
     let container = state.container(name).ok_or(Refusal::CONTAINER_NOT_FOUND)?;
-    let mut reply = Reply::new(200)
-        .header("ETag", quoted(&container.etag))
-        .header("x-ms-lease-state", "available");
+    let mut reply = Reply::new(200).header("ETag", quoted(&container.etag));
+    if !state.container_headers.contains_key("x-ms-lease-state") {
+        reply = reply.header("x-ms-lease-state", "available");
+    }
     for (name, value) in &state.container_headers {
         reply = reply.header(name, value.as_str());
     }
