@@ -92,12 +92,7 @@ impl std::fmt::Debug for AmqpHub {
 impl AmqpHub {
     /// Hubs, by AMQP at their namespaces or at another address.
     pub fn new(access: HubAccess, endpoint: Option<&str>, timeout: Duration) -> Self {
-        Self {
-            access,
-            endpoint: endpoint.map(str::to_owned),
-            timeout,
-            open: Mutex::default(),
-        }
+        Self { access, endpoint: endpoint.map(str::to_owned), timeout, open: Mutex::default() }
     }
 
     fn source(&self, namespace: &str, eventhub: &str, group: &str) -> Result<EventHub, Failure> {

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use crate::clock::{Clock, SystemClock};
 use crate::container::{
     BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition,
-    ContainerProperties, DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    ContainerProperties, DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ETag;

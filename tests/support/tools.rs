@@ -82,11 +82,7 @@ pub fn python_venv_with(folder: &Path, requirements: &[&str]) -> PathBuf {
     } else {
         folder.join("bin").join("python")
     };
-    let install = Install {
-        requirements: &requirements.join(" "),
-        essential: &python,
-        folder,
-    };
+    let install = Install { requirements: &requirements.join(" "), essential: &python, folder };
     install.ensure(|lock| {
         require_venv_module(lock);
         let mut venv = Command::new(PYTHON);

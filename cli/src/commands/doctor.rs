@@ -208,7 +208,8 @@ fn protection(properties: ContainerProperties) -> (Grade, String) {
         return (Grade::Warn, format!("it is public: everybody may {what} its blobs"));
     }
     if properties.has_version_level_immutability == Some(true) {
-        let detail = "it keeps versions: every renewal and every checkpoint leaves one, which is paid for";
+        let detail =
+            "it keeps versions: every renewal and every checkpoint leaves one, which is paid for";
         return (Grade::Warn, detail.to_owned());
     }
     let lease = match properties.lease_state.as_deref() {

@@ -61,17 +61,14 @@ fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure
     let progress = session.progress("Reading groups");
     let storage = session.storage()?;
     let groups = storage.groups()?;
-    let of_scope = |group: &&ConsumerGroup| {
-        scope.as_ref().is_none_or(|scope| scope.contains(group))
-    };
+    let of_scope =
+        |group: &&ConsumerGroup| scope.as_ref().is_none_or(|scope| scope.contains(group));
     let meant: Vec<_> = groups
         .iter()
         .map(|summary| &summary.group)
         .filter(of_scope)
         .map(|group| (group, naming_of(group)))
-        .filter(|(_, naming)| {
-            name_case == NameCase::Auto || name_case.namings().contains(naming)
-        })
+        .filter(|(_, naming)| name_case == NameCase::Auto || name_case.namings().contains(naming))
         .collect();
     progress.begin(meant.len());
     let read = parallel::try_map(&meant, |(group, naming)| {

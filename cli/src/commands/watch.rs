@@ -1,5 +1,7 @@
 //! `watch`: rates, the time to drain, and who moved, look by look.
 
+#[cfg(test)]
+mod picture;
 mod screen;
 
 use std::time::Duration;

@@ -45,8 +45,10 @@ fn install() -> Option<PathBuf> {
     if let Some(found) = on_path() {
         return Some(found);
     }
-    for args in [&["update", "-qq"][..], &["install", "-qq", "--yes", "--no-install-recommends", "chromium"]]
-    {
+    for args in [
+        &["update", "-qq"][..],
+        &["install", "-qq", "--yes", "--no-install-recommends", "chromium"],
+    ] {
         let mut apt = Command::new("apt-get");
         apt.args(args).env("DEBIAN_FRONTEND", "noninteractive").envs(clean_environment::proxies());
         apt.output().ok().filter(|output| output.status.success())?;

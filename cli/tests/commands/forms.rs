@@ -30,11 +30,7 @@ fn cases() -> Vec<(String, Exit, Shows)> {
         ends(format!("lag {TARGET}"), Exit::Done, Rows("partitions")),
         ends(format!("watch {TARGET} --count 1"), Exit::Done, Rows("partitions")),
         ends(format!("check {TARGET}"), Exit::Findings, LineOr("checks")),
-        ends(
-            format!("serve --target {TARGET} --listen 127.0.0.1:0 --count 1"),
-            Exit::Done,
-            ItsOwn,
-        ),
+        ends(format!("serve --target {TARGET} --listen 127.0.0.1:0 --count 1"), Exit::Done, ItsOwn),
         ends(format!("reset {TARGET} --to-earliest --force"), Exit::Done, Rows("changes")),
         ends(format!("delete {TARGET} --force"), Exit::Done, Rows("changes")),
         ends(format!("release {TARGET}"), Exit::Done, Rows("changes")),
@@ -140,7 +136,10 @@ fn same_rows(key: &str, json: &Ran, jsonl: &Ran, csv: &Ran) {
             assert_eq!(&line[name], value, "{name}: {jsonl}");
         }
         let named: Vec<_> = line.iter().filter(|(name, _)| *name != "schema").collect();
-        assert_eq!(named.iter().map(|(name, _)| *name).collect::<Vec<_>>(), table[0].iter().collect::<Vec<_>>());
+        assert_eq!(
+            named.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            table[0].iter().collect::<Vec<_>>()
+        );
         for ((name, value), cell) in named.into_iter().zip(cells) {
             let is_snake = name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
             assert!(is_snake, "{name}");

@@ -160,7 +160,8 @@ echo "{{\"accessToken\":\"$token\",\"expires_on\":4102444800,\"tokenType\":\"Bea
 fn who_is_not_signed_in_is_told_how() {
     let cloud = Cloud::new();
     for name in ["az", "azd"] {
-        cloud.program(name, "#!/bin/sh\necho 'Please run az login to setup account.' >&2\nexit 1\n");
+        cloud
+            .program(name, "#!/bin/sh\necho 'Please run az login to setup account.' >&2\nexit 1\n");
     }
     let output = cloud.lag("--auth login", &[]);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,6 +1,6 @@
 //! What the container and its account are, for whoever looks for the cause of a trouble.
 
-use super::{BlobCheckpointStore, example_end, example_start, maybe_async, dot_await};
+use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
 use crate::container::{
     AccountInformation, ContainerProperties, GetAccountInformation, GetContainerProperties,
     GetServiceProperties, ServiceProperties,

@@ -98,7 +98,8 @@ mod tests {
         assert_eq!(days(&on).unwrap(), Some(7));
         let other_order = policy("<AllowPermanentDelete/><Days> 7 </Days><Enabled>True</Enabled>");
         assert_eq!(days(&other_order).unwrap(), Some(7));
-        for off in ["", "<DeleteRetentionPolicy/>", &policy("<Enabled>false</Enabled><Days>7</Days>")]
+        for off in
+            ["", "<DeleteRetentionPolicy/>", &policy("<Enabled>false</Enabled><Days>7</Days>")]
         {
             assert_eq!(days(off).unwrap(), None, "{off}");
         }
