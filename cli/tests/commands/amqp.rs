@@ -9,6 +9,8 @@ use tokio::runtime::Runtime;
 
 use crate::bed::{Bed, TARGET};
 
+const STRING: &str = "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=listen;SharedAccessKey=c2VjcmV0";
+
 struct Hub {
     double: EventHubsDouble,
     // Ends after the double.
@@ -93,6 +95,10 @@ fn without_a_secret_the_hub_is_not_asked() {
         .says("EVENTHUBS_CONNECTION_STRING")
         .says("--no-hub");
     bed.run(&format!("lag {TARGET} --no-hub")).ends(Exit::Done);
+    // The other spelling of the variable.
+    bed.set_var("EVENTHUB_CONNECTION_STRING", STRING);
+    bed.run(&line(&hub(), &format!("lag {TARGET}"))).ends(Exit::Done);
+    bed.set_var("EVENTHUB_CONNECTION_STRING", "");
     // A reset to a given position needs no hub.
     let line = format!("reset {TARGET} --to-offset 7 --sequence-number 7");
     bed.run(&line).ends(Exit::Done).says("replay 32 events");

@@ -146,6 +146,44 @@ fn an_interrupted_change_says_what_was_written() {
     assert!((2..=10).contains(&done) && failed == 0 && not_tried >= MANY - 10, "{ran}");
 }
 
+/// What other programs, and people, leave in containers: every command that reads goes on, and shows what is readable.
+#[test]
+fn odd_blobs_keep_no_command_from_its_work() {
+    let bed = stopped();
+    let long = "9".repeat(700);
+    for (name, metadata) in [
+        (format!("{GROUP}/checkpoint/x"), vec![("offset", "é\u{1b}[2J"), ("sequencenumber", "7")]),
+        (format!("{GROUP}/checkpoint/y"), vec![("offset", ""), ("sequencenumber", "NaN")]),
+        (format!("{GROUP}/checkpoint/z"), vec![("sequencenumber", &long)]),
+        (format!("{GROUP}/checkpoint/"), vec![("offset", "1")]),
+        (format!("{GROUP}/checkpoint/0/more"), vec![("offset", "1")]),
+        (format!("{GROUP}/ownership/x"), vec![("ownerid", "\u{202e}<b>\"'`$(reboot)")]),
+        (format!("{GROUP}/ownership/y"), vec![]),
+        (format!("{GROUP}/lease/0"), vec![("ownerid", "a")]),
+        ("readme.txt".to_owned(), vec![]),
+        ("a//b//checkpoint//0".to_owned(), vec![("offset", "1")]),
+    ] {
+        bed.blob(&name, &metadata, 60);
+    }
+    for line in [
+        "groups".to_owned(),
+        format!("show {TARGET}"),
+        format!("lag {TARGET}"),
+        format!("watch {TARGET} --count 1"),
+        format!("export {TARGET} --with-owners"),
+        "export --all-groups".to_owned(),
+    ] {
+        let ran = bed.run(&line).ends(Exit::Done);
+        assert!(!ran.out.contains('\u{1b}'), "{line}: {ran}");
+        assert!(ran.out.contains("billing"), "{line}: {ran}");
+    }
+    bed.run(&format!("doctor {TARGET}")).ends(Exit::Findings).shows("y");
+    bed.run(&format!("check {TARGET}")).ends(Exit::Findings);
+    // The partitions that are whole can be reset.
+    bed.run(&format!("reset {TARGET} -p 0-7 {RESET} --force")).ends(Exit::Done);
+    assert_eq!(numbers(&bed), ["99"; 8]);
+}
+
 #[test]
 fn nothing_is_changed_without_a_backup() {
     let bed = stopped();

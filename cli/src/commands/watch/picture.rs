@@ -126,7 +126,7 @@ fn drawn() -> Buffer {
         screen.take(look(&args, &mut session, &mut histories), &histories);
         *clock.0.lock().unwrap() += STEP;
     }
-    let mut terminal = Terminal::new(TestBackend::new(112, 14)).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(118, 14)).unwrap();
     terminal.draw(|frame| screen.draw(frame)).unwrap();
     terminal.backend().buffer().clone()
 }
