@@ -15,7 +15,7 @@ use crate::core::diagnosis::{Finding, Grade, Patient, diagnose};
 use crate::core::partition::HubPartitions;
 use crate::core::records::Naming;
 use crate::core::target::Target;
-use crate::core::text::rough;
+use crate::core::text::{counted, rough};
 use crate::exit::{Exit, Failure, with_causes};
 use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
@@ -235,7 +235,7 @@ fn soft_delete(properties: ServiceProperties) -> (Grade, String) {
     match properties.delete_retention_days {
         None => (Grade::Ok, "it is off".to_owned()),
         Some(days) => {
-            let days = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+            let days = counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
             let detail = format!(
                 "the account keeps deleted and overwritten blobs for {days}: where an SDK uploads its records anew, each \
                  leaves a copy, which is paid for and makes lists slow"
@@ -302,8 +302,11 @@ fn hub(group: &ConsumerGroup, session: &mut Session) -> (Option<HubPartitions>, 
     let check = "event hub";
     match session.hub_partitions(group) {
         Ok(Some(hub)) => {
-            let finding =
-                Finding::new(check, Grade::Ok, format!("it has {} partitions", hub.len()));
+            let finding = Finding::new(
+                check,
+                Grade::Ok,
+                format!("it has {}", counted(hub.len(), "partition")),
+            );
             (Some(hub), finding)
         }
         Ok(None) => (None, Finding::new(check, Grade::Skipped, "--no-hub")),

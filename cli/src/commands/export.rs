@@ -10,6 +10,7 @@ use super::lag::parse_target;
 use crate::args::NameCase;
 use crate::core::records::{self, Form, Naming, Record};
 use crate::core::target::{Scope, Target};
+use crate::core::text::counted;
 use crate::exit::{Exit, Failure};
 use crate::parallel;
 use crate::session::Session;
@@ -46,7 +47,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
         let failed = |error| Failure::failed(format!("{}: {error}", args.file.display()));
         let mut file = File::create_new(&args.file).map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        session.console.say(&format!("{} records in {}", exported.len(), args.file.display()));
+        let records = counted(exported.len(), "record");
+        session.console.say(&format!("{records} in {}", args.file.display()));
     }
     Ok(Exit::Done)
 }

@@ -12,7 +12,7 @@ use crate::core::notes::notes;
 use crate::core::partition::{Partition, live_owners};
 use crate::core::partition_set::by_id;
 use crate::core::target::{Scope, Target};
-use crate::core::text::{self, grouped, parse_duration, rfc3339, rough};
+use crate::core::text::{self, counted, grouped, parse_duration, rfc3339, rough};
 use crate::exit::{Exit, Failure};
 use crate::hub::Place;
 use crate::output::{Cell, Column, Report, Section, Tint};
@@ -268,9 +268,7 @@ pub(super) fn heading(
         group.eventhub_name(),
         group.consumer_group()
     );
-    let plural =
-        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let mut sums = format!("{}, {}", plural(partitions, "partition"), plural(owners, "owner"));
+    let mut sums = format!("{}, {}", counted(partitions, "partition"), counted(owners, "owner"));
     if let Some(lag) = lag {
         let sign = if lag.is_bound { "<= " } else { "" };
         sums = format!("{sums}, lag {sign}{}", grouped(lag.value));

@@ -126,7 +126,7 @@ fn slow() -> Bed {
         bed.checkpoint(&id.to_string(), 500, 3_600);
     }
     bed.service.inject(|request| match request.method.as_str() {
-        "PUT" => Fault::Delay(std::time::Duration::from_millis(400)),
+        "PUT" => Fault::Delay(Duration::from_millis(400)),
         _ => Fault::None,
     });
     bed
@@ -244,11 +244,11 @@ fn the_process_ends_with_the_code_of_the_command() {
 fn a_terminated_watch_ends_as_interrupted() {
     let bed = with_hub_file();
     let mut command = clean(Command::new(PROGRAM), &bed);
-    command.args(["watch", TARGET, "--hub-file", "hub.json"]).stdout(std::process::Stdio::null());
+    command.args(["watch", TARGET, "--hub-file", "hub.json"]).stdout(Stdio::null());
     let mut child = Killed(command.spawn().expect("it runs"));
     // It has looked once.
-    assert!(bed.loopback.wait_for_requests(4, std::time::Duration::from_secs(60)));
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(bed.loopback.wait_for_requests(4, Duration::from_secs(60)));
+    std::thread::sleep(Duration::from_millis(200));
     crate::support::signal(child.0.id(), "INT");
     assert_eq!(child.0.wait().unwrap().code(), Some(130));
 }

@@ -9,7 +9,7 @@ use crate::commands::watch::Histories;
 use crate::core::assess::{Status, total};
 use crate::core::notes::notes;
 use crate::core::target::Target;
-use crate::core::text::{age, ago, grouped, moment, rough};
+use crate::core::text::{age, ago, counted, grouped, moment, rough};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:70rem;padding:1rem}\
@@ -49,10 +49,10 @@ fn of_group(body: &mut String, seen: &Seen, histories: Option<&Histories>) {
     });
     let _ = write!(
         body,
-        "<section><h2>{}</h2><p>{} partitions, {} owners, lag {lag}, {}</p>",
+        "<section><h2>{}</h2><p>{}, {}, lag {lag}, {}</p>",
         escaped(&seen.records.group.to_string()),
-        seen.rows.len(),
-        seen.owners,
+        counted(seen.rows.len(), "partition"),
+        counted(seen.owners, "owner"),
         moment(now, None)
     );
     if let Some(points) = histories
