@@ -7,9 +7,9 @@ use cpu_time::ProcessTime;
 
 use crate::measure::{Cost, middle_of, miss};
 use crate::run::{Ports, Run};
-use crate::support::server::Mode;
-use crate::support::target::{Endpoint, Work};
-use crate::support::{aio, blocking};
+use support::server::Mode;
+use support::target::{Endpoint, Work};
+use support::{aio, blocking};
 
 /// The argument with which the bench starts itself as such a process.
 pub const ONCE: &str = "--once";

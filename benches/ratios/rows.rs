@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::measure::Bounds;
 use crate::run::{Ports, Run};
-use crate::support::aio;
-use crate::support::server::Mode;
-use crate::support::target::{List, Work};
 use crate::surface::{Aio, Surface};
+use support::aio;
+use support::server::Mode;
+use support::target::{List, Work};
 
 const CHECKPOINT: Bounds = Bounds { wall: Some(1.15), cpu: Some(1.15) };
 // 0.24 µs for a record is enough; a tighter bound would only measure the machine.

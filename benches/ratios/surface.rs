@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::support::target::{Endpoint, Work};
-use crate::support::{aio, blocking};
+use support::target::{Endpoint, Work};
+use support::{aio, blocking};
 
 /// Does a work so many times, one after the other.
 pub type Caller<'a> = Box<dyn Fn(Work, u32) + 'a>;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::measure::{self, Bounds, Effort, Row, Side};
-use crate::support::core::on_one_core;
-use crate::support::server::{Counts, Mode, Place, Server};
-use crate::support::target::Endpoint;
+use support::core::on_one_core;
+use support::server::{Counts, Mode, Place, Server};
+use support::target::Endpoint;
 
 pub struct Run {
     effort: Effort,

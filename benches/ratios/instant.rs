@@ -11,11 +11,11 @@ use eventhub_checkpointstore::{
 
 use crate::measure::{in_turns, middle_of, miss};
 use crate::run::Run;
-use crate::support::answers::{Answers, MARKER};
-use crate::support::bare::{Request, Signer, look_at};
-use crate::support::target::{ACCOUNT, CONTAINER, ETAG, KEY, List, OFFSET, Work};
-use crate::support::{aio, blocking};
 use crate::surface::Aio;
+use support::answers::{Answers, MARKER};
+use support::bare::{Request, Signer, look_at};
+use support::target::{ACCOUNT, CONTAINER, ETAG, KEY, List, OFFSET, Work};
+use support::{aio, blocking};
 
 const URL: &str = "http://127.0.0.1:1/devstoreaccount1";
 
