@@ -2,13 +2,16 @@
 //!
 //! Nothing here sends anything, and nothing here knows HTTP.
 
+pub(crate) mod checkpoint;
 pub(crate) mod claim;
+pub(crate) mod decoded;
 pub(crate) mod fenced_update;
 pub(crate) mod groups;
 #[cfg(feature = "legacy")]
 pub(crate) mod legacy;
 pub(crate) mod listing;
-pub(crate) mod metadata;
+mod metadata;
 pub(crate) mod naming;
+pub(crate) mod ownership;
 pub(crate) mod stored;
 pub(crate) mod version_cache;

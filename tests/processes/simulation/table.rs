@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use eventhub_checkpointstore::ownership::OwnershipOptions;
 
-use crate::kind::Kind;
-use crate::measure::{Settling, expect_quiet, expect_settled, settle};
-use crate::world::World;
+use super::kind::Kind;
+use super::measure::{Settling, expect_quiet, expect_settled, settle};
+use super::world::World;
 
 /// Rounds of each member until the fleet was balanced, records that moved beyond the least possible number, claims that
 /// were lost; then the longest time that a partition was free, the longest time that two owners believed in it after a

@@ -1,22 +1,10 @@
 //! Consumers of both surfaces in processes of their own, which are killed (SIGKILL on Unix) at random moments for a
 //! minute: no acknowledged checkpoint is lost, and no partition is left lying.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(all(feature = "ureq", feature = "reqwest"))]
 
 mod aio;
 mod blocking;
 mod fleet;
 mod orders;
-#[path = "../support/mod.rs"]
-mod support;
 
 use orders::{Orders, Surface};
 

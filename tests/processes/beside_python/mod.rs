@@ -2,23 +2,11 @@
 //!
 //! Python's own `OwnershipManager` balances its side, ours balances our side; both surfaces run side by side, each with a
 //! fleet of its own over one emulator.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(all(feature = "ureq", feature = "reqwest"))]
 
 mod aio;
 mod blocking;
 mod fleet;
 mod member;
-#[path = "../support/mod.rs"]
-mod support;
 mod watcher;
 
 #[test]

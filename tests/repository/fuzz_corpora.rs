@@ -1,22 +1,11 @@
 //! Replays the fuzz corpora on stable: every input that was ever interesting stays green.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "blocking")]
 
-#[path = "support/report.rs"]
-mod report;
-#[path = "../fuzz/targets/lib.rs"]
+#[path = "../../fuzz/targets/lib.rs"]
 mod targets;
 
 use std::path::Path;
 
-use clean_environment as _;
+use crate::report;
 
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::world::World;
+use super::world::World;
 
 /// An even fleet in which nothing moves for so many rounds of each member is at rest: former owners have learned of it.
 const ROUNDS_AT_REST: usize = 3;

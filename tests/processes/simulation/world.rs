@@ -11,9 +11,9 @@ use eventhub_checkpointstore::ownership::balance::{
 use eventhub_checkpointstore::ownership::{BalanceStrategy, OwnershipOptions};
 use fastrand::Rng;
 
-use crate::consumer::{Consumer, Faults, LocalClock, Round};
-use crate::ledger::Ledger;
-use crate::store::Store;
+use super::consumer::{Consumer, Faults, LocalClock, Round};
+use super::ledger::Ledger;
+use super::store::Store;
 
 /// One claim, and how many a store has under way.
 const LATENCY: Duration = Duration::from_millis(20);

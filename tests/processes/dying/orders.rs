@@ -9,7 +9,7 @@ use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::ownership::OwnershipOptions;
 use serde_json::{Value, json};
 
-use super::support::process::{self, Killed};
+use crate::support::process::{self, Killed};
 
 pub const PARTITIONS: usize = 12;
 /// As short as the service's clock with its whole seconds allows.
@@ -68,7 +68,7 @@ impl Orders {
             "owner_id": self.owner_id,
             "acknowledged": self.acknowledged,
         });
-        let test = "consumers_die_and_nothing_is_lost";
+        let test = "dying::consumers_die_and_nothing_is_lost";
         let mut command = process::in_a_process_of_its_own(test, &orders.to_string());
         Killed(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }

@@ -2,24 +2,13 @@
 //!
 //! Nothing here depends on the surface. One record that a store cannot read fails its whole list, and with it load
 //! balancing or the start of every partition.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod support;
-
+use crate::support::blob_service::BlobService;
+use crate::support::counterpart::{Counterpart, Kind};
+use crate::support::foreign_rows::{Owner, Position, ROWS, Row};
+use crate::support::loopback::Loopback;
+use crate::support::report;
 use serde_json::{Value, json};
-use support::blob_service::BlobService;
-use support::counterpart::{Counterpart, Kind};
-use support::foreign_rows::{Owner, Position, ROWS, Row};
-use support::loopback::Loopback;
-use support::report;
 
 const NAMESPACE: &str = "ns.servicebus.windows.net";
 const GROUP: &str = "$default";

@@ -1,6 +1,6 @@
 //! Why two decisions differ.
 
-use crate::question::{Decision, Question};
+use super::question::{Decision, Question};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::consumer::Faults;
-use crate::kind::Kind;
-use crate::measure::{Settling, expect_quiet, expect_settled, settle};
-use crate::world::World;
+use super::consumer::Faults;
+use super::kind::Kind;
+use super::measure::{Settling, expect_quiet, expect_settled, settle};
+use super::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -10,9 +10,9 @@ use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 use fastrand::Rng;
 
 use super::orders::{EXPIRATION, INTERVAL, Orders, PARTITIONS, Surface, group};
-use super::support::azurite::Azurite;
-use super::support::process::Killed;
-use super::support::report;
+use crate::support::azurite::Azurite;
+use crate::support::process::Killed;
+use crate::support::report;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONSUMERS: usize = 6;

@@ -9,10 +9,10 @@ use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 use eventhub_checkpointstore::ownership::OwnershipOptions;
 
 use super::member::{ConsumerOptions, Running};
-use super::support::azurite::Azurite;
-use super::support::fleet::{Member, MemberOptions, Strategy};
-use super::support::report;
 use super::watcher::Watcher;
+use crate::support::azurite::Azurite;
+use crate::support::fleet::{Member, MemberOptions, Strategy};
+use crate::support::report;
 
 /// Divisible by every number of consumers there is, so that a settled fleet has equal shares.
 const PARTITIONS: u32 = 12;

@@ -1,12 +1,4 @@
 //! What Cargo.toml promises, held against the manifests of the dependencies.
-#![allow(
-    missing_docs,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

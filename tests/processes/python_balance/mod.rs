@@ -1,32 +1,20 @@
 //! Decisions of Python's `OwnershipManager` (`azure-eventhub` 5.15.1) and of `balance` on the same listings.
 //!
 //! Where they differ the reason is named; a difference without a known reason fails.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-#[path = "python_balance/difference.rs"]
 mod difference;
-#[path = "python_balance/question.rs"]
 mod question;
-mod support;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::counterpart::python_script;
+use crate::support::process::LineProcess;
+use crate::support::report;
 use difference::{Difference, compare};
 use question::{Decision, Question};
-use support::counterpart::python_script;
-use support::process::LineProcess;
-use support::report;
 
 const QUESTIONS: u64 = 5_000;
 const BATCH: usize = 1_000;

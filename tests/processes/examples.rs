@@ -1,16 +1,4 @@
 //! The examples as a user runs them: as processes, in memory, and on Azurite with a SIGKILL in the middle.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(all(feature = "ureq", feature = "reqwest"))]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -18,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::support::azurite::Azurite;
+use crate::support::process::Killed;
 use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use support::azurite::Azurite;
-use support::process::Killed;
 
 const EVENTS: usize = 3200;
 const PARTITIONS: usize = 8;

@@ -1,34 +1,17 @@
 //! Fleets of consumers on a model clock and a model store: what `balance` and `Leases` promise, for any seed.
-#![allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-#[path = "balance_simulation/consumer.rs"]
 mod consumer;
-#[path = "balance_simulation/kind.rs"]
 mod kind;
-#[path = "balance_simulation/ledger.rs"]
 mod ledger;
-#[path = "balance_simulation/measure.rs"]
 mod measure;
-#[path = "support/report.rs"]
-mod report;
-#[path = "balance_simulation/store.rs"]
 mod store;
-#[path = "balance_simulation/table.rs"]
 mod table;
-#[path = "balance_simulation/trouble.rs"]
 mod trouble;
-#[path = "balance_simulation/world.rs"]
 mod world;
 
 use std::time::Duration;
 
-use clean_environment as _;
+use crate::support::report;
 use fastrand::Rng;
 use kind::Kind;
 use table::Row;

@@ -1,20 +1,11 @@
 //! features.md says what Cargo.toml does: every feature, none invented, and exactly the crates that each one brings.
-#![allow(
-    missing_docs,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clean_environment as _;
 use toml::{Table, Value};
 
-const FEATURES_MD: &str = include_str!("../features.md");
-const CARGO_TOML: &str = include_str!("../Cargo.toml");
+const FEATURES_MD: &str = include_str!("../../features.md");
+const CARGO_TOML: &str = include_str!("../../Cargo.toml");
 
 type Names = BTreeSet<String>;
 

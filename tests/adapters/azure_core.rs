@@ -1,16 +1,4 @@
 //! Credentials of `azure_core` in both surfaces.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(all(feature = "azure_core", feature = "ureq", feature = "reqwest"))]
-
-mod support;
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,9 +15,9 @@ use eventhub_checkpointstore::{
     checkpointstoreblob as blocking, checkpointstoreblob_aio as aio,
 };
 
-use support::azurite::Azurite;
-use support::blob_service::BlobService;
-use support::loopback::{Loopback, TlsIdentity};
+use crate::support::azurite::Azurite;
+use crate::support::blob_service::BlobService;
+use crate::support::loopback::{Loopback, TlsIdentity};
 
 /// What a credential does when it is asked.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Cre
 use eventhub_checkpointstore::{CallOptions, Error, ErrorKind};
 
 use super::subject;
-use super::support::azurite::Azurite;
-use super::support::blob_service::{BlobService, Fault};
-use super::support::capture_log;
-use super::support::loopback::{Loopback, Reply};
+use crate::support::azurite::Azurite;
+use crate::support::blob_service::{BlobService, Fault};
+use crate::support::capture_log;
+use crate::support::loopback::{Loopback, Reply};
 
 const NAMESPACE: &str = "NS.servicebus.windows.net";
 const HUB: &str = "Hub";
