@@ -1,4 +1,4 @@
-//! The records of a store as blobs: their names, their metadata, and how a list of them is read.
+//! The records of a store as blobs: their names, one codec of the metadata for each, and how a list of them is read.
 //!
 //! Nothing here sends anything, and nothing here knows HTTP.
 
