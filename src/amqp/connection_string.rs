@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::sas::{SharedAccessKey, SharedAccessSignature};
 use crate::error::{Error, Result};
+use crate::protocol::{Pair, fault_of_letters, pairs};
 
 /// The parts of a connection string.
 #[derive(Debug)]
@@ -68,27 +69,12 @@ impl ConnectionString {
 }
 
 impl<'a> Settings<'a> {
-    /// A value is all that follows the first `=`.
     fn split(text: &'a str) -> Result<Self> {
-        if text.trim().is_empty() {
-            return Err(refused("it is blank"));
-        }
         let mut settings = Self::default();
-        for (index, pair) in text.split(';').map(str::trim).enumerate() {
-            if pair.is_empty() {
-                continue;
-            }
-            let part = index + 1;
-            // No part is shown: it may be a key that was cut.
-            let (key, value) = pair
-                .split_once('=')
-                .map(|(key, value)| (key.trim(), value.trim()))
-                .ok_or_else(|| refused(format!("part {part} is not of the form Name=Value")))?;
-            if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-                return Err(refused(format!(
-                    "the name of part {part} has characters other than letters: pass the bare \
-                     string, without quotes, a byte order mark or `NAME=` before it"
-                )));
+        for pair in pairs(text) {
+            let Pair { part, key, value } = pair.map_err(refused)?;
+            if let Some(fault) = fault_of_letters(key) {
+                return Err(refused(format!("part {part}: {fault}")));
             }
             settings.set(key, value)?;
         }
@@ -292,10 +278,10 @@ mod tests {
         let cases = [
             ("", "blank"),
             ("s3cr3t", "part 1 is not of the form"),
-            ("\"Endpoint=sb://a/;SharedAccessKey=s3cr3t", "name of part 1 has characters"),
+            ("\"Endpoint=sb://a/;SharedAccessKey=s3cr3t", "part 1: it begins with a quote"),
             ("\u{feff}Endpoint=sb://a/", "byte order mark"),
-            ("export X=Endpoint=sb://a/", "name of part 1 has characters"),
-            ("Endpoint=sb://a/;Shared_Access_Key=s3cr3t", "name of part 2"),
+            ("export X=Endpoint=sb://a/", "part 1: it looks like a line NAME="),
+            ("Endpoint=sb://a/;Shared_Access_Key=s3cr3t", "part 2: it looks like a line NAME="),
             ("SharedAccessKeyName=n;SharedAccessKey=s3cr3t", "no Endpoint"),
             ("Endpoint=;SharedAccessKey=s3cr3t", "Endpoint is empty"),
             ("Endpoint=sb://a/;Endpoint=sb://b/", "Endpoint is given twice"),

@@ -63,7 +63,6 @@ impl<C: Clone> Generations<C> {
         Self(Arc::new(Inner { make, lifetime, current: Mutex::new(current) }))
     }
 
-    #[cfg(any(test, feature = "ureq"))]
     /// Whether connections can be given up here, so that no caller needs to ask for a new one.
     #[cfg(any(feature = "ureq", test))]
     pub(super) fn is_renewed(&self) -> bool {

@@ -278,7 +278,7 @@ assert_eq!(changes.len(), 2);
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let stored = self.read_stored(group, partition_id, &name, false, deadline).await;
         let stored = stored.map_err(|error| error.with_applied(Applied::Unknown))?;
-        match stored.and_then(|stored| stored.into_checkpoint()) {
+        match stored.and_then(StoredCheckpoint::into_checkpoint) {
             Some(stored) if stored.has_position_of(checkpoint) => Ok(stored),
             _ => Err(conflict),
         }
