@@ -90,3 +90,37 @@ fn dual_code_uses_only_what_is_rewritten() {
         faults,
     );
 }
+
+/// A provided method that is not passed on would fall back to its default behind an `Arc`.
+#[test]
+fn pointers_pass_on_every_method_of_a_trait() {
+    let mut faults = Vec::new();
+    let mut lists = 0;
+    for file in sources().iter().filter(|file| file.path.starts_with("src/dual/")) {
+        for list in file.text.split("\npointers!(").skip(1) {
+            let (name, list) = list.split_once(" {").unwrap();
+            let list = list.split("\n});").next().unwrap();
+            lists += 1;
+            let passed_on: Vec<_> = methods(list.lines()).collect();
+            let code: Vec<_> = file.code().map(|(_, line)| line).collect();
+            let begin = code.iter().position(|line| line.starts_with(&format!("pub trait {name}")));
+            let code = &code[begin.expect("the trait stands in the same file")..];
+            let declared: Vec<_> =
+                methods(code.iter().copied().take_while(|line| *line != "}")).collect();
+            assert!(!declared.is_empty());
+            if passed_on != declared {
+                faults.push(format!("{}: {passed_on:?}, but `{name}` has {declared:?}", file.path));
+            }
+        }
+    }
+    assert_eq!(lists, 4);
+    report("`pointers!` lists the methods of a trait in their order.", faults);
+}
+
+fn methods<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    lines.filter_map(|line| {
+        let line = line.strip_prefix("    ")?;
+        let name = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "))?;
+        name.split(['(', '<']).next()
+    })
+}
