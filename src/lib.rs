@@ -124,6 +124,12 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 )]
 
 pub mod adapters;
+#[cfg(feature = "amqp")]
+#[cfg_attr(
+    not(any(feature = "blocking", feature = "aio")),
+    allow(dead_code, unused_imports, reason = "without a surface the engine has no caller")
+)]
+mod amqp;
 mod clock;
 pub mod container;
 mod error;

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use crate::container::{BlobProperties, BlobWritten};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ETag, PartitionOwnership};
-use crate::records::metadata::read_owner;
+use crate::records::ownership;
 
 /// How often a record is inspected because a write is in doubt. Each takes the retries of a container, and the deadline of
 /// the call ends them, too; this ends a container that responds at once and is in doubt forever.
@@ -68,7 +68,7 @@ pub(crate) struct Claim {
 
 impl From<BlobProperties> for Seen {
     fn from(properties: BlobProperties) -> Self {
-        let owner_id = read_owner(&properties.metadata).map(str::to_owned);
+        let owner_id = ownership::owner(&properties.metadata).map(str::to_owned);
         Self { owner_id, etag: properties.etag, last_modified: properties.last_modified }
     }
 }
