@@ -88,6 +88,8 @@ impl fmt::Display for KeepReason {
 
 impl CheckpointChange {
     /// A change; for implementers of stores. Set what is stored before and after as fields.
+    ///
+    #[doc = shared_example!("model/checkpoint_changes")]
     pub fn new(partition_id: impl Into<String>, outcome: ChangeOutcome) -> Self {
         let partition_id = partition_id.into();
         Self { partition_id, before: None, after: None, repaired: None, outcome }
@@ -194,6 +196,8 @@ pub struct CheckpointChanges {
 
 impl CheckpointChanges {
     /// Collects reports; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/checkpoint_changes"))]
     pub fn new(changes: Vec<CheckpointChange>) -> Self {
         Self { changes }
     }
@@ -212,6 +216,8 @@ impl CheckpointChanges {
     }
 
     /// The partitions whose change was refused because a consumer owns them, with the owner's id.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/checkpoint_changes"))]
     pub fn refused(&self) -> impl Iterator<Item = (&CheckpointChange, &str)> {
         self.changes.iter().filter_map(|change| match &change.outcome {
             ChangeOutcome::Refused { owner_id } => Some((change, owner_id.as_str())),

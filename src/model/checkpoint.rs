@@ -43,6 +43,8 @@ impl Checkpoint {
     ///
     /// Give both: Python and JavaScript resume from the offset only, KEDA reads the sequence number only.
     ///
+    #[doc = shared_example!("model/checkpoint_new")]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id is not a possible part of a
@@ -63,6 +65,8 @@ impl Checkpoint {
     /// the consumer group: Go and C++ cannot read such a checkpoint; without a sequence number Python and JavaScript
     /// fail to list any of the group, and without an offset they list one that they cannot resume from (`None`,
     /// or an empty text).
+    ///
+    #[doc = shared_example!("model/checkpoint_with_position")]
     ///
     /// # Errors
     ///
@@ -139,6 +143,8 @@ impl Checkpoint {
     }
 
     /// Sets the version of the stored record; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/checkpoint_version")]
     #[must_use]
     pub fn with_etag(mut self, etag: ETag) -> Self {
         self.etag = Some(etag);
@@ -156,6 +162,8 @@ impl Checkpoint {
     }
 
     /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/checkpoint_version"))]
     #[must_use]
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
@@ -330,6 +338,8 @@ pub struct CheckpointUpdate {
 
 impl CheckpointUpdate {
     /// An update with this outcome; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/checkpoint_update")]
     pub fn new(outcome: UpdateOutcome) -> Self {
         Self { outcome, etag: None, last_modified: None }
     }

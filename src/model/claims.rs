@@ -83,6 +83,8 @@ pub struct Claims {
 
 impl Claims {
     /// Collects outcomes; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/claims")]
     pub fn new(outcomes: Vec<ClaimOutcome>) -> Self {
         Self { outcomes }
     }

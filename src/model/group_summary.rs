@@ -46,6 +46,8 @@ pub struct ConsumerGroupSummary {
 
 impl ConsumerGroupSummary {
     /// A group without records; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/summary")]
     pub fn new(group: ConsumerGroup) -> Self {
         Self {
             group,
@@ -61,6 +63,8 @@ impl ConsumerGroupSummary {
     /// The owners that renewed at least one record within `expiration` before `server_time`.
     ///
     /// An owner without a time is live: its records cannot be shown to be expired.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/summary"))]
     pub fn live_owners(
         &self,
         expiration: Duration,
@@ -88,6 +92,8 @@ pub struct OwnerSummary {
 
 impl OwnerSummary {
     /// An owner; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/summary"))]
     pub fn new(
         owner_id: impl Into<String>,
         partitions: usize,

@@ -76,6 +76,8 @@ pub struct SkippedBlob {
 
 impl SkippedBlob {
     /// Names a blob that was left out; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/skipped_blob")]
     pub fn new(name: impl Into<String>, reason: SkipReason) -> Self {
         Self { name: name.into(), reason }
     }

@@ -67,6 +67,8 @@ impl Hash for Source {
 impl PartitionOwnership {
     /// A first claim of a partition for an owner.
     ///
+    #[doc = shared_example!("model/ownership_new")]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id is not a possible part of
@@ -148,6 +150,8 @@ impl PartitionOwnership {
     }
 
     /// Ties the claim to one version of the stored record.
+    ///
+    #[doc = shared_example!("model/ownership_version")]
     #[must_use]
     pub fn with_etag(mut self, etag: ETag) -> Self {
         self.etag = Some(etag);
@@ -155,6 +159,8 @@ impl PartitionOwnership {
     }
 
     /// Makes it a first claim again, which succeeds only while no record exists.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/ownership_version"))]
     #[must_use]
     pub fn without_etag(mut self) -> Self {
         self.etag = None;
@@ -162,6 +168,8 @@ impl PartitionOwnership {
     }
 
     /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/ownership_version"))]
     #[must_use]
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
@@ -203,6 +211,8 @@ impl PartitionOwnership {
     /// `None` if the record was never stored, or the server did not say when; zero if it was written after that moment.
     ///
     /// [`Listing::server_time`]: crate::Listing::server_time
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/ownership_version"))]
     pub fn age(&self, server_time: SystemTime) -> Option<Duration> {
         let last_modified = self.last_modified?;
         Some(server_time.duration_since(last_modified).unwrap_or(Duration::ZERO))

@@ -85,6 +85,8 @@ pub struct Relinquished {
 
 impl Relinquished {
     /// Collects outcomes; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/relinquished")]
     pub fn new(outcomes: Vec<RelinquishOutcome>) -> Self {
         Self { outcomes }
     }

@@ -69,6 +69,8 @@ impl Lease {
 
 impl Leases {
     /// No leases yet; those granted last for [`OwnershipOptions::lease_duration`].
+    ///
+    #[doc = shared_example!("ownership/leases")]
     pub fn new(options: &OwnershipOptions) -> Self {
         Self { duration: options.lease_duration(), held: HashMap::new() }
     }
@@ -77,12 +79,16 @@ impl Leases {
     ///
     /// `true` if the partition is new here, so that reading it has to be started. A partition whose end was not
     /// reported yet is not new: take the revocations first.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn grant(&mut self, partition_id: impl Into<String>, request_started: Instant) -> bool {
         let end = request_started + self.duration;
         self.held.insert(partition_id.into(), Lease::Until(end)).is_none()
     }
 
     /// Notes that the claim of a partition was lost: it is not owned from now on, and will be reported.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn lose(&mut self, partition_id: &str) {
         if let Some(lease) = self.held.get_mut(partition_id) {
             *lease = Lease::Taken;
@@ -93,6 +99,8 @@ impl Leases {
     ///
     /// It must be a listing that was asked for after the last claim was answered. Records that are missing in it
     /// change nothing.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn observe(&mut self, owner_id: &str, ownerships: &[PartitionOwnership]) {
         for record in ownerships {
             if record.owner_id() != Some(owner_id) {
@@ -104,16 +112,22 @@ impl Leases {
     /// Forgets a partition that this consumer relinquished or is about to; it will not be reported.
     ///
     /// `true` if it was known.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn release(&mut self, partition_id: &str) -> bool {
         self.held.remove(partition_id).is_some()
     }
 
     /// Whether the partition may be worked on now. Cheap: ask before each batch and each checkpoint.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn is_owned(&self, partition_id: &str, now: Instant) -> bool {
         self.held.get(partition_id).is_some_and(|lease| lease.is_valid(now))
     }
 
     /// When the lease of a partition ends, or ended; `None` if there is none or it was taken.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn owned_until(&self, partition_id: &str) -> Option<Instant> {
         match self.held.get(partition_id)? {
             Lease::Until(end) => Some(*end),
@@ -122,17 +136,23 @@ impl Leases {
     }
 
     /// When the next lease ends, unless it is renewed: when to look for revocations at the latest.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn next_end(&self) -> Option<Instant> {
         self.held.keys().filter_map(|partition_id| self.owned_until(partition_id)).min()
     }
 
     /// The partitions that may be worked on now, in no particular order.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn owned(&self, now: Instant) -> impl Iterator<Item = &str> {
         let valid = self.held.iter().filter(move |(_, lease)| lease.is_valid(now));
         valid.map(|(partition_id, _)| partition_id.as_str())
     }
 
     /// Removes and returns what may no longer be worked on, sorted by partition id. Each is reported once.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     #[must_use = "each revocation is reported only once"]
     pub fn take_revoked(&mut self, now: Instant) -> Vec<Revocation> {
         let over = self.held.extract_if(|_, lease| !lease.is_valid(now));

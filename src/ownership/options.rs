@@ -76,6 +76,8 @@ impl OwnershipOptions {
     /// `interval` is the longest time between the starts of two rounds; `expiration` the age beyond which this
     /// consumer takes another one's record. The margin of the lease is 5 s, or the interval if that is shorter.
     ///
+    #[doc = shared_example!("ownership/options")]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the interval is below 1 s (the resolution of the service's clock), or if the
@@ -93,6 +95,8 @@ impl OwnershipOptions {
     }
 
     /// Sets how fast this consumer goes for its share.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/options"))]
     #[must_use]
     pub fn with_strategy(mut self, strategy: BalanceStrategy) -> Self {
         self.strategy = strategy;
@@ -103,6 +107,8 @@ impl OwnershipOptions {
     /// before it takes a record of ours.
     ///
     /// Only the lease depends on it. It counts for nothing if it is longer than the own expiration.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/options"))]
     ///
     /// # Errors
     ///
@@ -118,6 +124,8 @@ impl OwnershipOptions {
     /// It covers what makes a record look older to others than it is: the service's clock, which has whole seconds,
     /// and the clocks of the other SDKs, which all judge by the local one. It is also the time to finish the batch
     /// at hand.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/options"))]
     ///
     /// # Errors
     ///

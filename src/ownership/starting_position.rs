@@ -52,6 +52,8 @@ pub enum StartingPosition {
 
 impl StartingPosition {
     /// The event after a checkpoint: by its offset, else by its sequence number. `None` if it has neither.
+    ///
+    #[doc = shared_example!("ownership/starting_position")]
     pub fn after(checkpoint: &Checkpoint) -> Option<Self> {
         if let Some(offset) = checkpoint.offset() {
             return Some(Self::Offset { offset: offset.to_owned(), inclusive: false });
@@ -78,11 +80,15 @@ pub struct StartingPositions {
 
 impl StartingPositions {
     /// The same position for all partitions.
+    ///
+    #[doc = shared_example!("ownership/starting_positions")]
     pub fn new(default: StartingPosition) -> Self {
         Self { default, by_partition: HashMap::new() }
     }
 
     /// Another position for one partition.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/starting_positions"))]
     #[must_use]
     pub fn with_partition(
         mut self,
@@ -94,6 +100,8 @@ impl StartingPositions {
     }
 
     /// Where a partition begins that has no checkpoint.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/starting_positions"))]
     pub fn for_partition(&self, partition_id: &str) -> &StartingPosition {
         self.by_partition.get(partition_id).unwrap_or(&self.default)
     }

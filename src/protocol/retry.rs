@@ -42,6 +42,8 @@ impl Default for RetryOptions {
 
 impl RetryOptions {
     /// Repeats a request at most this often; 0 makes one attempt. Default: 3.
+    ///
+    #[doc = shared_example!("protocol/retry_options")]
     #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = max_retries;
@@ -51,6 +53,8 @@ impl RetryOptions {
     /// The wait before the first repetition, doubled for each further one; half of it is random. Default: 400 ms.
     ///
     /// A first connection that broke is most often an old one, and repeated after an eighth of it at most.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("protocol/retry_options"))]
     ///
     /// # Errors
     ///
@@ -67,6 +71,8 @@ impl RetryOptions {
     }
 
     /// The longest wait before a repetition. A longer `Retry-After` is honoured. Default: 8 s.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("protocol/retry_options"))]
     ///
     /// # Errors
     ///

@@ -34,6 +34,8 @@ impl LegacyLayout {
     /// Azure Functions before version 5 of the Event Hubs extension (container `azure-webjobs-eventhub`):
     /// `{namespace}/{event hub}/{consumer group}/{partition}`, where namespace and event hub are in lower case and
     /// what is none of `a-z0-9-_.` in them is escaped. The consumer group counts as given.
+    ///
+    #[doc = shared_example!("records/legacy_layout")]
     pub fn functions(group: &ConsumerGroup) -> Self {
         let namespace = escape_as_functions(group.fully_qualified_namespace());
         let eventhub = escape_as_functions(group.eventhub_name());
@@ -42,17 +44,23 @@ impl LegacyLayout {
 
     /// Hosts that were given the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. Names count
     /// as given.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn event_processor_host(group: &ConsumerGroup) -> Self {
         Self::new(format!("{group}/"))
     }
 
     /// A stand-alone `EventProcessorHost` (.NET, Java) with the storage prefix that it was given, by default
     /// none: `{storage prefix}{consumer group}/{partition}`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn stand_alone_host(group: &ConsumerGroup, storage_prefix: &str) -> Self {
         Self::new(format!("{storage_prefix}{}/", group.consumer_group()))
     }
 
     /// Dapr before 1.10: `dapr-{event hub}-{consumer group}-{partition}`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn dapr(group: &ConsumerGroup) -> Self {
         Self::new(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
     }
@@ -60,11 +68,15 @@ impl LegacyLayout {
     /// A container whose blobs are named by the partition id alone: the old Python client, `azure-eventhub` 1 (container
     /// `eph-leases`), whatever prefix the host was given, and the old Go client without a prefix. Such a container serves
     /// one consumer group.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn named_by_partition() -> Self {
         Self::new("")
     }
 
     /// Any other place, by all that stands before the partition id.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
     }

@@ -23,6 +23,8 @@ use http::StatusCode;
 ///     }
 /// }
 /// ```
+///
+#[doc = shared_example!("transport/body_sink")]
 pub trait BodySink: Send {
     /// Takes the next bytes of the body of a response with this status.
     fn write(&mut self, status: StatusCode, chunk: &[u8]);

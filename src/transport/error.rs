@@ -42,26 +42,36 @@ impl TransportError {
 
     /// A connection that could not be made or that broke. Unless [`not_sent`](Self::not_sent) is said, the
     /// request counts as one that may have been carried out.
+    ///
+    #[doc = shared_example!("transport/error")]
     pub fn network(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Network, source.into(), true)
     }
 
     /// A time limit that was reached.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn timeout(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Timeout, source.into(), true)
     }
 
     /// An answer that is not HTTP or too large.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn invalid_response(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::InvalidResponse, source.into(), true)
     }
 
     /// A request that this transport does not take.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn refused(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Unsupported, source.into(), false)
     }
 
     /// Says that the request certainly did not reach the server, as when no connection was made.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     #[must_use]
     pub fn not_sent(mut self) -> Self {
         self.sent = false;
@@ -70,6 +80,8 @@ impl TransportError {
 
     /// Says that another attempt would fail in the same way, as with a certificate that is not trusted: the request is
     /// not retried.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.permanent = true;

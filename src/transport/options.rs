@@ -20,6 +20,8 @@ pub struct SendLimits {
 
 impl SendLimits {
     /// A time limit, and 64 MiB for the body: a page of 5,000 blobs with 8 KiB of metadata each fits.
+    ///
+    #[doc = shared_example!("transport/send_limits")]
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, max_response_body: 64 * 1024 * 1024, new_connection: false }
     }

@@ -140,6 +140,8 @@ pub struct BalanceInput<'a> {
 
 impl<'a> BalanceInput<'a> {
     /// What to decide on, with the default options.
+    ///
+    #[doc = shared_example!("ownership/plan")]
     pub fn new(
         group: &'a ConsumerGroup,
         owner_id: &'a str,

@@ -99,6 +99,8 @@ pub struct Plan {
 
 impl Plan {
     /// Whether there is nothing to do but to renew.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/plan"))]
     pub fn is_settled(&self) -> bool {
         self.claim.is_empty() && self.steal.is_empty()
     }
@@ -122,11 +124,15 @@ impl Plan {
     }
 
     /// The claims to send at once: renewals first, then free partitions, then steals.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/plan"))]
     pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
         self.renew.iter().chain(&self.claim).chain(&self.steal)
     }
 
     /// The same, as `claim_ownership` takes them.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/plan"))]
     pub fn ownerships(&self) -> Vec<PartitionOwnership> {
         self.claims().map(|claim| claim.ownership.clone()).collect()
     }

@@ -53,6 +53,24 @@ impl ReqwestTransport {
     ///
     /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
     /// one that was asked is taken for an error.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use eventhub_checkpointstore::checkpointstoreblob_aio::{
+    ///     BlobCheckpointStore, Credential, ReqwestTransport,
+    /// };
+    ///
+    /// let client = reqwest::Client::builder()
+    ///     .redirect(reqwest::redirect::Policy::none())
+    ///     .retry(reqwest::retry::never())
+    ///     .pool_idle_timeout(Duration::from_secs(60))
+    ///     .build()?;
+    /// let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+    ///     .credential(Credential::sas("sv=2019-07-07&sp=rwcl&sig=abc%3D")?)
+    ///     .transport(ReqwestTransport::new(client))
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(client: Client) -> Self {
         let only = Pooled { client, returning: Returning::default() };
         Self { clients: Hosts::all(Generations::only(only)), timeout: None }

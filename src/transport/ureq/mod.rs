@@ -46,6 +46,28 @@ impl UreqTransport {
     /// as `RootCerts::PlatformVerifier`. Without them it panics at the first connection, because this crate switches on
     /// neither of ureq's own; ureq's default features would bring ring beside aws-lc-rs into the build, with what
     /// [features.md](crate::_documentation::features) says about two providers.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use eventhub_checkpointstore::checkpointstoreblob::{
+    ///     BlobCheckpointStore, Credential, UreqTransport,
+    /// };
+    ///
+    /// // Plain HTTP to an emulator, for which the agent needs no TLS.
+    /// let agent = ureq::Agent::config_builder()
+    ///     .http_status_as_error(false)
+    ///     .max_redirects(0)
+    ///     .timeout_global(Some(Duration::from_secs(8)))
+    ///     .max_idle_connections_per_host(16)
+    ///     .build()
+    ///     .new_agent();
+    /// let emulator = "http://127.0.0.1:10000/devstoreaccount1";
+    /// let store = BlobCheckpointStore::builder(emulator, "checkpoints")
+    ///     .credential(Credential::account_key("devstoreaccount1", "c2VjcmV0")?)
+    ///     .transport(UreqTransport::new(agent))
+    ///     .build()?;
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn new(agent: Agent) -> Self {
         Self { agents: Hosts::all(Generations::only(agent)) }
     }
