@@ -8,13 +8,13 @@ use crate::model::is_invisible;
 use crate::protocol::auth::{AccountKey, SasToken, check_account_name};
 
 /// The [well-known account](https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key)
-/// of the storage emulator. They are public.
+/// of the storage emulator. Its name and key are public.
 const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 const EMULATOR_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const EMULATOR_PORT: u16 = 10000;
 
-/// The blob service in a storage connection string.
+/// The blob service that a storage connection string names.
 #[derive(Debug)]
 pub(crate) struct ConnectionString {
     pub(crate) endpoint: Endpoint,
@@ -22,16 +22,16 @@ pub(crate) struct ConnectionString {
     pub(crate) credential: StringCredential,
 }
 
-/// The credential in a connection string.
+/// The credential that a connection string contains.
 #[derive(Debug)]
 pub(crate) enum StringCredential {
     AccountKey(AccountKey),
     Sas(SasToken),
-    /// The string has none. The caller has to give one, if only an anonymous one.
+    /// The string has no credential. The caller must provide one, if only an anonymous one.
     Missing,
 }
 
-/// The keys that are read, as Azure writes them.
+/// The keys that this crate reads, as Azure writes them.
 const NAMES: [&str; 9] = [
     "AccountName",
     "AccountKey",
@@ -47,7 +47,7 @@ const NAMES: [&str; 9] = [
 /// Keys of Event Hubs, Service Bus and IoT Hub. Connection strings of storage accounts have none of them.
 const EVENT_HUBS: [&str; 4] = ["Endpoint", "EntityPath", "SharedAccessKey", "SharedAccessKeyName"];
 
-/// The values of the keys that are read. Other keys of Azure, such as `QueueEndpoint`, are ignored.
+/// The values of these keys. Azure's other keys, such as `QueueEndpoint`, are ignored.
 #[derive(Default)]
 struct Settings<'a> {
     account_name: Option<&'a str>,
@@ -66,7 +66,7 @@ impl ConnectionString {
         let settings = Settings::split(text)?;
         match settings.development {
             Some(flag) if flag.eq_ignore_ascii_case("true") => settings.emulator(),
-            // The value is not shown: it may be a whole string with other separators.
+            // The value is not shown, because it may be a whole connection string with other separators.
             Some(_) => Err(refused("UseDevelopmentStorage must be \"true\"")),
             None => settings.account(),
         }
@@ -84,7 +84,7 @@ impl<'a> Settings<'a> {
             if pair.is_empty() {
                 continue;
             }
-            // The part is not shown: it may be a piece of a key.
+            // The part is not shown, because it may be a fragment of a key.
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 refused(format!("part {} is not of the form Name=Value", index + 1))
             })?;
@@ -154,7 +154,7 @@ impl<'a> Settings<'a> {
             return Err(refused("DefaultEndpointsProtocol must be \"https\" or \"http\""));
         }
         let suffix = self.suffix.unwrap_or("core.windows.net").trim_end_matches('/');
-        // The value is not shown: it may be the key.
+        // The value is not shown, because it may be the key.
         if !is_suffix(suffix) {
             return Err(refused(
                 "EndpointSuffix must be the end of a host name, as in core.windows.net, without a dot before it",
@@ -178,7 +178,7 @@ impl<'a> Settings<'a> {
 
 const ENV_FILE: &str = "it looks like a line NAME=… of an .env file or a shell; give only the text after its first '='";
 
-/// The fault of a key that is not read. Azure's keys for other services are all letters.
+/// Returns the fault of an unknown key. Azure's keys for other services consist of letters.
 fn fault_of_key(key: &str) -> Option<String> {
     if key.is_empty() {
         return Some("it has no name before '='".to_owned());
@@ -193,7 +193,7 @@ fn fault_of_key(key: &str) -> Option<String> {
                 .to_owned(),
         );
     }
-    // The name is not shown: it may be a piece of a key.
+    // The name is not shown, because it may be a fragment of a key.
     misspelt(key).map(|name| format!("its name is not one of Azure's; is {name} meant?"))
 }
 
@@ -204,14 +204,15 @@ fn fault_of_letters(key: &str) -> &'static str {
         }
         Some('{' | '[') => "it looks like JSON; give only the connection string in it",
         _ if key.contains(is_invisible) => {
-            "its name has an invisible character, such as the byte order mark of a file; remove it"
+            "its name contains an invisible character, such as the byte order mark of a file; remove it"
         }
         _ if key.contains(['_', ' ', '$']) => ENV_FILE,
-        _ => "its name has other characters than letters",
+        _ => "its name contains characters other than letters",
     }
 }
 
-/// The fault of a value that contains a pair: the key is the name of a variable, or a ';' is missing between two pairs.
+/// Returns the fault of a value that contains a pair: the key is the name of a variable, or a ';' is missing between two
+/// pairs.
 fn fault_of_value(value: &str) -> Option<String> {
     let (inner, _) = value.rsplit_once('=')?;
     let inner = inner.to_ascii_lowercase();
@@ -219,11 +220,11 @@ fn fault_of_value(value: &str) -> Option<String> {
     let has_pair = NAMES.iter().any(|name| begins(&name.to_ascii_lowercase()));
     // The pairs of a SAS have other names.
     has_pair.then(|| {
-        format!("its value has a pair Name=Value in it; {ENV_FILE}, or put a ';' before the pair")
+        format!("its value contains a pair Name=Value; {ENV_FILE}, or put a ';' before the pair")
     })
 }
 
-/// The known key that an unknown one is close to.
+/// Returns the known key that an unknown one resembles.
 fn misspelt(key: &str) -> Option<&'static str> {
     const NEAR: usize = 2;
     if is_endpoint_of_another(key) {
@@ -231,7 +232,7 @@ fn misspelt(key: &str) -> Option<&'static str> {
     }
     let key = key.to_ascii_lowercase();
     let near = |name: &&&str| distance(&key, &name.to_ascii_lowercase()) <= NEAR;
-    // Words that occur only in keys that decide the host.
+    // Words that occur only in keys that determine the host.
     let words = [
         ("blob", "BlobEndpoint"),
         ("suffix", "EndpointSuffix"),
@@ -241,7 +242,7 @@ fn misspelt(key: &str) -> Option<&'static str> {
     NAMES.iter().find(near).copied().or_else(by_word)
 }
 
-/// Whether it is `QueueEndpoint` or the like, which are close to ours.
+/// Returns whether it is `QueueEndpoint` or a similar key, which resembles ours.
 fn is_endpoint_of_another(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let service =
@@ -249,7 +250,7 @@ fn is_endpoint_of_another(key: &str) -> bool {
     service.is_some_and(|service| ["queue", "table", "file", "dfs", "web"].contains(&service))
 }
 
-/// The Levenshtein distance: how many letters to insert, remove or replace.
+/// Returns the Levenshtein distance: the number of letters to insert, remove or replace.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, letter) in one.bytes().enumerate() {
@@ -263,7 +264,7 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// Whether it is the labels of a host name, with an optional port.
+/// Returns whether the text consists of labels of a host name, with an optional port.
 fn is_suffix(text: &str) -> bool {
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
     let is_label = |label: &str| {
@@ -359,7 +360,8 @@ mod tests {
 
     const GOOD: &str = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0a2V5;EndpointSuffix=core.usgovcloudapi.net";
 
-    /// Each of them would leave the public cloud, or another account, in place of the host that is meant.
+    /// If one of these were ignored, requests would go to the public cloud or to another account instead of the intended
+    /// host.
     #[test]
     fn what_wraps_a_connection_string_is_refused() {
         for (wrapped, part) in [
@@ -471,7 +473,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands before the first name, no other host than the one that is meant is ever asked.
+        /// Whatever precedes the first name, no request goes to a host other than the intended one.
         #[test]
         fn what_stands_before_the_first_name_asks_no_other_host(before in "\\PC{1,12}") {
             if let Ok(parsed) = ConnectionString::parse(&format!("{before}{GOOD}")) {
@@ -567,13 +569,13 @@ mod tests {
         }
     }
 
-    /// How a connection string is written, beside what it says.
+    /// How a connection string is written, apart from its content.
     #[derive(Debug)]
     struct Style {
         order: Vec<usize>,
-        /// Bits: a key in upper case.
+        /// Bits: the keys in upper case.
         upper: u16,
-        /// Bits: a key that stands there once before, with another value.
+        /// Bits: the keys that also occur earlier, with another value.
         twice: u16,
         blanks: bool,
         ends: &'static str,
