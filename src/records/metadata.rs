@@ -1,17 +1,17 @@
-//! What stands under which metadata key: written strictly, read leniently.
+//! The metadata of records: written strictly, read leniently.
 //!
-//! Every row of what other writers have left in the field is a test here or in the suite.
+//! Each variant that other writers are known to have stored has a test here or in the suite.
 
 use crate::model::{SkipReason, means_no_number, means_no_offset};
 
-/// Keys as they are written. Reading compares without regard to ASCII case: the service may keep or
-/// change the case, and C++ writes `ownerId`.
+/// The keys as this crate writes them. Reading ignores ASCII case, because the service may keep or change it, and C++
+/// writes `ownerId`.
 pub(crate) const OWNER_ID: &str = "ownerid";
 pub(crate) const OFFSET: &str = "offset";
 pub(crate) const SEQUENCE_NUMBER: &str = "sequencenumber";
 const IS_FOLDER: &str = "hdi_isfolder";
 
-/// The value under a key, most often in the case that is written. Of keys that differ only in case the last one counts.
+/// Returns the value of a key, usually in the same case as written. Of keys that differ only in case, the last one counts.
 #[inline]
 fn value<'a, K, V>(metadata: &'a [(K, V)], key: &str) -> Option<&'a str>
 where
@@ -25,7 +25,7 @@ where
         .map(|(_, value)| value.as_ref())
 }
 
-/// As [`str::trim`], which decodes characters at both ends, but at once where there is nothing to trim.
+/// Like [`str::trim`], but with a fast path if there is nothing to trim.
 #[inline]
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
@@ -34,27 +34,27 @@ fn trim(text: &str) -> &str {
     }
 }
 
-/// Whether the blob is the marker of a directory in an account with a hierarchical namespace.
+/// Returns whether the blob marks a directory in an account with a hierarchical namespace.
 pub(crate) fn is_directory<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> bool {
     value(metadata, IS_FOLDER).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
-/// The owner of a record; missing or empty is nobody, in one representation.
+/// Returns the owner of a record. Missing and empty both mean nobody.
 pub(crate) fn read_owner<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Option<&str> {
     value(metadata, OWNER_ID).map(trim).filter(|owner_id| !owner_id.is_empty())
 }
 
-/// A stored position, as far as it could be read.
+/// A stored position, as far as it is readable.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Position<'a> {
     pub(crate) offset: Option<&'a str>,
     pub(crate) sequence_number: Option<i64>,
-    /// A sequence number stands there but is no 64-bit integer.
+    /// Whether there is a sequence number that is not a 64-bit integer.
     pub(crate) invalid_sequence_number: bool,
 }
 
 impl Position<'_> {
-    /// What is wrong with it if it is only read in part.
+    /// Returns its defect if it was only read in part.
     pub(crate) fn defect(&self) -> Option<SkipReason> {
         self.invalid_sequence_number.then_some(SkipReason::InvalidSequenceNumber)
     }
@@ -75,12 +75,12 @@ pub(crate) fn read_position<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -
     }
 }
 
-/// The metadata of an ownership record. Set Blob Metadata replaces all, so this is all of it.
+/// Returns the complete metadata of an ownership record, because Set Blob Metadata replaces all metadata.
 pub(crate) fn write_owner(owner_id: Option<&str>) -> [(&'static str, &str); 1] {
     [(OWNER_ID, owner_id.unwrap_or_default())]
 }
 
-/// The metadata of a checkpoint; what is not known is written as an empty text, as .NET does.
+/// Returns the metadata of a checkpoint. An unknown value is written as an empty text, as .NET does.
 pub(crate) fn write_position<'a>(
     offset: Option<&'a str>,
     sequence_number: &'a str,

@@ -1,6 +1,6 @@
 //! The records of a store as blobs: their names, their metadata, and how a list of them is read.
 //!
-//! Nothing here sends anything, and nothing here knows HTTP.
+//! Nothing here does I/O or knows HTTP.
 
 pub(crate) mod claim;
 pub(crate) mod fenced_update;

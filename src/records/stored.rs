@@ -1,4 +1,4 @@
-//! A checkpoint's blob as it was found, readable or not: what a conditional write starts from.
+//! A stored checkpoint, readable or not. Conditional writes start from it.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ pub(crate) struct StoredCheckpoint {
     pub(crate) partition_id: String,
     pub(crate) etag: ETag,
     pub(crate) read: Result<Checkpoint, SkipReason>,
-    /// What was wrong with a checkpoint that is read in part.
+    /// The defect of a checkpoint that was read in part.
     repaired: Option<SkipReason>,
 }
 
@@ -49,7 +49,7 @@ impl StoredCheckpoint {
         Self { partition_id: partition_id.to_owned(), etag, read, repaired }
     }
 
-    /// Why it is not readable as it is.
+    /// Returns why it is unreadable or only read in part.
     pub(crate) fn defect(&self) -> Option<SkipReason> {
         self.read.as_ref().err().copied().or(self.repaired)
     }
@@ -59,7 +59,7 @@ impl StoredCheckpoint {
     }
 }
 
-/// Whatever its metadata: a blob without a position can be overwritten or deleted like any other.
+/// A blob with any metadata: even one without a position can be overwritten or deleted.
 impl Record for StoredCheckpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 

@@ -217,7 +217,7 @@ impl<'s, 'b> Elements<'s, 'b> {
         cursor.each_child(blob, |cursor, element| match element.name() {
             "Name" if element.has_attribute("Encoded", "true") => {
                 (self.has_name, self.is_plain) = (true, false);
-                // A name with characters that XML cannot represent comes percent-encoded, since version 2021-02-12
+                // A name with characters that XML cannot represent comes percent-encoded
                 // ([Remarks](https://learn.microsoft.com/rest/api/storageservices/list-blobs#remarks)).
                 let text = cursor.text(&element)?;
                 let name = percent_decode_str(&text).decode_utf8_lossy().into_owned();
