@@ -1,5 +1,6 @@
 //! Watches a request, to judge the other connections of its client.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Pooled;
@@ -13,7 +14,7 @@ const IN_VAIN: Duration = Duration::from_secs(1);
 /// Watches a request until it ends or is dropped.
 pub(super) struct Watch<'t> {
     clients: &'t Generations<Pooled>,
-    generation: Generation<Pooled>,
+    generation: Arc<Generation<Pooled>>,
     stage: Stage,
     began: Instant,
     has_ended: bool,
