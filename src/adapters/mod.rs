@@ -3,11 +3,13 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `amqp` | the engine of `eventhubs::EventHub` of both surfaces, over `fe2o3-amqp` |
+//! | `metrics` | [`ConsumerMetrics`](metrics::ConsumerMetrics), an observer that records what a consumer does |
+//! | `tracing` | spans around the receiving, the processing and the checkpoints of a consumer |
 //! | `azure_messaging_eventhubs` | `BlobCheckpointStore` is a checkpoint store of the official `EventProcessor` |
 //! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
 //! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a `BlobContainer` |
 //!
-//! Each of the others is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
+//! Each `azure_` one is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
 //! the macro `event_processor_store!`, which needs no feature but `aio`.
 
 #[cfg(feature = "azure_core")]
@@ -27,3 +29,8 @@ mod event_processor_store;
     allow(dead_code, unused_imports, reason = "without a surface the engine has no caller")
 )]
 pub(crate) mod eventhubs;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
+#[cfg(any(feature = "blocking", feature = "aio"))]
+pub(crate) mod spans;
