@@ -118,7 +118,8 @@ impl Handles {
         let receive = Label::from_static_parts("messaging.operation.name", "receive");
         describe_counter!(CONSUMED, Unit::Count, "Events that arrived.");
         let consumed = counter!(CONSUMED, with(&labels, [receive]));
-        let (processed, stored) = (process_histogram(&labels, None), store_histogram(&labels, None));
+        let (processed, stored) =
+            (process_histogram(&labels, None), store_histogram(&labels, None));
         Self { labels, consumed, processed, stored, lag: OnceLock::new() }
     }
 }
@@ -175,7 +176,8 @@ impl Observer for ConsumerMetrics {
     }
 
     fn closed(&self, partition_id: &str, _reason: &CloseReason) {
-        let closed = self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(partition_id);
+        let closed =
+            self.partitions.write().unwrap_or_else(PoisonError::into_inner).remove(partition_id);
         if let Some(lag) = closed.as_ref().and_then(|handles| handles.lag.get()) {
             lag.set(0.0);
         }
