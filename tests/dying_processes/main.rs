@@ -1,5 +1,6 @@
 //! Consumers of both surfaces in processes of their own, which are killed (SIGKILL on Unix) at random moments for a
-//! minute: no acknowledged checkpoint is lost, and no partition is left lying.
+//! minute: no acknowledged checkpoint is lost, and no partition is left lying. Others receive events through the consumer
+//! client meanwhile, and are killed or stopped: no event is lost, and a stop repeats none.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -14,6 +15,7 @@
 mod aio;
 mod blocking;
 mod fleet;
+mod flow;
 mod orders;
 #[path = "../support/mod.rs"]
 mod support;
@@ -32,5 +34,14 @@ fn consumers_die_and_nothing_is_lost() {
                 Surface::Aio => aio::consume(orders),
             }
         }
+    }
+}
+
+/// Beside the other one, in the same minute.
+#[test]
+fn consumers_die_or_stop_while_events_flow() {
+    match flow::FlowOrders::received() {
+        None => flow::flows_through_a_minute_of_kills_and_stops(),
+        Some(orders) => flow::consume(orders),
     }
 }
