@@ -46,7 +46,8 @@ const FAILURES: &str = "eventhub_consumer_failures";
 /// `messaging.destination.partition.id`. `error.type` is there after a failure only: `retry`, `dead_letter` or `stop` for
 /// a handler, `Stale` for a checkpoint that another consumer has passed, else the [`ErrorKind`](crate::ErrorKind).
 ///
-/// Install the recorder before the consumer starts: a partition looks for it once, when it is opened.
+/// Install the recorder before the consumer starts: a partition looks for it once, when it is opened. Several consumers of a
+/// group in one process share one `Arc<ConsumerMetrics>`, so that their gauges do not overwrite each other.
 ///
 /// ```
 /// use eventhub_checkpointstore::adapters::metrics::ConsumerMetrics;
