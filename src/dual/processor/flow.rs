@@ -123,7 +123,9 @@ impl Flow {
         let span = Span::process(fleet.group(), id, events, attempt);
         if fleet.observers.is_empty() && attempt == 1 {
             let result = workers::process(&*self.handler, &self.context, events, &span).await;
-            result.as_ref().err().iter().for_each(|error| span.failed(error.type_name()));
+            if let Err(error) = &result {
+                span.failed(error.type_name());
+            }
             return result;
         }
         let began = fleet.clock.now();
@@ -131,7 +133,9 @@ impl Flow {
         let result = workers::process(&*self.handler, &context, events, &span).await;
         let took = fleet.clock.now().saturating_duration_since(began);
         let error = result.as_ref().err();
-        error.iter().for_each(|error| span.failed(error.type_name()));
+        if let Some(error) = error {
+            span.failed(error.type_name());
+        }
         fleet.observers.tell(LOG, |observer| observer.processed(id, events.len(), took, error));
         result
     }
