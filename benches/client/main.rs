@@ -47,7 +47,7 @@ const EACH_BOUND_AIO: f64 = 1.0;
 const EACH_BOUND_BLOCKING: f64 = 2.0;
 
 /// How much is done.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub is_full: bool,
     /// In one sample.
