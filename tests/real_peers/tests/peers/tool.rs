@@ -1,0 +1,227 @@
+//! The command line tool over running fleets of every language.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::bed::{Bed, HUB, NAMESPACE, eventually, program};
+use crate::peer::{Consumer, Kind, Options};
+
+/// How many events each partition has at the start.
+const EVENTS: i64 = 20;
+
+/// The number of the first event after a pause in all partitions.
+const LATER: i64 = 10;
+
+struct Tool<'a> {
+    bed: &'a Bed,
+    folder: TempDir,
+}
+
+/// What a run said.
+#[derive(Debug)]
+struct Ran {
+    exit: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl<'a> Tool<'a> {
+    fn new(bed: &'a Bed) -> Self {
+        Self { bed, folder: TempDir::new().unwrap() }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(program("eventhub-checkpoints"));
+        let hub = format!("Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName=listen;SharedAccessKey=key");
+        command
+            .args(line.split_whitespace())
+            .args(["--hub-endpoint", &self.bed.double.endpoint()])
+            .env("AZURE_STORAGE_CONNECTION_STRING", &self.bed.connection_string)
+            .env("AZURE_STORAGE_CONTAINER", &self.bed.container)
+            .env("EVENTHUBS_CONNECTION_STRING", hub)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, line: &str) -> Ran {
+        Ran::of(self.command(line).spawn().unwrap())
+    }
+
+    /// Flags that make a change.
+    fn execute(&self, name: &str) -> String {
+        format!("--execute --yes --expiration 6s -o json --backup {}", self.path(name).display())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Ran {
+    fn of(child: Child) -> Self {
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { exit: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    #[track_caller]
+    fn ends(self, exit: i32) -> Self {
+        assert_eq!(self.exit, Some(exit), "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    fn rows(&self, key: &str) -> Vec<Value> {
+        let json: Value = serde_json::from_str(&self.out).unwrap();
+        json["groups"][0][key].as_array().unwrap_or_else(|| panic!("no {key}: {self:#?}")).clone()
+    }
+}
+
+fn group(kind: Kind) -> String {
+    format!("Group-{kind:?}")
+}
+
+fn target(kind: Kind) -> String {
+    format!("{NAMESPACE}/{HUB}/{}", group(kind))
+}
+
+/// Shows a running group, and is refused a change; returns nothing that a change could be made with.
+fn looks_at_a_running_fleet(tool: &Tool<'_>, kind: Kind) {
+    let target = target(kind);
+    let rows = tool.run(&format!("show {target} -o json")).ends(0).rows("partitions");
+    assert_eq!(rows.len(), 8, "{kind:?}");
+    for row in &rows {
+        assert!(row["owner_id"].is_string(), "{kind:?}: {row}");
+        assert_eq!(row["sequence_number"], EVENTS - 1, "{kind:?}: {row}");
+    }
+    let lag = tool.run(&format!("lag {target} -o json --name-case lower")).ends(0);
+    for row in lag.rows("partitions") {
+        assert_eq!((&row["lag"], &row["status"]), (&json!(0), &json!("ok")), "{kind:?}: {row}");
+    }
+    // No SDK of these writes the names as they are given.
+    tool.run(&format!("show {target} --name-case as-given")).ends(3);
+    let refused = format!("reset {target} --to-earliest {}", tool.execute("refused.jsonl"));
+    let ran = tool.run(&refused).ends(4);
+    assert!(ran.err.contains("--wait"), "{ran:#?}");
+    for id in tool.bed.partition_ids() {
+        assert_eq!(tool.bed.checkpoint(&group(kind), &id), EVENTS - 1, "{kind:?} {id}");
+    }
+}
+
+/// Resets each partition by another goal. Returns the first event that each plan named.
+fn resets_each_partition(tool: &Tool<'_>, kind: Kind, pause: Timestamp) -> BTreeMap<String, i64> {
+    let bed = tool.bed;
+    let offset = |id: &str, number| bed.double.offset(id, number).unwrap();
+    let exported = tool.path(&format!("{kind:?}.jsonl"));
+    let export = format!("export {} -p 6", target(kind));
+    let row = tool.run(&export).ends(0).out;
+    let (old, new) = (offset("6", EVENTS - 1), offset("6", 2));
+    let edited = row
+        .replace(&format!("\"offset\":\"{old}\""), &format!("\"offset\":\"{new}\""))
+        .replace(&format!("\"sequence_number\":{}", EVENTS - 1), "\"sequence_number\":2");
+    std::fs::write(&exported, edited).unwrap();
+    let goals = [
+        ("1", "--to-latest".to_owned(), EVENTS),
+        ("2", format!("--to-offset {} --sequence-number 11", offset("2", 11)), 12),
+        ("3", "--to-sequence 13 --via-group tools".to_owned(), 13),
+        ("4", format!("--to-datetime {} --via-group tools", pause), LATER),
+        ("5", "--shift-by -5 --via-group tools".to_owned(), EVENTS - 5),
+        ("6", format!("--from-file {}", exported.display()), 3),
+        ("7", "--to-sequence 0 --via-group tools".to_owned(), 0),
+    ];
+    let mut named = BTreeMap::from([("0".to_owned(), 0)]);
+    for (id, goal, first) in goals {
+        let backup = tool.execute(&format!("{kind:?}-{id}.jsonl"));
+        let line = format!("reset {} -p {id} {goal} {backup}", target(kind));
+        let rows = tool.run(&line).ends(0).rows("changes");
+        assert_eq!(rows.len(), 1, "{kind:?} {goal}: {rows:?}");
+        let to = rows[0]["to_sequence_number"].as_i64().unwrap_or_else(|| panic!("{rows:?}"));
+        assert_eq!(to + 1, first, "{kind:?} {goal}: {rows:?}");
+        named.insert(id.to_owned(), first);
+    }
+    named
+}
+
+#[test]
+fn fleets_of_all_languages_resume_where_the_plan_says() {
+    let bed = Bed::new(8);
+    bed.append_to_each(LATER as usize);
+    thread::sleep(Duration::from_millis(50));
+    let pause = Timestamp::now();
+    thread::sleep(Duration::from_millis(50));
+    bed.append_to_each((EVENTS - LATER) as usize);
+
+    let options = |kind: Kind| Options { checkpoint_every: 1, ..Options::sharing(&group(kind)) };
+    let start = |kind: Kind| Consumer::launch(kind, "consumer", &bed, &options(kind));
+    let tool = Tool::new(&bed);
+    let mut fleets: Vec<_> = Kind::ALL.into_iter().map(start).collect();
+    for fleet in &mut fleets {
+        let group = group(fleet.kind);
+        eventually(&format!("{group} is at the end"), || {
+            let is_done = |id: &String| bed.checkpoint(&group, id) == EVENTS - 1;
+            bed.partition_ids().iter().all(is_done).then_some(())
+        });
+    }
+    let links = bed.double.counters().opened_links;
+    for fleet in &fleets {
+        looks_at_a_running_fleet(&tool, fleet.kind);
+    }
+    assert_eq!(bed.double.counters().opened_links, links, "the tool opens no receiver");
+    assert_eq!(bed.double.counters().stolen_links, 0);
+
+    // The tool waits for the last owner to stop; one that is killed counts as gone when its ownership expires.
+    let waiting: Vec<_> = Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let backup = tool.execute(&format!("{kind:?}-wait.jsonl"));
+            let line = format!("reset {} -p 0 --to-earliest --wait 80s {backup}", target(kind));
+            tool.command(&line).spawn().unwrap()
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(1));
+    for fleet in fleets {
+        assert_eq!(bed.checkpoint(&group(fleet.kind), "0"), EVENTS - 1, "{:?}", fleet.kind);
+        match fleet.kind {
+            Kind::PythonAio | Kind::Ours => drop(fleet.kill()),
+            _ => drop(fleet.stop()),
+        }
+    }
+    for child in waiting {
+        let rows = Ran::of(child).ends(0).rows("changes");
+        assert_eq!(rows[0]["to_sequence_number"], -1, "{rows:?}");
+        assert_eq!(rows[0]["to_offset"], "-1", "{rows:?}");
+    }
+
+    let named: Vec<_> =
+        Kind::ALL.into_iter().map(|kind| resets_each_partition(&tool, kind, pause)).collect();
+    let mut fleets: Vec<_> = Kind::ALL.into_iter().map(start).collect();
+    // Only now does the partition that was reset to its end have an event to receive.
+    for fleet in &mut fleets {
+        for id in bed.partition_ids().iter().filter(|id| **id != "1") {
+            fleet.until_event(id, EVENTS - 1);
+        }
+        fleet.until("partition 1 is read", |heard| heard.open().contains("1").then_some(()));
+    }
+    eventually("all read partition 1", || {
+        let of = bed.double.receivers().into_iter().filter(|one| one.partition_id == "1");
+        (of.count() == Kind::ALL.len()).then_some(())
+    });
+    bed.append_to_each(1);
+    for (mut fleet, named) in fleets.into_iter().zip(named) {
+        for (id, first) in named {
+            fleet.until_event(&id, EVENTS);
+            let expected: Vec<_> = (first..=EVENTS).collect();
+            assert_eq!(fleet.heard.numbers(&id), expected, "{}, partition {id}", fleet.name);
+        }
+        fleet.kill();
+    }
+}
