@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fe2o3_amqp::Sender;
 use fe2o3_amqp::acceptor::{LinkAcceptor, LinkEndpoint, ListenerSessionHandle};
-use fe2o3_amqp::types::definitions::{Error, Role};
+use fe2o3_amqp::types::definitions::{Error, ReceiverSettleMode, Role};
 use fe2o3_amqp::types::messaging::{Target, TargetArchetype};
 use fe2o3_amqp::types::performatives::Attach;
 use tokio::time::{sleep, timeout};
@@ -40,6 +40,8 @@ pub(crate) async fn accept(
     session: &mut ListenerSessionHandle,
     context: &SessionContext,
 ) -> Option<Serving> {
+    // Settled in one step, as at the service, whatever the peer asks for: Python's producer asks for two and waits for one.
+    attach.rcv_settle_mode = ReceiverSettleMode::First;
     match attach.role {
         Role::Sender => match target_address(&attach).and_then(Node::at) {
             Some(node) => accept_requests(node, attach, session, context).await,
