@@ -40,9 +40,10 @@ function described(event) {
   };
 }
 
-function body(raw) {
-  if (raw.bodyType === "data") return { data: plain(raw.body) };
-  return { [raw.bodyType]: plain(raw.body) };
+// What is not parsed as JSON is left in its section. The client knows sequences of one section only.
+function body({ body, bodyType }) {
+  const content = plain(body?.typecode ? body.content : body);
+  return { [bodyType]: bodyType === "sequence" ? [content] : content };
 }
 
 function plain(value) {
@@ -63,7 +64,7 @@ function made(event) {
   }
   const { subject, ...messageAnnotations } = event.system ?? {};
   return {
-    body: kind === "data" ? Buffer.from(content) : content,
+    body: { data: () => Buffer.from(content), sequence: () => content[0], value: () => content }[kind](),
     bodyType: kind,
     properties: { messageId, correlationId, contentType, subject },
     applicationProperties: event.properties,

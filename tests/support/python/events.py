@@ -4,7 +4,8 @@ An event is {"number", "offset", "enqueued" (ms), "key", "body", "properties", "
 "content_type"}. A body is {"data": text}, {"value": …} or {"sequence": [[…], …]}. Python does not tell text from bytes.
 """
 
-from azure.eventhub import EventData, EventHubSharedKeyCredential, TransportType
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.eventhub import EventData, TransportType
 from azure.eventhub._pyamqp import _transport
 from azure.eventhub._pyamqp.aio import _transport_async
 from azure.eventhub.amqp import AmqpAnnotatedMessage, AmqpMessageBodyType
@@ -22,7 +23,7 @@ def client_arguments(options):
     return {
         "fully_qualified_namespace": options["namespace"],
         "eventhub_name": options["eventhub"],
-        "credential": EventHubSharedKeyCredential("key-name", "key"),
+        "credential": AzureNamedKeyCredential("key-name", "key"),
         "custom_endpoint_address": f"sb://127.0.0.1:{options['port']}",
         "transport_type": TransportType.Amqp,
         # What UseDevelopmentEmulator=true in a connection string does.

@@ -81,15 +81,21 @@ pub fn consumer_group(name: &str) -> ConsumerGroup {
 
 /// Waits until there is an answer.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    in_time(look).unwrap_or_else(|| panic!("not in time: {what}"))
+}
+
+/// Waits a long time for an answer.
+pub fn in_time<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
+    while Instant::now() < deadline {
+        let found = look();
+        if found.is_some() {
             return found;
         }
-        assert!(Instant::now() < deadline, "not in time: {what}");
         thread::sleep(Duration::from_millis(20));
     }
+    None
 }
 
 /// A program of this package.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, HUB, NAMESPACE, PATIENCE, eventually, program};
+use crate::bed::{Bed, HUB, NAMESPACE, PATIENCE, in_time, program};
 use crate::support::counterpart::{javascript_script, python_script};
 use crate::support::process::LineProcess;
 
@@ -142,8 +142,11 @@ impl Consumer {
     /// Waits until it has said something.
     #[track_caller]
     pub fn until<T>(&mut self, what: &str, mut look: impl FnMut(&Heard) -> Option<T>) -> T {
-        let said = format!("{}: {what}", self.name);
-        eventually(&said, || look(self.look()))
+        let found = in_time(|| look(self.look()));
+        found.unwrap_or_else(|| {
+            let last = &self.heard.0[self.heard.0.len().saturating_sub(20)..];
+            self.process.fail(&format!("hears of no {what}, not in time; it said {last:#?}"))
+        })
     }
 
     /// Waits for an event.

@@ -38,7 +38,7 @@ fn kinds() -> Vec<Value> {
             "correlation_id": "c-2",
         }),
         json!({
-            "body": { "sequence": [[1, "two", null], ["three"]] },
+            "body": { "sequence": [[1, "two", null, ["three"]]] },
             "properties": {},
             "system": {},
             "content_type": "text/plain",
