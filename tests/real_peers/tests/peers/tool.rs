@@ -16,6 +16,9 @@ use crate::peer::{Consumer, Kind, Options};
 /// How many events each partition has at the start.
 const EVENTS: i64 = 20;
 
+/// Long enough for a busy machine: nobody may lose a partition.
+const EXPIRATION: Duration = Duration::from_secs(15);
+
 /// The number of the first event after a pause in all partitions.
 const LATER: i64 = 10;
 
@@ -58,7 +61,7 @@ impl<'a> Tool<'a> {
 
     /// Flags that make a change.
     fn execute(&self, name: &str) -> String {
-        format!("--execute --yes --expiration 6s -o json --backup {}", self.path(name).display())
+        format!("--execute --yes --expiration 15s -o json --backup {}", self.path(name).display())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -160,7 +163,11 @@ fn fleets_of_all_languages_resume_where_the_plan_says() {
     thread::sleep(Duration::from_millis(50));
     bed.append_to_each((EVENTS - LATER) as usize);
 
-    let options = |kind: Kind| Options { checkpoint_every: 1, ..Options::sharing(&group(kind)) };
+    let options = |kind: Kind| Options {
+        checkpoint_every: 1,
+        expiration: EXPIRATION,
+        ..Options::sharing(&group(kind))
+    };
     let start = |kind: Kind| Consumer::launch(kind, "consumer", &bed, &options(kind));
     let tool = Tool::new(&bed);
     let mut fleets: Vec<_> = Kind::ALL.into_iter().map(start).collect();
@@ -171,12 +178,18 @@ fn fleets_of_all_languages_resume_where_the_plan_says() {
             bed.partition_ids().iter().all(is_done).then_some(())
         });
     }
-    let links = bed.double.counters().opened_links;
     for fleet in &fleets {
         looks_at_a_running_fleet(&tool, fleet.kind);
     }
-    assert_eq!(bed.double.counters().opened_links, links, "the tool opens no receiver");
-    assert_eq!(bed.double.counters().stolen_links, 0);
+    for fleet in &mut fleets {
+        let name = fleet.name.clone();
+        let others = fleet.look().0.iter().filter(|line| !line["closed"].is_null() || !line["error"].is_null());
+        eprintln!("DEBUG {} {:?}", name, others.collect::<Vec<_>>());
+    }
+    // A receiver of the tool's would have been refused, or would have taken a link.
+    let counters = bed.double.counters();
+    eprintln!("DEBUG {counters:?}");
+    assert_eq!((counters.stolen_links, counters.refused_links), (0, 0));
 
     // The tool waits for the last owner to stop; one that is killed counts as gone when its ownership expires.
     let waiting: Vec<_> = Kind::ALL
