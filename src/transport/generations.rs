@@ -5,7 +5,7 @@
 //! failure gives up the whole pool. And a name is only looked up for a new connection, so none is kept for ever: else a
 //! failover would never be followed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
@@ -23,11 +23,11 @@ struct Inner<C> {
     make: Option<Make<C>>,
     /// How long a client is used, and with it each of its connections.
     lifetime: Duration,
-    current: Mutex<Generation<C>>,
+    /// Read by every request, and changed hardly ever: readers do not wait for each other.
+    current: RwLock<Arc<Generation<C>>>,
 }
 
 /// A client and when it was made.
-#[derive(Clone)]
 pub(super) struct Generation<C> {
     pub(super) client: C,
     number: u64,
@@ -40,7 +40,7 @@ impl<C> Clone for Generations<C> {
     }
 }
 
-impl<C: Clone> Generations<C> {
+impl<C> Generations<C> {
     /// The only client there is: its connections are its own business.
     pub(super) fn only(client: C) -> Self {
         Self::new(client, None, Duration::MAX)
@@ -59,11 +59,10 @@ impl<C: Clone> Generations<C> {
     }
 
     fn new(client: C, make: Option<Make<C>>, lifetime: Duration) -> Self {
-        let current = Generation { client, number: 0, since: Instant::now() };
-        Self(Arc::new(Inner { make, lifetime, current: Mutex::new(current) }))
+        let current = Arc::new(Generation { client, number: 0, since: Instant::now() });
+        Self(Arc::new(Inner { make, lifetime, current: RwLock::new(current) }))
     }
 
-    #[cfg(any(test, feature = "ureq"))]
     /// Whether connections can be given up here, so that no caller needs to ask for a new one.
     #[cfg(any(feature = "ureq", test))]
     pub(super) fn is_renewed(&self) -> bool {
@@ -71,12 +70,21 @@ impl<C: Clone> Generations<C> {
     }
 
     /// The client to use now.
-    pub(super) fn current(&self, now: Instant) -> Generation<C> {
+    pub(super) fn current(&self, now: Instant) -> Arc<Generation<C>> {
+        let is_old = |generation: &Generation<C>| {
+            now.saturating_duration_since(generation.since) >= self.0.lifetime
+        };
+        let current = self.0.current.read().unwrap_or_else(PoisonError::into_inner);
+        if !is_old(&current) {
+            return Arc::clone(&current);
+        }
+        drop(current);
         let mut current = self.lock();
-        if now.saturating_duration_since(current.since) >= self.0.lifetime {
+        // Unless another request was quicker.
+        if is_old(&current) {
             self.0.replace(&mut current, now);
         }
-        current.clone()
+        Arc::clone(&current)
     }
 
     /// Gives up the connections of a client on which a request failed, unless another request has done it already.
@@ -108,17 +116,18 @@ impl<C: Clone> Generations<C> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Generation<C>> {
-        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> RwLockWriteGuard<'_, Arc<Generation<C>>> {
+        self.0.current.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<C> Inner<C> {
     /// Requests under way keep the old client until they are done; then its connections are closed.
-    fn replace(&self, current: &mut Generation<C>, now: Instant) {
+    fn replace(&self, current: &mut Arc<Generation<C>>, now: Instant) {
         match self.make.as_ref().map(|make| make()) {
             Some(Ok(client)) => {
-                *current = Generation { client, number: current.number + 1, since: now };
+                let number = current.number + 1;
+                *current = Arc::new(Generation { client, number, since: now });
             }
             Some(Err(error)) => {
                 warn!(target: super::LOG, "the old connections stay in use: {error}");

@@ -1,5 +1,6 @@
 //! What becomes of one request, for the connections that are like its own.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Pooled;
@@ -13,7 +14,7 @@ const IN_VAIN: Duration = Duration::from_secs(1);
 /// Watches a request until it ends, or is given up.
 pub(super) struct Watch<'t> {
     clients: &'t Generations<Pooled>,
-    generation: Generation<Pooled>,
+    generation: Arc<Generation<Pooled>>,
     stage: Stage,
     began: Instant,
     has_ended: bool,

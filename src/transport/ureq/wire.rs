@@ -4,6 +4,7 @@
 //! cannot be switched off where another crate of the build has switched the Cargo feature on.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -91,9 +92,13 @@ impl Transport for Wire {
     }
 }
 
+/// Searched for in each request, so set up once.
+static COOKIE: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\r\ncookie:"));
+
 /// Takes the cookies out of a head that is so long; what is left of it.
 fn without_cookies(output: &mut [u8], mut length: usize) -> usize {
-    while let Some(at) = memmem::find(&output[..length], b"\r\ncookie:") {
+    while let Some(at) = COOKIE.find(&output[..length]) {
         let Some(line) = memmem::find(&output[at + 2..length], b"\r\n") else {
             return length;
         };
