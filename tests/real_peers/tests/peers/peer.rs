@@ -68,8 +68,8 @@ impl Options {
     pub fn sharing(group: &str) -> Self {
         Self {
             group: group.to_owned(),
-            interval: Duration::from_secs(1),
-            expiration: Duration::from_secs(6),
+            interval: Duration::from_secs(2),
+            expiration: Duration::from_secs(8),
             checkpoint_every: 3,
             partition: None,
         }
@@ -145,7 +145,7 @@ impl Consumer {
         let found = in_time(|| look(self.look()));
         found.unwrap_or_else(|| {
             let last = &self.heard.0[self.heard.0.len().saturating_sub(20)..];
-            self.process.fail(&format!("hears of no {what}, not in time; it said {last:#?}"))
+            self.process.fail(&format!("is waited for in vain ({what}); it said {last:#?}"))
         })
     }
 
