@@ -29,7 +29,7 @@ pub(crate) trait Operation {
 
     fn context(&self) -> CallContext<'_>;
 
-    /// Returns whether the operation is about the blob service of the account, and not about a container.
+    /// Returns whether the operation asks the blob service of the account, not a container.
     fn is_about_account(&self) -> bool {
         false
     }

@@ -95,7 +95,7 @@ impl Response {
         Ok(written)
     }
 
-    /// Reads a header that is `true` or `false`.
+    /// Returns the value of a header that is `true` or `false`.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         self.header(name).map(|value| value.eq_ignore_ascii_case("true"))
     }

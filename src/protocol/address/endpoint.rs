@@ -188,7 +188,7 @@ impl Endpoint {
         self.authority.host()
     }
 
-    /// /// Returns the host for error messages.
+    /// Returns the host for error messages.
     pub(crate) fn host_and_port(&self) -> String {
         let Target { host, port, .. } = self.target();
         format!("{host}:{port}")

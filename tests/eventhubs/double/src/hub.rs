@@ -1,5 +1,6 @@
 //! The state that all connections share.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct Hub {
     /// The tokens that were put, in their order: audience and text.
     pub(crate) tokens: Mutex<Vec<(String, String)>>,
     pub(crate) counts: Counts,
+    /// How many messages have come without a partition or a key.
+    turn: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl Hub {
             faults: Faults::default(),
             tokens: Mutex::default(),
             counts: Counts::default(),
+            turn: AtomicUsize::default(),
             name: config.eventhub_name,
         }
     }
@@ -67,6 +71,21 @@ impl Hub {
 
     pub(crate) fn partition(&self, id: &str) -> Option<&Partition> {
         self.partitions.iter().find(|partition| partition.id == id)
+    }
+
+    /// Where an event goes: to the partition that is asked for, to that of its key, or to the next one in turn.
+    pub(crate) fn partition_for(&self, id: Option<&str>, key: Option<&str>) -> &Partition {
+        if let Some(partition) = id.and_then(|id| self.partition(id)) {
+            return partition;
+        }
+        let index = match key {
+            // The service's own hash is not public; any that is stable does.
+            Some(key) => key.bytes().fold(5381, |hash: usize, byte| {
+                hash.wrapping_mul(33).wrapping_add(usize::from(byte))
+            }),
+            None => self.turn.fetch_add(1, Ordering::Relaxed),
+        };
+        &self.partitions[index % self.partitions.len()]
     }
 
     pub(crate) fn counters(&self) -> Counters {
