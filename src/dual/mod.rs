@@ -37,8 +37,5 @@ pub use transport::Transport;
 
 pub(crate) use job::Job;
 
-use super::{
-    LOG, by_surface, default_transport, dot_await, example, example_end, example_start,
-    maybe_async, runtime,
-};
+use super::{LOG, default_transport, maybe_async, runtime};
 use crate::protocol::{AccessToken, TokenRequest};

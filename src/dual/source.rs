@@ -13,6 +13,8 @@ use crate::processing::{
 /// An event hub, as a consumer group reads it.
 ///
 /// Implement it to receive from elsewhere than Event Hubs. New operations come as provided methods.
+///
+#[doc = example!("source/event_source")]
 #[maybe_async]
 pub trait EventSource: Send + Sync {
     /// The consumer group, as it is named in checkpoints and ownerships.
@@ -55,6 +57,8 @@ pub trait EventSource: Send + Sync {
 ///
 /// A reader heals broken links and connections itself, with bounded backoff, and resumes behind the last event that it
 /// handed out.
+///
+#[cfg_attr(not(doctest), doc = example!("source/event_source"))]
 #[maybe_async]
 pub trait PartitionReader: Send {
     /// Waits until there is an event, but no longer than `wait`, then appends the events that are there, at most

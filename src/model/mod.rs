@@ -1,4 +1,4 @@
-//! The plain data of a checkpoint store: who owns a partition, and how far its events were processed.
+//! The plain data of a checkpoint store: who owns a partition, and how far it has been processed.
 //!
 //! Nothing here knows blobs or HTTP. Constructors refuse values that cannot be stored, and deserialized data passes the
 //! same checks.

@@ -1,4 +1,4 @@
-//! A fenced update as steps: when a checkpoint may follow another one, and which request finds out.
+//! A fenced update as a state machine: whether a checkpoint may replace the stored one, and which request decides it.
 
 use log::{debug, warn};
 
@@ -10,63 +10,64 @@ use crate::records::stored::StoredCheckpoint;
 
 const LOG: &str = "eventhub_checkpointstore";
 
-/// Each lost race means that another writer has moved on, so one update rarely loses two. Only a container that breaks
-/// its promises comes here.
+/// Each lost race means that another writer has made progress, so an update rarely loses two. Only a container that breaks
+/// its contract reaches this limit.
 const MAX_RACES: u32 = 100;
 
-/// What to do next.
+/// The next step.
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
-    /// Read the blob of this name, then [`FencedUpdate::read`].
+    /// Read the blob with this name, then call [`FencedUpdate::read`].
     Read(&'a str),
-    /// Write over just this version, or where there is no blob, then [`FencedUpdate::written`].
+    /// Replace exactly this version, or create the blob, then call [`FencedUpdate::written`].
     Write(Option<ETag>),
-    /// Nothing.
+    /// /// The update has ended.
     Done(Result<CheckpointUpdate>),
 }
 
-/// One update under way.
+/// An update in progress.
 #[derive(Debug)]
 pub(crate) struct FencedUpdate<'a> {
     cache: &'a VersionCache,
     checkpoint: &'a Checkpoint,
-    /// The name that is written, and after it the one of the other naming if that is read, too.
+    /// The name to write, followed by the name under the other naming if that is also read.
     names: &'a [String],
     occasion: Occasion,
-    /// Which of the names is being read.
+    /// The index of the name that is being read.
     place: usize,
-    /// The version of a blob under the own name that is not readable as a checkpoint.
+    /// The version of a blob under the written name that is not readable as a checkpoint.
     unreadable: Option<ETag>,
-    /// The write under way replaces a version.
+    /// Whether the current write replaces a version.
     replaces: bool,
-    /// When the request under way began.
+    /// When the current request began.
     began: Moment,
     races: u32,
-    /// A write of this update may have been applied, whatever comes of the next one.
+    /// Whether an earlier write of this update may have been applied, regardless of the next one.
     in_doubt: bool,
 }
 
 /// Why the store is read before a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Occasion {
-    /// Nothing is known, or what is known is ahead of what is to be written.
+    /// Nothing is known, or the known position is ahead of the new one.
     BeforeWrite,
-    /// The response to an earlier write of ours was lost. What is neither that one nor what it replaced is another's.
+    /// The response to an earlier write of ours was lost. Any version other than that write or its predecessor comes from
+    /// another writer.
     AfterLoss,
     /// Another writer was first.
     Conflict,
 }
 
-/// What a stored checkpoint means for one that is to be written.
+/// How a stored checkpoint compares with the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// It is the one that is to be written.
+    /// It is the same position.
     Same,
-    /// It may be replaced, this version of it.
+    /// It may be replaced; this is its version.
     Behind,
     /// Its sequence number is higher.
     Ahead,
-    /// Nobody can say which one is later, and another writer was first.
+    /// The order is unknown, and another writer was first.
     Unknown,
 }
 
@@ -89,7 +90,7 @@ impl<'a> FencedUpdate<'a> {
             in_doubt: false,
         };
         let first = match cache.begin_update(update.own_name()) {
-            // What was known may have been replaced by that write.
+            // That write may have replaced the known version.
             _ if cache.has_lost(update.own_name()) => update.look(Occasion::AfterLoss),
             Some(known) if known.may_precede(checkpoint) => update.write(Some(known.etag)),
             Some(known) if !known.is_ours => update.look(Occasion::Conflict),
@@ -98,7 +99,7 @@ impl<'a> FencedUpdate<'a> {
         (update, first)
     }
 
-    /// A read has ended, with the blob if there is one.
+    /// Applies the result of a read: the blob, if there is one.
     pub(crate) fn read(&mut self, result: Result<Option<StoredCheckpoint>>) -> Step<'a> {
         let stored = match result {
             Ok(Some(stored)) => stored,
@@ -114,7 +115,7 @@ impl<'a> FencedUpdate<'a> {
             Some(found) if self.place == 0 => self.judge_own(found, stored.etag.clone()),
             Some(found) => self.judge_foreign(found),
             None => {
-                // Reads go on to the other naming then, if they are told to, so its position counts.
+                // Reads then fall back to the other naming if configured, so its position counts.
                 if self.place == 0 {
                     self.unreadable = Some(stored.etag);
                 }
@@ -123,7 +124,7 @@ impl<'a> FencedUpdate<'a> {
         }
     }
 
-    /// A write has ended.
+    /// Applies the result of a write.
     pub(crate) fn written(&mut self, result: Result<BlobWritten>) -> Step<'a> {
         let error = match result {
             Ok(written) => return self.done(written),
@@ -138,7 +139,7 @@ impl<'a> FencedUpdate<'a> {
         self.races += 1;
         match error.kind() {
             _ if self.races == MAX_RACES => {}
-            // It was deleted: there is no position that could be moved backwards, but for one of the other naming.
+            // The checkpoint was deleted, so no position could be moved backwards, except one under the other naming.
             ErrorKind::BlobNotFound if self.replaces && self.names.len() == 1 => {
                 return self.write(None);
             }
@@ -185,7 +186,7 @@ impl<'a> FencedUpdate<'a> {
 
     fn judge_own(&mut self, found: &Checkpoint, etag: ETag) -> Step<'a> {
         let known = self.cache.get(self.own_name());
-        // A write of ours whose response was lost is no other writer's.
+        // Our own write whose response was lost does not come from another writer.
         let is_in_doubt = self.cache.is_in_doubt(self.own_name(), found);
         self.cache.settle(self.own_name(), Some(&etag));
         let is_known = known.as_ref().is_some_and(|known| known.is_ours && known.etag == etag);
@@ -197,7 +198,7 @@ impl<'a> FencedUpdate<'a> {
         let outcome = match judge(found, self.checkpoint, occasion) {
             Verdict::Behind => {
                 if known.is_none() || is_in_doubt {
-                    // It is what this store goes on from, also if the write fails.
+                    // This store continues from it, even if the write fails.
                     let found = Known::ours(etag.clone(), found.sequence_number());
                     self.cache.end_read(self.own_name(), self.began, Some(found));
                 }
@@ -209,7 +210,7 @@ impl<'a> FencedUpdate<'a> {
         };
         self.log_refused(found, outcome, known.is_some());
         let is_ours = outcome != UpdateOutcome::Stale;
-        // What is another's is remembered as such: without numbers it is never replaced by what follows.
+        // Another writer's version is remembered as such. Without sequence numbers, later updates never replace it.
         let known = if is_ours { Known::ours } else { Known::of_another };
         let known = known(etag.clone(), found.sequence_number());
         self.cache.end_read(self.own_name(), self.began, Some(known));
@@ -218,7 +219,7 @@ impl<'a> FencedUpdate<'a> {
         Step::Done(Ok(update))
     }
 
-    /// Under the other naming a position is never stored, but one that is ahead counts.
+    /// Nothing is ever stored under the other naming, but a position there that is ahead counts.
     fn judge_foreign(&mut self, found: &Checkpoint) -> Step<'a> {
         match judge(found, self.checkpoint, self.occasion) {
             Verdict::Behind | Verdict::Same => {
@@ -232,8 +233,8 @@ impl<'a> FencedUpdate<'a> {
         }
     }
 
-    /// That another writer goes on is expected, where partitions change their owners. That nobody has written what is
-    /// ahead is not: as long as nobody resets the checkpoint, none is stored any more.
+    /// Logs the outcome. Progress of another writer is expected when partitions change owners. A position that is ahead
+    /// although no other writer stored it is not: until someone resets the checkpoint, no update is stored.
     fn log_refused(&self, found: &Checkpoint, outcome: UpdateOutcome, was_known: bool) {
         let (stored, new) = (found.sequence_number(), self.checkpoint.sequence_number());
         let (Some(stored), Some(new)) = (stored, new) else {
@@ -255,7 +256,7 @@ impl<'a> FencedUpdate<'a> {
 }
 
 impl Known {
-    /// Whether the checkpoint may be written over it without a look.
+    /// Returns whether the checkpoint may replace the known version without a read.
     fn may_precede(&self, checkpoint: &Checkpoint) -> bool {
         match (self.sequence_number(), checkpoint.sequence_number()) {
             (Some(stored), Some(new)) => stored <= new,
@@ -271,7 +272,7 @@ fn judge(found: &Checkpoint, checkpoint: &Checkpoint, occasion: Occasion) -> Ver
     match (found.sequence_number(), checkpoint.sequence_number()) {
         (Some(stored), Some(new)) if stored > new => Verdict::Ahead,
         (Some(_), Some(_)) => Verdict::Behind,
-        // Offsets are opaque, so only the ETag tells: whoever saw the last version may replace it.
+        // Offsets are opaque, so only the ETag decides: a writer that saw the last version may replace it.
         _ if occasion == Occasion::Conflict => Verdict::Unknown,
         _ => Verdict::Behind,
     }

@@ -1,4 +1,4 @@
-//! Which consumer groups the blobs of a container belong to, counted as the pages stream in.
+//! Counts the records of each consumer group in a container as the pages stream in.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -11,13 +11,13 @@ use crate::records::metadata::is_directory;
 use crate::records::naming::{BlobKind, RecordName};
 use crate::records::{checkpoint, ownership};
 
-/// Counts the records of every group. What it holds grows with groups and owners, not with blobs.
+/// Counts the records of each group. Its memory grows with groups and owners, not with blobs.
 #[derive(Default)]
 pub(crate) struct GroupReader {
-    /// By `{namespace}/{event hub}/{consumer group}`.
+    /// The counts, by `{namespace}/{event hub}/{consumer group}`.
     groups: BTreeMap<String, Tally>,
     skipped: Vec<SkippedBlob>,
-    /// The same of the page that is being read, which may have to start over.
+    /// The counts of the current page, which may have to start over.
     page: BTreeMap<String, Tally>,
     page_skipped: Vec<SkippedBlob>,
     pages: Pages,
@@ -40,7 +40,7 @@ struct Owner {
 }
 
 impl GroupReader {
-    /// The groups, sorted by their names.
+    /// Returns the groups, sorted by name.
     pub(crate) fn finish(self, warned: &Warned) -> Listing<ConsumerGroupSummary> {
         let summaries = self.groups.into_iter().filter_map(|(group, tally)| {
             let name = RecordName { group: &group, kind: BlobKind::Checkpoint };

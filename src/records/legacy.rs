@@ -1,8 +1,8 @@
-//! The JSON checkpoints of the processors before the current ones: where they are, and what stands in them.
+//! The JSON checkpoints of legacy processors: their locations and their content.
 //!
 //! `EventProcessorHost` (.NET, Java) and Functions before version 5 keep lease and position in one blob:
-//! `{"PartitionId":"0","Owner":"…","Token":"…","Epoch":386,"Offset":"8591964920","SequenceNumber":960180}`. Java and
-//! Python spell the keys otherwise. Go and Dapr before 1.10 keep the position one level deeper:
+//! `{"PartitionId":"0","Owner":"…","Token":"…","Epoch":386,"Offset":"8591964920","SequenceNumber":960180}`. Java and Python
+//! use other spellings of the keys. Go and Dapr before 1.10 keep the position one level deeper:
 //! `{"checkpoint":{"offset":"…","sequenceNumber":…},"partitionId":"0"}`.
 
 use std::fmt;
@@ -16,8 +16,7 @@ use crate::model::{
     means_no_offset,
 };
 
-/// Where a legacy processor kept the checkpoints of a consumer group: what stands before the partition id in the names
-/// of its blobs.
+/// The location of a legacy processor's checkpoints: the prefix of its blob names before the partition id.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout};
@@ -34,44 +33,56 @@ pub struct LegacyLayout {
 
 impl LegacyLayout {
     /// Azure Functions before version 5 of the Event Hubs extension (container `azure-webjobs-eventhub`):
-    /// `{namespace}/{event hub}/{consumer group}/{partition}`, where namespace and event hub are in lower case and
-    /// what is none of `a-z0-9-_.` in them is escaped. The consumer group counts as given.
+    /// `{namespace}/{event hub}/{consumer group}/{partition}`, where the namespace and the event hub are in lower case,
+    /// with characters other than `a-z0-9-_.` escaped. The consumer group is used as given.
+    ///
+    #[doc = shared_example!("records/legacy_layout")]
     pub fn functions(group: &ConsumerGroup) -> Self {
         let namespace = escape_as_functions(group.fully_qualified_namespace());
         let eventhub = escape_as_functions(group.eventhub_name());
         Self::new(format!("{namespace}/{eventhub}/{}/", group.consumer_group()))
     }
 
-    /// Hosts that were given the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. Names count
-    /// as given.
+    /// Hosts that were configured with the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. The
+    /// names are used as given.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn event_processor_host(group: &ConsumerGroup) -> Self {
         Self::new(format!("{group}/"))
     }
 
-    /// A stand-alone `EventProcessorHost` (.NET, Java) with the storage prefix that it was given, by default
-    /// none: `{storage prefix}{consumer group}/{partition}`.
+    /// A stand-alone `EventProcessorHost` (.NET, Java) with its storage prefix, which is empty by default: `{storage
+    /// prefix}{consumer group}/{partition}`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn stand_alone_host(group: &ConsumerGroup, storage_prefix: &str) -> Self {
         Self::new(format!("{storage_prefix}{}/", group.consumer_group()))
     }
 
     /// Dapr before 1.10: `dapr-{event hub}-{consumer group}-{partition}`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn dapr(group: &ConsumerGroup) -> Self {
         Self::new(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
     }
 
     /// A container whose blobs are named by the partition id alone: the old Python client, `azure-eventhub` 1 (container
-    /// `eph-leases`), whatever prefix the host was given, and the old Go client without a prefix. Such a container serves
-    /// one consumer group.
+    /// `eph-leases`), with any host prefix, and the old Go client without a prefix. Such a container serves a single
+    /// consumer group.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn named_by_partition() -> Self {
         Self::new("")
     }
 
-    /// Any other place, by all that stands before the partition id.
+    /// Any other location, given by the prefix before the partition id.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
     }
 
-    /// What stands before the partition id.
+    /// Returns the prefix before the partition id.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -83,7 +94,7 @@ impl fmt::Display for LegacyLayout {
     }
 }
 
-/// As `EventHubOptions.GetBlobPrefix` of the `WebJobs` extension does, in UTF-16 code units.
+/// Escapes a name like `EventHubOptions.GetBlobPrefix` of the `WebJobs` extension, in UTF-16 code units.
 fn escape_as_functions(name: &str) -> String {
     name.encode_utf16()
         .map(|unit| match u8::try_from(unit) {
@@ -96,7 +107,7 @@ fn escape_as_functions(name: &str) -> String {
         .collect()
 }
 
-/// How much of a blob is read. A lease has some hundred bytes; what is longer is none.
+/// The maximum that is read of a blob. A lease has a few hundred bytes; a longer blob is not a lease.
 pub(crate) const MAX_CONTENT: NonZeroU64 = NonZeroU64::new(64 * 1024).unwrap();
 
 /// A checkpoint from the content of a legacy blob.
@@ -146,7 +157,7 @@ fn position(partition_id: &str, content: &[u8]) -> Decoded<(Option<String>, Opti
     }
 }
 
-/// The value under a key, in whichever of `SequenceNumber`, `sequenceNumber` and `sequence_number` it stands.
+/// Returns the value of a key in any of the spellings `SequenceNumber`, `sequenceNumber` and `sequence_number`.
 fn value<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     object
         .iter()
@@ -165,7 +176,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// Whether a number stands there that may be another one than was written: a fraction, or one beyond 64 bits.
+/// Returns whether the number may differ from the one that was written: a fraction, or a number beyond 64 bits.
 fn is_inexact(object: &Map<String, Value>, key: &str) -> bool {
     matches!(value(object, key), Some(Value::Number(number)) if !number.is_i64() && !number.is_u64())
 }
@@ -217,7 +228,7 @@ mod tests {
         ] {
             assert_eq!(read(content), Err(SkipReason::NoPosition), "{content}");
         }
-        // The start of the stream is a position.
+        // The start of the stream is a valid position.
         let start = r#"{"checkpoint":{"offset":"-1","sequenceNumber":0},"partitionId":"0"}"#;
         assert_eq!(read(start), Ok((Some("-1".to_owned()), Some(0))));
     }
@@ -234,7 +245,7 @@ mod tests {
             r#"{"PartitionId":"2-0","Offset":"1","SequenceNumber":1}"#,
             r#"{"PartitionId":"0","Offset":"1\n","SequenceNumber":1"#,
             r#"{"PartitionId":"0","Offset":"é","SequenceNumber":1}"#,
-            // No text of such a number is sure to be the offset.
+            // The text of such a number is not certain to be the offset.
             r#"{"PartitionId":"0","Offset":8591964920.0,"SequenceNumber":1}"#,
             r#"{"PartitionId":"0","Offset":100000000000000000000,"SequenceNumber":1}"#,
         ] {

@@ -17,7 +17,7 @@ where
         .map(|(_, value)| value.as_ref())
 }
 
-/// As [`str::trim`], which decodes characters at both ends, but at once where there is nothing to trim.
+/// Like [`str::trim`], but with a fast path if there is nothing to trim.
 #[inline]
 pub(super) fn trim(text: &str) -> &str {
     match text.as_bytes() {

@@ -1,6 +1,6 @@
 //! The records of a store as blobs: their names, one codec of the metadata for each, and how a list of them is read.
 //!
-//! Nothing here sends anything, and nothing here knows HTTP.
+//! Nothing here does I/O or knows HTTP.
 
 pub(crate) mod checkpoint;
 pub(crate) mod claim;

@@ -1,4 +1,4 @@
-//! A checkpoint's blob as it was found, readable or not: what a conditional write starts from.
+//! A stored checkpoint, readable or not. Conditional writes start from it.
 
 use super::checkpoint;
 use super::decoded::Decoded;
@@ -34,7 +34,7 @@ impl StoredCheckpoint {
     }
 }
 
-/// Whatever its metadata: a blob without a position can be overwritten or deleted like any other.
+/// A blob with any metadata: even one without a position can be overwritten or deleted.
 impl Record for StoredCheckpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 

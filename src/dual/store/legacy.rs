@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
-use super::{BlobCheckpointStore, by_surface, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::GetBlob;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
@@ -26,6 +26,8 @@ impl BlobCheckpointStore {
     ///
     /// One request per 5,000 blobs and one for each blob under the prefix, several at a time. Content that is no
     /// checkpoint, or that the service does not give, is left out and named in [`Listing::skipped`].
+    ///
+    #[doc = example!("store/list_legacy_checkpoints")]
     ///
     /// # Errors
     ///
@@ -53,51 +55,7 @@ impl BlobCheckpointStore {
     /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::fail_on_unreadable)
     /// store does not take one over in part.
     ///
-    #[doc = by_surface!(
-        blocking: r##"
-```
-use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
-
-let container = MemoryContainer::new();
-container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
-
-let store = BlobCheckpointStore::from_container(container);
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let layout = LegacyLayout::stand_alone_host(&group, "");
-for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun)? {
-    println!("{change}");
-}
-let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply)?;
-assert_eq!(changes.failed().count(), 0);
-let checkpoint = store.get_checkpoint(&group, "0")?.unwrap();
-assert_eq!(checkpoint.sequence_number(), Some(96));
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"##,
-        aio: r##"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-let container = MemoryContainer::new();
-container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
-
-let store = BlobCheckpointStore::from_container(container);
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let layout = LegacyLayout::stand_alone_host(&group, "");
-for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun).await? {
-    println!("{change}");
-}
-let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply).await?;
-assert_eq!(changes.failed().count(), 0);
-let checkpoint = store.get_checkpoint(&group, "0").await?.unwrap();
-assert_eq!(checkpoint.sequence_number(), Some(96));
-# Ok(())
-# }
-```"##
-    )]
+    #[doc = example!("store/migrate_legacy_checkpoints")]
     ///
     /// # Errors
     ///
@@ -114,6 +72,8 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
 
     /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from the container of another store into that of
     /// this one. The source is only read.
+    ///
+    #[doc = example!("store/migrate_legacy_checkpoints_from")]
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
-use super::{BlobCheckpointStore, by_surface, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{BlobWritten, Condition, PutBlob, SetBlobMetadata};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{
@@ -31,41 +31,7 @@ impl BlobCheckpointStore {
     /// One list of the owners, then two requests per partition, one in a dry run; several partitions at a time. The reports
     /// are in the order of `checkpoints`. If the same partition is given twice, the second one fails.
     ///
-    #[doc = by_surface!(
-        blocking: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, RunMode};
-
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let replay = [Checkpoint::new(&group, "0", "8589934592", 960_180)?];
-for change in &store.reset_checkpoints(&replay, RunMode::DryRun) {
-    println!("{change}");
-}
-let changes = store.reset_checkpoints(&replay, RunMode::Apply);
-changes.into_result()?;
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-        aio: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, RunMode};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let replay = [Checkpoint::new(&group, "0", "8589934592", 960_180)?];
-for change in &store.reset_checkpoints(&replay, RunMode::DryRun).await {
-    println!("{change}");
-}
-let changes = store.reset_checkpoints(&replay, RunMode::Apply).await;
-changes.into_result()?;
-# Ok(())
-# }
-```"#
-    )]
+    #[doc = example!("store/reset_checkpoints")]
     pub async fn reset_checkpoints(
         &self,
         checkpoints: &[Checkpoint],
@@ -108,40 +74,7 @@ changes.into_result()?;
     /// unless it is a dry run. A blob with snapshots cannot be deleted: that is
     /// [`Failed`](ChangeOutcome::Failed) with the code `SnapshotsPresent`.
     ///
-    #[doc = by_surface!(
-        blocking: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, Partitions, RunMode};
-
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-for change in store.delete_checkpoints(&group, Partitions::All, RunMode::DryRun)? {
-    println!("{change}");
-}
-let changes = store.delete_checkpoints(&group, Partitions::Only(&["0", "1"]), RunMode::Apply)?;
-assert_eq!(changes.len(), 2);
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-        aio: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, Partitions, RunMode};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-for change in store.delete_checkpoints(&group, Partitions::All, RunMode::DryRun).await? {
-    println!("{change}");
-}
-let only = Partitions::Only(&["0", "1"]);
-let changes = store.delete_checkpoints(&group, only, RunMode::Apply).await?;
-assert_eq!(changes.len(), 2);
-# Ok(())
-# }
-```"#
-    )]
+    #[doc = example!("store/delete_checkpoints")]
     ///
     /// # Errors
     ///

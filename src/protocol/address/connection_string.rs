@@ -11,13 +11,13 @@ use crate::error::{Error, Result};
 use crate::protocol::auth::{AccountKey, SasToken, check_account_name};
 
 /// The [well-known account](https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key)
-/// of the storage emulator. They are public.
+/// of the storage emulator. Its name and key are public.
 const EMULATOR_ACCOUNT: &str = "devstoreaccount1";
 const EMULATOR_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const EMULATOR_PORT: u16 = 10000;
 
-/// The blob service in a storage connection string.
+/// The blob service that a storage connection string names.
 #[derive(Debug)]
 pub(crate) struct ConnectionString {
     pub(crate) endpoint: Endpoint,
@@ -25,12 +25,12 @@ pub(crate) struct ConnectionString {
     pub(crate) credential: StringCredential,
 }
 
-/// The credential in a connection string.
+/// The credential that a connection string contains.
 #[derive(Debug)]
 pub(crate) enum StringCredential {
     AccountKey(AccountKey),
     Sas(SasToken),
-    /// The string has none. The caller has to give one, if only an anonymous one.
+    /// The string has no credential. The caller must provide one, if only an anonymous one.
     Missing,
 }
 
@@ -53,7 +53,7 @@ impl ConnectionString {
         let settings = Settings::split(text)?;
         match settings.development {
             Some(flag) if flag.eq_ignore_ascii_case("true") => settings.emulator(),
-            // The value is not shown: it may be a whole string with other separators.
+            // The value is not shown, because it may be a whole connection string with other separators.
             Some(_) => Err(refused("UseDevelopmentStorage must be \"true\"")),
             None => settings.account(),
         }
@@ -131,7 +131,7 @@ impl<'a> Settings<'a> {
             return Err(refused("DefaultEndpointsProtocol must be \"https\" or \"http\""));
         }
         let suffix = self.suffix.unwrap_or("core.windows.net").trim_end_matches('/');
-        // The value is not shown: it may be the key.
+        // The value is not shown, because it may be the key.
         if !is_suffix(suffix) {
             return Err(refused(
                 "EndpointSuffix must be the end of a host name, as in core.windows.net, without a dot before it",

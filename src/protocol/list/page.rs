@@ -1,4 +1,4 @@
-//! The body of a List Blobs answer, read piece by piece while it comes.
+//! A streaming parser for the body of a List Blobs response.
 
 use std::borrow::Cow;
 use std::str::{self, Utf8Error};
@@ -10,38 +10,38 @@ use crate::protocol::xml::{XmlCursor, XmlFault, XmlResult};
 const ROOT: &str = "EnumerationResults";
 const BLOBS: &str = "Blobs";
 
-/// How much of a piece is copied at least to complete what the piece before began: a blob has about a kilobyte.
+/// The minimum that is copied from a chunk to complete an element of the previous chunk. A blob has about a kilobyte.
 const COMPLETION: usize = 2048;
 
-/// No element is longer, by far: a blob has a name of 1,024 characters and 8 KiB of metadata at most. What is not whole
-/// yet is kept, so a longer one would be a page that is held.
+/// Far longer than any element: a blob has at most a name of 1,024 characters and 8 KiB of metadata. An incomplete element
+/// is kept in memory, so this bounds the memory.
 const MAX_ELEMENT: usize = 1 << 20;
 
-/// The service lists 5,000 blobs on a page. Whoever looks at them keeps something of each.
+/// The service lists at most 5,000 blobs on a page. Visitors keep data for each blob, so this bounds their memory.
 const MAX_BLOBS: usize = 50_000;
 
-/// Reads a page and shows its blobs as soon as they are there. Of the body only what is not whole yet is kept.
+/// Parses a page and shows each blob as soon as it is complete. Only an incomplete element is kept in memory.
 ///
-/// If the body turns out to be truncated or no list, what was shown must be discarded.
+/// If the body turns out to be truncated or not a list, the blobs that were shown must be discarded.
 #[derive(Default)]
 pub(crate) struct PageReader {
     stage: Stage,
-    /// The beginning of an element that is not whole yet.
+    /// The beginning of an incomplete element.
     rest: Vec<u8>,
-    /// The length at which `rest` was last found not to be whole.
+    /// The length at which `rest` was last found to be incomplete.
     tried: usize,
-    /// How many bytes were read before `rest`.
+    /// The number of bytes before `rest`.
     position: usize,
     blobs: BlobReader,
-    /// How many there were.
+    /// The number of blobs.
     count: usize,
-    /// Room for the metadata of a blob.
+    /// The buffer for a blob's metadata.
     metadata: Metadata<'static>,
     next_marker: Option<String>,
     fault: Option<XmlFault>,
 }
 
-/// What comes next.
+/// The part of the page that is parsed next.
 #[derive(Default)]
 enum Stage {
     #[default]
@@ -52,19 +52,18 @@ enum Stage {
 }
 
 impl PageReader {
-    /// Takes in what came, to the last byte even behind a fault: a connection is only good for another request once
-    /// its answer was read.
+    /// Consumes a chunk completely, even after a fault: a connection can only be reused once its response has been read.
     pub(crate) fn take_in(&mut self, piece: &[u8], visitor: &mut dyn BlobVisitor) {
         if self.fault.is_none() {
             self.fault = self.read_piece(piece, visitor).err();
         }
     }
 
-    /// The marker of the next page.
+    /// Returns the marker of the next page.
     ///
     /// # Errors
     ///
-    /// What came was not a whole list.
+    /// The body was not a complete list.
     pub(super) fn finish(mut self, visitor: &mut dyn BlobVisitor) -> XmlResult<Option<String>> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
@@ -84,7 +83,8 @@ impl PageReader {
             let begun = rest.len();
             let (next, behind) = unread.split_at(unread.len().min(begun.max(COMPLETION)));
             rest.extend_from_slice(next);
-            // Only once there is twice as much, or an element in many pieces would be read again for each of them.
+            // Try again only when there is twice as much. Otherwise an element in many chunks would be parsed again for
+            // each of them.
             let is_worth_it = rest.len() >= 2 * self.tried;
             let read = if is_worth_it { self.read(&rest, visitor)? } else { 0 };
             unread = match read.checked_sub(begun) {
@@ -113,7 +113,7 @@ impl PageReader {
         Ok(())
     }
 
-    /// Reads what is whole, and returns its length.
+    /// Parses the complete elements, and returns their length.
     fn read(&mut self, bytes: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<usize> {
         let mut cursor = XmlCursor::over(text(bytes)?);
         let mut metadata = emptied(std::mem::take(&mut self.metadata));
@@ -189,15 +189,15 @@ impl PageReader {
     }
 }
 
-/// The room of metadata, for that of other texts.
+/// Reuses the buffer of metadata for texts with another lifetime.
 fn emptied<'b>(mut metadata: Metadata<'_>) -> Metadata<'b> {
     metadata.clear();
     let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    // Nothing is left to convert: the vector only changes its type and keeps its memory.
+    // The vector is empty, so it only changes its type and keeps its allocation.
     metadata.into_iter().map(|(key, value)| (owned(key), owned(value))).collect()
 }
 
-/// The bytes as text, up to a character that is not whole yet.
+/// Returns the bytes as text, up to an incomplete character.
 fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
     match str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => str::from_utf8(&bytes[..error.valid_up_to()]),
