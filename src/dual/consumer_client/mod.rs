@@ -23,8 +23,8 @@ use crate::processing::{EventHubProperties, PartitionProperties, StopHandle, Sum
 ///
 /// Events are delivered at least once. An event whose closure fails or panics comes again after a pause, by default for
 /// ever, and other partitions go on. A checkpoint never passes an event that is not done. A consumer that dies without
-/// warning is replaced by the others when its ownerships expire; they repeat at most what its
-/// [`CheckpointPolicy`](crate::processing::CheckpointPolicy) left open.
+/// warning is replaced by the others when its ownerships expire; they repeat what had no
+/// checkpoint yet, by its [`CheckpointPolicy`](crate::processing::CheckpointPolicy).
 ///
 #[doc = example!("client/event_hub_consumer_client")]
 pub struct EventHubConsumerClient {
