@@ -101,7 +101,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
-    /// What the container is, and what protects it. Only needed for `get_container_properties` of the store.
+    /// Reads what the container is, and what protects it. Only needed for `get_container_properties` of the store.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container has no properties"))
     }
 
-    /// Of which kind the account is. Only needed for `get_account_information` of the store.
+    /// Reads of which kind the account is. Only needed for `get_account_information` of the store.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container is in no account"))
     }
 
-    /// What holds for all containers of the account. Only needed for `get_service_properties` of the store.
+    /// Reads what holds for all containers of the account. Only needed for `get_service_properties` of the store.
     ///
     /// # Errors
     ///
