@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::checkpointstoreblob::EventSource;
+use eventhub_checkpointstore::processing::ReadEnd;
 
 use crate::suite::{PATIENCE, config, earliest, hub, receive, start};
 
@@ -23,6 +24,23 @@ fn a_waiting_receive_is_woken() {
     waker.join().unwrap();
     double.append("0", "event");
     receive(&mut *reader, 1);
+}
+
+/// Another thread closes the hub: nobody waits for the end of a wait.
+#[test]
+fn a_waiting_receive_ends_with_the_hub() {
+    let double = start(config(1));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).unwrap();
+    let begun = Instant::now();
+    let closing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        hub.close().unwrap();
+    });
+    let end = reader.receive(&mut Vec::new(), 10, 10 * PATIENCE).unwrap_err();
+    assert!(matches!(end, ReadEnd::Closed), "{end:?}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    closing.join().unwrap();
 }
 
 /// tokio's own blocking calls panic there.
