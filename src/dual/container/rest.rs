@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use log::{Level, debug, log};
+use log::{Level, debug, log, log_enabled};
 
 use super::super::credential::time_left;
 use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
@@ -300,6 +300,14 @@ impl RestContainer {
         started: Instant,
         error: Option<&Error>,
     ) {
+        let level = match error {
+            Some(error) if !operation.is_expected(error.kind()) => Level::Warn,
+            _ => Level::Debug,
+        };
+        // Most calls are never told of: no text is made for them.
+        if !log_enabled!(target: super::LOG, level) {
+            return;
+        }
         let attempts = match progress.attempt {
             1 => "1 attempt".to_owned(),
             number => format!("{number} attempts"),
@@ -308,11 +316,9 @@ impl RestContainer {
         match error {
             None => {
                 let took = self.transport.clock().now().saturating_duration_since(started);
-                debug!(target: super::LOG, "{name} {subject}: done in {took:?}, {attempts}");
+                log!(target: super::LOG, level, "{name} {subject}: done in {took:?}, {attempts}");
             }
             Some(error) => {
-                let is_expected = operation.is_expected(error.kind());
-                let level = if is_expected { Level::Debug } else { Level::Warn };
                 let causes = causes_of(error);
                 log!(target: super::LOG, level, "{name} {subject}: {error}{causes}; {attempts}");
             }
