@@ -3,7 +3,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `amqp` | the engine of `eventhubs::EventHub` of both surfaces, over `fe2o3-amqp` |
-//! | `metrics` | [`ConsumerMetrics`](metrics::ConsumerMetrics), an observer that records what a consumer does |
+//! | `metrics` | `metrics::ConsumerMetrics`, an observer that records what a consumer does |
 //! | `tracing` | spans around the receiving, the processing and the checkpoints of a consumer |
 //! | `azure_messaging_eventhubs` | `BlobCheckpointStore` is a checkpoint store of the official `EventProcessor` |
 //! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
