@@ -6,6 +6,18 @@
 
 use maybe_async::must_be_sync as maybe_async;
 
+/// An example of this surface, from `src/docs/examples`. It stands before `dual`, whose files all see it.
+macro_rules! example {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/docs/examples/blocking/",
+            $name,
+            ".md"
+        ))
+    };
+}
+
 #[path = "dual/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, two surfaces: the async one mounts it, too")]
 mod dual;
@@ -19,56 +31,6 @@ use crate::transport::{Target, TransportOptions};
 pub use dual::*;
 
 const LOG: &str = "eventhub_checkpointstore::blocking";
-
-/// Chooses the text of this surface for a doc comment of a file that both surfaces mount.
-macro_rules! by_surface {
-    (blocking: $blocking:expr, aio: $aio:expr) => {
-        $blocking
-    };
-}
-use by_surface;
-
-/// An example of this surface, from `src/docs/examples`.
-macro_rules! example {
-    ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/src/docs/examples/blocking/",
-            $name,
-            ".md"
-        ))
-    };
-}
-use example;
-
-/// Examples of operations differ by little more than `.await`, so they are written once, too: with a store and a group, up
-/// to `example_end`. Each line begins with a blank because `///` lines do, which the attribute macro makes the same.
-macro_rules! example_start {
-    () => {
-        r#" ```
- # use std::time::Duration;
- # use eventhub_checkpointstore::*;
- # use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
- # fn main() -> Result<()> {
- # let store = BlobCheckpointStore::in_memory();
- # let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;"#
-    };
-}
-use example_start;
-
-macro_rules! example_end {
-    () => {
-        " # Ok(())\n # }\n ```"
-    };
-}
-use example_end;
-
-macro_rules! dot_await {
-    () => {
-        ""
-    };
-}
-use dot_await;
 
 #[cfg(feature = "ureq")]
 fn default_transport(

@@ -123,7 +123,25 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
     allow(dead_code, unused_imports, reason = "without a surface the protocol has no caller")
 )]
 
+/// An example of a type that both surfaces share, from `src/docs/examples/shared`. All modules below see it.
+macro_rules! shared_example {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/docs/examples/shared/",
+            $name,
+            ".md"
+        ))
+    };
+}
+
 pub mod adapters;
+#[cfg(feature = "amqp")]
+#[cfg_attr(
+    not(any(feature = "blocking", feature = "aio")),
+    allow(dead_code, unused_imports, reason = "without a surface the engine has no caller")
+)]
+mod amqp;
 mod clock;
 pub mod container;
 mod error;

@@ -2,14 +2,12 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `amqp` | the engine of `eventhubs::EventHub` of both surfaces, over `fe2o3-amqp` |
 //! | `metrics` | `metrics::ConsumerMetrics`, an observer that records what a consumer does |
-//! | `tracing` | spans around the receiving, the processing and the checkpoints of a consumer |
 //! | `azure_messaging_eventhubs` | `BlobCheckpointStore` is a checkpoint store of the official `EventProcessor` |
 //! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
 //! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a `BlobContainer` |
 //!
-//! Each `azure_` one is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
+//! Each of those of Azure is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
 //! the macro `event_processor_store!`, which needs no feature but `aio`.
 
 #[cfg(feature = "azure_core")]
@@ -23,14 +21,6 @@ pub mod azure_storage_blobs;
 pub mod event_processor;
 #[cfg(feature = "aio")]
 mod event_processor_store;
-#[cfg(feature = "amqp")]
-#[cfg_attr(
-    not(any(feature = "blocking", feature = "aio")),
-    allow(dead_code, unused_imports, reason = "without a surface the engine has no caller")
-)]
-pub(crate) mod eventhubs;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
-#[cfg(any(feature = "blocking", feature = "aio"))]
-pub(crate) mod spans;

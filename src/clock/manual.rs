@@ -25,11 +25,15 @@ pub struct ManualClock {
 
 impl ManualClock {
     /// A clock that shows the present time.
+    ///
+    #[doc = shared_example!("clock/manual")]
     pub fn new() -> Self {
         Self { origin: Instant::now(), system_origin: SystemTime::now(), elapsed: Arc::default() }
     }
 
     /// Lets time pass.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("clock/manual"))]
     pub fn advance(&self, time: Duration) {
         let mut elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
         *elapsed = elapsed.saturating_add(time);

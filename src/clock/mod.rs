@@ -12,6 +12,8 @@ pub use system::SystemClock;
 ///
 /// The default everywhere is [`SystemClock`]. A test that gives another one, such as [`ManualClock`], need not wait until a
 /// lease ends.
+///
+#[doc = shared_example!("clock/clock")]
 pub trait Clock: Send + Sync {
     /// The clock that limits and leases are judged by. It never goes back, and it should go on while the machine is
     /// suspended: a lease that ends meanwhile is over.

@@ -91,6 +91,8 @@ impl CallOptions {
     ///
     /// A secondary may lag by minutes. A list of ownerships from it has old ETags, so that claims by it are lost, and may
     /// not show yet what others have claimed.
+    ///
+    #[doc = shared_example!("container/primary_only")]
     #[must_use]
     pub fn with_primary_only(mut self, primary_only: bool) -> Self {
         self.primary_only = primary_only;
@@ -233,11 +235,15 @@ pub struct CallContext<'a> {
 
 impl<'a> CallContext<'a> {
     /// A context without a limit.
+    ///
+    #[doc = shared_example!("container/call_context")]
     pub fn new(options: &'a CallOptions) -> Self {
         Self { deadline: None, options }
     }
 
     /// Sets when the call must have ended.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("container/call_context"))]
     #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;

@@ -57,12 +57,16 @@ type ListedMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 impl MemoryContainer {
     /// An empty container.
+    ///
+    #[doc = shared_example!("container/memory")]
     pub fn new() -> Self {
         Self::over(State { exists: true, ..State::default() })
     }
 
     /// A container that has yet to be created; until then every operation fails with
     /// [`ErrorKind::ContainerNotFound`].
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("container/memory"))]
     pub fn not_created() -> Self {
         Self::over(State::default())
     }
@@ -100,6 +104,8 @@ impl MemoryContainer {
     }
 
     /// Writes a blob with content and without metadata, replacing what is there: what a legacy processor would leave.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("container/memory"))]
     ///
     /// # Errors
     ///

@@ -143,6 +143,8 @@ pub struct BlobWritten {
 
 impl BlobWritten {
     /// An answer without times.
+    ///
+    #[doc = shared_example!("container/results")]
     pub fn new(etag: ETag) -> Self {
         Self { etag, last_modified: None, server_time: None }
     }
@@ -164,6 +166,8 @@ pub struct BlobProperties {
 
 impl BlobProperties {
     /// An answer without times.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("container/results"))]
     pub fn new(etag: ETag, metadata: Vec<(String, String)>) -> Self {
         Self { etag, last_modified: None, server_time: None, metadata }
     }
@@ -181,6 +185,8 @@ pub struct BlobContent {
 
 impl BlobContent {
     /// Properties and content.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("container/results"))]
     pub fn new(properties: BlobProperties, content: Bytes) -> Self {
         Self { properties, content }
     }
@@ -217,6 +223,8 @@ pub struct BlobEntry<'a> {
 
 impl<'a> BlobEntry<'a> {
     /// An entry with a name and metadata; set the others as fields.
+    ///
+    #[doc = shared_example!("container/entry")]
     pub fn new(
         name: impl Into<Cow<'a, str>>,
         metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
@@ -263,6 +271,8 @@ pub struct PageMarker {
 
 impl PageMarker {
     /// The marker that the service gave.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("container/entry"))]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), secondary: false }
     }

@@ -29,66 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// A closure, and a type that reads the request:
 ///
-#[doc = super::by_surface!(
-    blocking: r#"
-```
-use std::error::Error;
-use std::time::{Duration, SystemTime};
-use eventhub_checkpointstore::checkpointstoreblob::{Credential, TokenCredential};
-use eventhub_checkpointstore::{AccessToken, TokenRequest};
-
-fn ask_identity_service(scope: &str, limit: Duration) -> std::io::Result<AccessToken> {
-    let secret = format!("a token for {scope}, waited for {limit:?} at most");
-    Ok(AccessToken::new(secret, SystemTime::now() + Duration::from_secs(3600)))
-}
-
-let closure = Credential::token(|| {
-    ask_identity_service("https://storage.azure.com/.default", Duration::from_secs(5))
-});
-
-struct Identity;
-
-impl TokenCredential for Identity {
-    fn get_token(
-        &self,
-        request: TokenRequest,
-    ) -> Result<AccessToken, Box<dyn Error + Send + Sync>> {
-        Ok(ask_identity_service(request.scope, request.limit)?)
-    }
-}
-
-let own_type = Credential::token(Identity);
-```"#,
-    aio: r#"
-```
-use std::error::Error;
-use std::time::{Duration, SystemTime};
-use eventhub_checkpointstore::checkpointstoreblob_aio::{Credential, TokenCredential, async_trait};
-use eventhub_checkpointstore::{AccessToken, TokenRequest};
-
-async fn ask_identity_service(scope: &str) -> std::io::Result<AccessToken> {
-    let secret = format!("a token for {scope}");
-    Ok(AccessToken::new(secret, SystemTime::now() + Duration::from_secs(3600)))
-}
-
-let closure =
-    Credential::token(|| async { ask_identity_service("https://storage.azure.com/.default").await });
-
-struct Identity;
-
-#[async_trait]
-impl TokenCredential for Identity {
-    async fn get_token(
-        &self,
-        request: TokenRequest,
-    ) -> Result<AccessToken, Box<dyn Error + Send + Sync>> {
-        Ok(ask_identity_service(request.scope).await?)
-    }
-}
-
-let own_type = Credential::token(Identity);
-```"#
-)]
+#[doc = example!("credential/token_credential")]
 #[maybe_async]
 pub trait TokenCredential: Send + Sync {
     /// Gets a new token for the scope of Azure Storage.
@@ -100,19 +41,6 @@ pub trait TokenCredential: Send + Sync {
         &self,
         request: TokenRequest,
     ) -> Result<AccessToken, Box<dyn std::error::Error + Send + Sync>>;
-}
-
-/// The example of one kind of credential, with the word for it in `Debug`.
-macro_rules! credential_example {
-    ($call:literal, $shown:literal) => {
-        concat!(
-            "```\nuse eventhub_checkpointstore::",
-            super::by_surface!(blocking: "checkpointstoreblob", aio: "checkpointstoreblob_aio"),
-            "::Credential;\n\nlet credential = ", $call, ";\n",
-            "assert_eq!(format!(\"{credential:?}\"), \"Credential(", $shown, ")\");\n",
-            "# Ok::<(), eventhub_checkpointstore::Error>(())\n```"
-        )
-    };
 }
 
 /// How the store authenticates. `Debug` shows the kind and no secret.
@@ -130,14 +58,14 @@ enum Kind {
 impl Credential {
     /// No credential: for reading public containers, or behind a proxy or transport that signs.
     ///
-    #[doc = credential_example!("Credential::anonymous()", "anonymous")]
+    #[doc = example!("credential/anonymous")]
     pub fn anonymous() -> Self {
         Self(Kind::Anonymous)
     }
 
     /// A key of the storage account, in Base64 as the portal shows it.
     ///
-    #[doc = credential_example!("Credential::account_key(\"contoso\", \"c2VjcmV0\")?", "account key")]
+    #[doc = example!("credential/account_key")]
     ///
     /// # Errors
     ///
@@ -148,7 +76,7 @@ impl Credential {
 
     /// A shared access signature, with or without its leading `?`.
     ///
-    #[doc = credential_example!("Credential::sas(\"sv=2019-07-07&sp=rwcl&sig=abc%3D\")?", "SAS")]
+    #[doc = example!("credential/sas")]
     ///
     /// # Errors
     ///
@@ -158,6 +86,8 @@ impl Credential {
     }
 
     /// Tokens of Microsoft Entra ID. They are only sent over https. See [`TokenCredential`] for examples.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("credential/token_credential"))]
     pub fn token(credential: impl TokenCredential + 'static) -> Self {
         Self(Kind::Token(Arc::new(TokenCache {
             credential: Box::new(credential),

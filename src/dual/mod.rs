@@ -3,6 +3,9 @@
 //! The attribute `maybe_async` gets its meaning from the surface: the async one keeps the code as it is, the blocking one
 //! takes `async` and `.await` out of it. What differs by nature has the same name in both surfaces' `runtime`.
 
+#[macro_use]
+mod pointers;
+
 mod checkpointer;
 mod consumer_client;
 mod container;
@@ -34,8 +37,5 @@ pub use transport::Transport;
 
 pub(crate) use job::Job;
 
-use super::{
-    LOG, by_surface, default_transport, dot_await, example, example_end, example_start,
-    maybe_async, runtime,
-};
+use super::{LOG, default_transport, maybe_async, runtime};
 use crate::protocol::{AccessToken, TokenRequest};

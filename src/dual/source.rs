@@ -13,6 +13,8 @@ use crate::processing::{
 /// An event hub, as a consumer group reads it.
 ///
 /// Implement it to receive from elsewhere than Event Hubs. New operations come as provided methods.
+///
+#[doc = example!("source/event_source")]
 #[maybe_async]
 pub trait EventSource: Send + Sync {
     /// The consumer group, as it is named in checkpoints and ownerships.
@@ -55,6 +57,8 @@ pub trait EventSource: Send + Sync {
 ///
 /// A reader heals broken links and connections itself, with bounded backoff, and resumes behind the last event that it
 /// handed out.
+///
+#[cfg_attr(not(doctest), doc = example!("source/event_source"))]
 #[maybe_async]
 pub trait PartitionReader: Send {
     /// Waits until there is an event, but no longer than `wait`, then appends the events that are there, at most
@@ -92,39 +96,13 @@ pub trait PartitionReader: Send {
     async fn close(self: Box<Self>) -> Result<()>;
 }
 
-/// Whatever points to a source is a source.
-macro_rules! source_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: EventSource + ?Sized> EventSource for $pointer<T> {
-            fn group(&self) -> &ConsumerGroup {
-                T::group(self)
-            }
-
-            async fn properties(&self) -> Result<EventHubProperties> {
-                T::properties(self).await
-            }
-
-            async fn partition_properties(
-                &self,
-                partition_id: &str,
-            ) -> Result<PartitionProperties> {
-                T::partition_properties(self, partition_id).await
-            }
-
-            async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>> {
-                T::open(self, request).await
-            }
-
-            async fn close(&self) -> Result<()> {
-                T::close(self).await
-            }
-        }
-    };
-}
-
-source_behind!(Arc);
-source_behind!(Box);
+pointers!(EventSource {
+    fn group(&self) -> &ConsumerGroup;
+    async fn properties(&self) -> Result<EventHubProperties>;
+    async fn partition_properties(&self, partition_id: &str) -> Result<PartitionProperties>;
+    async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>>;
+    async fn close(&self) -> Result<()>;
+});
 
 #[maybe_async]
 impl<T: PartitionReader + ?Sized> PartitionReader for Box<T> {

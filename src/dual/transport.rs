@@ -20,88 +20,7 @@ use crate::transport::{BodySink, SendLimits, TransportError};
 ///
 /// The crates `http` and `bytes` must be dependencies of yours, too.
 ///
-#[doc = super::by_surface!(
-    blocking: r#"
-```
-use std::time::Duration;
-use bytes::Bytes;
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential, Transport};
-use eventhub_checkpointstore::{ConsumerGroup, SendLimits, TransportError};
-
-/// Answers that there is no such blob, whatever is asked.
-struct NothingThere;
-
-impl Transport for NothingThere {
-    fn send(
-        &self,
-        request: http::Request<Bytes>,
-        _options: &SendLimits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        assert_eq!(request.method(), "HEAD");
-        http::Response::builder()
-            .status(404)
-            .header("x-ms-error-code", "BlobNotFound")
-            .body(Bytes::new())
-            .map_err(TransportError::refused)
-    }
-
-    fn sleep(&self, duration: Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
-    .credential(Credential::anonymous())
-    .transport(NothingThere)
-    .build()?;
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let checkpoint = store.get_checkpoint(&group, "0")?;
-assert!(checkpoint.is_none());
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use std::time::Duration;
-use bytes::Bytes;
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential, Transport, async_trait};
-use eventhub_checkpointstore::{ConsumerGroup, SendLimits, TransportError};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-/// Answers that there is no such blob, whatever is asked.
-struct NothingThere;
-
-#[async_trait]
-impl Transport for NothingThere {
-    async fn send(
-        &self,
-        request: http::Request<Bytes>,
-        _options: &SendLimits,
-    ) -> Result<http::Response<Bytes>, TransportError> {
-        assert_eq!(request.method(), "HEAD");
-        http::Response::builder()
-            .status(404)
-            .header("x-ms-error-code", "BlobNotFound")
-            .body(Bytes::new())
-            .map_err(TransportError::refused)
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
-
-let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
-    .credential(Credential::anonymous())
-    .transport(NothingThere)
-    .build()?;
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let checkpoint = store.get_checkpoint(&group, "0").await?;
-assert!(checkpoint.is_none());
-# Ok(())
-# }
-```"#
-)]
+#[cfg_attr(not(doctest), doc = example!("transport/transport"))]
 #[maybe_async]
 pub trait Transport: Send + Sync {
     /// Sends a request and reads the answer with its body, whatever its status.
@@ -145,38 +64,9 @@ pub trait Transport: Send + Sync {
     }
 }
 
-/// What points to a transport is a transport.
-macro_rules! transport_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: Transport + ?Sized> Transport for $pointer<T> {
-            async fn send(
-                &self,
-                request: http::Request<Bytes>,
-                options: &SendLimits,
-            ) -> Result<http::Response<Bytes>, TransportError> {
-                T::send(self, request, options).await
-            }
-
-            async fn send_streamed(
-                &self,
-                request: http::Request<Bytes>,
-                options: &SendLimits,
-                sink: &mut dyn BodySink,
-            ) -> Result<http::Response<()>, TransportError> {
-                T::send_streamed(self, request, options, sink).await
-            }
-
-            async fn sleep(&self, duration: Duration) {
-                T::sleep(self, duration).await;
-            }
-
-            fn clock(&self) -> &dyn Clock {
-                T::clock(self)
-            }
-        }
-    };
-}
-
-transport_behind!(Arc);
-transport_behind!(Box);
+pointers!(Transport {
+    async fn send(&self, request: http::Request<Bytes>, options: &SendLimits) -> Result<http::Response<Bytes>, TransportError>;
+    async fn send_streamed(&self, request: http::Request<Bytes>, options: &SendLimits, sink: &mut dyn BodySink) -> Result<http::Response<()>, TransportError>;
+    async fn sleep(&self, duration: Duration);
+    fn clock(&self) -> &dyn Clock;
+});

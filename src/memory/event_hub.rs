@@ -72,11 +72,15 @@ pub(super) struct SeatState {
 
 impl EventHub {
     /// An event hub with so many partitions, `"0"` and up, at least one, on `memory.servicebus.windows.net`.
+    ///
+    #[doc = shared_example!("memory/event_hub")]
     pub fn new(partitions: usize) -> Self {
         Self::named("memory.servicebus.windows.net", "events", partitions)
     }
 
     /// An event hub with a name and a namespace, as they stand in checkpoints.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     pub fn named(
         fully_qualified_namespace: impl Into<String>,
         eventhub_name: impl Into<String>,
@@ -86,6 +90,8 @@ impl EventHub {
     }
 
     /// An event hub whose time, and whose readers on the blocking surface, go by a test's clock.
+    ///
+    #[doc = shared_example!("memory/with_clock")]
     pub fn with_clock(partitions: usize, clock: &TestClock) -> Self {
         let (namespace, name) = ("memory.servicebus.windows.net".into(), "events".into());
         Self::build(namespace, name, partitions, Some(clock.clone()))
@@ -99,6 +105,8 @@ impl EventHub {
     }
 
     /// The event hub as a consumer group reads it: an `EventSource` of both surfaces.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     ///
     /// # Errors
     ///
@@ -115,6 +123,8 @@ impl EventHub {
 
     /// Adds an event to a partition and returns its sequence number. Its number, offset and time are set here.
     ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if there is no such partition.
@@ -126,6 +136,8 @@ impl EventHub {
     }
 
     /// Adds an event with a partition key, which chooses the partition.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     pub fn publish_by_key(&self, key: &str, event: impl IntoEvent) -> i64 {
         let now = self.now();
         let mut state = self.lock();
@@ -144,11 +156,15 @@ impl EventHub {
     }
 
     /// Keeps events for so long; for ever by default.
+    ///
+    #[doc = shared_example!("memory/retention")]
     pub fn expire_after(&self, retention: Duration) {
         self.lock().retention = Some(retention);
     }
 
     /// Lets the time of the event hub pass, for retention and enqueued times.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/retention"))]
     pub fn advance(&self, duration: Duration) {
         self.lock().advance += duration;
     }
@@ -160,6 +176,8 @@ impl EventHub {
     }
 
     /// Drops the events of a partition below a sequence number, as retention does.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/retention"))]
     ///
     /// # Errors
     ///
@@ -176,6 +194,8 @@ impl EventHub {
 
     /// Ends the links of all readers of a partition, as a reader with a higher owner level does.
     ///
+    #[doc = shared_example!("memory/faults")]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if there is no such partition.
@@ -187,6 +207,8 @@ impl EventHub {
     }
 
     /// Makes the next `receive` of a partition fail.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/faults"))]
     ///
     /// # Errors
     ///
@@ -201,6 +223,8 @@ impl EventHub {
 
     /// Makes the next `open` of a partition fail.
     ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/faults"))]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if there is no such partition.
@@ -212,11 +236,15 @@ impl EventHub {
     }
 
     /// Makes the next request for the properties of the event hub fail.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/faults"))]
     pub fn fail_next_properties(&self, error: Error) {
         self.lock().properties_fault = Some(error);
     }
 
     /// How many readers a partition has, in all consumer groups.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/faults"))]
     pub fn readers(&self, partition_id: &str) -> usize {
         let state = self.lock();
         let index = state.index(partition_id).ok();

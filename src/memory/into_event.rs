@@ -3,6 +3,8 @@
 use crate::processing::ReceivedEvent;
 
 /// An event with its properties, or a body.
+///
+#[doc = shared_example!("memory/into_event")]
 pub trait IntoEvent {
     /// The event; its number, offset and time do not matter.
     fn into_event(self) -> ReceivedEvent;

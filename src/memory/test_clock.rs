@@ -62,6 +62,8 @@ impl Default for TestClock {
 
 impl TestClock {
     /// A clock in which the calling thread takes part.
+    ///
+    #[doc = shared_example!("memory/test_clock")]
     pub fn new() -> Self {
         let state = State { running: 1, ..State::default() };
         Self(Arc::new(Inner { origin: Instant::now(), state: Mutex::new(state) }))
@@ -83,12 +85,16 @@ impl TestClock {
     }
 
     /// Waits.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/test_clock"))]
     pub fn sleep(&self, duration: Duration) {
         let until = self.now() + duration;
         Alarm::new(self).wait(Some(until));
     }
 
     /// Starts a thread that takes part.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/test_clock"))]
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -1,85 +1,84 @@
-//! The report of an operation on many checkpoints.
+//! Reports of operations on many checkpoints.
 
 use std::fmt;
 
 use super::{Checkpoint, SkipReason};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whether an operation on many checkpoints is carried out, or only says what it would do.
+/// Decides whether an operation on many checkpoints changes them or only reports what it would change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunMode {
-    /// Reads and reports; nothing is written or deleted.
+    /// Reads and reports. Nothing is written or deleted.
     DryRun,
-    /// Reads, changes and reports. What a running consumer would undo is refused.
+    /// Reads, changes and reports. Refuses a change that a running consumer would undo.
     Apply,
-    /// As [`Apply`](Self::Apply), but without a look at the owners: a running consumer overwrites the change at its next
+    /// Like [`Apply`](Self::Apply), but ignores the owners. A running consumer overwrites the change with its next
     /// checkpoint.
     Force,
 }
 
-/// What became of the checkpoint of one partition in a reset, a deletion or a migration.
+/// The result of a reset, a deletion or a migration for one partition.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CheckpointChange {
     /// The id of the partition.
     pub partition_id: String,
-    /// The checkpoint that was found, if it was readable.
+    /// The checkpoint before the change, if it was readable.
     pub before: Option<Checkpoint>,
-    /// The checkpoint that is stored from now on, or would be after a dry run; `None` if there is none, or if nobody
-    /// can say.
+    /// The checkpoint after the change, or the one that a dry run would store. `None` if there is none, or if it is
+    /// unknown.
     pub after: Option<Checkpoint>,
-    /// What was wrong with a legacy checkpoint that is only taken over in part.
+    /// The defect of a legacy checkpoint that was migrated only in part.
     pub repaired: Option<SkipReason>,
-    /// What was done, or why not.
+    /// The outcome.
     pub outcome: ChangeOutcome,
 }
 
-/// What was done about one checkpoint, or why not.
+/// The outcome for one checkpoint.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ChangeOutcome {
-    /// It was changed.
+    /// The checkpoint was changed.
     Applied,
-    /// A dry run found that it would be changed.
+    /// A dry run found that the checkpoint would change.
     Planned,
-    /// There is nothing to change.
+    /// There was nothing to change.
     Kept(KeepReason),
-    /// A consumer owns the partition and would overwrite the change at its next checkpoint, so nothing was changed, or
-    /// would be after a dry run. Stop it and try again once its ownership is relinquished or expired, or use
-    /// [`RunMode::Force`].
+    /// A consumer owns the partition and would overwrite the change with its next checkpoint, so the change was refused.
+    /// Stop the consumer and try again once its ownership is relinquished or expired, or use [`RunMode::Force`].
     Refused {
         /// The id of the owner.
         owner_id: String,
     },
-    /// The service refused, or nobody can say.
+    /// The change failed, or its outcome is unknown.
     ///
-    /// [`ErrorKind::ConditionNotMet`](crate::ErrorKind::ConditionNotMet): another writer changed the checkpoint in
-    /// between, so a consumer is still running; its position was left alone.
+    /// [`ErrorKind::ConditionNotMet`](crate::ErrorKind::ConditionNotMet): another writer changed the checkpoint in the
+    /// meantime, so a consumer is still running. Its position was left alone.
     Failed(Error),
 }
 
-/// Why a checkpoint was left as it is.
+/// Why a checkpoint was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeepReason {
-    /// A checkpoint of the current format exists already.
+    /// A checkpoint in the current format already exists.
     Exists,
     /// There is no checkpoint.
     Missing,
-    /// The position is the stored one already.
+    /// The stored position is already the requested one.
     SamePosition,
-    /// It is stored under the other naming, where it is only read.
+    /// The checkpoint is stored under the other naming, where the store only reads.
     OtherNaming,
-    /// What was found is not readable.
+    /// The stored checkpoint is not readable.
     Skipped(SkipReason),
 }
 
 impl fmt::Display for KeepReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exists => f.write_str("a checkpoint exists already"),
+            Self::Exists => f.write_str("a checkpoint already exists"),
             Self::Missing => f.write_str("there is no checkpoint"),
-            Self::SamePosition => f.write_str("it has this position already"),
+            Self::SamePosition => f.write_str("it already has this position"),
             Self::OtherNaming => f.write_str("it is stored under the other naming"),
             Self::Skipped(reason) => reason.fmt(f),
         }
@@ -87,7 +86,9 @@ impl fmt::Display for KeepReason {
 }
 
 impl CheckpointChange {
-    /// A change; for implementers of stores. Set what is stored before and after as fields.
+    /// Creates a report; for implementers of stores. Set [`before`](Self::before) and [`after`](Self::after) as fields.
+    ///
+    #[doc = shared_example!("model/checkpoint_changes")]
     pub fn new(partition_id: impl Into<String>, outcome: ChangeOutcome) -> Self {
         let partition_id = partition_id.into();
         Self { partition_id, before: None, after: None, repaired: None, outcome }
@@ -120,13 +121,13 @@ impl CheckpointChange {
         .with_action("change the checkpoints")
     }
 
-    /// Whether it was changed, or would be.
+    /// Returns whether the checkpoint was changed, or would be by a dry run.
     pub fn is_change(&self) -> bool {
         matches!(self.outcome, ChangeOutcome::Applied | ChangeOutcome::Planned)
     }
 }
 
-/// For a person to read before the real run, one line each.
+/// One line for a person who checks a dry run.
 impl fmt::Display for CheckpointChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "partition {}: ", self.partition_id)?;
@@ -193,7 +194,9 @@ pub struct CheckpointChanges {
 }
 
 impl CheckpointChanges {
-    /// Collects reports; for implementers of stores.
+    /// Creates a collection of reports; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/checkpoint_changes"))]
     pub fn new(changes: Vec<CheckpointChange>) -> Self {
         Self { changes }
     }
@@ -203,7 +206,7 @@ impl CheckpointChanges {
         self.changes.iter()
     }
 
-    /// The partitions whose change failed, with the errors.
+    /// Iterates over the partitions whose change failed, with their errors.
     pub fn failed(&self) -> impl Iterator<Item = (&CheckpointChange, &Error)> {
         self.changes.iter().filter_map(|change| match &change.outcome {
             ChangeOutcome::Failed(error) => Some((change, error)),
@@ -211,7 +214,9 @@ impl CheckpointChanges {
         })
     }
 
-    /// The partitions whose change was refused because a consumer owns them, with the owner's id.
+    /// Iterates over the partitions whose change was refused because a consumer owns them, with the owner's id.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/checkpoint_changes"))]
     pub fn refused(&self) -> impl Iterator<Item = (&CheckpointChange, &str)> {
         self.changes.iter().filter_map(|change| match &change.outcome {
             ChangeOutcome::Refused { owner_id } => Some((change, owner_id.as_str())),
@@ -219,9 +224,9 @@ impl CheckpointChanges {
         })
     }
 
-    /// The reports, or an error if one of the changes failed or was refused.
+    /// Returns the reports, or an error if a change failed or was refused.
     ///
-    /// Other partitions may have been changed all the same: to tell, look at the reports before.
+    /// Other partitions may still have been changed. If you need to know which, read the reports first.
     ///
     /// ```
     /// use eventhub_checkpointstore::{ChangeOutcome, CheckpointChange, CheckpointChanges};
@@ -237,7 +242,7 @@ impl CheckpointChanges {
     ///
     /// # Errors
     ///
-    /// The first failure, of its [kind](Error::kind), and how many there are;
+    /// The first failure, with its [kind](Error::kind) and the number of failures;
     /// [`ErrorKind::ConditionNotMet`](crate::ErrorKind::ConditionNotMet) for a refused change.
     pub fn into_result(self) -> Result<Self> {
         let bad = |change: &CheckpointChange| {
@@ -254,12 +259,12 @@ impl CheckpointChanges {
         ))
     }
 
-    /// How many partitions were looked at.
+    /// Returns the number of partitions.
     pub fn len(&self) -> usize {
         self.changes.len()
     }
 
-    /// Whether no partition was looked at.
+    /// Returns whether there is no partition.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
@@ -283,11 +288,11 @@ impl<'a> IntoIterator for &'a CheckpointChanges {
     }
 }
 
-/// Which checkpoints of a group are meant.
+/// Selects checkpoints of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partitions<'a> {
-    /// Those of every partition that has one.
+    /// Every partition that has a checkpoint.
     All,
-    /// Those of these partitions.
+    /// Only these partitions.
     Only(&'a [&'a str]),
 }

@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 
-/// Together with the slashes and `checkpoint` these stay below the 1,024 characters of a blob name.
+/// Together with the slashes and `checkpoint`, names of this length fit into the 1,024 characters of a blob name.
 pub(super) const MAX_NAME: usize = 256;
 const MAX_PARTITION_ID: usize = 128;
-/// All metadata of a blob together may have 8 KiB.
+/// The metadata of a blob may have 8 KiB in total.
 const MAX_HEADER_TEXT: usize = 4096;
 
 /// Refuses a text that cannot be one segment of a blob name.
@@ -36,19 +36,19 @@ pub(super) fn check_name_part(what: &str, value: &str, max: usize) -> Result<()>
     Err(Error::invalid_input(format!("{what}{}: {fault}", shown(value))))
 }
 
-/// Whether a request can name it as one segment of a blob name.
+/// Returns whether a request can send the text as one segment of a blob name.
 pub(crate) fn is_name_part(value: &str) -> bool {
     check_name_part("name", value, MAX_NAME).is_ok()
 }
 
-/// A value for an error, or nothing if it may be a secret in the wrong place.
+/// Quotes a value for an error message, or returns nothing if it may be a secret in the wrong place.
 pub(crate) fn shown(value: &str) -> String {
     if may_be_secret(value) { String::new() } else { format!(" {value:?}") }
 }
 
-/// Whether a text may be a connection string, a SAS, a token or an account key: none of them is ever shown.
+/// Returns whether a text may be a connection string, a SAS, a token or an account key. None of them is ever shown.
 pub(crate) fn may_be_secret(value: &str) -> bool {
-    // A key in Base64 and the signature of a JWT are as long as this, and hardly a name is.
+    // A Base64 key and the signature of a JWT are at least this long; names rarely are.
     const LONG: usize = 32;
     let is_of_a_key = |letter: char| letter.is_ascii_alphanumeric() || letter == '+';
     let is_mixed = |run: &str| {
@@ -69,11 +69,11 @@ pub(crate) fn unprintable(text: &str) -> Option<String> {
         (0, '\u{feff}') => {
             "it begins with a byte order mark (U+FEFF); save the file without one".to_owned()
         }
-        (at, found) => format!("it has the character U+{:04X} at byte {at}", u32::from(found)),
+        (at, found) => format!("it contains the character U+{:04X} at byte {at}", u32::from(found)),
     })
 }
 
-/// Whether a character is invisible, such as the byte order mark of a file or the zero-width space of a web page.
+/// Returns whether a character is invisible, such as the byte order mark of a file or the zero-width space of a web page.
 pub(crate) fn is_invisible(letter: char) -> bool {
     let marks = matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     marks || matches!(letter, '\u{2060}'..='\u{2064}' | '\u{feff}')
@@ -85,7 +85,7 @@ pub(super) fn check_group_name(what: &str, value: &str) -> Result<()> {
     let fault = if value.trim() != value {
         "it must not begin or end with a blank"
     } else if value.contains(is_invisible) {
-        "it has an invisible character, such as a byte order mark; remove it"
+        "it contains an invisible character, such as a byte order mark; remove it"
     } else {
         return Ok(());
     };

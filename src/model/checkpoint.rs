@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use super::check::{check_header_text, check_partition_id};
 use super::text::Text;
-use super::{ConsumerGroup, ETag};
+use super::{ConsumerGroup, ETag, RecordId, Version};
 use crate::error::{Error, Result};
 
-/// How far the events of a partition were processed by a consumer group.
+/// The position up to which a consumer group has processed a partition.
 ///
-/// The offset is opaque text and never a number: geo-replicated namespaces write `2:-1:-1`.
+/// The offset is opaque text. Never parse it as a number: geo-replicated namespaces write `2:-1:-1`.
 ///
 /// ```
 /// use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
@@ -39,15 +39,17 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// A checkpoint at an event, by its offset and its sequence number.
+    /// Creates a checkpoint from the offset and the sequence number of the last processed event.
     ///
-    /// Give both: Python and JavaScript resume from the offset only, KEDA reads the sequence number only.
+    /// Both are needed: Python and JavaScript resume from the offset, KEDA reads the sequence number.
+    ///
+    #[doc = shared_example!("model/checkpoint_new")]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id is not a possible part of a
-    /// blob name, if the offset is one of the texts that mean "no offset" (empty, `no offset`, `None`) or not
-    /// printable ASCII, or if the sequence number is `i64::MIN`, which .NET writes for "none".
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id cannot be part of a blob name, if
+    /// the offset is one of the texts that mean "no offset" (empty, `no offset`, `None`) or is not printable ASCII, or if
+    /// the sequence number is `i64::MIN`, which .NET writes for "none".
     pub fn new(
         group: &ConsumerGroup,
         partition_id: impl Into<String>,
@@ -57,12 +59,13 @@ impl Checkpoint {
         Self::with_position(group, partition_id, Some(offset.into()), Some(sequence_number))
     }
 
-    /// A checkpoint of which only a part of the position may be known.
+    /// Creates a checkpoint whose offset or sequence number may be unknown.
     ///
-    /// What is `None` is stored as an empty text, as .NET does. Prefer [`new`](Self::new) where other languages share
-    /// the consumer group: Go and C++ cannot read such a checkpoint; without a sequence number Python and JavaScript
-    /// fail to list any of the group, and without an offset they list one that they cannot resume from (`None`,
-    /// or an empty text).
+    /// `None` is stored as an empty text, as .NET does. Prefer [`new`](Self::new) if consumers in other languages share the
+    /// group. Go and C++ cannot read a partial checkpoint. Without a sequence number, Python and JavaScript fail to list
+    /// the whole group; without an offset, they list a checkpoint that they cannot resume from (`None`, or an empty text).
+    ///
+    #[doc = shared_example!("model/checkpoint_with_position")]
     ///
     /// # Errors
     ///
@@ -80,7 +83,7 @@ impl Checkpoint {
         }
         if sequence_number == Some(i64::MIN) {
             return Err(Error::invalid_input(format!(
-                "sequence number {}: it is read as \"none\"; use None",
+                "sequence number {}: readers take it for \"none\"; use None",
                 i64::MIN
             )));
         }
@@ -97,7 +100,7 @@ impl Checkpoint {
         })
     }
 
-    /// A checkpoint that was serialized: one that was made, or one that was read, whose offset is a foreign writer's.
+    /// Restores a serialized checkpoint. If it was read from a store, a foreign writer may have chosen its offset.
     #[cfg(feature = "serde")]
     pub(crate) fn from_serialized(
         group: &ConsumerGroup,
@@ -109,7 +112,7 @@ impl Checkpoint {
             !means_no_offset(offset) && offset.trim() == offset && check_offset(offset).is_err()
         };
         let foreign = offset.as_ref().filter(|offset| is_foreign(offset)).cloned();
-        // The rest is checked as ever.
+        // All other values are checked as usual.
         let stand_in = if foreign.is_some() { Some("0".to_owned()) } else { offset };
         let checkpoint = Self::with_position(group, partition_id, stand_in, sequence_number)?;
         Ok(match foreign {
@@ -118,27 +121,27 @@ impl Checkpoint {
         })
     }
 
-    /// What was read: an offset is kept verbatim, whatever a foreign writer put there.
+    /// Creates a checkpoint that was read. The offset is kept verbatim, whatever a foreign writer stored.
     #[inline]
     pub(crate) fn from_storage(
-        group: &ConsumerGroup,
-        partition_id: &str,
+        id: RecordId<'_>,
         offset: Option<&str>,
         sequence_number: Option<i64>,
-        etag: Option<ETag>,
-        last_modified: Option<SystemTime>,
+        version: Version,
     ) -> Self {
         Self {
-            group: group.clone(),
-            partition_id: partition_id.into(),
+            group: id.group.clone(),
+            partition_id: id.partition_id.into(),
             offset: offset.map(Text::from),
             sequence_number,
-            etag,
-            last_modified,
+            etag: version.etag,
+            last_modified: version.last_modified,
         }
     }
 
-    /// Sets the version of the stored record; for implementers of stores.
+    /// Sets the version of the stored checkpoint; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/checkpoint_version")]
     #[must_use]
     pub fn with_etag(mut self, etag: ETag) -> Self {
         self.etag = Some(etag);
@@ -150,12 +153,14 @@ impl Checkpoint {
         self
     }
 
-    /// Whether both name the same event, in offset and sequence number.
+    /// Returns whether both have the same offset and sequence number.
     pub(crate) fn has_position_of(&self, other: &Self) -> bool {
         (&self.offset, self.sequence_number) == (&other.offset, other.sequence_number)
     }
 
-    /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    /// Sets the time of the last write, by the server's clock; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/checkpoint_version"))]
     #[must_use]
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
@@ -163,17 +168,12 @@ impl Checkpoint {
     }
 
     /// The stored version, as far as the service told it.
-    pub(crate) fn with_version(
-        mut self,
-        etag: Option<ETag>,
-        last_modified: Option<SystemTime>,
-    ) -> Self {
-        self.etag = etag;
-        self.last_modified = last_modified;
-        self
+    pub(crate) fn with_version(self, version: Version) -> Self {
+        let Version { etag, last_modified } = version;
+        Self { etag, last_modified, ..self }
     }
 
-    /// The consumer group that processed the events.
+    /// Returns the consumer group that processed the events.
     pub fn group(&self) -> &ConsumerGroup {
         &self.group
     }
@@ -183,22 +183,23 @@ impl Checkpoint {
         &self.partition_id
     }
 
-    /// The offset of the last processed event, verbatim.
+    /// /// Returns the offset of the last processed event, verbatim.
     pub fn offset(&self) -> Option<&str> {
         self.offset.as_deref()
     }
 
-    /// The sequence number of the last processed event.
+    /// /// Returns the sequence number of the last processed event.
     pub fn sequence_number(&self) -> Option<i64> {
         self.sequence_number
     }
 
-    /// The version of the stored record, if it was read.
+    /// Returns the version of the stored checkpoint, or `None` if it was not read from a store.
     pub fn etag(&self) -> Option<&ETag> {
         self.etag.as_ref()
     }
 
-    /// When the record was last written, by the server's clock, to the second; `None` if it was not read.
+    /// Returns the time of the last write by the server's clock, to the second; `None` if the checkpoint was not read from
+    /// a store.
     pub fn last_modified(&self) -> Option<SystemTime> {
         self.last_modified
     }
@@ -214,69 +215,69 @@ fn check_offset(offset: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a stored offset, without blanks around it, stands for "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
+/// Returns whether a trimmed stored offset means "none": empty (.NET), `no offset` (.NET 5.11), `None` (Python).
 pub(crate) fn means_no_offset(text: &str) -> bool {
     text.is_empty() || text == "None" || text.eq_ignore_ascii_case("no offset")
 }
 
-/// Whether a stored sequence number, without blanks around it, stands for "none": empty (.NET), `None` (Python).
+/// Returns whether a trimmed stored sequence number means "none": empty (.NET), `None` (Python).
 pub(crate) fn means_no_number(text: &str) -> bool {
     text.is_empty() || text == "None"
 }
 
-/// What became of a checkpoint that was to be stored.
+/// The outcome of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[must_use = "a stale checkpoint was not stored"]
 pub enum UpdateOutcome {
-    /// It is stored.
+    /// /// The checkpoint was stored.
     Written,
-    /// A later position was stored already by another writer and was left alone.
+    /// Another writer has already stored a later position, which was left alone.
     ///
-    /// Only a fenced store reports it; a plain `update_checkpoint` always writes. The partition has another owner by
-    /// now, or had one in between: stop processing it, and read the checkpoint before you process it again.
+    /// Only a fenced store reports this; a plain `update_checkpoint` always writes. The partition has another owner now, or
+    /// had one in the meantime. Stop processing it, and read the checkpoint before you process it again.
     Stale,
-    /// A later position is stored already, and no other writer stored it: this store did, or it read it last.
+    /// A later position is already stored, and this store itself wrote it or read it last.
     ///
-    /// Only a fenced store reports it. An update came too late, after a later one of the same consumer; go on. If it is
-    /// reported again and again, the sequence numbers of the event hub have begun again, as after it was created anew or
-    /// failed over: reset or delete the checkpoints.
+    /// Only a fenced store reports this. The update arrived after a later one of the same consumer; carry on. If it happens
+    /// again and again, the sequence numbers of the event hub have restarted, for example because it was recreated or
+    /// failed over. Reset or delete the checkpoints in that case.
     OutOfOrder,
-    /// What is stored is not what the caller [expected](Expected), and was left alone.
+    /// The stored checkpoint is not the [expected](Expected) one, and was left alone.
     ///
-    /// Only a conditional update reports it.
+    /// Only a conditional update reports this.
     Conflict,
 }
 
-/// What a conditional write expects to be stored.
+/// The stored state that a conditional write expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected<'a> {
-    /// No checkpoint: neither a readable nor an unreadable one.
+    /// No checkpoint, not even an unreadable one.
     Absent,
-    /// This version of it, by the [ETag](Checkpoint::etag) that a list or a read returned.
+    /// This version, by the [ETag](Checkpoint::etag) that a list or a read returned.
     Version(&'a ETag),
 }
 
-/// What became of a checkpoint that was to be deleted.
+/// The outcome of a conditional deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[must_use = "the checkpoint may still be there"]
 pub enum DeleteOutcome {
-    /// It is deleted.
+    /// /// The record was deleted.
     Deleted,
-    /// There was none.
+    /// /// There was no record.
     Missing,
-    /// Another version than the expected one is stored, and was left alone.
+    /// A version other than the expected one is stored, and was left alone.
     Conflict,
 }
 
-/// A checkpoint that was stored, as a plain `update_checkpoint` always does.
+/// The result of a plain `update_checkpoint`, which always stores the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckpointWritten {
-    /// The version of the record now stored.
+    /// The version that is now stored.
     pub etag: ETag,
-    /// When the record was written, by the server's clock, to the second. `None` where a container cannot say.
+    /// The time of the write by the server's clock, to the second. `None` if the container does not report it.
     pub last_modified: Option<SystemTime>,
 }
 
@@ -293,10 +294,10 @@ impl From<CheckpointWritten> for CheckpointUpdate {
     }
 }
 
-/// What became of a checkpoint that was to be stored, where it may not have been.
+/// The result of an update that may not store the checkpoint.
 ///
-/// Check [`outcome`](Self::outcome): it is the only sign that another consumer has the partition. To drop it is a warning
-/// of the compiler, also behind a `?`:
+/// Check [`outcome`](Self::outcome): it is the only sign that another consumer has the partition. The compiler warns if you
+/// ignore it, even behind a `?`:
 ///
 /// ```compile_fail
 /// #![deny(unused_must_use)]
@@ -320,21 +321,23 @@ impl From<CheckpointWritten> for CheckpointUpdate {
 #[non_exhaustive]
 #[must_use = "a stale checkpoint was not stored: check the `outcome`"]
 pub struct CheckpointUpdate {
-    /// Whether it was written.
+    /// The outcome.
     pub outcome: UpdateOutcome,
-    /// The version of the record now stored.
+    /// The version that is now stored.
     pub etag: Option<ETag>,
-    /// When the record was written, by the server's clock, to the second. `None` where a container cannot say.
+    /// The time of the write by the server's clock, to the second. `None` if the container does not report it.
     pub last_modified: Option<SystemTime>,
 }
 
 impl CheckpointUpdate {
-    /// An update with this outcome; for implementers of stores.
+    /// Creates a result with this outcome; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/checkpoint_update")]
     pub fn new(outcome: UpdateOutcome) -> Self {
         Self { outcome, etag: None, last_modified: None }
     }
 
-    /// Whether the checkpoint is now stored.
+    /// Returns whether the checkpoint was stored.
     pub fn is_written(&self) -> bool {
         self.outcome == UpdateOutcome::Written
     }

@@ -1,31 +1,32 @@
-//! The outcome of each claim of a batch.
+//! The outcomes of a batch of claims.
 
 use std::fmt;
 
 use super::PartitionOwnership;
 use crate::error::Error;
 
-/// What became of one claim.
+/// The outcome of one claim.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClaimOutcome {
-    /// The record is ours now, with its new ETag and time. After a relinquish: the record has no owner now.
+    /// The claim succeeded. Contains the stored record with its new ETag and time.
     Claimed(PartitionOwnership),
-    /// The record has another version than the claim expected; a normal outcome, not a failure.
+    /// Another consumer was first: the stored version is not the one that the claim expected. A normal outcome, not a
+    /// failure.
     ///
-    /// Holds the claim as it was given, and the present record if it could be read: its
-    /// [`owner_id`](PartitionOwnership::owner_id) tells who was first. If that is your own owner id, the record is one
-    /// that you wrote before, as before a restart, or another process runs under the same id: to go on with it, claim it
-    /// with [`claimed_by`](PartitionOwnership::claimed_by).
+    /// Contains the claim as given, and the current record if it could be read. Its
+    /// [`owner_id`](PartitionOwnership::owner_id) tells who was first. If that is your own owner id, either you wrote the
+    /// record earlier, for example before a restart, or another process runs under the same id. To continue with such a
+    /// record, claim it with [`claimed_by`](PartitionOwnership::claimed_by).
     Lost(PartitionOwnership, Option<PartitionOwnership>),
-    /// Nobody can say, or the service refused; holds the claim as it was given.
+    /// The claim failed, or its outcome is unknown. Contains the claim as given, and the error.
     ///
-    /// [`Error::is_outcome_unknown`] tells whether the record may have been written all the same.
+    /// [`Error::is_outcome_unknown`] tells whether the record may have been written anyway.
     Failed(PartitionOwnership, Error),
 }
 
 impl ClaimOutcome {
-    /// The ownership: as stored if claimed, else as it was given.
+    /// Returns the ownership: the stored record if the claim succeeded, otherwise the claim as given.
     pub fn ownership(&self) -> &PartitionOwnership {
         match self {
             Self::Claimed(ownership) | Self::Lost(ownership, _) | Self::Failed(ownership, _) => {
@@ -34,12 +35,12 @@ impl ClaimOutcome {
         }
     }
 
-    /// The id of the partition that was claimed.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.ownership().partition_id()
     }
 
-    /// The record as it is stored now, if it is known: ours if claimed, that of the present owner if lost.
+    /// Returns the record that is stored now, if known: yours if the claim succeeded, the current owner's if it was lost.
     pub fn present(&self) -> Option<&PartitionOwnership> {
         match self {
             Self::Claimed(present) | Self::Lost(_, Some(present)) => Some(present),
@@ -47,7 +48,7 @@ impl ClaimOutcome {
         }
     }
 
-    /// The ownership as stored, if the claim succeeded.
+    /// Returns the stored record if the claim succeeded.
     pub fn claimed(&self) -> Option<&PartitionOwnership> {
         match self {
             Self::Claimed(ownership) => Some(ownership),
@@ -82,22 +83,24 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Collects outcomes; for implementers of stores.
+    /// Creates a collection of outcomes; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/claims")]
     pub fn new(outcomes: Vec<ClaimOutcome>) -> Self {
         Self { outcomes }
     }
 
-    /// All outcomes, in the order of the claims.
+    /// Returns all outcomes, in the order of the claims.
     pub fn outcomes(&self) -> &[ClaimOutcome] {
         &self.outcomes
     }
 
-    /// The records that are ours now.
+    /// /// Iterates over the records that were claimed.
     pub fn claimed(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.outcomes.iter().filter_map(ClaimOutcome::claimed)
     }
 
-    /// The claims that another consumer won.
+    /// Iterates over the claims that another consumer won.
     pub fn lost(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.outcomes.iter().filter_map(|outcome| match outcome {
             ClaimOutcome::Lost(ownership, _) => Some(ownership),
@@ -105,7 +108,7 @@ impl Claims {
         })
     }
 
-    /// The claims that failed, with their errors.
+    /// Iterates over the claims that failed, with their errors.
     pub fn failed(&self) -> impl Iterator<Item = (&PartitionOwnership, &Error)> {
         self.outcomes.iter().filter_map(|outcome| match outcome {
             ClaimOutcome::Failed(ownership, error) => Some((ownership, error)),
@@ -113,7 +116,7 @@ impl Claims {
         })
     }
 
-    /// The records that are ours now, by value.
+    /// Returns the records that were claimed, by value.
     pub fn into_claimed(self) -> Vec<PartitionOwnership> {
         self.outcomes
             .into_iter()
@@ -124,7 +127,7 @@ impl Claims {
             .collect()
     }
 
-    /// Whether every claim succeeded.
+    /// Returns whether every claim succeeded.
     pub fn all_claimed(&self) -> bool {
         self.outcomes.iter().all(|outcome| outcome.claimed().is_some())
     }
@@ -134,12 +137,12 @@ impl Claims {
         self.outcomes.iter()
     }
 
-    /// How many claims there were.
+    /// Returns the number of claims.
     pub fn len(&self) -> usize {
         self.outcomes.len()
     }
 
-    /// Whether nothing was claimed at all.
+    /// Returns whether there were no claims.
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
     }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::check::{check_eventhub_name, check_group_name};
 use crate::error::Result;
 
-/// The number of namespaces without a dot that a process warns of.
+/// The maximum number of dotless namespaces that a process warns about.
 const MAX_WARNINGS: usize = 64;
 
-/// The namespace, event hub and consumer group that checkpoints and ownerships belong to, in one value.
+/// A consumer group of an event hub, to which checkpoints and ownerships belong.
 ///
-/// The names are kept as given; the store decides how they are written into a blob name
-/// ([`NameCase`](crate::NameCase)). Cloning is cheap.
+/// The names are kept as given. The store decides how they appear in blob names; see [`NameCase`](crate::NameCase). Cloning
+/// is cheap.
 ///
 /// ```
 /// use eventhub_checkpointstore::ConsumerGroup;
@@ -41,11 +41,11 @@ struct Names {
 }
 
 impl ConsumerGroup {
-    /// Names a consumer group of an event hub.
+    /// Creates the name of a consumer group.
     ///
-    /// The namespace is the whole host name. A name without a dot, such as `contoso` for
-    /// `contoso.servicebus.windows.net`, is accepted, because emulators have such names, but logged once as a warning:
-    /// consumers that use the whole name do not find its records.
+    /// The namespace is the fully qualified host name. A name without a dot, such as `contoso` instead of
+    /// `contoso.servicebus.windows.net`, is accepted because emulators have such names, but logged once as a warning:
+    /// consumers that use the full name do not find its records.
     ///
     /// ```
     /// use eventhub_checkpointstore::ConsumerGroup;
@@ -78,7 +78,7 @@ impl ConsumerGroup {
         Ok(Self(Arc::new(names)))
     }
 
-    /// What was read: names that [`new`](Self::new) would refuse lead to blobs all the same.
+    /// Creates a name that was read. Names that [`new`](Self::new) would refuse also lead to blobs.
     pub(crate) fn from_storage(
         fully_qualified_namespace: &str,
         eventhub_name: &str,
@@ -91,7 +91,7 @@ impl ConsumerGroup {
         }))
     }
 
-    /// The host name of the Event Hubs namespace, as in `contoso.servicebus.windows.net`.
+    /// Returns the host name of the Event Hubs namespace, as in `contoso.servicebus.windows.net`.
     ///
     /// ```
     /// # use eventhub_checkpointstore::{ConsumerGroup};
@@ -103,7 +103,7 @@ impl ConsumerGroup {
         &self.0.fully_qualified_namespace
     }
 
-    /// The name of the event hub.
+    /// /// Returns the name of the event hub.
     ///
     /// ```
     /// # use eventhub_checkpointstore::{ConsumerGroup};
@@ -115,7 +115,7 @@ impl ConsumerGroup {
         &self.0.eventhub_name
     }
 
-    /// The name of the consumer group, as in `$Default`.
+    /// Returns the name of the consumer group, as in `$Default`.
     ///
     /// ```
     /// # use eventhub_checkpointstore::{ConsumerGroup};
@@ -128,7 +128,7 @@ impl ConsumerGroup {
     }
 }
 
-/// Warns once of each namespace that is hardly a whole host name.
+/// Warns once about each namespace that does not look like a full host name.
 fn warn_of_short_namespace(namespace: &str) {
     static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if namespace.contains('.') || namespace.starts_with("localhost") {

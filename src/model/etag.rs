@@ -6,9 +6,10 @@ use super::check::{check_header_text, shown};
 use super::text::Text;
 use crate::error::{Error, Result};
 
-/// The version of a blob, as the service names it; opaque.
+/// The version of a blob: an opaque value that the service assigns.
 ///
-/// The response to a write has it in quotes, a list has it without. Both forms make the same value.
+/// The service sends it with quotes in the response to a write, and without quotes in a list. Both forms give the same
+/// value.
 ///
 /// ```
 /// use eventhub_checkpointstore::ETag;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 pub struct ETag(Text);
 
 impl ETag {
-    /// Takes an ETag in either form.
+    /// Parses an ETag in either form.
     ///
     /// ```
     /// use eventhub_checkpointstore::ETag;
@@ -44,7 +45,7 @@ impl ETag {
         Self::checked(value.trim())
     }
 
-    /// As [`new`](Self::new), for lists: to move a result costs more than to make what it holds, 8 % of a list's time.
+    /// Like [`new`](Self::new), for lists. Moving a `Result` costs more than making its content: 8 % of the time of a list.
     #[inline]
     pub(crate) fn listed(text: &str) -> Option<Self> {
         if is_bare(text) { Some(Self::quoted(text)) } else { Self::new(text).ok() }
@@ -78,12 +79,12 @@ impl ETag {
         Self(Text::joined(["\"", bare, "\""]))
     }
 
-    /// The version that a counter stands at, in the form of the service.
+    /// Formats a counter as a version, in the form of the service.
     pub(crate) fn numbered(number: u64) -> Self {
         Self(format!("\"0x{number:015X}\"").into())
     }
 
-    /// The quoted form, as it stands in `ETag` and `If-Match` headers.
+    /// Returns the quoted form, as in `ETag` and `If-Match` headers.
     ///
     /// ```
     /// use eventhub_checkpointstore::ETag;
@@ -96,7 +97,8 @@ impl ETag {
     }
 }
 
-/// The form in lists, which have one for each blob. Each byte is looked at, so that many can be at once.
+/// Checks the form in lists, which have one for each blob. It looks at every byte without an early exit, so the compiler
+/// can vectorize the loop.
 #[inline]
 fn is_bare(value: &str) -> bool {
     (1..=64).contains(&value.len())

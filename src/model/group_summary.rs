@@ -1,13 +1,13 @@
-//! What a container holds of a consumer group, in numbers.
+//! Counts of the records that a container holds for a consumer group.
 
 use std::time::{Duration, SystemTime};
 
 use super::ConsumerGroup;
 
-/// A consumer group that has records in a container, and how many.
+/// A consumer group with records in a container, and their counts.
 ///
-/// The names are those of the blobs. A fleet that writes names in lower case and one that writes them as given leave two
-/// summaries, for `$default` and `$Default`: they do not see each other's records.
+/// The names are those in the blob names. A fleet that writes lower-case names and a fleet that writes names as given
+/// appear as two groups, `$default` and `$Default`, which do not see each other's records.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -28,24 +28,26 @@ use super::ConsumerGroup;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsumerGroupSummary {
-    /// The group, with its names as they stand in the blobs.
+    /// The group, with its names as in the blob names.
     pub group: ConsumerGroup,
-    /// How many partitions have a readable checkpoint.
+    /// The number of partitions with a readable checkpoint.
     pub checkpoints: usize,
-    /// How many partitions have an ownership record, relinquished ones included.
+    /// The number of partitions with an ownership record, relinquished ones included.
     pub ownerships: usize,
-    /// How many records are not readable. [`Listing::skipped`](crate::Listing::skipped) names them.
+    /// The number of unreadable records. [`Listing::skipped`](crate::Listing::skipped) names them.
     pub unreadable: usize,
-    /// The owners that the ownership records name, sorted by their ids, expired ones included.
+    /// The owners in the ownership records, sorted by id, expired ones included.
     pub owners: Vec<OwnerSummary>,
-    /// When a checkpoint was last written, by the server's clock.
+    /// The time of the newest checkpoint, by the server's clock.
     pub last_checkpoint: Option<SystemTime>,
-    /// When an ownership record was last written, by the server's clock.
+    /// The time of the newest ownership record, by the server's clock.
     pub last_renewal: Option<SystemTime>,
 }
 
 impl ConsumerGroupSummary {
-    /// A group without records; for implementers of stores.
+    /// Creates a summary without records; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/summary")]
     pub fn new(group: ConsumerGroup) -> Self {
         Self {
             group,
@@ -58,9 +60,11 @@ impl ConsumerGroupSummary {
         }
     }
 
-    /// The owners that renewed at least one record within `expiration` before `server_time`.
+    /// Iterates over the owners that renewed at least one record within `expiration` before `server_time`.
     ///
-    /// An owner without a time is live: its records cannot be shown to be expired.
+    /// An owner without a time is live, because its records cannot be shown to have expired.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/summary"))]
     pub fn live_owners(
         &self,
         expiration: Duration,
@@ -74,20 +78,22 @@ impl ConsumerGroupSummary {
     }
 }
 
-/// An owner that the ownership records of a consumer group name.
+/// An owner in the ownership records of a consumer group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OwnerSummary {
     /// The id of the owner.
     pub owner_id: String,
-    /// How many records name it, expired ones included.
+    /// The number of records that name the owner, expired ones included.
     pub partitions: usize,
-    /// When it last wrote one of them, by the server's clock; `None` if the server did not say.
+    /// The time of its last renewal by the server's clock; `None` if the server did not report it.
     pub last_renewal: Option<SystemTime>,
 }
 
 impl OwnerSummary {
-    /// An owner; for implementers of stores.
+    /// Creates a summary of an owner; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/summary"))]
     pub fn new(
         owner_id: impl Into<String>,
         partitions: usize,

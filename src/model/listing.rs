@@ -1,4 +1,4 @@
-//! The records that a list found, and the blobs that it left out.
+//! The result of a list: records, and the blobs that were skipped.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -11,8 +11,7 @@ pub enum SkipReason {
     Directory,
     /// A deleted blob or a snapshot.
     NotCurrent,
-    /// The rest of the name after the prefix cannot be the id of a partition: it is empty, `.`, `..` or too long, or has
-    /// another `/`.
+    /// The name after the prefix cannot be a partition id: it is empty, `.`, `..` or too long, or contains another `/`.
     ForeignName,
     /// The blob has no readable ETag, so it could never be claimed or replaced.
     Unreadable,
@@ -22,14 +21,14 @@ pub enum SkipReason {
     InvalidSequenceNumber,
     /// The content is not the checkpoint of a legacy processor, or is one of another partition.
     InvalidContent,
-    /// The service refuses to return the content, as of an archived blob.
+    /// The service refuses to return the content, for example because the blob is archived.
     ContentRefused,
 }
 
 impl SkipReason {
-    /// Whether the blob was meant to be a record of a partition but is not readable as one.
+    /// Returns whether the blob was meant to be the record of a partition but cannot be read as one.
     ///
-    /// Directories, old versions and names of other shapes are normal beside the records.
+    /// Directories, old versions and unrelated names are normal neighbors of the records.
     ///
     /// ```
     /// use eventhub_checkpointstore::SkipReason;
@@ -64,18 +63,20 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// A blob under the prefix that was left out, or repaired, and why.
+/// A blob under the prefix that was skipped, or read in part.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SkippedBlob {
-    /// The whole name of the blob.
+    /// The full name of the blob.
     pub name: String,
-    /// Why.
+    /// /// The reason.
     pub reason: SkipReason,
 }
 
 impl SkippedBlob {
-    /// Names a blob that was left out; for implementers of stores.
+    /// Creates an entry for a skipped blob; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/skipped_blob")]
     pub fn new(name: impl Into<String>, reason: SkipReason) -> Self {
         Self { name: name.into(), reason }
     }
@@ -91,7 +92,7 @@ pub struct Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// A listing; for implementers of stores.
+    /// Creates a listing; for implementers of stores.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -120,7 +121,7 @@ impl<T> Listing<T> {
         self
     }
 
-    /// Whether the secondary responded, which may lag behind the primary by minutes.
+    /// Returns whether the secondary responded, which may lag behind the primary by minutes.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -132,7 +133,7 @@ impl<T> Listing<T> {
         self.from_secondary
     }
 
-    /// The items that were found.
+    /// /// Returns the items.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -144,7 +145,7 @@ impl<T> Listing<T> {
         &self.items
     }
 
-    /// The items that were found, by value.
+    /// Returns the items, by value.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -156,7 +157,7 @@ impl<T> Listing<T> {
         self.items
     }
 
-    /// The blobs that were left out or repaired.
+    /// Returns the blobs that were skipped, or read in part.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -173,10 +174,10 @@ impl<T> Listing<T> {
         &self.skipped
     }
 
-    /// The server's clock at the first page of the list, to the second.
+    /// Returns the server's clock at the first page of the list, to the second.
     ///
-    /// [`PartitionOwnership::age`](crate::PartitionOwnership::age) is judged by it, so that a wrong local clock
-    /// does not make a live ownership look expired. It is the local clock only if the response had no `Date`.
+    /// Pass it to [`PartitionOwnership::age`](crate::PartitionOwnership::age), so that a wrong local clock does not make a
+    /// live ownership look expired. It is the local clock only if the response had no `Date`.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -189,7 +190,7 @@ impl<T> Listing<T> {
         self.server_time
     }
 
-    /// How many items were found.
+    /// Returns the number of items.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -201,7 +202,7 @@ impl<T> Listing<T> {
         self.items.len()
     }
 
-    /// Whether no item was found.
+    /// Returns whether there are no items.
     ///
     /// ```
     /// use std::time::SystemTime;

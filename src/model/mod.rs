@@ -1,4 +1,4 @@
-//! The plain data of a checkpoint store: who owns a partition, and how far its events were processed.
+//! The plain data of a checkpoint store: who owns a partition, and how far it has been processed.
 //!
 //! Nothing here knows blobs or HTTP. Constructors refuse values that cannot be stored, and deserialized data passes the
 //! same checks.
@@ -12,6 +12,7 @@ mod etag;
 mod group_summary;
 mod listing;
 mod ownership;
+mod record;
 mod relinquished;
 #[cfg(feature = "serde")]
 mod serde_form;
@@ -34,4 +35,5 @@ pub use etag::ETag;
 pub use group_summary::{ConsumerGroupSummary, OwnerSummary};
 pub use listing::{Listing, SkipReason, SkippedBlob};
 pub use ownership::PartitionOwnership;
+pub(crate) use record::{RecordId, Version};
 pub use relinquished::{RelinquishOutcome, Relinquished};

@@ -1,20 +1,20 @@
-//! An ownership: who owns a partition.
+//! Ownerships: who owns a partition.
 
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
 use super::check::{check_header_text, check_partition_id};
 use super::text::Text;
-use super::{ConsumerGroup, ETag};
+use super::{ConsumerGroup, ETag, RecordId, Version};
 use crate::error::{Error, Result};
 
-/// Who owns a partition of a consumer group, as stored or as to be claimed.
+/// The ownership of a partition, either as stored or as a claim.
 ///
-/// Without an ETag it is a first claim, which only succeeds while no record of the partition exists.
-/// With the ETag of a listed record it renews or takes over just that version of it.
+/// Without an ETag it is a first claim, which succeeds only while the partition has no record. With the ETag of a listed
+/// record it renews or takes over exactly that version.
 ///
-/// A record that was listed names its present owner, so it is not a claim yet: `claim_ownership` refuses it until
-/// [`claimed_by`](Self::claimed_by) says who claims it. What a claim returned can be renewed as it is.
+/// A listed record names its current owner, so it is not a claim yet: `claim_ownership` refuses it until
+/// [`claimed_by`](Self::claimed_by) sets the claimant. A record that a claim returned can be renewed as it is.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, PartitionOwnership};
@@ -43,12 +43,12 @@ pub struct PartitionOwnership {
     source: Source,
 }
 
-/// Where a record comes from. It is no part of what the record says, so all are equal.
+/// The origin of a record. It is not part of the record's value, so all origins are equal.
 #[derive(Debug, Clone, Copy)]
 enum Source {
-    /// Somebody says whom it is to be claimed for.
+    /// The caller has set the claimant.
     Claim,
-    /// It was read, so its owner is whoever owns it now.
+    /// The record was read, so its owner is the current one.
     Store,
 }
 
@@ -65,13 +65,15 @@ impl Hash for Source {
 }
 
 impl PartitionOwnership {
-    /// A first claim of a partition for an owner.
+    /// Creates a first claim of a partition.
+    ///
+    #[doc = shared_example!("model/ownership_new")]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id is not a possible part of
-    /// a blob name (see [`ConsumerGroup::new`]; 128 characters at most), or if the owner id is empty, longer than
-    /// 4,096 bytes, not printable ASCII, or has a blank at an end.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the partition id cannot be part of a blob name (see
+    /// [`ConsumerGroup::new`]; 128 characters at most), or if the owner id is empty, longer than 4,096 bytes, not printable
+    /// ASCII, or begins or ends with a blank.
     pub fn new(
         group: &ConsumerGroup,
         partition_id: impl Into<String>,
@@ -80,47 +82,43 @@ impl PartitionOwnership {
         let (partition_id, owner_id) = (partition_id.into(), owner_id.into());
         check_partition_id(&partition_id)?;
         check_owner_id(&owner_id)?;
-        Ok(Self::from_storage(group, &partition_id, Some(&owner_id), None, None).into_claim())
+        let id = RecordId { group, partition_id: &partition_id };
+        Ok(Self::from_storage(id, Some(&owner_id), Version::default()).into_claim())
     }
 
-    /// A first claim for nobody, which only adapters of other interfaces are asked for.
+    /// Creates a first claim without an owner, which only the interfaces of other crates ask for.
     #[cfg(feature = "aio")]
     pub(crate) fn unowned(group: &ConsumerGroup, partition_id: &str) -> Result<Self> {
         check_partition_id(partition_id)?;
-        Ok(Self::from_storage(group, partition_id, None, None, None).into_claim())
+        let id = RecordId { group, partition_id };
+        Ok(Self::from_storage(id, None, Version::default()).into_claim())
     }
 
-    /// What was read: an owner id is not checked, so that no foreign record is refused.
+    /// Creates a record that was read. The owner id is not checked, so that no foreign record is refused.
     #[inline]
-    pub(crate) fn from_storage(
-        group: &ConsumerGroup,
-        partition_id: &str,
-        owner_id: Option<&str>,
-        etag: Option<ETag>,
-        last_modified: Option<SystemTime>,
-    ) -> Self {
+    pub(crate) fn from_storage(id: RecordId<'_>, owner_id: Option<&str>, version: Version) -> Self {
         Self {
-            group: group.clone(),
-            partition_id: partition_id.into(),
+            group: id.group.clone(),
+            partition_id: id.partition_id.into(),
             owner_id: owner_id.map(Text::from),
-            etag,
-            last_modified,
+            etag: version.etag,
+            last_modified: version.last_modified,
             source: Source::Store,
         }
     }
 
-    /// The record as a claim for the owner that it names.
+    /// Returns the record as a claim for the owner that it names.
     pub(crate) fn into_claim(mut self) -> Self {
         self.source = Source::Claim;
         self
     }
 
-    /// Whether it is a record as it was read, which nobody has claimed.
+    /// Returns whether the record was read and has no claimant yet.
     pub(crate) fn is_as_listed(&self) -> bool {
         matches!(self.source, Source::Store)
     }
 
-    /// The same record claimed by another owner; the ETag stays, so only this version can be taken.
+    /// Returns the record as a claim for an owner. The ETag stays, so the claim can take over only this version.
     ///
     /// ```
     /// # use eventhub_checkpointstore::{ConsumerGroup, ETag, PartitionOwnership};
@@ -141,68 +139,77 @@ impl PartitionOwnership {
         Ok(Self { owner_id: Some(owner_id.into()), ..self.clone() }.into_claim())
     }
 
-    /// The same record without an owner.
+    /// Returns the record without an owner.
     #[must_use]
     pub fn released(&self) -> Self {
         Self { owner_id: None, ..self.clone() }.into_claim()
     }
 
-    /// Ties the claim to one version of the stored record.
+    /// Binds the claim to one version of the stored record.
+    ///
+    #[doc = shared_example!("model/ownership_version")]
     #[must_use]
     pub fn with_etag(mut self, etag: ETag) -> Self {
         self.etag = Some(etag);
         self
     }
 
-    /// Makes it a first claim again, which succeeds only while no record exists.
+    /// Turns it back into a first claim, which succeeds only while no record exists.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/ownership_version"))]
     #[must_use]
     pub fn without_etag(mut self) -> Self {
         self.etag = None;
         self
     }
 
-    /// Sets when the record was last written, by the server's clock; for implementers of stores.
+    /// Sets the time of the last write, by the server's clock; for implementers of stores.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/ownership_version"))]
     #[must_use]
     pub fn with_last_modified(mut self, last_modified: SystemTime) -> Self {
         self.last_modified = Some(last_modified);
         self
     }
 
-    /// The consumer group that the partition is read for.
+    /// Returns the consumer group.
     pub fn group(&self) -> &ConsumerGroup {
         &self.group
     }
 
-    /// The id of the partition.
+    /// /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         &self.partition_id
     }
 
-    /// The owner, or `None` if the partition was relinquished.
+    /// Returns the owner, or `None` if the partition was relinquished.
     pub fn owner_id(&self) -> Option<&str> {
         self.owner_id.as_deref()
     }
 
-    /// Whether the record names an owner. Its claim may have expired all the same.
+    /// Returns whether the record names an owner. The ownership may still have expired.
     pub fn is_owned(&self) -> bool {
         self.owner_id.is_some()
     }
 
-    /// The version of the stored record, if it was listed or claimed.
+    /// Returns the version of the stored record, if it was listed or claimed.
     pub fn etag(&self) -> Option<&ETag> {
         self.etag.as_ref()
     }
 
-    /// When the record was last written, by the server's clock, to the second.
+    /// Returns the time of the last write by the server's clock, to the second.
     pub fn last_modified(&self) -> Option<SystemTime> {
         self.last_modified
     }
 
-    /// How old the record is at a moment of the *server's* clock, as [`Listing::server_time`] gives it.
+    /// Returns the age of the record at a time of the *server's* clock, such as [`Listing::server_time`].
     ///
-    /// `None` if the record was never stored, or the server did not say when; zero if it was written after that moment.
+    /// `None` if the record was never stored, or if the server did not report the time; zero if it was written later than
+    /// that.
     ///
     /// [`Listing::server_time`]: crate::Listing::server_time
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("model/ownership_version"))]
     pub fn age(&self, server_time: SystemTime) -> Option<Duration> {
         let last_modified = self.last_modified?;
         Some(server_time.duration_since(last_modified).unwrap_or(Duration::ZERO))

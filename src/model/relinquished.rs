@@ -1,26 +1,27 @@
-//! The outcomes of giving partitions up.
+//! The outcomes of relinquishing partitions.
 
 use std::fmt;
 
 use super::{ClaimOutcome, Claims, PartitionOwnership};
 use crate::error::Error;
 
-/// The outcome of giving up one partition.
+/// The outcome of relinquishing one partition.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RelinquishOutcome {
-    /// The record has no owner now; holds it with its new ETag and time. Without an ETag it had vanished.
+    /// The partition was released. Contains the stored record with its new ETag and time, or without an ETag if the record
+    /// had vanished.
     Released(PartitionOwnership),
-    /// Another consumer has the partition; holds the ownership as it was given. A normal outcome, not a failure.
+    /// Another consumer has the partition. Contains the ownership as given. A normal outcome, not a failure.
     Lost(PartitionOwnership),
-    /// Nobody can say, or the service refused; holds the ownership as it was given. It can be tried again, or expires.
+    /// The release failed, or its outcome is unknown. Contains the ownership as given. Try again, or let it expire.
     ///
-    /// [`Error::is_outcome_unknown`] tells whether the record may have been written all the same.
+    /// [`Error::is_outcome_unknown`] tells whether the record may have been written anyway.
     Failed(PartitionOwnership, Error),
 }
 
 impl RelinquishOutcome {
-    /// The ownership: as stored if released, else as it was given.
+    /// Returns the ownership: the stored record if released, otherwise as given.
     pub fn ownership(&self) -> &PartitionOwnership {
         match self {
             Self::Released(ownership) | Self::Lost(ownership) | Self::Failed(ownership, _) => {
@@ -29,12 +30,12 @@ impl RelinquishOutcome {
         }
     }
 
-    /// The id of the partition that was to be given up.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.ownership().partition_id()
     }
 
-    /// As the outcome of a claim for nobody.
+    /// Converts it into the outcome of a claim without an owner.
     pub(crate) fn into_claim(self) -> ClaimOutcome {
         match self {
             Self::Released(ownership) => ClaimOutcome::Claimed(ownership),
@@ -43,7 +44,7 @@ impl RelinquishOutcome {
         }
     }
 
-    /// The record without an owner, if it was released.
+    /// Returns the stored record if the partition was released.
     pub fn released(&self) -> Option<&PartitionOwnership> {
         match self {
             Self::Released(ownership) => Some(ownership),
@@ -52,7 +53,7 @@ impl RelinquishOutcome {
     }
 }
 
-/// A record that is claimed for nobody is released.
+/// A record that is claimed without an owner is released.
 impl From<ClaimOutcome> for RelinquishOutcome {
     fn from(outcome: ClaimOutcome) -> Self {
         match outcome {
@@ -63,7 +64,7 @@ impl From<ClaimOutcome> for RelinquishOutcome {
     }
 }
 
-/// One outcome per partition that was to be given up, in the order of the ownerships.
+/// One outcome per relinquished partition, in the order of the ownerships.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, PartitionOwnership, RelinquishOutcome, Relinquished};
@@ -84,22 +85,24 @@ pub struct Relinquished {
 }
 
 impl Relinquished {
-    /// Collects outcomes; for implementers of stores.
+    /// Creates a collection of outcomes; for implementers of stores.
+    ///
+    #[doc = shared_example!("model/relinquished")]
     pub fn new(outcomes: Vec<RelinquishOutcome>) -> Self {
         Self { outcomes }
     }
 
-    /// All outcomes, in the order of the ownerships.
+    /// Returns all outcomes, in the order of the ownerships.
     pub fn outcomes(&self) -> &[RelinquishOutcome] {
         &self.outcomes
     }
 
-    /// The records that have no owner now.
+    /// Iterates over the records that were released.
     pub fn released(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.outcomes.iter().filter_map(RelinquishOutcome::released)
     }
 
-    /// Those that another consumer has.
+    /// Iterates over the ownerships of partitions that another consumer has.
     pub fn lost(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.outcomes.iter().filter_map(|outcome| match outcome {
             RelinquishOutcome::Lost(ownership) => Some(ownership),
@@ -107,7 +110,7 @@ impl Relinquished {
         })
     }
 
-    /// Those that could not be given up, with their errors.
+    /// Iterates over the ownerships that could not be released, with their errors.
     pub fn failed(&self) -> impl Iterator<Item = (&PartitionOwnership, &Error)> {
         self.outcomes.iter().filter_map(|outcome| match outcome {
             RelinquishOutcome::Failed(ownership, error) => Some((ownership, error)),
@@ -115,7 +118,7 @@ impl Relinquished {
         })
     }
 
-    /// Whether every partition was released.
+    /// Returns whether every partition was released.
     pub fn all_released(&self) -> bool {
         self.outcomes.iter().all(|outcome| outcome.released().is_some())
     }
@@ -125,18 +128,18 @@ impl Relinquished {
         self.outcomes.iter()
     }
 
-    /// How many partitions were to be given up.
+    /// Returns the number of partitions.
     pub fn len(&self) -> usize {
         self.outcomes.len()
     }
 
-    /// Whether there was nothing to give up.
+    /// Returns whether there were no partitions.
     pub fn is_empty(&self) -> bool {
         self.outcomes.is_empty()
     }
 }
 
-/// What was claimed for nobody.
+/// Claims without an owner are releases.
 impl From<Claims> for Relinquished {
     fn from(claims: Claims) -> Self {
         Self::new(claims.into_iter().map(RelinquishOutcome::from).collect())

@@ -1,4 +1,4 @@
-//! How the model types look when serialized; reading goes through the constructors.
+//! The serialized form of the model types. Reading goes through the constructors.
 //!
 //! Every field is always written, and none is flattened: formats without field names (postcard, bincode) need both.
 
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, ConsumerGroup, ETag, PartitionOwnership};
+use super::{Checkpoint, ConsumerGroup, ETag, PartitionOwnership, RecordId, Version};
 use crate::error::{Error, Result};
 
 #[derive(Serialize, Deserialize)]
@@ -77,9 +77,10 @@ impl TryFrom<OwnershipForm> for PartitionOwnership {
         let nobody = Self::new(&group, partition_id.as_str(), "nobody")?.released();
         let mut ownership = match form.owner_id.filter(|owner_id| !owner_id.is_empty()) {
             None => nobody,
-            // An owner that this crate could not store was read from a list: it comes back as a record that was listed.
+            // An owner id that this crate could not store came from a list, so the record is restored as a listed one.
             Some(owner_id) => nobody.claimed_by(owner_id.as_str()).unwrap_or_else(|_| {
-                Self::from_storage(&group, &partition_id, Some(&owner_id), None, None)
+                let id = RecordId { group: &group, partition_id: &partition_id };
+                Self::from_storage(id, Some(&owner_id), Version::default())
             }),
         };
         if let Some(etag) = form.etag {
@@ -151,7 +152,9 @@ fn to_seconds(time: SystemTime) -> u64 {
 
 fn from_seconds(seconds: u64) -> Result<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or_else(|| {
-        Error::invalid_input(format!("last_modified_time {seconds}: out of the clock's range"))
+        Error::invalid_input(format!(
+            "last_modified_time {seconds}: it is out of the clock's range"
+        ))
     })
 }
 
@@ -166,7 +169,7 @@ mod tests {
         ConsumerGroup::new("ns.servicebus.windows.net", "hub", "$Default").unwrap()
     }
 
-    /// What is written is this, and it is read as what was written.
+    /// The exact form that is written; reading it gives back the same value.
     fn assert_form<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
         value: &T,
         form: &Value,
@@ -235,9 +238,10 @@ mod tests {
         let etag = ETag::new("0x8DC").ok();
         let time = from_seconds(1_790_000_000).ok();
         // What no constructor takes, but other writers have left.
-        let owner =
-            PartitionOwnership::from_storage(&group(), "0", Some("é\u{1}"), etag.clone(), time);
-        let checkpoint = Checkpoint::from_storage(&group(), "0", Some("@é"), Some(-1), etag, time);
+        let id = RecordId { group: &group(), partition_id: "0" };
+        let version = Version { etag, last_modified: time };
+        let owner = PartitionOwnership::from_storage(id, Some("é\u{1}"), version.clone());
+        let checkpoint = Checkpoint::from_storage(id, Some("@é"), Some(-1), version);
         (owner, checkpoint)
     }
 
@@ -250,7 +254,7 @@ mod tests {
         assert_eq!((&read, &position), (&owner, &checkpoint));
         assert!(read.is_as_listed(), "nobody has claimed it");
 
-        // What no list shows is still refused.
+        // Values that no list contains are still refused.
         let mut form = serde_json::to_value(&checkpoint).unwrap();
         for offset in ["", "None", "no offset", " 1", "1 "] {
             form["offset"] = json!(offset);

@@ -1,4 +1,4 @@
-//! The texts of records.
+//! Short texts of records.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,7 +10,7 @@ use arrayvec::ArrayString;
 /// Partition ids, offsets, and ETags with their quotes are shorter.
 const SHORT: usize = 24;
 
-/// A text that is cheap to make if it is short, as those of records are, and cheap to clone if it is not.
+/// A text that is cheap to create if short, as in records, and cheap to clone if long.
 #[derive(Clone)]
 pub(crate) enum Text {
     Short(ArrayString<SHORT>),

@@ -1,15 +1,15 @@
-//! In which order the claims of a round are sent, and how long each may take.
+//! The order in which a round sends its claims, and the time limit of each.
 //!
-//! A claim that hangs keeps its slot until its limit, so what is left of the slots and of the time must go to the
-//! others first. Nobody can tell beforehand which ones will hang, therefore:
+//! A claim that hangs occupies its slot until its limit. The remaining slots and the remaining time must then go to other
+//! claims first, but nobody knows in advance which claims will hang. Therefore:
 //!
-//! - Each claim has a limit of its own, a third of what a round may take.
-//! - Partitions whose last claim failed are suspects. They go last; a quarter of the slots is theirs while others wait.
-//! - Once as many claims have stalled as there are slots, the others share the rest of the time evenly, so that all of
-//!   them are tried within two rounds, before a lease ends. (The shortest share allows for about 60 of them per slot.)
-//! - Leases that would not survive the next round are renewed before anything is claimed, and the others after that:
-//!   where the time does not suffice for all, it is not the same ones that miss it in each round.
-//! - What even the fastest claim of the round would not have time for is not sent.
+//! - Each claim has its own limit, a third of the time of a round.
+//! - Partitions whose last claim failed are suspects. They go last, and get a quarter of the slots while others wait.
+//! - Once as many claims have stalled as there are slots, the others share the remaining time evenly. All of them are then
+//!   tried within two rounds, before a lease ends. (The shortest share leaves room for about 60 claims per slot.)
+//! - Leases that would end before the next round are renewed first, then new partitions are claimed, then the other leases
+//!   are renewed. If the time does not suffice for all, different renewals are left out in each round.
+//! - A claim is not sent if even the fastest claim of the round would not fit into the remaining time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,18 +19,18 @@ use super::balance::{ClaimReason, Plan, PlannedClaim};
 use crate::error::{Error, ErrorKind};
 use crate::model::ClaimOutcome;
 
-/// The part of a round that one claim may take.
+/// The divisor of a round's time that gives the limit of one claim.
 const CLAIM_PART: u32 = 3;
-/// However short the round is: a TLS handshake takes a few round trips.
+/// The shortest limit, however short the round is: a TLS handshake takes a few round trips.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(1);
-/// The part of its limit that a claim always gets, however many wait.
+/// The divisor of a claim's limit that gives what it always gets, however many claims wait.
 const LEAST_PART: u32 = 20;
-/// How much slower than the fastest claim of a round one may be that is not taken for one that hangs.
+/// A claim that takes up to this many times the fastest claim of the round is slow, not stalled.
 const SLOWNESS: u32 = 4;
-/// The part of the slots that suspects may have while others wait.
+/// The divisor of the slots that gives the suspects' share while others wait.
 const SUSPECT_PART: usize = 4;
 
-/// Which partitions could not be claimed or renewed when it was tried last.
+/// The partitions whose last claim or renewal failed.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failures: BTreeMap<String, Failures>,
@@ -38,9 +38,9 @@ pub(super) struct Health {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
-    /// In a row.
+    /// /// The number of failures in a row.
     count: u32,
-    /// The last one used up its limit.
+    /// The last claim used up its limit.
     stalled: bool,
 }
 
@@ -64,14 +64,14 @@ impl Health {
     }
 }
 
-/// What the claims of one round may use.
+/// The resources of one round's claims.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
-    /// How many claims may be under way at a time.
+    /// The maximum number of concurrent claims.
     pub(crate) slots: usize,
-    /// How long the whole round may take.
+    /// The time limit of the whole round.
     pub(crate) round: Duration,
-    /// When the last claim must have ended.
+    /// The deadline of the last claim.
     pub(crate) end: Instant,
 }
 
@@ -83,21 +83,22 @@ pub(crate) struct ClaimQueue {
     trusted: VecDeque<PlannedClaim>,
     suspect: VecDeque<PlannedClaim>,
     spare: VecDeque<PlannedClaim>,
-    /// How many partitions are to be won besides the renewed ones, and how many claims may still do it or have failed.
+    /// The number of partitions to win besides the renewed ones, and the number of claims that may still win or have
+    /// failed.
     needed: usize,
     counted: usize,
     suspects_under_way: usize,
     stalled: usize,
-    /// How long the fastest claim took that was answered.
+    /// The time of the fastest claim that got a response.
     fastest: Duration,
 }
 
-/// A claim that is under way.
+/// A claim in flight.
 #[derive(Debug)]
 pub(crate) struct ClaimUnderWay {
     pub(crate) claim: PlannedClaim,
     pub(crate) started: Instant,
-    /// From then on.
+    /// /// The time limit, counted from `started`.
     pub(crate) limit: Duration,
     is_suspect: bool,
 }
@@ -116,7 +117,7 @@ impl ClaimQueue {
         budget: Budget,
         now: Instant,
     ) -> Self {
-        // A lease that ends later than that can still be renewed by the next round, even if its list hangs.
+        // A lease that ends later than this can still be renewed by the next round, even if its list hangs.
         let urgent_until = now + budget.round * 2;
         let is_known = |claim: &PlannedClaim| leases.owned_until(claim.partition_id()).is_some();
         let is_urgent = |claim: &PlannedClaim| {
@@ -149,12 +150,12 @@ impl ClaimQueue {
         }
     }
 
-    /// How many claims wait, and so how many can be under way at most.
+    /// Returns the number of waiting claims, which bounds the number in flight.
     pub(crate) fn slots(&self) -> usize {
         self.slots.min(self.trusted.len() + self.suspect.len())
     }
 
-    /// The claim to be sent now; `None` if there is none, or no time for one.
+    /// Returns the next claim to send, or `None` if none is left or no time remains.
     pub(crate) fn next(&mut self, now: Instant) -> Option<ClaimUnderWay> {
         let left = self.end.saturating_duration_since(now);
         if left.is_zero() || left < self.fastest {
@@ -170,7 +171,7 @@ impl ClaimQueue {
         Some(ClaimUnderWay { claim, started: now, limit: limit.min(left), is_suspect })
     }
 
-    /// All of it, unless so many have stalled that those who wait might never be tried.
+    /// Returns the whole limit, unless so many claims have stalled that the waiting ones might never be tried.
     fn limit_of_trusted(&self, left: Duration) -> Duration {
         if self.stalled < self.slots {
             return self.limit;
@@ -180,12 +181,12 @@ impl ClaimQueue {
         fair.max(self.limit / LEAST_PART).max(self.fastest * SLOWNESS).min(self.limit)
     }
 
-    /// Takes in what a claim ended with. For a lost one another is tried that does as well, but not for a failed one:
-    /// it may have been won all the same.
+    /// Records the outcome of a claim. A lost claim is replaced by an equally good one. A failed claim is not: it may have
+    /// been applied.
     pub(super) fn end(&mut self, ended: &ClaimUnderWay, outcome: &ClaimOutcome, now: Instant) {
         self.suspects_under_way -= usize::from(ended.is_suspect);
         if let ClaimOutcome::Failed(_, error) = outcome {
-            // One that had stalled before was counted then.
+            // A claim that had stalled before was already counted.
             self.stalled += usize::from(!ended.is_suspect && error.kind() == ErrorKind::Timeout);
             return;
         }
@@ -204,15 +205,15 @@ impl ClaimQueue {
         }
     }
 
-    /// What there was no time for.
+    /// Returns the claims that were not sent for lack of time.
     pub(super) fn into_unsent(self) -> impl Iterator<Item = PlannedClaim> {
         self.trusted.into_iter().chain(self.suspect)
     }
 }
 
-/// Why a claim was not sent.
+/// The error of a claim that was not sent.
 pub(super) fn no_time_for(partition_id: &str) -> Error {
-    let text = format!("partition {partition_id:?}: no time was left in this round for its claim");
+    let text = format!("partition {partition_id:?}: this round had no time left to claim it");
     Error::new(ErrorKind::Timeout, text)
 }
 
@@ -224,11 +225,11 @@ mod tests {
     use crate::model::{ConsumerGroup, ETag, PartitionOwnership};
     use crate::ownership::OwnershipOptions;
 
-    /// A consumer that renews its partitions over a service of which some never answer; by a clock of its own.
+    /// A consumer that renews its partitions in model time, some of which never respond.
     struct Consumer {
         slots: usize,
         now: Instant,
-        /// How long a partition takes to answer; `None` if it never does.
+        /// The response time of a partition; `None` if it never responds.
         latency: Vec<Option<Duration>>,
         renewed: Vec<Duration>,
         start: Instant,
@@ -277,7 +278,7 @@ mod tests {
             );
             let mut plan = crate::ownership::balance::balance(&input).unwrap();
             let mut mine: Vec<_> = (0..self.latency.len()).collect();
-            // As a list shows them. The ones that hang are first where all are of an age.
+            // In the order of a list. Among equally old ones, those that hang come first.
             mine.sort_by_key(|index| (self.renewed[*index], self.latency[*index].is_some()));
             plan.renew = mine.into_iter().map(renewal).collect();
             plan
@@ -364,7 +365,7 @@ mod tests {
         }
     }
 
-    /// Nothing hangs, but the time of a round does not suffice for all.
+    /// Nothing hangs, but a round has too little time for all claims.
     #[test]
     fn slow_ones_take_turns() {
         for (slots, partitions, latency) in [(16, 64, 4_000), (16, 1024, 300), (1, 32, 300)] {
@@ -373,7 +374,7 @@ mod tests {
         }
     }
 
-    /// What is slow is not taken for what hangs for good, although its limit may have been short once.
+    /// A slow claim is not treated as a hanging one, even if its limit was short once.
     #[test]
     fn slow_ones_among_hung_ones() {
         for slots in [4, 16] {

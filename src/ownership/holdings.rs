@@ -1,4 +1,4 @@
-//! What a consumer holds: leases, the records behind them, and what of it was reported.
+//! The holdings of a consumer: its leases, the records behind them, and what has been reported.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,29 +17,32 @@ pub(super) struct Holdings {
     pub(super) leases: Leases,
     pub(super) records: Records,
     pub(super) health: Health,
-    /// Owned, but not yet reported as won, because their checkpoints could not be read; since when.
+    /// Partitions that are owned but not yet reported as won, because their checkpoints could not be read; with the time
+    /// since when.
     unstarted: BTreeMap<String, Instant>,
-    /// Given up because they could not be started; until when they are left to others.
+    /// Partitions that were relinquished because they could not be started; with the time until which they are left to
+    /// others.
     left: BTreeMap<String, Instant>,
-    /// Taken by others, as their readers noticed; since when. A renewal that was sent before says nothing about it.
+    /// Partitions that a reader found to be taken by others; with the time since when. The outcome of a renewal that was
+    /// sent earlier is no evidence.
     displaced: BTreeMap<String, Instant>,
-    /// Found, and not yet reported.
+    /// Revocations that are not reported yet.
     revoked: Vec<Revocation>,
-    /// How long a partition may be held that cannot be started.
+    /// How long a partition that cannot be started may be held.
     patience: Duration,
 }
 
-/// What was read of the checkpoints of partitions that are to be started.
+/// The checkpoints that were read for partitions to start.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
-    /// Those that were read, in no particular order.
+    /// The checkpoints that were read, in no particular order.
     partition_ids: Vec<String>,
     checkpoints: BTreeMap<String, Checkpoint>,
     failed: BTreeMap<String, Error>,
 }
 
 impl Starts {
-    /// Whatever is not listed has no checkpoint.
+    /// A complete list: a partition that is not in it has no checkpoint.
     pub(crate) fn listed(partition_ids: Vec<String>, listing: Listing<Checkpoint>) -> Self {
         let checkpoints = listing
             .into_items()
@@ -81,18 +84,18 @@ impl Holdings {
         }
     }
 
-    /// Takes in a listing.
+    /// Applies a listing.
     ///
-    /// What ended is noted before anything is claimed: a partition that was lost and is won again in one round must be
-    /// read anew from its checkpoint.
+    /// Ended leases are recorded before anything is claimed: if a partition is lost and won again within one round, its
+    /// reading must start again from the checkpoint.
     pub(super) fn observe(&mut self, owner_id: &str, listed: &Listed, now: Instant) {
         self.leases.observe(owner_id, &listed.records);
         self.displaced.clear();
         self.note_revoked(now);
     }
 
-    /// Leaves what could not be started for an expiration to others, and returns the records that are to be given up for
-    /// that. Nobody was told that they were won, so nobody is told that they are not.
+    /// Leaves partitions that could not be started for a whole expiration to other consumers, and returns the records to
+    /// relinquish. They were never reported as won, so they are not reported as revoked.
     pub(super) fn leave(&mut self, plan: &mut Plan, now: Instant) -> Vec<PartitionOwnership> {
         self.left.retain(|_, until| now < *until);
         let is_over = |since: Instant| now.saturating_duration_since(since) >= self.patience;
@@ -107,9 +110,10 @@ impl Holdings {
         over.iter().filter_map(|id| self.records.undoubted_one(id)).cloned().collect()
     }
 
-    /// Takes in an outcome as soon as it is known, and returns it as it is to be believed.
+    /// Applies an outcome as soon as it is known, and returns the corrected outcome.
     ///
-    /// A lease that ended meanwhile was over for whoever asked, so it is revoked and won anew, not prolonged.
+    /// A lease that ended in the meantime was over for every caller of `is_owned`, so the partition is revoked and won anew
+    /// instead of renewed.
     pub(super) fn settle(
         &mut self,
         ended: &ClaimUnderWay,
@@ -124,7 +128,8 @@ impl Holdings {
         match &outcome {
             ClaimOutcome::Claimed(_) if is_stopped || self.is_displaced(ended) => {}
             ClaimOutcome::Claimed(_) => {
-                // Counted from the start of its own request: the service stamps the record later than that.
+                // The lease counts from the start of its own request, because the service stamps the record later than
+                // that.
                 if self.leases.grant(partition_id, ended.started) {
                     self.unstarted.insert(partition_id.to_owned(), ended.started);
                 }
@@ -140,7 +145,7 @@ impl Holdings {
         since.is_some_and(|since| ended.started <= *since)
     }
 
-    /// A reader learned that another consumer has the partition. The record may be ours still, which the next list tells.
+    /// Notes that a reader lost the partition to another consumer. The record may still be ours; the next list tells.
     pub(super) fn note_taken(&mut self, partition_id: &str, now: Instant) {
         self.note_revoked(now);
         self.displaced.insert(partition_id.to_owned(), now);
@@ -150,13 +155,14 @@ impl Holdings {
         }
     }
 
-    /// The owned partitions that were not reported yet, for which checkpoints must be read to say where reading begins.
+    /// Returns the owned partitions that are not reported yet. Their checkpoints must be read to find the starting
+    /// positions.
     pub(super) fn unstarted(&self, now: Instant) -> Vec<String> {
         let owned = self.unstarted.keys().filter(|id| self.leases.is_owned(id, now));
         owned.cloned().collect()
     }
 
-    /// Those of them that can be started, with the positions that the checkpoints say, and the others.
+    /// Splits them into partitions that can be started, with their positions, and the others.
     pub(super) fn start(
         &mut self,
         mut starts: Starts,
@@ -183,14 +189,14 @@ impl Holdings {
         (won, unstarted)
     }
 
-    /// Each revocation once.
+    /// Returns each revocation once.
     pub(super) fn take_revoked(&mut self, now: Instant) -> Vec<Revocation> {
         self.note_revoked(now);
         std::mem::take(&mut self.revoked)
     }
 
-    /// What was never reported as won is not reported as revoked. The record of a lapsed lease is kept: it may still
-    /// be ours to relinquish.
+    /// A partition that was never reported as won is not reported as revoked. The record of a lapsed lease is kept, because
+    /// it may still be ours to relinquish.
     fn note_revoked(&mut self, now: Instant) {
         for revocation in self.leases.take_revoked(now) {
             if revocation.cause == RevocationCause::Taken {
@@ -213,7 +219,7 @@ impl Holdings {
         owned
     }
 
-    /// What is given up on purpose is not reported. The records are still to be given up.
+    /// Ends all leases without reporting them, because they end on purpose. The records still have to be relinquished.
     pub(super) fn drop_leases(&mut self, options: &OwnershipOptions) {
         self.leases = Leases::new(options);
         self.unstarted.clear();

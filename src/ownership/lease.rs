@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::OwnershipOptions;
 use crate::model::PartitionOwnership;
 
-/// Why a partition may no longer be worked on.
+/// Why a partition is no longer owned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RevocationCause {
-    /// It was not renewed in time; others will see its record expire.
+    /// The ownership was not renewed in time. Other consumers see its record expire.
     Lapsed,
-    /// Another consumer has it, or the record was released by somebody else.
+    /// Another consumer claimed the partition, or someone else released the record.
     Taken,
 }
 
@@ -26,12 +26,12 @@ pub struct Revocation {
     pub cause: RevocationCause,
 }
 
-/// Until when this consumer may believe that it owns its partitions.
+/// Tracks until when this consumer owns each of its partitions.
 ///
 /// A lease is counted on the local monotonic clock, from the *start* of the request that claimed or renewed the
 /// partition, for [`OwnershipOptions::lease_duration`]. The service stamps the record later than that, so the lease
-/// ends before any other consumer may take the record as expired, whatever the local time of day is. A failed or
-/// unanswered renewal changes nothing: the last successful one counts.
+/// ends before any other consumer may take the record as expired, whatever the local time of day is. A renewal that failed
+/// or got no response changes nothing: the last successful one counts.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ pub struct Leases {
 #[derive(Debug, Clone, Copy)]
 enum Lease {
     Until(Instant),
-    /// Known to be another's, not reported yet.
+    /// Another consumer has it; not reported yet.
     Taken,
 }
 
@@ -68,31 +68,39 @@ impl Lease {
 }
 
 impl Leases {
-    /// No leases yet; those granted last for [`OwnershipOptions::lease_duration`].
+    /// Creates an empty set of leases. Each granted lease lasts for [`OwnershipOptions::lease_duration`].
+    ///
+    #[doc = shared_example!("ownership/leases")]
     pub fn new(options: &OwnershipOptions) -> Self {
         Self { duration: options.lease_duration(), held: HashMap::new() }
     }
 
-    /// Notes that a claim or a renewal succeeded whose request was started at that moment.
+    /// Records a successful claim or renewal whose request started at `request_started`.
     ///
-    /// `true` if the partition is new here, so that reading it has to be started. A partition whose end was not
-    /// reported yet is not new: take the revocations first.
+    /// Returns `true` if the partition is new, so you have to start reading it. A partition whose end has not been reported
+    /// is not new: call [`take_revoked`](Self::take_revoked) first.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn grant(&mut self, partition_id: impl Into<String>, request_started: Instant) -> bool {
         let end = request_started + self.duration;
         self.held.insert(partition_id.into(), Lease::Until(end)).is_none()
     }
 
-    /// Notes that the claim of a partition was lost: it is not owned from now on, and will be reported.
+    /// Records a lost claim: the partition is no longer owned, and will be reported as revoked.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn lose(&mut self, partition_id: &str) {
         if let Some(lease) = self.held.get_mut(partition_id) {
             *lease = Lease::Taken;
         }
     }
 
-    /// Notes what a listing shows: partitions with another owner, or none, are lost.
+    /// Applies a listing: partitions with another owner, or none, are lost.
     ///
-    /// It must be a listing that was asked for after the last claim was answered. Records that are missing in it
-    /// change nothing.
+    /// The listing must have been requested after the response to the last claim. Partitions without a record in it are not
+    /// affected.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn observe(&mut self, owner_id: &str, ownerships: &[PartitionOwnership]) {
         for record in ownerships {
             if record.owner_id() != Some(owner_id) {
@@ -101,19 +109,26 @@ impl Leases {
         }
     }
 
-    /// Forgets a partition that this consumer relinquished or is about to; it will not be reported.
+    /// Forgets a partition that this consumer relinquishes. It will not be reported.
     ///
-    /// `true` if it was known.
+    /// Returns `true` if the partition was known.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn release(&mut self, partition_id: &str) -> bool {
         self.held.remove(partition_id).is_some()
     }
 
-    /// Whether the partition may be worked on now. Cheap: ask before each batch and each checkpoint.
+    /// Returns whether the partition is owned at this moment. Cheap: call it before each batch and each checkpoint.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn is_owned(&self, partition_id: &str, now: Instant) -> bool {
         self.held.get(partition_id).is_some_and(|lease| lease.is_valid(now))
     }
 
-    /// When the lease of a partition ends, or ended; `None` if there is none or it was taken.
+    /// Returns when the lease of a partition ends or ended; `None` if there is none, or if another consumer has the
+    /// partition.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn owned_until(&self, partition_id: &str) -> Option<Instant> {
         match self.held.get(partition_id)? {
             Lease::Until(end) => Some(*end),
@@ -121,18 +136,24 @@ impl Leases {
         }
     }
 
-    /// When the next lease ends, unless it is renewed: when to look for revocations at the latest.
+    /// Returns when the next lease ends unless it is renewed. Look for revocations no later than that.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn next_end(&self) -> Option<Instant> {
         self.held.keys().filter_map(|partition_id| self.owned_until(partition_id)).min()
     }
 
-    /// The partitions that may be worked on now, in no particular order.
+    /// Iterates over the partitions that are owned at this moment, in no particular order.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn owned(&self, now: Instant) -> impl Iterator<Item = &str> {
         let valid = self.held.iter().filter(move |(_, lease)| lease.is_valid(now));
         valid.map(|(partition_id, _)| partition_id.as_str())
     }
 
-    /// Removes and returns what may no longer be worked on, sorted by partition id. Each is reported once.
+    /// Removes and returns the partitions that are no longer owned, sorted by id. Each is reported once.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     #[must_use = "each revocation is reported only once"]
     pub fn take_revoked(&mut self, now: Instant) -> Vec<Revocation> {
         let over = self.held.extract_if(|_, lease| !lease.is_valid(now));

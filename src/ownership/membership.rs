@@ -16,7 +16,7 @@ pub(super) struct Membership {
     pub(super) positions: StartingPositions,
     pub(super) fails_on_shared_owner_id: bool,
     unclaimed: Unclaimed,
-    /// When the last round began.
+    /// The start of the last round.
     last_round: Option<Instant>,
     seed: u64,
 }
@@ -29,7 +29,7 @@ impl Membership {
         positions: StartingPositions,
         seed: u64,
     ) -> Result<Self> {
-        // An owner id that cannot be stored is refused now, not in the first round.
+        // Refuse an owner id that cannot be stored now, not in the first round.
         PartitionOwnership::new(&group, "0", owner_id.as_str())?;
         Ok(Self {
             group,
@@ -47,13 +47,13 @@ impl Membership {
         self.last_round = Some(now);
     }
 
-    /// When to try again after a round that failed, of which the pause is counted from its start.
+    /// Returns the pause after a failed round, counted from the start of that round.
     pub(super) fn retry_in(&self, pause: Duration, now: Instant) -> Duration {
         let since = self.last_round.map(|started| now.saturating_duration_since(started));
         pause.saturating_sub(since.unwrap_or_default())
     }
 
-    /// Decides what a listing makes of the fleet.
+    /// Plans the claims of a round from a listing.
     pub(super) fn plan(
         &mut self,
         partition_ids: &[String],

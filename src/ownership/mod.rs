@@ -1,10 +1,10 @@
-//! What a round of an `OwnershipManager` tells, and where reading of a partition begins.
+//! The results of a round of an `OwnershipManager`, its options, and starting positions.
 //!
-//! The manager itself stands in each surface; its data is the same in both. Its documentation has the loop of a
-//! consumer, on a thread and in a task. How shares are decided, which interval and expiration to choose, and how long a
-//! lease lasts is said in [`balance`](mod@crate::ownership::balance).
+//! The manager itself is in each surface; its documentation shows the loop of a consumer. The module
+//! [`balance`](mod@crate::ownership::balance) explains how shares are decided, which interval and expiration to choose, and
+//! how long a lease lasts.
 //!
-//! A partition goes through these states, and each change is reported once:
+//! A partition changes between these states. Each change is reported once:
 //!
 //! | from | to | when | reported in |
 //! |---|---|---|---|

@@ -1,39 +1,38 @@
-//! The options of an `OwnershipManager`: strategy, interval, expiration.
+//! The options of an `OwnershipManager`: strategy, interval and expiration.
 
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The shortest expiration that another SDK uses by default (JavaScript, Go, C++, official Rust).
+/// The shortest default expiration of another SDK (JavaScript, Go, C++, official Rust).
 const SHORTEST_FOREIGN_EXPIRATION: Duration = Duration::from_secs(60);
-/// The longest interval that another SDK uses by default (Python, .NET, Java, official Rust).
+/// The longest default interval of another SDK (Python, .NET, Java, official Rust).
 const LONGEST_FOREIGN_INTERVAL: Duration = Duration::from_secs(30);
-/// How many rounds fit into an expiration: with four, two in a row may fail, or hang for an interval each, and the third
-/// is still in time.
+/// The number of rounds in an expiration. With four, two rounds in a row may fail, or hang for an interval each, and the
+/// third is still in time.
 const ROUNDS_PER_EXPIRATION: u32 = 4;
 const DEFAULT_MARGIN: Duration = Duration::from_secs(5);
-/// Beyond it the partitions of a crashed consumer would wait for a day.
+/// The longest expiration: the partitions of a crashed consumer would otherwise wait for more than a day.
 const LONGEST_EXPIRATION: Duration = Duration::from_secs(24 * 60 * 60);
-/// Both `Last-Modified` and `Date` are cut to whole seconds, so a record can look this much older than it is.
+/// `Last-Modified` and `Date` are truncated to whole seconds, so a record can look this much older than it is.
 const CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
-/// In less than that the requests of a round cannot be expected to end.
+/// The shortest time in which the requests of a round can be expected to end.
 const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 
-/// How fast a consumer goes for its fair share of the partitions.
+/// How fast a consumer takes its fair share of the partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum BalanceStrategy {
-    /// Takes all that is missing to the share in one round.
+    /// Takes all missing partitions in one round.
     #[default]
     Greedy,
-    /// Takes one partition per round: gentle where opening a partition is expensive, slow where there are many.
+    /// Takes one partition per round. Gentle if opening a partition is expensive, slow if there are many partitions.
     ///
-    /// What a crashed consumer leaves behind waits for one round per partition, unless a greedy consumer is in
-    /// the fleet.
+    /// After a crash, the free partitions wait for one round each, unless the fleet has a greedy consumer.
     Balanced,
 }
 
-/// How a consumer takes part in a fleet: strategy, interval, expirations.
+/// The options of a consumer in its fleet: strategy, interval and expirations.
 ///
 /// The default is an interval of 15 s and an expiration of 120 s, in a fleet whose shortest expiration is 60 s. The
 /// [module documentation](super#choosing-interval-and-expiration) has the rule behind these numbers.
@@ -71,10 +70,12 @@ impl Default for OwnershipOptions {
 }
 
 impl OwnershipOptions {
-    /// Options for a fleet in which every consumer has this interval and this expiration.
+    /// Creates options for a fleet in which every consumer has this interval and this expiration.
     ///
-    /// `interval` is the longest time between the starts of two rounds; `expiration` the age beyond which this
-    /// consumer takes another one's record. The margin of the lease is 5 s, or the interval if that is shorter.
+    /// `interval` is the longest time between the starts of two rounds. `expiration` is the age beyond which this consumer
+    /// takes over another consumer's record. The margin of the lease is 5 s, or the interval if that is shorter.
+    ///
+    #[doc = shared_example!("ownership/options")]
     ///
     /// # Errors
     ///
@@ -92,17 +93,21 @@ impl OwnershipOptions {
         .checked()
     }
 
-    /// Sets how fast this consumer goes for its share.
+    /// Sets how fast this consumer takes its share.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/options"))]
     #[must_use]
     pub fn with_strategy(mut self, strategy: BalanceStrategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// Sets the shortest expiration of any consumer in the fleet: how long the most impatient of the others waits
-    /// before it takes a record of ours.
+    /// Sets the shortest expiration of any consumer in the fleet, that is, how long the most impatient consumer waits
+    /// before it takes over a record.
     ///
-    /// Only the lease depends on it. It counts for nothing if it is longer than the own expiration.
+    /// Only the duration of the lease depends on it. It has no effect if it is longer than this consumer's own expiration.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/options"))]
     ///
     /// # Errors
     ///
@@ -115,9 +120,11 @@ impl OwnershipOptions {
 
     /// Sets how long before the expiration a lease ends.
     ///
-    /// It covers what makes a record look older to others than it is: the service's clock, which has whole seconds,
-    /// and the clocks of the other SDKs, which all judge by the local one. It is also the time to finish the batch
-    /// at hand.
+    /// The margin covers what makes a record look older to other consumers than it is: the service's clock, which has whole
+    /// seconds, and the clocks of consumers with other SDKs, which all judge by their local clock. It is also the time for
+    /// finishing the current batch.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/options"))]
     ///
     /// # Errors
     ///
@@ -133,7 +140,7 @@ impl OwnershipOptions {
         let refused = |message: String| Err(Error::new(ErrorKind::Configuration, message));
         if interval < CLOCK_RESOLUTION {
             return refused(format!(
-                "interval {interval:?}: the service's clock has a resolution of 1 s, so it must be at least that"
+                "interval {interval:?}: it must be at least 1 s, the resolution of the service's clock"
             ));
         }
         for (what, expiration) in
@@ -165,42 +172,43 @@ impl OwnershipOptions {
         Ok(self)
     }
 
-    /// How fast this consumer goes for its share.
+    /// /// Returns how fast this consumer takes its share.
     pub fn strategy(&self) -> BalanceStrategy {
         self.strategy
     }
 
-    /// The longest time between the starts of two rounds.
+    /// /// Returns the longest time between the starts of two rounds.
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// The age beyond which this consumer takes another one's record.
+    /// /// Returns the age beyond which this consumer takes over another consumer's record.
     pub fn expiration(&self) -> Duration {
         self.expiration
     }
 
-    /// The shortest expiration of any consumer in the fleet, this one included.
+    /// /// Returns the shortest expiration of any consumer in the fleet, including this one.
     pub fn fleet_expiration(&self) -> Duration {
         self.fleet_expiration.min(self.expiration)
     }
 
-    /// How long before the expiration a lease ends.
+    /// /// Returns how long before the expiration a lease ends.
     pub fn margin(&self) -> Duration {
         self.margin
     }
 
-    /// How long a renewal may be believed, from the start of its request: the shortest expiration less the margin.
+    /// Returns the duration of a lease, counted from the start of the renewal's request: the shortest expiration minus the
+    /// margin.
     pub fn lease_duration(&self) -> Duration {
         self.fleet_expiration().saturating_sub(self.margin)
     }
 
-    /// For how long a partition without an owner is left to whoever has a better claim to it.
+    /// Returns how long a partition without an owner is left to the consumer whose share it belongs to.
     pub(super) fn patience(&self) -> Duration {
         self.expiration.saturating_add(self.interval)
     }
 
-    /// How long a round may take: an interval, or less if a renewal in it would be too late otherwise.
+    /// Returns how long a round may take: an interval, or less if a renewal would otherwise be too late.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -215,9 +223,9 @@ impl OwnershipOptions {
         self.lease_duration().saturating_sub(self.interval).min(self.interval)
     }
 
-    /// The time from the start of a round to the start of the next: between 80 % and 100 % of the interval.
+    /// Returns the time between the starts of two rounds: 80 % to 100 % of the interval.
     ///
-    /// Never longer than the interval, on which the guarantees rest; shorter by chance, so that consumers that were
+    /// It is never longer than the interval, on which the guarantees depend. It is randomly shorter, so that consumers that
     /// started together drift apart.
     ///
     /// ```

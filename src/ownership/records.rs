@@ -1,38 +1,38 @@
-//! Which versions of the stored records are this consumer's.
+//! The versions of the stored records that this consumer wrote.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{ClaimOutcome, ETag, Listing, PartitionOwnership};
 
-/// A response can be lost, or be awaited by nobody any more. From then until the next list the stored version is in
-/// doubt: the known one would be refused, and the record would stay locked until it expires.
+/// A response can be lost, or nobody may be waiting for it any longer. Until the next list, the stored version is then
+/// unknown: a write with the last known version would be refused, and the record would stay locked until it expires.
 ///
-/// The request itself may arrive later than that list. It names the version that it replaces, so it can still be applied
-/// while that one is stored, and never after that: there is no other limit to how late it may be.
+/// The request itself may arrive later than that list. It names the version that it replaces, so it can be applied only
+/// while that version is stored. Nothing else limits how late it may arrive.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// The newest known versions, whether their leases are over or not.
+    /// The newest known versions, even if their leases are over.
     pub(super) known: BTreeMap<String, PartitionOwnership>,
-    /// What was sent, until it is known what came of it.
+    /// The requests whose outcome is not known yet.
     pub(super) doubtful: BTreeMap<String, PartitionOwnership>,
-    /// The version that a request replaces which may still arrive; `None` if it creates the record.
+    /// The version that a request in flight replaces; `None` if the request creates the record.
     late: BTreeMap<String, Option<ETag>>,
-    /// The versions that this consumer wrote last. Kept when a renewal is lost, because then it matters by whom the next
-    /// version was written.
+    /// The versions that this consumer wrote last. They are kept after a lost renewal, because then it matters who wrote
+    /// the next version.
     written: BTreeMap<String, ETag>,
 }
 
-/// A list, as it is to be believed.
+/// A list, corrected by what this consumer knows.
 pub(super) struct Listed {
     pub(super) records: Vec<PartitionOwnership>,
-    /// The partitions whose records name this consumer in a version that it did not write, sorted.
+    /// The partitions whose records name this consumer although it did not write that version, sorted.
     pub(super) same_owner_id: Vec<String>,
 }
 
 impl Records {
-    /// Takes in a listing that was asked for after the last response. A secondary may not show yet what this consumer has
-    /// written.
+    /// Applies a listing that was requested after the last response. A secondary may not show the latest writes of this
+    /// consumer yet.
     pub(super) fn observe(
         &mut self,
         owner_id: &str,
@@ -65,8 +65,7 @@ impl Records {
         listed.extend(missing.into_values());
     }
 
-    /// Another process with the same owner id is the only one that writes it, besides a request of this consumer that was
-    /// late.
+    /// Such a version was written either by another process with the same owner id, or by a late request of this consumer.
     fn take_foreign_writes(
         &mut self,
         owner_id: &str,
@@ -89,8 +88,8 @@ impl Records {
         foreign
     }
 
-    /// What a request of unknown outcome would have replaced is either still there, so that it may yet come, or it is
-    /// gone for good.
+    /// If the version that a request of unknown outcome would replace is still stored, the request may still be applied;
+    /// otherwise it can never be.
     fn settle_doubts(&mut self, listed: &[PartitionOwnership]) {
         let stored: HashMap<_, _> =
             listed.iter().map(|record| (record.partition_id(), record.etag())).collect();
@@ -102,7 +101,7 @@ impl Records {
         });
     }
 
-    /// Whether the stored version of a record may be another than the known one.
+    /// Returns whether the stored version of a record may differ from the known one.
     pub(super) fn is_doubtful(&self, partition_id: &str) -> bool {
         self.doubtful.contains_key(partition_id)
     }
@@ -111,14 +110,14 @@ impl Records {
         !self.doubtful.is_empty()
     }
 
-    /// To be called before the requests are sent, so that they are known even if nobody waits for their responses.
+    /// Call this before sending the requests, so that they are recorded even if nobody waits for their responses.
     pub(super) fn sent(&mut self, records: &[PartitionOwnership]) {
         let sent = records.iter().map(|record| (record.partition_id().to_owned(), record.clone()));
         self.doubtful.extend(sent);
     }
 
-    /// Takes in the outcome of a claim, and returns it as it is to be believed: who loses to its own late request has
-    /// lost nothing, and the next list tells whose version is stored.
+    /// Applies the outcome of a claim, and returns the corrected outcome. A claim that lost to a late request of the same
+    /// consumer is not lost; the next list tells whose version is stored.
     pub(super) fn claimed(
         &mut self,
         sent: &PartitionOwnership,
@@ -134,7 +133,7 @@ impl Records {
         outcome
     }
 
-    /// Whether an earlier request that replaces the same version may have been faster than this one.
+    /// Returns whether an earlier request that replaces the same version may have been applied before this one.
     pub(super) fn may_be_late(&self, sent: &PartitionOwnership) -> bool {
         self.late.get(sent.partition_id()).is_some_and(|replaced| replaced.as_ref() == sent.etag())
     }
@@ -143,7 +142,7 @@ impl Records {
         let partition_id = sent.partition_id();
         let is_unknown =
             matches!(outcome, ClaimOutcome::Failed(_, error) if error.is_outcome_unknown());
-        // A list was faster than a response that is late, and a stop may have sent something else since then.
+        // A list arrived before a late response, and a stop may have sent another request since then.
         if self.doubtful.get(partition_id) != Some(sent) {
             self.written.remove(partition_id);
             return;
@@ -169,7 +168,7 @@ impl Records {
         }
     }
 
-    /// The requests of which nobody knows what came of them; what a list shows of their records is not evidence.
+    /// Returns the requests of unknown outcome. A list is not evidence about their records.
     pub(super) fn take_doubts(&mut self) -> BTreeMap<String, PartitionOwnership> {
         let doubtful = std::mem::take(&mut self.doubtful);
         for partition_id in doubtful.keys() {
@@ -179,29 +178,28 @@ impl Records {
         doubtful
     }
 
-    /// The record is another's.
+    /// Notes that the record belongs to another consumer.
     pub(super) fn forget(&mut self, partition_id: &str) {
         self.known.remove(partition_id);
     }
 
-    /// The records of which the stored version is known.
+    /// Returns the records whose stored version is known.
     pub(super) fn undoubted(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.known.values().filter(|record| !self.is_doubtful(record.partition_id()))
     }
 
-    /// The record of a partition, if the stored version is known.
+    /// Returns the record of a partition, if its stored version is known.
     pub(super) fn undoubted_one(&self, partition_id: &str) -> Option<&PartitionOwnership> {
         self.known.get(partition_id).filter(|_| !self.is_doubtful(partition_id))
     }
 }
 
 pub(super) fn changed_again() -> Error {
-    let text =
-        "the record was changed after it was listed, perhaps by a late request of this consumer";
+    let text = "the record changed after it was listed, perhaps by a late request of this consumer";
     Error::new(ErrorKind::ConditionNotMet, text).with_applied(Applied::Unknown)
 }
 
-/// A secondary may lag behind, so what it shows settles no doubt.
+/// A secondary may lag behind, so its list does not settle an unknown outcome.
 pub(super) fn conclusive(
     listing: Result<Listing<PartitionOwnership>>,
 ) -> Result<Listing<PartitionOwnership>> {

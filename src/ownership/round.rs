@@ -1,4 +1,4 @@
-//! What a round tells, and what it has found out so far.
+//! The result of a round, and the state of a round in progress.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Revocation, StartingPosition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Checkpoint, ClaimOutcome, PartitionOwnership};
 
-/// A partition that is newly owned, and where its reading begins.
+/// A newly owned partition, with its starting position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WonPartition {
@@ -17,11 +17,11 @@ pub struct WonPartition {
     pub partition_id: String,
     /// The stored checkpoint, if there is one.
     pub checkpoint: Option<Checkpoint>,
-    /// The event after the checkpoint, else the configured start.
+    /// The event after the checkpoint, or the configured start if there is no checkpoint.
     pub start: StartingPosition,
 }
 
-/// A partition that was won, but of which nobody could say where reading begins.
+/// A partition that was won, but whose starting position could not be determined.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct UnstartedPartition {
@@ -31,48 +31,49 @@ pub struct UnstartedPartition {
     pub error: Error,
 }
 
-/// A claim that failed; it is neither won nor lost. A renewal leaves the lease as it was.
+/// A claim that failed, so it is neither won nor lost. A failed renewal does not change the lease.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FailedClaim {
-    /// What was to be claimed, and why.
+    /// The planned claim, with its reason.
     pub claim: PlannedClaim,
-    /// Why it failed.
+    /// The error.
     pub error: Error,
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Debug)]
 #[must_use = "won partitions are to be read, revoked ones to be left"]
 #[non_exhaustive]
 pub struct Round {
-    /// The partitions that may be worked on now, sorted.
+    /// The owned partitions, sorted.
     pub owned: Vec<String>,
-    /// Those of them that are new, with their starting positions: begin to read them.
+    /// The newly owned partitions, with their starting positions. Start reading them.
     pub won: Vec<WonPartition>,
-    /// Those that may no longer be worked on: stop reading them before you begin with [`won`](Self::won), because a
-    /// partition that ended and was won again is in both. Each is reported once.
+    /// The partitions that are no longer owned. Stop reading them before you start with [`won`](Self::won): a partition
+    /// that was lost and won again is in both lists. Each is reported once.
     pub revoked: Vec<Revocation>,
-    /// Those that were won, but cannot be started because their checkpoints could not be read. The next rounds try again; what
-    /// could not be started for an expiration is relinquished, and left to other consumers for as long.
+    /// The partitions that were won, but cannot be started because their checkpoints could not be read. The next rounds try
+    /// again. A partition that cannot be started for a whole expiration is relinquished, and left to other consumers for as
+    /// long.
     pub unstarted: Vec<UnstartedPartition>,
-    /// The partitions whose records name this consumer in a version that it did not write: another process is running
-    /// with the same owner id, and both work on these partitions. Each round logs it as a warning, too.
+    /// The partitions whose records name this consumer although it did not write them. Another process runs with the same
+    /// owner id, and both process these partitions. Each round also logs a warning.
     pub same_owner_id: Vec<String>,
-    /// Claims that another consumer won.
+    /// The claims that another consumer won.
     pub lost: Vec<PlannedClaim>,
-    /// Claims that failed.
+    /// The claims that failed.
     pub failed: Vec<FailedClaim>,
-    /// When the next round is due, from now: an interval after the start of this one, less some jitter, which keeps
-    /// consumers from acting in step. Zero if this round took longer than that, or had no time for all its claims.
+    /// The pause until the next round: an interval after the start of this one, minus some jitter, which keeps consumers
+    /// from acting in step. Zero if this round took longer than that, or had no time for all its claims.
     pub next_round_in: Duration,
-    /// The consumers that own something, this one included, as of this round's listing.
+    /// The number of consumers that own a partition, including this one, as of this round's listing.
     pub active_owners: usize,
-    /// How many partitions this consumer should own, as of this round's listing.
+    /// The number of partitions that this consumer should own, as of this round's listing.
     pub share: usize,
 }
 
-/// A round whose claims are under way.
+/// A round whose claims are in flight.
 #[derive(Debug)]
 pub(crate) struct OpenRound {
     pub(crate) token: RoundToken,
@@ -85,12 +86,12 @@ pub(crate) struct OpenRound {
     failed: Vec<FailedClaim>,
 }
 
-/// What came of the claims of a round.
+/// The outcomes of a round's claims.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) lost: Vec<PlannedClaim>,
     pub(crate) failed: Vec<FailedClaim>,
-    /// There was no time for some.
+    /// Some claims were not sent for lack of time.
     pub(crate) is_incomplete: bool,
 }
 
@@ -108,7 +109,7 @@ impl OpenRound {
         }
     }
 
-    /// How many claims can be under way at most.
+    /// Returns the maximum number of claims in flight.
     pub(crate) fn slots(&self) -> usize {
         self.queue.slots()
     }
@@ -132,12 +133,12 @@ impl OpenRound {
     }
 }
 
-/// What becomes of a record for which there is no time left.
+/// The outcome of a record for which no time is left.
 pub(crate) fn unsent(record: PartitionOwnership) -> ClaimOutcome {
     ClaimOutcome::Failed(record, out_of_time())
 }
 
-/// Nothing was sent, because there is no time left for a response.
+/// The error if nothing was sent because no time is left for a response.
 pub(crate) fn out_of_time() -> Error {
     Error::new(ErrorKind::Timeout, "no time is left for a request")
 }

@@ -1,11 +1,11 @@
-//! Where reading of a partition begins.
+//! Where the reading of a partition begins.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
 use crate::model::Checkpoint;
 
-/// Where reading of a partition begins.
+/// Where the reading of a partition begins.
 ///
 /// ```
 /// use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
@@ -22,7 +22,7 @@ use crate::model::Checkpoint;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum StartingPosition {
-    /// The first event that is still kept. The default: nothing is left out.
+    /// The first event that is still retained. The default, so that no event is skipped.
     #[default]
     Earliest,
     /// The first event that arrives from now on.
@@ -31,27 +31,30 @@ pub enum StartingPosition {
     Offset {
         /// The offset, verbatim.
         offset: String,
-        /// Whether the event at the offset is read, too.
+        /// Whether the event at the offset is also read.
         inclusive: bool,
     },
     /// A sequence number.
     SequenceNumber {
         /// The sequence number.
         sequence_number: i64,
-        /// Whether the event of that number is read, too.
+        /// Whether the event with this number is also read.
         inclusive: bool,
     },
-    /// A time at which the service took an event in.
+    /// The time at which the service enqueued an event.
     EnqueuedTime {
         /// The time, by the service's clock.
         enqueued_time: SystemTime,
-        /// Whether an event of just that time is read, too.
+        /// Whether an event of exactly this time is also read.
         inclusive: bool,
     },
 }
 
 impl StartingPosition {
-    /// The event after a checkpoint: by its offset, else by its sequence number. `None` if it has neither.
+    /// Returns the position after a checkpoint: by its offset, or by its sequence number if it has no offset. `None` if it
+    /// has neither.
+    ///
+    #[doc = shared_example!("ownership/starting_position")]
     pub fn after(checkpoint: &Checkpoint) -> Option<Self> {
         if let Some(offset) = checkpoint.offset() {
             return Some(Self::Offset { offset: offset.to_owned(), inclusive: false });
@@ -61,7 +64,7 @@ impl StartingPosition {
     }
 }
 
-/// Where partitions without a checkpoint begin: one position for all, others for some.
+/// The starting positions of partitions without a checkpoint: one for all, and others for some.
 ///
 /// ```
 /// use eventhub_checkpointstore::ownership::{StartingPosition, StartingPositions};
@@ -77,12 +80,16 @@ pub struct StartingPositions {
 }
 
 impl StartingPositions {
-    /// The same position for all partitions.
+    /// Uses the same position for all partitions.
+    ///
+    #[doc = shared_example!("ownership/starting_positions")]
     pub fn new(default: StartingPosition) -> Self {
         Self { default, by_partition: HashMap::new() }
     }
 
-    /// Another position for one partition.
+    /// Sets another position for one partition.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/starting_positions"))]
     #[must_use]
     pub fn with_partition(
         mut self,
@@ -93,7 +100,9 @@ impl StartingPositions {
         self
     }
 
-    /// Where a partition begins that has no checkpoint.
+    /// Returns the starting position of a partition without a checkpoint.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/starting_positions"))]
     pub fn for_partition(&self, partition_id: &str) -> &StartingPosition {
         self.by_partition.get(partition_id).unwrap_or(&self.default)
     }

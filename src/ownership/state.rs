@@ -1,4 +1,4 @@
-//! What an `OwnershipManager` knows, without any I/O.
+//! The state of an `OwnershipManager`, without any I/O.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::{OwnershipOptions, Revocation, StartingPositions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ClaimOutcome, ConsumerGroup, Listing, PartitionOwnership, Relinquished};
 
-/// Who the consumer is, what it holds, and whether it is stopping.
+/// A consumer: its membership, its holdings, and whether it is stopping.
 #[derive(Debug)]
 pub(crate) struct RoundState {
     membership: Membership,
@@ -35,7 +35,7 @@ impl RoundState {
         })
     }
 
-    /// Whether a round fails that finds another process of the same owner id.
+    /// Whether a round fails if it finds another process with the same owner id.
     pub(crate) fn set_fail_on_shared_owner_id(&mut self, fail: bool) {
         self.membership.fails_on_shared_owner_id = fail;
     }
@@ -54,7 +54,7 @@ impl RoundState {
 
     /// # Errors
     ///
-    /// Everything is being given up at this moment.
+    /// The consumer is relinquishing everything at this moment.
     pub(crate) fn begin_round(&mut self, now: Instant) -> Result<RoundToken> {
         let token = self.stop.token()?;
         self.membership.begin_round(now);
@@ -63,7 +63,7 @@ impl RoundState {
 
     /// # Errors
     ///
-    /// Everything was given up since the round began.
+    /// The consumer has relinquished everything since the round began.
     pub(crate) fn check(&self, token: RoundToken) -> Result<()> {
         self.stop.check(token)
     }
@@ -72,7 +72,7 @@ impl RoundState {
         self.membership.retry_in(pause, now)
     }
 
-    /// Takes in a listing, decides, and opens the round for the claims.
+    /// Applies a listing, plans the claims, and opens the round.
     pub(crate) fn open(
         &mut self,
         token: RoundToken,
@@ -91,7 +91,7 @@ impl RoundState {
         }
         let mut plan = self.membership.plan(partition_ids, &listed.records, server_time, now)?;
         if lags {
-            // Others' records are older there than they are, and may be missing.
+            // In a secondary, the records of others look older than they are, and some may be missing.
             let records = &self.holdings.records;
             plan.keep_renewals(|renewal| !records.is_doubtful(renewal.partition_id()));
         }
@@ -105,20 +105,20 @@ impl RoundState {
         Ok(round)
     }
 
-    /// The claim that is to be sent now. From here on its outcome is in doubt.
+    /// Returns the next claim to send. From here on its outcome is unknown.
     pub(crate) fn next_claim(
         &mut self,
         round: &mut OpenRound,
         now: Instant,
     ) -> Option<ClaimUnderWay> {
-        // The last moment to refuse it.
+        // This is the last moment at which the claim can be refused.
         self.check(round.token).ok()?;
         let next = round.queue.next(now)?;
         self.holdings.records.sent(std::slice::from_ref(&next.claim.ownership));
         Some(next)
     }
 
-    /// Takes in what a claim ended with, at once: a round that goes no further loses nothing of it.
+    /// Applies the outcome of a claim at once, so that a round that is dropped here loses nothing.
     pub(crate) fn settle(
         &mut self,
         round: &mut OpenRound,
@@ -132,7 +132,7 @@ impl RoundState {
         round.note(ended.claim, outcome);
     }
 
-    /// What is to be given up because it could not be started.
+    /// Returns the records to relinquish because their partitions could not be started.
     pub(crate) fn relinquish(&mut self, round: &mut OpenRound) -> Vec<PartitionOwnership> {
         let records = std::mem::take(&mut round.to_relinquish);
         self.holdings.records.sent(&records);
@@ -145,12 +145,12 @@ impl RoundState {
         }
     }
 
-    /// The won partitions for which checkpoints must be read to say where reading begins.
+    /// Returns the won partitions whose checkpoints must be read to find their starting positions.
     pub(crate) fn unstarted(&self, now: Instant) -> Vec<String> {
         self.holdings.unstarted(now)
     }
 
-    /// The owned partitions that were not reported yet, and those that cannot be started.
+    /// Returns the owned partitions that are not reported yet, and those that cannot be started.
     pub(crate) fn start(
         &mut self,
         token: RoundToken,
@@ -165,7 +165,7 @@ impl RoundState {
         self.holdings.note_taken(partition_id, now);
     }
 
-    /// Each revocation once.
+    /// Returns each revocation once.
     pub(crate) fn take_revoked(&mut self, now: Instant) -> Vec<Revocation> {
         self.holdings.take_revoked(now)
     }
@@ -178,7 +178,7 @@ impl RoundState {
         self.holdings.owned(now)
     }
 
-    /// From now on nothing is owned, whatever a round that still waits may win, and no round begins until
+    /// Begins a stop: from now on nothing is owned, even if a round in progress wins a claim, and no round begins until
     /// [`end_stop`](Self::end_stop).
     pub(crate) fn begin_stop(&mut self) {
         self.stop.begin();
@@ -189,17 +189,17 @@ impl RoundState {
         self.stop.end();
     }
 
-    /// Whether a list is needed to know which versions of the records are ours.
+    /// Returns whether a list is needed to find out which versions of the records are ours.
     pub(crate) fn has_doubts(&self) -> bool {
         self.holdings.records.has_doubts()
     }
 
-    /// What is to be given up at once, before [`settle_released`](Self::settle_released).
+    /// Returns the records to relinquish at once, before [`settle_released`](Self::settle_released).
     pub(crate) fn give_up(&mut self, released: &Released) -> Vec<PartitionOwnership> {
         released.next(&mut self.holdings.records)
     }
 
-    /// What failed can be tried again; everything else is forgotten.
+    /// Keeps the failed records for another try and forgets all others.
     pub(crate) fn settle_released(
         &mut self,
         sent: &[PartitionOwnership],
@@ -209,7 +209,7 @@ impl RoundState {
         released.settle(&mut self.holdings.records, sent, outcomes);
     }
 
-    /// Takes in a list that was asked for because of doubts. `false` if it settles none.
+    /// Applies a list that was requested because of unknown outcomes. Returns `false` if it settles none of them.
     pub(crate) fn resolve(
         &mut self,
         listing: Result<Listing<PartitionOwnership>>,
@@ -244,12 +244,12 @@ mod tests {
     use super::*;
     use crate::model::ETag;
 
-    /// One partition, which a round is about to renew when a stop begins.
+    /// A consumer with one partition, which a round is about to renew when a stop begins.
     struct Stopped {
         state: RoundState,
         released: Released,
         round: OpenRound,
-        /// The renewal, if it was sent.
+        /// The renewal, if it has been sent.
         sent: Option<ClaimUnderWay>,
         now: Instant,
     }
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(stopped.give_up(), [], "it is not ours any more");
     }
 
-    /// The late renewal makes its version between the list and the relinquish, and is answered before that.
+    /// The late renewal is applied between the list and the release, and its response arrives before the release.
     #[test]
     fn what_a_stop_loses_to_a_late_renewal_is_looked_for_again() {
         let mut stopped = Stopped::new(true);

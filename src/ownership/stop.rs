@@ -1,4 +1,4 @@
-//! The end of a consumer: what voids the rounds that are under way, and what became of the records given up.
+//! The stop of a consumer: it cancels rounds in progress, and keeps the outcomes of the relinquished records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,28 +6,28 @@ use super::records::{Records, changed_again};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{ClaimOutcome, Listing, PartitionOwnership, RelinquishOutcome, Relinquished};
 
-/// How many calls have begun to give everything up, and how many of them are doing so now.
+/// The number of stops that have begun, and the number in progress.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
     begun: u64,
     under_way: usize,
 }
 
-/// What a round needs for everything it does. It is void as soon as a stop begins.
+/// The permission that a round needs for each of its steps. It becomes invalid as soon as a stop begins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoundToken(u64);
 
 impl Stop {
     /// # Errors
     ///
-    /// Everything is being given up at this moment.
+    /// The consumer is relinquishing everything at this moment.
     pub(super) fn token(&self) -> Result<RoundToken> {
         if self.under_way == 0 { Ok(RoundToken(self.begun)) } else { Err(stopped()) }
     }
 
     /// # Errors
     ///
-    /// Everything was given up since the round began.
+    /// The consumer has relinquished everything since the round began.
     pub(super) fn check(&self, token: RoundToken) -> Result<()> {
         if token.0 == self.begun { Ok(()) } else { Err(stopped()) }
     }
@@ -42,7 +42,7 @@ impl Stop {
     }
 }
 
-/// Whoever gave everything up is not to be told that something was won, or lost.
+/// The error of a cancelled round: after a stop, nothing may be reported as won or lost.
 pub(crate) fn stopped() -> Error {
     Error::new(
         ErrorKind::Other,
@@ -50,17 +50,17 @@ pub(crate) fn stopped() -> Error {
     )
 }
 
-/// What became of the records of a consumer that gives them up.
+/// The outcomes of the records that a stopping consumer relinquishes.
 #[derive(Debug, Default)]
 pub(crate) struct Released {
     outcomes: BTreeMap<String, ClaimOutcome>,
-    /// Listed as ours after they were in doubt: a request that is late may still change them.
+    /// Records that a list shows as ours after their outcome was unknown. A late request may still change them.
     contested: BTreeSet<String>,
 }
 
 impl Released {
-    /// The records to be given up in one go, which count as sent from now on: those of which the stored version is known,
-    /// each once.
+    /// Returns the records to relinquish in one batch: each record whose stored version is known, once. They count as sent
+    /// from now on.
     pub(super) fn next(&self, records: &mut Records) -> Vec<PartitionOwnership> {
         let is_new =
             |record: &&PartitionOwnership| !self.outcomes.contains_key(record.partition_id());
@@ -77,7 +77,7 @@ impl Released {
     ) {
         for (sent, outcome) in sent.iter().zip(outcomes) {
             match outcome.into_claim() {
-                // To our own late request, perhaps, whose response may be known by now; the next list tells.
+                // Perhaps lost to our own late request, whose response may be known by now. The next list tells.
                 ClaimOutcome::Lost(record, _)
                     if self.contested.contains(sent.partition_id())
                         || records.may_be_late(sent) =>
@@ -93,7 +93,7 @@ impl Released {
         }
     }
 
-    /// Takes in what a list shows of the records in doubt. Those that are ours are to be given up next.
+    /// Applies a list to the records of unknown outcome. Those that are ours are relinquished next.
     pub(super) fn resolve(
         &mut self,
         records: &mut Records,
@@ -117,19 +117,18 @@ impl Released {
                     self.note(ClaimOutcome::Lost(sent, Some(record)));
                 }
                 Some(record) => self.note(ClaimOutcome::Claimed(record)),
-                // A first claim that was not applied: there is nothing to tell.
+                // A first claim that was not applied. There is nothing to report.
                 None if sent.etag().is_none() => {}
                 None => self.note(ClaimOutcome::Claimed(sent.released().without_etag())),
             }
         }
     }
 
-    /// The list could not be read: what is in doubt stays so.
+    /// Notes that the list could not be read: unknown outcomes stay unknown.
     pub(super) fn fail(&mut self, records: &Records, error: &Error) {
         for (partition_id, sent) in &records.doubtful {
             self.outcomes.entry(partition_id.clone()).or_insert_with(|| {
-                let text =
-                    format!("which version of the record is stored could not be read: {error}");
+                let text = format!("the stored version of the record could not be read: {error}");
                 let error = Error::new(error.kind(), text).with_applied(Applied::Unknown);
                 ClaimOutcome::Failed(sent.clone(), error)
             });
@@ -140,7 +139,7 @@ impl Released {
         self.outcomes.insert(outcome.partition_id().to_owned(), outcome);
     }
 
-    /// In the order of the partition ids.
+    /// Returns the outcomes in the order of the partition ids.
     pub(crate) fn into_relinquished(self) -> Relinquished {
         Relinquished::new(self.outcomes.into_values().map(RelinquishOutcome::from).collect())
     }

@@ -1,18 +1,18 @@
-//! For how long partitions have had no record.
+//! The time for which partitions have had no record.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::model::PartitionOwnership;
 
-/// Since when each partition without a record has been seen to have none; nothing stored says it.
+/// When each partition without a record was first seen without one. Nothing stored tells this.
 #[derive(Debug, Default)]
 pub(super) struct Unclaimed {
     since: BTreeMap<String, Instant>,
 }
 
 impl Unclaimed {
-    /// Takes in a listing, and says for how long it has been so.
+    /// Applies a listing, and returns how long each partition has had no record.
     pub(super) fn observe(
         &mut self,
         partition_ids: &[String],

@@ -29,6 +29,8 @@ impl Default for CheckpointPolicy {
 
 impl CheckpointPolicy {
     /// After so many events (at least one), or so long after the first event that is not covered yet.
+    ///
+    #[doc = shared_example!("processing/checkpoint_policy")]
     pub const fn every(events: u64, interval: Duration) -> Self {
         Self {
             events: Some(if events == 0 { 1 } else { events }),
@@ -38,16 +40,22 @@ impl CheckpointPolicy {
     }
 
     /// After each batch that a handler has processed.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/checkpoint_policy"))]
     pub const fn every_batch() -> Self {
         Self { events: None, interval: None, batches: true }
     }
 
     /// After each event.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/checkpoint_policy"))]
     pub const fn every_event() -> Self {
         Self { events: Some(1), interval: None, batches: false }
     }
 
     /// Only where the handler asks for it, as with Python's `update_checkpoint`, and at the end.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/checkpoint_policy"))]
     pub const fn manual() -> Self {
         Self { events: None, interval: None, batches: false }
     }

@@ -18,6 +18,8 @@ pub enum Concurrency {
 
 impl Concurrency {
     /// How many handlers run at once in a partition.
+    ///
+    #[doc = shared_example!("processing/concurrency")]
     pub fn limit(self) -> usize {
         match self {
             Self::InOrder => 1,

@@ -23,6 +23,8 @@ pub enum EventBody {
 
 impl EventBody {
     /// The bytes of the body; empty for a body that is not bytes.
+    ///
+    #[doc = shared_example!("processing/event_body")]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Data(bytes) | Self::Value(AmqpValue::Binary(bytes)) => bytes,
@@ -90,6 +92,8 @@ struct Extras {
 
 impl ReceivedEvent {
     /// An event at a sequence number, enqueued at the beginning of the Unix epoch until that is set.
+    ///
+    #[doc = shared_example!("processing/event_setters")]
     pub fn new(sequence_number: i64, body: impl Into<EventBody>) -> Self {
         Self {
             sequence_number,
@@ -102,6 +106,8 @@ impl ReceivedEvent {
     }
 
     /// Sets the offset.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_offset(mut self, offset: impl Into<String>) -> Self {
         self.offset = Some(offset.into());
@@ -109,6 +115,8 @@ impl ReceivedEvent {
     }
 
     /// Sets the time at which the service stored the event.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_enqueued_time(mut self, enqueued_time: SystemTime) -> Self {
         self.enqueued_time = enqueued_time;
@@ -116,6 +124,8 @@ impl ReceivedEvent {
     }
 
     /// Sets the key by which the sender chose the partition.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_partition_key(mut self, key: impl Into<String>) -> Self {
         self.partition_key = Some(key.into());
@@ -123,6 +133,8 @@ impl ReceivedEvent {
     }
 
     /// Adds an application property.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_property(mut self, name: impl Into<String>, value: impl Into<AmqpValue>) -> Self {
         self.extras_mut().properties.push((name.into(), value.into()));
@@ -130,6 +142,8 @@ impl ReceivedEvent {
     }
 
     /// Adds a property that the service or the protocol defines, as in `x-opt-publisher`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_system_property(
         mut self,
@@ -141,6 +155,8 @@ impl ReceivedEvent {
     }
 
     /// Sets the sender's id of the event.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_message_id(mut self, message_id: impl Into<String>) -> Self {
         self.extras_mut().message_id = Some(message_id.into());
@@ -148,6 +164,8 @@ impl ReceivedEvent {
     }
 
     /// Sets the id of what the event belongs to.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_correlation_id(mut self, correlation_id: impl Into<String>) -> Self {
         self.extras_mut().correlation_id = Some(correlation_id.into());
@@ -155,6 +173,8 @@ impl ReceivedEvent {
     }
 
     /// Sets the MIME type of the body.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
         self.extras_mut().content_type = Some(content_type.into());
@@ -199,6 +219,8 @@ impl ReceivedEvent {
     }
 
     /// An application property.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     pub fn property(&self, name: &str) -> Option<&AmqpValue> {
         self.properties().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
@@ -231,6 +253,8 @@ impl ReceivedEvent {
     }
 
     /// The checkpoint behind this event.
+    ///
+    #[doc = shared_example!("processing/event_checkpoint")]
     ///
     /// # Errors
     ///

@@ -34,16 +34,22 @@ pub enum HandlerError {
 
 impl HandlerError {
     /// The handler gets the same events again.
+    ///
+    #[doc = shared_example!("processing/handler_error")]
     pub fn retry(cause: impl Into<Cause>) -> Self {
         Self::Retry(cause.into())
     }
 
     /// The events go to the dead letter sink.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/handler_error"))]
     pub fn dead_letter(cause: impl Into<Cause>) -> Self {
         Self::DeadLetter(cause.into())
     }
 
     /// The consumer stops.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/handler_error"))]
     pub fn stop(cause: impl Into<Cause>) -> Self {
         Self::Stop(cause.into())
     }

@@ -49,6 +49,8 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// Sets the first pause, 100 ms by default.
+    ///
+    #[doc = shared_example!("processing/retry_policy")]
     #[must_use]
     pub fn with_initial(mut self, initial: Duration) -> Self {
         self.initial = initial;
@@ -56,6 +58,8 @@ impl RetryPolicy {
     }
 
     /// Sets the longest pause, 30 s by default.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/retry_policy"))]
     #[must_use]
     pub fn with_max(mut self, max: Duration) -> Self {
         self.max = max;
@@ -63,6 +67,8 @@ impl RetryPolicy {
     }
 
     /// Sets how often the handler gets the same events, the first time included. `None`, the default: for ever.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/retry_policy"))]
     #[must_use]
     pub fn with_attempts(mut self, attempts: Option<u32>) -> Self {
         self.attempts = attempts;
@@ -70,6 +76,8 @@ impl RetryPolicy {
     }
 
     /// Sets what happens after the last attempt.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/retry_policy"))]
     #[must_use]
     pub fn with_on_exhausted(mut self, on_exhausted: OnExhausted) -> Self {
         self.on_exhausted = on_exhausted;

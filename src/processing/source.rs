@@ -35,6 +35,8 @@ pub struct OpenPartition {
 
 impl OpenPartition {
     /// A request without owner level, 300 events ahead.
+    ///
+    #[doc = shared_example!("processing/open_partition")]
     pub fn new(partition_id: impl Into<String>, position: StartingPosition) -> Self {
         Self {
             partition_id: partition_id.into(),
@@ -47,6 +49,8 @@ impl OpenPartition {
     }
 
     /// Sets the sequence number of the checkpoint.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/open_partition"))]
     #[must_use]
     pub fn with_sequence_number(mut self, sequence_number: Option<i64>) -> Self {
         self.sequence_number = sequence_number;
@@ -54,6 +58,8 @@ impl OpenPartition {
     }
 
     /// Sets the owner level.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/open_partition"))]
     #[must_use]
     pub fn with_owner_level(mut self, owner_level: Option<i64>) -> Self {
         self.owner_level = owner_level;
@@ -61,6 +67,8 @@ impl OpenPartition {
     }
 
     /// Sets how many events may be fetched ahead.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/open_partition"))]
     #[must_use]
     pub fn with_prefetch(mut self, prefetch: u32) -> Self {
         self.prefetch = prefetch;
@@ -68,6 +76,8 @@ impl OpenPartition {
     }
 
     /// Asks for the end of the partition with each event.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/open_partition"))]
     #[must_use]
     pub fn with_track_last_enqueued(mut self, track_last_enqueued: bool) -> Self {
         self.track_last_enqueued = track_last_enqueued;
@@ -89,6 +99,8 @@ pub struct EventHubProperties {
 
 impl EventHubProperties {
     /// For implementers of sources.
+    ///
+    #[doc = shared_example!("processing/properties")]
     pub fn new(
         name: impl Into<String>,
         created_at: SystemTime,
@@ -112,6 +124,8 @@ pub struct LastEnqueued {
 
 impl LastEnqueued {
     /// For implementers of sources.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/properties"))]
     pub fn new(sequence_number: i64, offset: Option<String>, enqueued_time: SystemTime) -> Self {
         Self { sequence_number, offset, enqueued_time }
     }
@@ -133,6 +147,8 @@ pub struct PartitionProperties {
 
 impl PartitionProperties {
     /// For implementers of sources.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/properties"))]
     pub fn new(
         partition_id: impl Into<String>,
         beginning_sequence_number: i64,

@@ -21,6 +21,8 @@ struct Stop {
 
 impl StopHandle {
     /// Tells the consumer to stop, and returns at once.
+    ///
+    #[doc = shared_example!("processing/stop_handle")]
     pub fn stop(&self) {
         self.0.is_stopped.store(true, Ordering::Release);
         self.tell();
@@ -28,6 +30,8 @@ impl StopHandle {
 
     /// Ends the consumer as a crash would, for tests: no checkpoint is stored any more, and its ownerships are left to
     /// expire. Handlers that have begun are not waited for.
+    ///
+    #[doc = shared_example!("processing/abandon")]
     pub fn abandon(&self) {
         self.0.is_abandoned.store(true, Ordering::Release);
         self.stop();

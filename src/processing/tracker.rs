@@ -42,6 +42,8 @@ struct Held<P> {
 
 impl<P> CheckpointTracker<P> {
     /// A tracker of a partition of which nothing was received, for `limit` events at once, at least one.
+    ///
+    #[doc = shared_example!("processing/tracker")]
     pub fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
@@ -54,6 +56,8 @@ impl<P> CheckpointTracker<P> {
 
     /// Notes an event. `false` if it is not new, because its number is not above all before, or if there is no
     /// [`room`](Self::room): then nothing changes.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/tracker"))]
     pub fn received(&mut self, sequence_number: i64, position: P) -> bool {
         if self.room() == 0 || self.last_received.is_some_and(|last| sequence_number <= last) {
             return false;
@@ -67,6 +71,8 @@ impl<P> CheckpointTracker<P> {
     /// Notes that an event is done. Returns whether the watermark moved.
     ///
     /// A number that was not received, or that is done already, changes nothing.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("processing/tracker"))]
     pub fn done(&mut self, sequence_number: i64) -> bool {
         let Some(held) = self.find(sequence_number) else { return false };
         if std::mem::replace(&mut held.is_done, true) {

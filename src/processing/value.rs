@@ -63,6 +63,8 @@ impl AmqpValue {
     }
 
     /// A truth value.
+    ///
+    #[doc = shared_example!("processing/value")]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),

@@ -1,16 +1,16 @@
-//! Dates of the service, of which a list has one per blob.
+//! Dates of the service. A list has one for each blob, so parsing them is on the hot path.
 
 use std::time::{Duration, SystemTime};
 
-/// Writes a date of HTTP; `None` before 1970 and behind 9999, which it cannot say.
+/// Formats an HTTP date; `None` before 1970 and after 9999, which the format cannot express.
 pub(super) fn format_date(time: SystemTime) -> Option<String> {
     const END: u64 = 253_402_300_800;
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    // The crate panics where a date is not to be had.
+    // The crate panics outside of this range.
     (since.as_secs() < END).then(|| httpdate::fmt_http_date(time))
 }
 
-/// Reads a date of HTTP; in the form that all servers send, without the detours of a general parser.
+/// Parses an HTTP date. The form that all servers send takes a fast path without a general parser.
 pub(super) fn parse_date(text: &str) -> Option<SystemTime> {
     usual_form(text.as_bytes()).or_else(|| other_form(text.trim()))
 }
@@ -20,7 +20,7 @@ fn other_form(text: &str) -> Option<SystemTime> {
     usual_form(text.as_bytes()).or_else(|| httpdate::parse_http_date(text).ok())
 }
 
-/// `Sun, 22 Nov 2026 10:05:07 GMT`. The name of the day is not looked at, it says nothing.
+/// `Sun, 22 Nov 2026 10:05:07 GMT`. The name of the day is ignored, because it adds no information.
 fn usual_form(text: &[u8]) -> Option<SystemTime> {
     let [
         _,
@@ -59,7 +59,7 @@ fn usual_form(text: &[u8]) -> Option<SystemTime> {
     let month = month([*m0, *m1, *m2])?;
     let (day, year) = (number(*d1, *d0)?, number(*y3, *y2)? * 100 + number(*y1, *y0)?);
     let (hour, minute, second) = (number(*h1, *h0)?, number(*n1, *n0)?, number(*s1, *s0)?);
-    // Leap seconds, days that a month does not have, and times before the epoch are left to the general parser.
+    // The general parser handles leap seconds, days that a month does not have, and times before the epoch.
     if !(1..=28).contains(&day) || year < 1970 || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -68,7 +68,7 @@ fn usual_form(text: &[u8]) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// Reads the times of a SAS: `2026-11-22`, or that with `T10:05Z`, `T10:05:07Z` or a fraction of a second, in UTC.
+/// Parses a time in a SAS: `2026-11-22`, optionally with `T10:05Z`, `T10:05:07Z` or a fraction of a second, in UTC.
 pub(super) fn parse_iso8601(text: &str) -> Option<SystemTime> {
     let (date, time) = text.split_once('T').unwrap_or((text, "00:00Z"));
     let [year, month, day] = numbers(date, '-')?;
@@ -125,8 +125,8 @@ fn month(name: [u8; 3]) -> Option<u64> {
     })
 }
 
-/// Years begin in March here, so that the leap day comes last
-/// ([days from civil](https://howardhinnant.github.io/date_algorithms.html#days_from_civil)). January is month 0.
+/// Years begin in March here, so that the leap day comes last ([days from
+/// civil](https://howardhinnant.github.io/date_algorithms.html#days_from_civil)). January is month 0.
 fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
     let year = if month < 2 { year - 1 } else { year };
     let day_of_year = (153 * ((month + 10) % 12) + 2) / 5 + day - 1;
@@ -154,9 +154,9 @@ mod tests {
             text in "[A-Z][a-z]{2}, [0-9]{2} (Nov|Nox) [0-9]{3}[0-9x] [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|UTC)"
         ) {
             let (ours, other) = (usual_form(text.as_bytes()), httpdate::parse_http_date(&text).ok());
-            // The general parser looks at the name of the day, too.
+            // The general parser also checks the name of the day.
             prop_assert!(ours.is_none() || other.is_none() || ours == other, "{}", text);
-            // An `x` in the name of the day is no fault.
+            // An `x` in the name of the day is not an error.
             if text.contains("UTC") || text[5..].contains('x') {
                 prop_assert_eq!(parse_date(&text), None);
             }

@@ -7,15 +7,16 @@ use crate::container::Condition;
 use crate::error::{Error, Result};
 
 pub(super) fn header_value(what: &str, value: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(value)
-        .map_err(|_| Error::invalid_input(format!("{what} {value:?}: no header can carry it")))
+    HeaderValue::from_str(value).map_err(|_| {
+        Error::invalid_input(format!("{what} {value:?}: it cannot be sent in a header"))
+    })
 }
 
 /// `x-ms-meta-…` headers.
 pub(super) fn insert_metadata(headers: &mut HeaderMap, metadata: &[(&str, &str)]) -> Result<()> {
     for (key, value) in metadata {
         let name = HeaderName::try_from(format!("x-ms-meta-{key}")).map_err(|_| {
-            Error::invalid_input(format!("metadata key {key:?}: no header can carry it"))
+            Error::invalid_input(format!("metadata key {key:?}: it cannot be sent in a header"))
         })?;
         crate::model::check_header_text("metadata value", value)?;
         headers.insert(name, header_value("metadata value", value)?);
@@ -36,8 +37,8 @@ pub(super) fn insert_condition(headers: &mut HeaderMap, condition: Condition<'_>
     Ok(())
 }
 
-/// A PUT without a body still says so: the service answers 411 to one that does not, and clients send a chunked
-/// body or no header at all when left alone.
+/// A PUT without a body needs an explicit `Content-Length: 0`. The service responds to a missing length with 411, and some
+/// clients send a chunked body or no header by default.
 pub(super) fn insert_empty_body(headers: &mut HeaderMap) {
     headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
 }

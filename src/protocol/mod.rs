@@ -1,7 +1,7 @@
 //! The subset of the Blob service's REST protocol that the store needs, without I/O.
 //!
-//! Builds `http::Request`s and reads `http::Response`s; the time and randomness come in as arguments. One
-//! file per operation; nothing here knows Event Hubs, sockets or clocks.
+//! It builds `http::Request`s and reads `http::Response`s. Time and randomness are arguments. Each operation has a file of
+//! its own. Nothing here knows Event Hubs, sockets or clocks.
 
 mod address;
 mod auth;
@@ -19,6 +19,8 @@ mod xml;
 
 pub use address::ApiVersion;
 pub(crate) use address::{ConnectionString, ContainerName, Endpoint, StringCredential};
+#[cfg(feature = "amqp")]
+pub(crate) use address::{Pair, fault_of_letters, pairs};
 pub(crate) use auth::Authorization;
 pub use auth::{AccessToken, AccountKey, SasToken, TokenRequest};
 pub(crate) use list::PageBody;

@@ -1,4 +1,4 @@
-//! What every operation has in common: what it sends, and how its response is read.
+//! The trait of all operations: what they send, and how their responses are read.
 
 use http::{HeaderMap, Method};
 
@@ -6,50 +6,50 @@ use crate::container::CallContext;
 use crate::error::{ErrorKind, Result};
 use crate::protocol::response::Response;
 
-/// Names, lower case and unique, and values, not encoded.
+/// The query of a request: unique lower-case names, and values that are not yet encoded.
 pub(crate) type Query<'a> = Vec<(&'static str, &'a str)>;
 
-/// One operation of the Blob service: what is sent, and how the response is read.
+/// An operation of the Blob service: its request, and how its response is read.
 pub(crate) trait Operation {
-    /// What the response says.
+    /// The result.
     type Output;
 
-    /// The name in the REST reference, for logs and errors.
+    /// Returns the name in the REST reference, for logs and errors.
     fn name(&self) -> &'static str;
 
     fn method(&self) -> Method;
 
-    /// The blob; `None` if it is about the container.
+    /// Returns the name of the blob, or `None` for an operation on the container.
     fn blob(&self) -> Option<&str>;
 
-    /// The blob, or what else it is about in the container.
+    /// Returns the blob or the other subject of the operation in the container.
     fn subject(&self) -> &str {
         self.blob().unwrap_or_default()
     }
 
     fn context(&self) -> CallContext<'_>;
 
-    /// Whether it changes what is stored, so that a lost response leaves its outcome unknown.
+    /// Returns whether the operation writes, so that its outcome is unknown if the response is lost.
     fn is_write(&self) -> bool {
         true
     }
 
-    /// The permissions of a SAS of which it needs one; none for what only a SAS of the account allows.
+    /// Returns the SAS permissions of which the operation needs one; empty if only an account SAS allows it.
     fn sas_permissions(&self) -> &'static str {
         if self.is_write() { "w" } else { "r" }
     }
 
-    /// Whether a lagging secondary may response.
+    /// Returns whether a lagging secondary may respond.
     fn allow_secondary(&self) -> bool {
         false
     }
 
-    /// Whether only the secondary can response, because it began the list.
+    /// Returns whether only the secondary can respond, because it began the list.
     fn only_secondary(&self) -> bool {
         false
     }
 
-    /// Whether a failure is a response that the caller asked for, so that it deserves no warning.
+    /// Returns whether the caller expects this failure, so that it is not logged as a warning.
     fn is_expected(&self, failure: ErrorKind) -> bool {
         matches!(
             failure,
@@ -61,16 +61,16 @@ pub(crate) trait Operation {
 
     fn query<'a>(&'a self, _query: &mut Query<'a>) {}
 
-    /// The headers of this operation alone.
+    /// Adds the headers of this operation.
     ///
     /// # Errors
     ///
-    /// A value that no header can carry.
+    /// A value cannot be sent in a header.
     fn headers(&self, _headers: &mut HeaderMap) -> Result<()> {
         Ok(())
     }
 
-    /// Reads the response to a success.
+    /// Reads a successful response.
     ///
     /// # Errors
     ///

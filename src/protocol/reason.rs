@@ -1,17 +1,16 @@
-//! What the service says about a refusal, made fit for an error and a line of a log: one line, bounded, and without
-//! signatures.
+//! The service's explanation of a refusal, prepared for errors and logs: one line, bounded, without signatures.
 
 use crate::protocol::xml::XmlCursor;
 
 const ROOT: &str = "Error";
-/// A longer body is not the service's.
+/// A longer body does not come from the service.
 const MAX_BODY: usize = 64 * 1024;
-/// Of one part, which may be the whole string to sign.
+/// The longest part that is shown. A part may be the whole string-to-sign.
 const MAX_PART: usize = 400;
 const MAX_PARTS: usize = 6;
 const REDACTED: &str = "REDACTED";
 
-/// The `Code` of an error body.
+/// Returns the `Code` of an error body.
 pub(super) fn code(body: &[u8]) -> Option<String> {
     let mut code = None;
     each_part(body, |name, text| {
@@ -23,14 +22,14 @@ pub(super) fn code(body: &[u8]) -> Option<String> {
     code
 }
 
-/// What else an error body says: `Message`, then what is wrong in particular, as `HeaderName: x-ms-version`.
+/// Returns the rest of an error body: the `Message`, then details such as `HeaderName: x-ms-version`.
 pub(super) fn reason(body: &[u8]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut is_secret = false;
     each_part(body, |name, text| {
         let text = match name {
             "Code" => return,
-            // A value stands behind its name.
+            // The name precedes its value.
             "HeaderValue" | "QueryParameterValue" if is_secret => REDACTED.to_owned(),
             _ => fit(text),
         };
@@ -49,7 +48,7 @@ fn names_a_secret(name: &str) -> bool {
         .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
-/// Shows the name and the text of each child of the root, as far as the body can be read.
+/// Calls back with the name and the text of each child of the root, as far as the body is readable.
 fn each_part(body: &[u8], mut show: impl FnMut(&str, &str)) {
     let Some(text) = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_BODY) else {
         return;
@@ -66,9 +65,9 @@ fn each_part(body: &[u8], mut show: impl FnMut(&str, &str)) {
     }
 }
 
-/// One line without what is secret, and no longer than it may be.
+/// Returns the text as one line, truncated and without secrets.
 fn fit(text: &str) -> String {
-    // The request id is shown beside it, and the time says nothing.
+    // The request id is shown separately, and the time is of no use.
     let text = text.split("RequestId:").next().unwrap_or_default();
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
@@ -80,7 +79,7 @@ fn fit(text: &str) -> String {
     line
 }
 
-/// Without signatures, keys and tokens: what follows `sig=`, and all that is as long and as mixed as they are.
+/// Redacts signatures, keys and tokens: the value of `sig=`, and every word that looks like one of them.
 fn redacted(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
@@ -103,12 +102,12 @@ fn redacted(line: &str) -> String {
     shown
 }
 
-/// Of the alphabet of keys and signatures, or of tokens.
+/// A character of keys, signatures or tokens.
 fn is_of_base64(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_')
 }
 
-/// A signature has 43 characters beside its padding; names are shorter, or of one case. A token begins in this way.
+/// A signature has 43 characters without its padding. Names are shorter, or have a single case. A token begins with `eyJ`.
 fn is_secret(run: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
     let is_mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);

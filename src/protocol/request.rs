@@ -17,7 +17,7 @@ const VERSION: HeaderName = HeaderName::from_static("x-ms-version");
 const DATE: HeaderName = HeaderName::from_static("x-ms-date");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
-/// What a request is built from beside the operation; new for every attempt.
+/// The parts of a request besides the operation. They are new for each attempt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestParts<'a> {
     pub(crate) endpoint: &'a Endpoint,
@@ -26,7 +26,7 @@ pub(crate) struct RequestParts<'a> {
     pub(crate) user_agent: &'a HeaderValue,
     pub(crate) authorization: Authorization<'a>,
     pub(crate) now: SystemTime,
-    /// Randomness for the client request id.
+    /// Random bytes for the client request id.
     pub(crate) random: u128,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn build<O: Operation>(
     let date = format_date(parts.now).ok_or_else(|| {
         Error::new(
             ErrorKind::Configuration,
-            "the clock of this machine is before 1970 or behind 9999, and requests are dated by it: set the clock",
+            "the clock of this machine is before 1970 or after 9999, so requests cannot be dated: set the clock",
         )
     })?;
     headers.insert(DATE, header_value("date", &date)?);
@@ -96,16 +96,16 @@ fn uri(
         target.push(separator);
         target.push_str(sas.as_query());
     }
-    // The target may hold a SAS, so the cause is not passed on.
+    // The target may contain a SAS, so the cause is not included.
     Uri::builder()
         .scheme(endpoint.scheme())
         .authority(endpoint.authority().clone())
         .path_and_query(target)
         .build()
-        .map_err(|_| Error::new(ErrorKind::InvalidInput, "the request has no valid URL"))
+        .map_err(|_| Error::new(ErrorKind::InvalidInput, "the URL of the request is not valid"))
 }
 
-/// A random UUID, the customary form of a client request id.
+/// Returns a random UUID, the usual form of a client request id.
 fn uuid_v4(random: u128) -> String {
     let bits = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");

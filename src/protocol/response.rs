@@ -13,7 +13,7 @@ use crate::protocol::date::parse_date;
 const REQUEST_ID: &str = "x-ms-request-id";
 const METADATA_PREFIX: &str = "x-ms-meta-";
 
-/// The response to a request, with the ways to read its headers.
+/// A response, with readers for its headers.
 #[derive(Debug)]
 pub(crate) struct Response {
     response: http::Response<Bytes>,
@@ -61,7 +61,7 @@ impl Response {
         self.header(REQUEST_ID)
     }
 
-    /// The server's clock.
+    /// Returns the server's clock.
     pub(crate) fn server_time(&self) -> Option<SystemTime> {
         self.date_in(http::header::DATE)
     }
@@ -70,14 +70,14 @@ impl Response {
         self.date_in(http::header::LAST_MODIFIED)
     }
 
-    /// Refuses what a proxy or a captive portal says in place of the service: a success without a body to read must
-    /// not count as "written" or "nothing there".
+    /// Refuses the response of a proxy or a captive portal. Without this check, its success without a body would count as
+    /// "written" or as "no records".
     pub(super) fn check_sender(&self) -> Result<()> {
         let is_service = |name: &HeaderName| name.as_str().starts_with("x-ms-");
         if self.headers().keys().any(is_service) {
             return Ok(());
         }
-        Err(self.unexpected("the response has no header of the Blob service"))
+        Err(self.unexpected("the response has none of the Blob service's headers"))
     }
 
     pub(super) fn etag(&self) -> Result<ETag> {
@@ -85,8 +85,7 @@ impl Response {
         let text = self
             .header("etag")
             .ok_or_else(|| self.unexpected("the response has no readable ETag"))?;
-        ETag::new(text)
-            .map_err(|error| self.unexpected("the ETag is not readable").with_source(error))
+        ETag::new(text).map_err(|error| self.unexpected("the ETag is not valid").with_source(error))
     }
 
     pub(super) fn written(&self) -> Result<BlobWritten> {
@@ -96,8 +95,8 @@ impl Response {
         Ok(written)
     }
 
-    /// Metadata from the headers. Bytes that are no UTF-8 can be no position and no owner of ours; they are kept
-    /// with replacement characters so that the key is still seen.
+    /// Returns the metadata in the headers. A value that is not UTF-8 is neither a position nor an owner id of this crate.
+    /// It is kept with replacement characters, so that the key is still visible.
     pub(super) fn metadata(&self) -> Vec<(String, String)> {
         self.headers()
             .iter()

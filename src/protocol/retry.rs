@@ -1,4 +1,4 @@
-//! Whether a failed attempt is repeated, and when.
+//! Retry decisions: whether a failed attempt is retried, and when.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use crate::protocol::status::ServiceFailure;
 use crate::protocol::xml::XmlFault;
 use crate::transport::{TransportError, TransportErrorKind};
 
-/// More than any process waits for, and far from what a clock cannot express.
+/// Longer than any process would wait, and far below the limits of a clock.
 const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How often and how long a request is repeated.
+/// How often a request is retried, and the pauses in between.
 ///
-/// By default 4 attempts with waits of less than 3 s in all. The limit of the whole call ends them earlier: nothing is
-/// repeated that could not be answered in time.
+/// The default is 4 attempts with pauses of less than 3 s in total. The deadline of the call ends them earlier: no retry
+/// starts that could not finish in time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,24 +41,29 @@ impl Default for RetryOptions {
 }
 
 impl RetryOptions {
-    /// Repeats a request at most this often; 0 makes one attempt. Default: 3.
+    /// Sets the maximum number of retries; 0 makes a single attempt. Default: 3.
+    ///
+    #[doc = shared_example!("protocol/retry_options")]
     #[must_use]
     pub fn with_max_retries(mut self, max_retries: u32) -> Self {
         self.max_retries = max_retries;
         self
     }
 
-    /// The wait before the first repetition, doubled for each further one; half of it is random. Default: 400 ms.
+    /// Sets the pause before the first retry. It doubles for each further retry; half of it is random. Default: 400 ms.
     ///
-    /// A first connection that broke is most often an old one, and repeated after an eighth of it at most.
+    /// If the first attempt fails because its connection broke, the connection was most likely an old one. The pause before
+    /// the retry is then at most an eighth of this.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("protocol/retry_options"))]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is longer than the longest wait.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is longer than the maximum delay.
     pub fn with_base_delay(mut self, base_delay: Duration) -> Result<Self> {
         if base_delay > self.max_delay {
             return Err(Error::invalid_input(format!(
-                "base delay {base_delay:?}: at most the maximal delay of {:?} is allowed",
+                "base delay {base_delay:?}: at most the maximum delay of {:?} is allowed",
                 self.max_delay
             )));
         }
@@ -66,36 +71,38 @@ impl RetryOptions {
         Ok(self)
     }
 
-    /// The longest wait before a repetition. A longer `Retry-After` is honoured. Default: 8 s.
+    /// Sets the longest pause before a retry. A longer `Retry-After` is honored. Default: 8 s.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("protocol/retry_options"))]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is shorter than the first wait, or longer
-    /// than a day.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is shorter than the base delay, or longer than a
+    /// day.
     pub fn with_max_delay(mut self, max_delay: Duration) -> Result<Self> {
         if max_delay < self.base_delay {
             return Err(Error::invalid_input(format!(
-                "maximal delay {max_delay:?}: at least the base delay of {:?} is allowed",
+                "maximum delay {max_delay:?}: at least the base delay of {:?} is allowed",
                 self.base_delay
             )));
         }
         if max_delay > LONGEST_DELAY {
             return Err(Error::invalid_input(format!(
-                "maximal delay {max_delay:?}: at most {LONGEST_DELAY:?} is allowed"
+                "maximum delay {max_delay:?}: at most {LONGEST_DELAY:?} is allowed"
             )));
         }
         self.max_delay = max_delay;
         Ok(self)
     }
 
-    /// How often a request is repeated at most.
+    /// Returns the maximum number of retries.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
     }
 
-    /// What to do after a failed attempt (1 is the first) with so much time left.
+    /// Decides what to do after a failed attempt (1 is the first), with this much time left.
     ///
-    /// `pause` is what the host of the next attempt asks to wait; `random` is uniform in `0.0..1.0`.
+    /// `pause` is the wait that the host of the next attempt asked for; `random` is uniform in `0.0..1.0`.
     pub(crate) fn decide(
         &self,
         attempt: u32,
@@ -110,11 +117,11 @@ impl RetryOptions {
         }
         let after = match (failure, pause) {
             (Failure::RefusedToken(_), _) => Duration::ZERO,
-            // All callers were told the same moment; they must not come back in step.
+            // All callers got the same `Retry-After`, so jitter keeps them from returning in step.
             (_, Some(pause)) => pause.saturating_add(self.base_delay.mul_f64(random)),
-            // The primary is asked at once: it is another host.
+            // The primary is another host, so it is asked at once.
             _ if failure.is_refusal_of_secondary() => Duration::ZERO,
-            // Most often a pooled connection that the server had closed; a new one works at once.
+            // Usually a pooled connection that the server had closed. A new one works at once.
             (Failure::Transport(error), _)
                 if attempt == 1 && error.kind() != TransportErrorKind::Timeout =>
             {
@@ -132,7 +139,7 @@ impl RetryOptions {
     }
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     RetryAfter(Duration),
@@ -143,10 +150,10 @@ pub(crate) enum Decision {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Service(ServiceFailure),
-    /// The service refused a token that was cached; a new one is tried once.
+    /// The service refused a cached token. A new one is tried once.
     RefusedToken(ServiceFailure),
     Transport(TransportError),
-    /// A success whose body cannot be read.
+    /// A success whose body is not readable.
     Unreadable(XmlFault),
 }
 
@@ -174,12 +181,12 @@ impl Failure {
             Self::Service(service) => service.is_retryable(),
             Self::RefusedToken(_) => true,
             Self::Transport(error) => !error.is_permanent(),
-            // It broke on the way, though the transport did not see it. What is another document stays one.
+            // A truncated body: the connection broke, although the transport did not notice. Other faults would come again.
             Self::Unreadable(fault) => matches!(fault, XmlFault::Truncated),
         }
     }
 
-    /// What the host asks to wait before it is asked again.
+    /// Returns how long the host asked to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Service(service) => service.retry_after,
@@ -191,7 +198,7 @@ impl Failure {
         matches!(self, Self::Service(service) if service.is_refusal_of_secondary())
     }
 
-    /// Whether what was asked may have been done all the same.
+    /// Returns whether the request may have been applied anyway.
     pub(crate) fn may_have_been_applied(&self) -> bool {
         match self {
             Self::Service(service) | Self::RefusedToken(service) => service.may_have_been_applied(),
@@ -200,7 +207,7 @@ impl Failure {
         }
     }
 
-    /// The error of an attempt at this host.
+    /// Converts it into the error of an attempt at this host.
     pub(crate) fn into_error(self, host: &str) -> Error {
         match self {
             Self::Service(service) | Self::RefusedToken(service) => service.into_error(),

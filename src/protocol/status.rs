@@ -1,4 +1,4 @@
-//! What a status that is no success means.
+//! The meaning of error statuses.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,23 +11,23 @@ use crate::protocol::response::Response;
 
 const ERROR_CODE: &str = "x-ms-error-code";
 
-/// A request that the service answered, but not with a success.
+/// An error response of the service.
 #[derive(Debug)]
 pub(crate) struct ServiceFailure {
     kind: ErrorKind,
     status: u16,
     code: Option<String>,
     request_id: Option<String>,
-    /// How long the service asks to wait.
+    /// How long the service asked to wait.
     pub(crate) retry_after: Option<Duration>,
     from_secondary: bool,
     body: Bytes,
 }
 
 impl ServiceFailure {
-    /// Reads the failure; `now` is the local clock, for a `Retry-After` that is a date without a server clock.
+    /// Reads the failure. `now` is the local clock, for a `Retry-After` date in a response without a `Date`.
     pub(crate) fn read(response: &Response, now: SystemTime) -> Self {
-        // HEAD answers have no body, old versions have no header.
+        // Responses to HEAD have no body, and old versions of the service send no header.
         let code = response
             .header(ERROR_CODE)
             .map(str::to_owned)
@@ -43,7 +43,7 @@ impl ServiceFailure {
         }
     }
 
-    /// What a client of others was answered.
+    /// An error response that another client got.
     #[cfg(feature = "azure_storage_blobs")]
     pub(crate) fn answered(status: u16, code: Option<&str>) -> Self {
         Self {
@@ -61,22 +61,22 @@ impl ServiceFailure {
         self.kind
     }
 
-    /// What the service says about it; empty if nothing.
+    /// The service's explanation; empty if there is none.
     pub(crate) fn reason(&self) -> String {
         reason::reason(&self.body)
     }
 
-    /// Whether another attempt may succeed where this one did not.
+    /// Returns whether another attempt may succeed.
     pub(crate) fn is_retryable(&self) -> bool {
         matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504) || self.is_refusal_of_secondary()
     }
 
-    /// A secondary lags, and it may not be open to readers: that it does not have a blob, or refuses, decides nothing.
+    /// A secondary lags, and may not be readable at all. If it lacks a blob or refuses the request, that is not conclusive.
     pub(crate) fn is_refusal_of_secondary(&self) -> bool {
         self.from_secondary && !matches!(self.status, 408 | 429 | 500..)
     }
 
-    /// Whether the service may have done what was asked all the same. One that is only busy has not.
+    /// Returns whether the service may have applied the request anyway. A busy service has not.
     pub(crate) fn may_have_been_applied(&self) -> bool {
         match self.status {
             503 => self.code.as_deref() != Some("ServerBusy"),
@@ -88,8 +88,8 @@ impl ServiceFailure {
     pub(crate) fn into_error(self) -> Error {
         let reason = self.reason();
         let mut error = if self.is_refusal_of_secondary() {
-            // Never "not found": only the primary knows, and it did not response.
-            let said = "only the secondary answered, and it refused";
+            // Never "not found": only the primary can tell, and it did not respond.
+            let said = "only the secondary responded, and it refused the request";
             let separator = if reason.is_empty() { "" } else { ": " };
             Error::new(ErrorKind::Service, format!("{said}{separator}{reason}"))
         } else {
@@ -111,7 +111,7 @@ fn kind(status: u16, code: Option<&str>) -> ErrorKind {
         (404, Some("BlobNotFound")) => ErrorKind::BlobNotFound,
         (404, Some("ContainerNotFound" | "ResourceNotFound"))
         | (409, Some("ContainerBeingDeleted")) => ErrorKind::ContainerNotFound,
-        // A 412 has other reasons, too, as a lease; a HEAD has no code.
+        // A 412 also has other reasons, such as a lease. A response to HEAD has no code.
         (409, Some("BlobAlreadyExists"))
         | (412, None | Some("ConditionNotMet" | "TargetConditionNotMet")) => {
             ErrorKind::ConditionNotMet
@@ -121,16 +121,16 @@ fn kind(status: u16, code: Option<&str>) -> ErrorKind {
         (429, _) | (503, Some("ServerBusy")) => ErrorKind::Throttled,
         (408 | 500.., _) => ErrorKind::Service,
         (400..=499, _) => ErrorKind::Rejected,
-        // Redirects are not followed: the credential must not travel.
+        // Redirects are not followed, because the credential must not reach another host.
         _ => ErrorKind::InvalidResponse,
     }
 }
 
-/// Seconds or a date, which is judged by the server's own clock where it tells it.
+/// Parses seconds or a date. A date is compared with the server's clock if the response has one.
 fn retry_after(response: &Response, now: SystemTime) -> Option<Duration> {
     let text = response.header("retry-after")?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More than fits is for ever.
+        // A number that does not fit means forever.
         let seconds = text.parse::<u32>().unwrap_or(u32::MAX);
         return Some(Duration::from_secs(seconds.into()));
     }

@@ -1,24 +1,24 @@
-//! Walking an XML body from element to element, borrowing from it.
+//! A cursor over the elements of an XML body that borrows from the body.
 //!
-//! Of XML it knows what the service's answers can hold. General parsers make an event of every tag, which took seven
-//! times as long as receiving a list; here an element that nobody asks for costs one search for its end.
+//! It supports the subset of XML that the service sends. A general parser creates an event for every tag, which took seven
+//! times as long as receiving a list. Here, an element that nobody asks for costs a single search for its end.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memmem};
 
-/// The service's own nest four deep.
+/// The service nests elements four deep.
 const MAX_DEPTH: usize = 64;
 
-/// Why a body could not be read. A body that ends early is always a fault, never a shorter list.
+/// Why a body could not be read. A truncated body is always a fault, never a shorter list.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XmlFault {
     #[error("the body is not UTF-8")]
     NotUtf8(#[from] std::str::Utf8Error),
     #[error("the body is not well-formed XML at byte {0}")]
     Malformed(usize),
-    #[error("the body has an unknown entity")]
+    #[error("the body contains an unknown entity")]
     Entity,
     #[error("the body is truncated")]
     Truncated,
@@ -27,7 +27,7 @@ pub(crate) enum XmlFault {
     #[error("the elements are nested too deeply at byte {0}")]
     TooDeep(usize),
     #[error(
-        "the body is larger than any of the service: one element, a blob's metadata, or the number of blobs"
+        "the body exceeds the service's limits for an element, for a blob's metadata, or for the number of blobs"
     )]
     TooLarge,
     #[error("the body is not <{0}>")]
@@ -38,7 +38,7 @@ pub(crate) enum XmlFault {
 
 pub(super) type XmlResult<T> = Result<T, XmlFault>;
 
-/// A start tag that was just read.
+/// A start tag that has just been read.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'b> {
     name: &'b str,
@@ -51,12 +51,12 @@ impl<'b> Element<'b> {
         self.name
     }
 
-    /// Whether it has no content, not even an empty one.
+    /// Returns whether the tag is self-closing, so that it has no content.
     pub(super) fn is_empty(&self) -> bool {
         self.empty
     }
 
-    /// Whether the tag is its name in angle brackets and nothing else.
+    /// Returns whether the tag has no attributes or blanks: only its name in angle brackets.
     pub(super) fn is_bare(&self) -> bool {
         !self.empty && self.attributes.is_empty()
     }
@@ -81,7 +81,7 @@ impl<'b> Element<'b> {
     }
 }
 
-/// What begins with `<`.
+/// The kinds of markup that begin with `<`.
 enum Tag<'b> {
     Start(Element<'b>),
     End,
@@ -90,21 +90,21 @@ enum Tag<'b> {
     CData(&'b str),
 }
 
-/// Reads elements of a body.
+/// A cursor over the elements of a body.
 pub(super) struct XmlCursor<'b> {
     text: &'b str,
     at: usize,
-    /// The last text that was read whole and in one piece.
+    /// The range of the last text, if it was a single piece without entities.
     plain: Option<Range<usize>>,
 }
 
 impl<'b> XmlCursor<'b> {
-    /// Stands before all that is there.
+    /// Creates a cursor at the beginning of the body.
     pub(super) fn over(text: &'b str) -> Self {
         Self { text, at: 0, plain: None }
     }
 
-    /// Goes into the root element of the body.
+    /// Enters the root element.
     pub(super) fn enter(&mut self, root: &'static str) -> XmlResult<Element<'b>> {
         loop {
             self.text_before_tag()?;
@@ -121,38 +121,38 @@ impl<'b> XmlCursor<'b> {
         self.at == self.text.len()
     }
 
-    /// How far the body was read.
+    /// Returns the number of bytes read.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// What was not read yet.
+    /// Returns the part of the body that has not been read.
     pub(super) fn rest(&self) -> &'b str {
         &self.text[self.at..]
     }
 
-    /// Goes on until only that is left.
+    /// Moves forward so that only `rest` remains.
     pub(super) fn leave(&mut self, rest: &str) {
         self.at = self.text.len() - rest.len();
     }
 
-    /// A part of the body.
+    /// Returns a part of the body.
     pub(super) fn part(&self, range: Range<usize>) -> &'b str {
         &self.text[range]
     }
 
-    /// Where the text stands that was read last, if it is the whole content of its element.
+    /// Returns the range of the text that was read last, if it is the whole content of its element.
     pub(super) fn plain_text(&self) -> Option<Range<usize>> {
         self.plain.clone()
     }
 
-    /// What stands before the next tag, without its entities.
+    /// Returns the text before the next tag, with entities decoded.
     #[inline]
     pub(super) fn value_before_tag(&mut self) -> XmlResult<Cow<'b, str>> {
         unescape(self.text_before_tag()?)
     }
 
-    /// The next child of an element of that name that was entered; `None` at its end.
+    /// Returns the next child of the entered element with this name; `None` at its end.
     #[inline]
     pub(super) fn next_child(&mut self, parent: &str) -> XmlResult<Option<Element<'b>>> {
         loop {
@@ -165,7 +165,7 @@ impl<'b> XmlCursor<'b> {
         }
     }
 
-    /// Calls back for each child; what the callback does not read must be skipped by it.
+    /// Calls back for each child. The callback must read or skip the child.
     pub(super) fn each_child(
         &mut self,
         parent: &Element<'_>,
@@ -180,7 +180,7 @@ impl<'b> XmlCursor<'b> {
         Ok(())
     }
 
-    /// The text of an element, without that of its children.
+    /// Returns the text of an element, without the text of its children.
     #[inline]
     pub(super) fn text(&mut self, element: &Element<'b>) -> XmlResult<Cow<'b, str>> {
         self.plain = None;
@@ -197,7 +197,7 @@ impl<'b> XmlCursor<'b> {
         self.mixed_text(element, text)
     }
 
-    /// The rest of a text that is more than one piece.
+    /// Returns the rest of a text that consists of several pieces.
     #[cold]
     fn mixed_text(
         &mut self,
@@ -216,7 +216,7 @@ impl<'b> XmlCursor<'b> {
         }
     }
 
-    /// Refuses all but blanks, comments and instructions behind the root element.
+    /// Refuses everything after the root element except blanks, comments and instructions.
     pub(super) fn end_of_body(&mut self) -> XmlResult<()> {
         loop {
             self.pass_blanks();
@@ -232,7 +232,7 @@ impl<'b> XmlCursor<'b> {
         }
     }
 
-    /// Leaves out an element with all that is in it.
+    /// Skips an element with its content.
     #[inline]
     pub(super) fn skip(&mut self, element: &Element<'b>) -> XmlResult<()> {
         if element.empty {
@@ -243,7 +243,7 @@ impl<'b> XmlCursor<'b> {
     }
 
     fn skip_nested(&mut self, element: &Element<'b>) -> XmlResult<()> {
-        // Not by recursion: the depth is the sender's choice.
+        // A loop instead of recursion, because the sender chooses the depth.
         let mut ancestors = Vec::new();
         let mut name = element.name;
         loop {
@@ -277,7 +277,7 @@ impl<'b> XmlCursor<'b> {
         self.at += self.rest_bytes().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     }
 
-    /// Goes behind the end tag of an element if that comes next, in its usual form.
+    /// Moves past the end tag of an element if it comes next in its usual form.
     #[inline]
     fn pass_end(&mut self, name: &str) -> bool {
         let behind = name.len() + 2;
@@ -291,7 +291,7 @@ impl<'b> XmlCursor<'b> {
         comes
     }
 
-    /// Goes to the next `<` and returns what stands before it.
+    /// Moves to the next `<` and returns the text before it.
     #[inline]
     fn text_before_tag(&mut self) -> XmlResult<&'b str> {
         let rest = self.rest_bytes();
@@ -304,7 +304,7 @@ impl<'b> XmlCursor<'b> {
         Ok(&self.text[from..self.at])
     }
 
-    /// Reads a tag at `<`; of an end tag only `</`, since whoever waits for it knows the name.
+    /// Reads a tag at `<`. Of an end tag it reads only `</`, because the caller knows the name.
     #[inline]
     fn tag(&mut self) -> XmlResult<Tag<'b>> {
         match self.rest_bytes().get(1) {
@@ -357,10 +357,10 @@ impl<'b> XmlCursor<'b> {
         Err(XmlFault::Truncated)
     }
 
-    /// The rest of an end tag behind its `</`.
+    /// Reads the rest of an end tag after `</`.
     fn end(&mut self, name: &str) -> XmlResult<()> {
         if !self.rest_bytes().starts_with(name.as_bytes()) {
-            // Whether it is another name or the beginning of this one.
+            // Distinguishes another name from a truncated one.
             let is_truncated = name.as_bytes().starts_with(self.rest_bytes());
             return Err(if is_truncated { XmlFault::Truncated } else { self.malformed() });
         }
@@ -376,7 +376,7 @@ impl<'b> XmlCursor<'b> {
         }
     }
 
-    /// No document type: the service sends none, and entities that a body defines are a danger.
+    /// Document types are refused: the service sends none, and entities that a body defines are a risk.
     fn declaration(&mut self) -> XmlResult<Tag<'b>> {
         const COMMENT: &str = "<!--";
         const CDATA: &str = "<![CDATA[";
@@ -392,7 +392,7 @@ impl<'b> XmlCursor<'b> {
         }
     }
 
-    /// Goes behind the end of what begins here, and returns what is in between.
+    /// Moves past the terminator of the construct that begins here, and returns the text in between.
     fn behind(&mut self, begin: &str, end: &str) -> XmlResult<&'b str> {
         let from = self.at + begin.len();
         let rest = &self.text.as_bytes()[from..];
@@ -422,7 +422,7 @@ fn unescape(raw: &str) -> XmlResult<Cow<'_, str>> {
     Ok(Cow::Owned(text))
 }
 
-/// The character that an entity stands for.
+/// Returns the character of an entity.
 fn character(entity: &str) -> Option<char> {
     let number = match entity {
         "lt" => return Some('<'),
@@ -436,7 +436,7 @@ fn character(entity: &str) -> Option<char> {
         Some(digits) => (digits, 16),
         None => (number, 10),
     };
-    // The parser of numbers would take a sign.
+    // The integer parser would accept a sign.
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
@@ -444,167 +444,4 @@ fn character(entity: &str) -> Option<char> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use quick_xml::Reader;
-    use quick_xml::events::Event;
-
-    use super::*;
-
-    /// The names of all elements, with the whole text of each that has no children.
-    fn flat(body: &str) -> XmlResult<Vec<(String, String)>> {
-        fn descend(
-            cursor: &mut XmlCursor<'_>,
-            parent: &Element<'_>,
-            found: &mut Vec<(String, String)>,
-        ) -> XmlResult<()> {
-            cursor.each_child(parent, |cursor, element| {
-                found.push((element.name().to_owned(), String::new()));
-                if element.name().starts_with('t') {
-                    let text = cursor.text(&element)?.into_owned();
-                    found.last_mut().unwrap().1 = text;
-                    return Ok(());
-                }
-                if element.name().starts_with('s') {
-                    return cursor.skip(&element);
-                }
-                descend(cursor, &element, found)
-            })
-        }
-        let mut cursor = XmlCursor::over(body);
-        let root = cursor.enter("root")?;
-        let mut found = Vec::new();
-        descend(&mut cursor, &root, &mut found)?;
-        Ok(found)
-    }
-
-    /// The same by a general parser.
-    fn flat_by_another(body: &str) -> Vec<(String, String)> {
-        let mut reader = Reader::from_str(body);
-        let (mut found, mut path) = (Vec::<(String, String)>::new(), Vec::<(String, usize)>::new());
-        loop {
-            let event = reader.read_event().unwrap();
-            let is_skipped = path.iter().any(|(name, _)| name.starts_with(['s', 't']));
-            match event {
-                Event::Start(start) => {
-                    let name = start.name().into_inner().to_owned();
-                    path.push((name.clone(), found.len()));
-                    if path.len() > 1 && !is_skipped {
-                        found.push((name, String::new()));
-                    }
-                }
-                Event::Empty(start) if !is_skipped => {
-                    found.push((start.name().into_inner().to_owned(), String::new()));
-                }
-                Event::End(_) => drop(path.pop()),
-                Event::Text(text) => add_to_last(&path, &mut found, &text.into_inner()),
-                Event::CData(text) => add_to_last(&path, &mut found, &text.into_inner()),
-                Event::GeneralRef(name) => {
-                    let name = name.into_inner();
-                    let text = unescape(&format!("&{name};")).unwrap().into_owned();
-                    add_to_last(&path, &mut found, &text);
-                }
-                Event::Eof => return found,
-                _ => {}
-            }
-        }
-    }
-
-    fn add_to_last(path: &[(String, usize)], found: &mut [(String, String)], text: &str) {
-        let Some((name, index)) = path.last() else { return };
-        let is_skipped =
-            path[..path.len() - 1].iter().any(|(name, _)| name.starts_with(['s', 't']));
-        if name.starts_with('t') && !is_skipped {
-            found[*index].1.push_str(text);
-        }
-    }
-
-    fn element() -> impl Strategy<Value = String> {
-        let text = prop_oneof![
-            "[a-z >\"'é\n]{0,8}",
-            Just("&amp;&#65;&#x42;&lt;".to_owned()),
-            Just("<![CDATA[<a>&]]>".to_owned()),
-            Just("<!-- </t> -->".to_owned()),
-            Just("<?x </s>?>".to_owned()),
-        ];
-        let leaf = ("[tsg][a-z-]{0,6}", prop::collection::vec(text, 0..3), any::<bool>()).prop_map(
-            |(name, text, empty)| {
-                if empty {
-                    format!("<{name} />")
-                } else {
-                    format!("<{name}>{}</{name}>", text.concat())
-                }
-            },
-        );
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            ("[tsg][a-z-]{0,6}", " ?", prop::collection::vec(inner, 0..4)).prop_map(
-                |(name, blank, children)| {
-                    format!("<{name} a=\"/>\" b='x'>{}</{name}{blank}>", children.concat())
-                },
-            )
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_general_parser_reads_the_same(children in prop::collection::vec(element(), 0..5)) {
-            let body = format!("\u{feff}<?xml version=\"1.0\"?>\n<root>{}</root>", children.concat());
-            prop_assert_eq!(flat(&body).unwrap(), flat_by_another(body.trim_start_matches('\u{feff}')));
-            for (end, _) in body.char_indices() {
-                prop_assert!(flat(&body[..end]).is_err(), "cut at {}: {}", end, body);
-            }
-        }
-
-        #[test]
-        fn no_body_makes_it_panic(body in "[<>/!?&;#a\"'= -]{0,40}") {
-            let _ = flat(&format!("<root>{body}</root>"));
-            let _ = flat(&body);
-        }
-    }
-
-    #[test]
-    fn what_is_not_well_formed_is_an_error() {
-        for inner in [
-            "<a></b>",
-            "<a><b></a></b>",
-            "<>",
-            "< a/>",
-            "<a<b/>",
-            "<!DOCTYPE x>",
-            "</a>",
-            "<t>&lt</t>",
-            "<t>&x;</t>",
-            "<t>&#;</t>",
-            "<t>&#0;</t>",
-            "<t>&#xd800;</t>",
-            "<t>&#+65;</t>",
-            "<t>a & b</t>",
-        ] {
-            assert!(flat(&format!("<root>{inner}</root>")).is_err(), "{inner}");
-        }
-    }
-
-    #[test]
-    fn attributes_are_found_by_their_whole_name() {
-        let has = |tag: &str| {
-            let body = format!("<root>{tag}</root>");
-            let mut cursor = XmlCursor::over(&body);
-            cursor.enter("root").unwrap();
-            cursor.next_child("root").unwrap().unwrap().has_attribute("Encoded", "true")
-        };
-        for tag in
-            ["<a Encoded=\"true\"/>", "<a x='>' Encoded = 'True' />", "<a\nEncoded='true'></a>"]
-        {
-            assert!(has(tag), "{tag}");
-        }
-        for tag in [
-            "<a/>",
-            "<a xEncoded='true'/>",
-            "<a Encoded='false'/>",
-            "<a x='Encoded=true'/>",
-            "<a Encoded/>",
-        ] {
-            assert!(!has(tag), "{tag}");
-        }
-    }
-}
+mod tests;

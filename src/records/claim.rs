@@ -1,50 +1,51 @@
-//! A claim of a partition as steps: which request comes next, and what the claim has ended with.
+//! A claim of a partition as a state machine: the next request, or the result.
 //!
-//! A claim is one conditional write. The rest is about responses that were lost: a conflict after such an attempt may be
-//! that attempt itself, and the owner id alone proves nothing, because an owner with a stable id may have left an old
-//! record. So the record is inspected, and whoever replaces the version that was seen has it.
-//! ([A retried conditional write](https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations)
-//! is refused by its own first attempt.)
+//! A claim is one conditional write. The rest handles lost responses. A conflict after a lost response may be caused by the
+//! lost attempt itself, and the owner id alone proves nothing, because an owner with a stable id may have left an old
+//! record. So the record is inspected, and whoever replaces the inspected version owns the partition. ([A retried
+//! conditional
+//! write](https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations)
+//! is refused because of its own first attempt.)
 
 use std::time::SystemTime;
 
 use crate::container::{BlobProperties, BlobWritten};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ETag, PartitionOwnership};
-use crate::records::metadata::read_owner;
+use crate::records::ownership;
 
-/// How often a record is inspected because a write is in doubt. Each takes the retries of a container, and the deadline of
-/// the call ends them, too; this ends a container that responds at once and is in doubt forever.
+/// The maximum number of inspections after writes of unknown outcome. The deadline of the call also ends them; this limit
+/// stops the loop with a container that responds at once and never knows the outcome.
 const MAX_INSPECTIONS: u32 = 4;
 
-/// What to do next.
+/// The next step.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Write the record where there is none, then [`Claim::written`].
+    /// Write the record if none exists, then call [`Claim::written`].
     Create,
-    /// Replace this version of the record, then [`Claim::written`].
+    /// Replace this version of the record, then call [`Claim::written`].
     Replace(ETag),
-    /// Read the record, then [`Claim::inspected`].
+    /// Read the record, then call [`Claim::inspected`].
     Inspect,
-    /// Read whose record was first, then [`Claim::identified`]. The claim is lost whatever the read says.
+    /// Read the record to see who was first, then call [`Claim::identified`]. The claim is lost regardless of the result.
     Identify,
-    /// Nothing.
+    /// /// The claim has ended.
     Done(Ending),
 }
 
-/// What a claim ended with.
+/// The result of a claim.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// This version is the one that was written.
+    /// The claim was won with this version.
     Won(BlobWritten),
-    /// Another writer was first: this record, if it could be read.
+    /// Another writer was first, with this record, if it could be read.
     Lost(Option<Seen>),
-    /// There is no record, and there need not be one.
+    /// There is no record, and none is needed.
     Gone,
     Failed(Error),
 }
 
-/// A record as it was read.
+/// A record that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) owner_id: Option<String>,
@@ -52,29 +53,29 @@ pub(crate) struct Seen {
     pub(crate) last_modified: Option<SystemTime>,
 }
 
-/// One claim under way, or the relinquishing of one.
+/// A claim in progress, or the release of one.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
-    /// What is to be written.
+    /// The record to write.
     owner_id: Option<String>,
-    /// A relinquished record need not exist.
+    /// Whether this is a release, for which the record need not exist.
     must_exist: bool,
-    /// A write of this claim may have been applied, or may still arrive, for all that is known.
+    /// Whether an earlier write of this claim may have been applied, or may still arrive.
     in_doubt: bool,
-    /// The write under way is a [`Step::Create`].
+    /// Whether the current write is a [`Step::Create`].
     creates: bool,
     inspections: u32,
 }
 
 impl From<BlobProperties> for Seen {
     fn from(properties: BlobProperties) -> Self {
-        let owner_id = read_owner(&properties.metadata).map(str::to_owned);
+        let owner_id = ownership::owner(&properties.metadata).map(str::to_owned);
         Self { owner_id, etag: properties.etag, last_modified: properties.last_modified }
     }
 }
 
 impl Claim {
-    /// A first claim, a renewal or a takeover, as the ETag says.
+    /// Begins a first claim, a renewal or a takeover, depending on the ETag.
     pub(crate) fn new(ownership: &PartitionOwnership) -> (Self, Step) {
         let mut claim = Self::writing(ownership.owner_id(), true);
         let first = match ownership.etag() {
@@ -84,7 +85,7 @@ impl Claim {
         (claim, first)
     }
 
-    /// Replaces this version of a record by one without an owner.
+    /// Begins a release: it replaces this version by a record without an owner.
     pub(crate) fn relinquish(etag: &ETag) -> (Self, Step) {
         (Self::writing(None, false), Step::Replace(etag.clone()))
     }
@@ -99,12 +100,12 @@ impl Claim {
         }
     }
 
-    /// What this claim writes.
+    /// Returns the record that this claim writes.
     pub(crate) fn owner_id(&self) -> Option<&str> {
         self.owner_id.as_deref()
     }
 
-    /// A write has ended.
+    /// Applies the result of a write.
     pub(crate) fn written(&mut self, result: Result<BlobWritten>) -> Step {
         let error = match result {
             Ok(written) => return Step::Done(Ending::Won(written)),
@@ -113,7 +114,7 @@ impl Claim {
         let is_unknown = error.is_outcome_unknown();
         self.in_doubt |= is_unknown;
         match error.kind() {
-            // One of our earlier writes may be what a first claim has met, and only the last one what a replacement has.
+            // A first claim may have met any of its earlier writes; a replacement only the last one.
             ErrorKind::ConditionNotMet if is_unknown || (self.creates && self.in_doubt) => {
                 if self.inspections == MAX_INSPECTIONS {
                     self.failed(error)
@@ -127,7 +128,7 @@ impl Claim {
         }
     }
 
-    /// A read after [`Step::Inspect`] has ended.
+    /// Applies the result of a read after [`Step::Inspect`].
     pub(crate) fn inspected(&mut self, result: Result<Seen>) -> Step {
         match result {
             Ok(seen) if seen.owner_id == self.owner_id => {
@@ -140,7 +141,7 @@ impl Claim {
         }
     }
 
-    /// A read after [`Step::Identify`] has ended.
+    /// Applies the result of a read after [`Step::Identify`].
     pub(crate) fn identified(result: Result<Seen>) -> Step {
         Step::Done(Ending::Lost(result.ok()))
     }
@@ -155,12 +156,12 @@ impl Claim {
         Step::Inspect
     }
 
-    /// The record was deleted: whoever is first makes a new one.
+    /// The record was deleted, so the first writer creates a new one.
     fn vanished(&mut self) -> Step {
         if self.must_exist { self.create() } else { Step::Done(Ending::Gone) }
     }
 
-    /// A refusal says nothing about the writes before.
+    /// A refusal tells nothing about earlier writes.
     fn failed(&self, error: Error) -> Step {
         Step::Done(Ending::Failed(error.with_outcome_unknown_if(self.in_doubt)))
     }
@@ -175,7 +176,7 @@ mod tests {
 
     const US: &str = "us";
 
-    /// A blob with its owner, and whether this claim has written that version.
+    /// A blob with its owner, and whether this claim wrote that version.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     struct Blob {
         version: u64,
@@ -183,17 +184,17 @@ mod tests {
         ours: bool,
     }
 
-    /// What a service may do with a write; every order of them is tried.
+    /// What a service may do with a write. The test tries all sequences.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Fate {
         Applied,
-        /// Applied, its response lost, and the retry of the container is refused by it.
+        /// Applied; the response is lost, and the container's retry is refused because of it.
         AppliedThenRefused,
-        /// Applied, its response lost, and nothing more is heard.
+        /// Applied; the response is lost, and no retry gets one.
         AppliedThenLost,
-        /// Never applied, and the retry finds what is there.
+        /// Never applied; the retry finds the current record.
         LostThenRetried,
-        /// Never applied, and nothing more is heard.
+        /// Never applied; no retry gets a response.
         Lost,
         /// Refused for another reason.
         Denied,
@@ -208,12 +209,12 @@ mod tests {
         Fate::Denied,
     ];
 
-    /// What others do before a step.
+    /// What other writers do before a step.
     #[derive(Clone, Copy, Debug)]
     enum Rival {
         Nothing,
         Writes,
-        /// Somebody writes what this claim writes, as a process with the same owner id.
+        /// A process with the same owner id writes the same record.
         WritesAlike,
         Deletes,
     }
@@ -254,7 +255,7 @@ mod tests {
             }
         }
 
-        /// Tries once; the error is of a service that did not apply it.
+        /// Attempts a write once. The error comes from a service that did not apply it.
         fn try_write(&mut self, claim: &Claim, etag: Option<&ETag>) -> Result<BlobWritten> {
             let found = self.blob.as_ref().map(|blob| ETag::numbered(blob.version));
             match (etag, found) {
@@ -309,7 +310,7 @@ mod tests {
         }
     }
 
-    /// Goes every way that the service and the others can choose, up to a depth.
+    /// Explores all choices of the service and of other writers, up to a depth.
     fn explore(world: &World, claim: &Claim, step: &Step, depth: usize, endings: &mut [usize; 4]) {
         let kind = match step {
             Step::Done(ending) => {
@@ -381,7 +382,7 @@ mod tests {
         assert!(endings.iter().all(|count| *count > 20), "{endings:?}");
     }
 
-    /// A container that refuses every write and is never sure of it.
+    /// A container that refuses every write and never knows the outcome.
     #[test]
     fn a_doubt_that_never_ends_is_a_failure() {
         let conflict = || Error::new(ErrorKind::ConditionNotMet, "").with_outcome_unknown_if(true);

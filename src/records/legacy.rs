@@ -1,8 +1,8 @@
-//! The JSON checkpoints of the processors before the current ones: where they are, and what stands in them.
+//! The JSON checkpoints of legacy processors: their locations and their content.
 //!
 //! `EventProcessorHost` (.NET, Java) and Functions before version 5 keep lease and position in one blob:
-//! `{"PartitionId":"0","Owner":"…","Token":"…","Epoch":386,"Offset":"8591964920","SequenceNumber":960180}`. Java and
-//! Python spell the keys otherwise. Go and Dapr before 1.10 keep the position one level deeper:
+//! `{"PartitionId":"0","Owner":"…","Token":"…","Epoch":386,"Offset":"8591964920","SequenceNumber":960180}`. Java and Python
+//! use other spellings of the keys. Go and Dapr before 1.10 keep the position one level deeper:
 //! `{"checkpoint":{"offset":"…","sequenceNumber":…},"partitionId":"0"}`.
 
 use std::fmt;
@@ -10,12 +10,13 @@ use std::num::NonZeroU64;
 
 use serde_json::{Map, Value};
 
+use super::decoded::Decoded;
 use crate::model::{
-    Checkpoint, ConsumerGroup, SkipReason, check_header_text, means_no_number, means_no_offset,
+    Checkpoint, ConsumerGroup, RecordId, SkipReason, Version, check_header_text, means_no_number,
+    means_no_offset,
 };
 
-/// Where a legacy processor kept the checkpoints of a consumer group: what stands before the partition id in the names
-/// of its blobs.
+/// The location of a legacy processor's checkpoints: the prefix of its blob names before the partition id.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout};
@@ -32,44 +33,56 @@ pub struct LegacyLayout {
 
 impl LegacyLayout {
     /// Azure Functions before version 5 of the Event Hubs extension (container `azure-webjobs-eventhub`):
-    /// `{namespace}/{event hub}/{consumer group}/{partition}`, where namespace and event hub are in lower case and
-    /// what is none of `a-z0-9-_.` in them is escaped. The consumer group counts as given.
+    /// `{namespace}/{event hub}/{consumer group}/{partition}`, where the namespace and the event hub are in lower case,
+    /// with characters other than `a-z0-9-_.` escaped. The consumer group is used as given.
+    ///
+    #[doc = shared_example!("records/legacy_layout")]
     pub fn functions(group: &ConsumerGroup) -> Self {
         let namespace = escape_as_functions(group.fully_qualified_namespace());
         let eventhub = escape_as_functions(group.eventhub_name());
         Self::new(format!("{namespace}/{eventhub}/{}/", group.consumer_group()))
     }
 
-    /// Hosts that were given the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. Names count
-    /// as given.
+    /// Hosts that were configured with the names as a prefix: `{namespace}/{event hub}/{consumer group}/{partition}`. The
+    /// names are used as given.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn event_processor_host(group: &ConsumerGroup) -> Self {
         Self::new(format!("{group}/"))
     }
 
-    /// A stand-alone `EventProcessorHost` (.NET, Java) with the storage prefix that it was given, by default
-    /// none: `{storage prefix}{consumer group}/{partition}`.
+    /// A stand-alone `EventProcessorHost` (.NET, Java) with its storage prefix, which is empty by default: `{storage
+    /// prefix}{consumer group}/{partition}`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn stand_alone_host(group: &ConsumerGroup, storage_prefix: &str) -> Self {
         Self::new(format!("{storage_prefix}{}/", group.consumer_group()))
     }
 
     /// Dapr before 1.10: `dapr-{event hub}-{consumer group}-{partition}`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn dapr(group: &ConsumerGroup) -> Self {
         Self::new(format!("dapr-{}-{}-", group.eventhub_name(), group.consumer_group()))
     }
 
     /// A container whose blobs are named by the partition id alone: the old Python client, `azure-eventhub` 1 (container
-    /// `eph-leases`), whatever prefix the host was given, and the old Go client without a prefix. Such a container serves
-    /// one consumer group.
+    /// `eph-leases`), with any host prefix, and the old Go client without a prefix. Such a container serves a single
+    /// consumer group.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn named_by_partition() -> Self {
         Self::new("")
     }
 
-    /// Any other place, by all that stands before the partition id.
+    /// Any other location, given by the prefix before the partition id.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("records/legacy_layout"))]
     pub fn new(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into() }
     }
 
-    /// What stands before the partition id.
+    /// Returns the prefix before the partition id.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -81,7 +94,7 @@ impl fmt::Display for LegacyLayout {
     }
 }
 
-/// As `EventHubOptions.GetBlobPrefix` of the `WebJobs` extension does, in UTF-16 code units.
+/// Escapes a name like `EventHubOptions.GetBlobPrefix` of the `WebJobs` extension, in UTF-16 code units.
 fn escape_as_functions(name: &str) -> String {
     name.encode_utf16()
         .map(|unit| match u8::try_from(unit) {
@@ -94,63 +107,57 @@ fn escape_as_functions(name: &str) -> String {
         .collect()
 }
 
-/// How much of a blob is read. A lease has some hundred bytes; what is longer is none.
+/// The maximum that is read of a blob. A lease has a few hundred bytes; a longer blob is not a lease.
 pub(crate) const MAX_CONTENT: NonZeroU64 = NonZeroU64::new(64 * 1024).unwrap();
 
-/// A checkpoint, and what was wrong with it if it is only read in part; or why it is none.
-pub(crate) type ReadContent = Result<(Checkpoint, Option<SkipReason>), SkipReason>;
-
-/// What was wrong with the content, if anything.
-pub(crate) fn defect(read: &ReadContent) -> Option<SkipReason> {
-    match read {
-        Ok((_, repaired)) => *repaired,
-        Err(reason) => Some(*reason),
-    }
+/// A checkpoint from the content of a legacy blob.
+pub(crate) fn decode(id: RecordId<'_>, content: &[u8]) -> Decoded<Checkpoint> {
+    position(id.partition_id, content).map(|(offset, sequence_number)| {
+        Checkpoint::from_storage(id, offset.as_deref(), sequence_number, Version::default())
+    })
 }
 
-/// A checkpoint from the content of a legacy blob.
-pub(crate) fn read_content(
-    group: &ConsumerGroup,
-    partition_id: &str,
-    content: &[u8],
-) -> ReadContent {
+/// Offset and sequence number; one of both is there.
+fn position(partition_id: &str, content: &[u8]) -> Decoded<(Option<String>, Option<i64>)> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let Ok(Value::Object(lease)) = serde_json::from_slice(content) else {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     };
     // A prefix that ends in a hyphen also fits a group with a longer name: `dapr-hub-group-` and `group-2`.
     if text(&lease, "partitionid").is_some_and(|id| id != partition_id) {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     }
     let place = match value(&lease, "checkpoint") {
         Some(Value::Object(checkpoint)) => checkpoint,
         // Go creates a lease so.
-        Some(Value::Null) => return Err(SkipReason::NoPosition),
+        Some(Value::Null) => return Decoded::Skipped(SkipReason::NoPosition),
         _ => &lease,
     };
     if value(place, "offset").is_none() && value(place, "sequencenumber").is_none() {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     }
     let offset = text(place, "offset").filter(|offset| !means_no_offset(offset));
     let is_storable = |offset| check_header_text("offset", offset).is_ok();
     if is_inexact(place, "offset") || !offset.as_deref().is_none_or(is_storable) {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     }
     let number = text(place, "sequencenumber").filter(|number| !means_no_number(number));
     let number = number.map(|number| number.parse::<i64>());
     let repaired = matches!(number, Some(Err(_))).then_some(SkipReason::InvalidSequenceNumber);
     let number = number.and_then(Result::ok).filter(|number| *number != i64::MIN);
     match (&offset, number) {
-        (None, None) => return Err(repaired.unwrap_or(SkipReason::NoPosition)),
+        (None, None) => return Decoded::Skipped(repaired.unwrap_or(SkipReason::NoPosition)),
         // A lease is created with no offset and 0; taken for a position it would skip the first event.
-        (None, Some(0)) => return Err(SkipReason::NoPosition),
+        (None, Some(0)) => return Decoded::Skipped(SkipReason::NoPosition),
         _ => {}
     }
-    let offset = offset.as_deref();
-    Ok((Checkpoint::from_storage(group, partition_id, offset, number, None, None), repaired))
+    match repaired {
+        Some(reason) => Decoded::Repaired((offset, number), reason),
+        None => Decoded::Whole((offset, number)),
+    }
 }
 
-/// The value under a key, in whichever of `SequenceNumber`, `sequenceNumber` and `sequence_number` it stands.
+/// Returns the value of a key in any of the spellings `SequenceNumber`, `sequenceNumber` and `sequence_number`.
 fn value<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     object
         .iter()
@@ -169,7 +176,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
     }
 }
 
-/// Whether a number stands there that may be another one than was written: a fraction, or one beyond 64 bits.
+/// Returns whether the number may differ from the one that was written: a fraction, or a number beyond 64 bits.
 fn is_inexact(object: &Map<String, Value>, key: &str) -> bool {
     matches!(value(object, key), Some(Value::Number(number)) if !number.is_i64() && !number.is_u64())
 }
@@ -180,7 +187,10 @@ mod tests {
 
     fn read(content: &str) -> Result<(Option<String>, Option<i64>), SkipReason> {
         let group = ConsumerGroup::new("ns", "hub", "g").unwrap();
-        let (checkpoint, _) = read_content(&group, "0", content.as_bytes())?;
+        let id = RecordId { group: &group, partition_id: "0" };
+        let decoded = decode(id, content.as_bytes());
+        let reason = decoded.defect();
+        let Some(checkpoint) = decoded.into_record() else { return Err(reason.unwrap()) };
         Ok((checkpoint.offset().map(str::to_owned), checkpoint.sequence_number()))
     }
 
@@ -218,7 +228,7 @@ mod tests {
         ] {
             assert_eq!(read(content), Err(SkipReason::NoPosition), "{content}");
         }
-        // The start of the stream is a position.
+        // The start of the stream is a valid position.
         let start = r#"{"checkpoint":{"offset":"-1","sequenceNumber":0},"partitionId":"0"}"#;
         assert_eq!(read(start), Ok((Some("-1".to_owned()), Some(0))));
     }
@@ -235,7 +245,7 @@ mod tests {
             r#"{"PartitionId":"2-0","Offset":"1","SequenceNumber":1}"#,
             r#"{"PartitionId":"0","Offset":"1\n","SequenceNumber":1"#,
             r#"{"PartitionId":"0","Offset":"é","SequenceNumber":1}"#,
-            // No text of such a number is sure to be the offset.
+            // The text of such a number is not certain to be the offset.
             r#"{"PartitionId":"0","Offset":8591964920.0,"SequenceNumber":1}"#,
             r#"{"PartitionId":"0","Offset":100000000000000000000,"SequenceNumber":1}"#,
         ] {

@@ -1,62 +1,56 @@
-//! From listed blobs to ownerships and checkpoints: what is taken, what is left out, and why.
+//! Reads ownerships and checkpoints from listed blobs, and decides which blobs are skipped.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::SystemTime;
 
+use super::decoded::Decoded;
+use super::metadata::is_directory;
+use super::naming::{BlobKind, partition_id};
+use super::{checkpoint, ownership};
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor, PageEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, SkipReason, SkippedBlob,
+    Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, RecordId, SkipReason,
+    SkippedBlob, Version,
 };
-use crate::records::metadata::{Position, is_directory, read_owner, read_position};
-use crate::records::naming::{BlobKind, partition_id};
 
-/// What kind of record a list reads.
+/// The kind of record that a list reads.
 pub(crate) trait Record: Sized {
     const KIND: BlobKind;
 
-    /// Adds the record to the others, and says what is wrong with it if it is only read in part.
-    ///
-    /// # Errors
-    ///
-    /// Why it is left out.
-    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason>;
+    fn decode(found: Found<'_>) -> Decoded<Self>;
 
     fn partition_id(&self) -> &str;
 }
 
-/// A blob whose name is one of a partition.
+/// A blob whose name belongs to a partition.
 pub(crate) struct Found<'a> {
-    pub(crate) group: &'a ConsumerGroup,
-    pub(crate) partition_id: &'a str,
-    pub(crate) etag: Option<&'a str>,
+    pub(crate) id: RecordId<'a>,
+    pub(crate) etag: Option<ETag>,
     pub(crate) last_modified: Option<SystemTime>,
     pub(crate) metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
-    /// It has the other naming's name: its record can only be written anew, under the own name.
+    /// Whether the name is of the other naming. Its record can only be written again, under the store's own name.
     pub(crate) is_foreign: bool,
 }
 
 impl Found<'_> {
-    pub(crate) fn etag(&self) -> Option<ETag> {
-        self.etag.and_then(ETag::listed)
+    fn version(&self) -> Version {
+        let etag = if self.is_foreign { None } else { self.etag.clone() };
+        Version { etag, last_modified: self.last_modified }
     }
 }
 
 impl Record for PartitionOwnership {
     const KIND: BlobKind = BlobKind::Ownership;
 
-    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
-        let etag = found.etag().ok_or(SkipReason::Unreadable)?;
-        records.push(Self::from_storage(
-            found.group,
-            found.partition_id,
-            read_owner(found.metadata),
-            (!found.is_foreign).then_some(etag),
-            found.last_modified,
-        ));
-        Ok(None)
+    #[inline]
+    fn decode(found: Found<'_>) -> Decoded<Self> {
+        if found.etag.is_none() {
+            return Decoded::Skipped(SkipReason::Unreadable);
+        }
+        Decoded::Whole(ownership::decode(found.id, found.version(), found.metadata))
     }
 
     fn partition_id(&self) -> &str {
@@ -67,17 +61,9 @@ impl Record for PartitionOwnership {
 impl Record for Checkpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 
-    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
-        let position = stored_position(found.metadata)?;
-        records.push(Self::from_storage(
-            found.group,
-            found.partition_id,
-            position.offset,
-            position.sequence_number,
-            if found.is_foreign { None } else { found.etag() },
-            found.last_modified,
-        ));
-        Ok(position.defect())
+    #[inline]
+    fn decode(found: Found<'_>) -> Decoded<Self> {
+        checkpoint::decode(found.id, found.version(), found.metadata)
     }
 
     fn partition_id(&self) -> &str {
@@ -85,31 +71,17 @@ impl Record for Checkpoint {
     }
 }
 
-/// The position that a checkpoint's blob has.
-pub(crate) fn stored_position<K: AsRef<str>, V: AsRef<str>>(
-    metadata: &[(K, V)],
-) -> Result<Position<'_>, SkipReason> {
-    if is_directory(metadata) {
-        return Err(SkipReason::Directory);
-    }
-    let position = read_position(metadata);
-    if position.is_empty() {
-        return Err(position.defect().unwrap_or(SkipReason::NoPosition));
-    }
-    Ok(position)
-}
-
 /// What reads the pages of a list.
 pub(crate) trait PageReader: BlobVisitor {
-    /// Notes the end of a page.
+    /// Applies the end of a page.
     ///
     /// # Errors
     ///
-    /// The marker was there before: the list would never end.
+    /// The marker was seen before, so the list would never end.
     fn end_page(&mut self, end: &PageEnd) -> Result<()>;
 }
 
-/// What the pages of a list say of it as a whole.
+/// The properties of a whole list, collected from its pages.
 #[derive(Default)]
 pub(crate) struct Pages {
     server_time: Option<SystemTime>,
@@ -118,13 +90,13 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Another list follows, with markers of its own.
+    /// Begins another list, with its own markers.
     pub(crate) fn begin(&mut self) {
         self.markers.clear();
     }
 
     pub(crate) fn end_page(&mut self, end: &PageEnd) -> Result<()> {
-        // The first page's clock makes no record look older than it is.
+        // The clock of the first page makes no record look older than it is.
         self.server_time = self.server_time.or(end.server_time);
         self.from_secondary |= end.from_secondary;
         match &end.next_marker {
@@ -149,15 +121,15 @@ impl Pages {
     }
 }
 
-/// Collects the records of a list, page by page.
+/// Collects the records of a list page by page.
 pub(crate) struct ListingReader<'a, T> {
     group: &'a ConsumerGroup,
     prefix: Option<&'a str>,
-    /// The partitions that the own prefix has, while the other naming's prefix is read.
+    /// The partitions under the store's own prefix, while the prefix of the other naming is read.
     own: Option<HashSet<String>>,
     items: Vec<T>,
     skipped: Vec<SkippedBlob>,
-    /// How many of both the pages before this one had.
+    /// The number of items and skipped blobs on the previous pages.
     before_page: (usize, usize),
     pages: Pages,
 }
@@ -175,8 +147,8 @@ impl<'a, T: Record> ListingReader<'a, T> {
         }
     }
 
-    /// What follows is listed under this prefix. Under a second one, that of the other naming, only the partitions
-    /// count that the first one did not have.
+    /// Begins the list of a prefix. Under a second prefix, that of the other naming, only partitions that are not under the
+    /// first one count.
     pub(crate) fn begin(&mut self, prefix: &'a str) {
         if self.prefix.replace(prefix).is_some() {
             let own = self.items.iter().map(|item| item.partition_id().to_owned());
@@ -185,7 +157,7 @@ impl<'a, T: Record> ListingReader<'a, T> {
         self.pages.begin();
     }
 
-    /// Whether the own prefix has the partition, so that this blob does not count, whatever is in it.
+    /// Returns whether the store's own prefix has the partition, so that this blob is ignored whatever it contains.
     fn is_shadowed(&self, entry: &BlobEntry<'_>) -> bool {
         self.own.as_ref().is_some_and(|own| {
             partition_id(&entry.name, self.prefix.unwrap_or_default())
@@ -204,14 +176,19 @@ impl<'a, T: Record> ListingReader<'a, T> {
             return Err(SkipReason::Directory);
         }
         let found = Found {
-            group: self.group,
-            partition_id,
-            etag: entry.etag.as_deref(),
+            id: RecordId { group: self.group, partition_id },
+            etag: entry.etag.as_deref().and_then(ETag::listed),
             last_modified: entry.last_modified,
             metadata: entry.metadata,
             is_foreign: self.own.is_some(),
         };
-        T::read(&found, &mut self.items)
+        let (record, defect) = match T::decode(found) {
+            Decoded::Whole(record) => (record, None),
+            Decoded::Repaired(record, reason) => (record, Some(reason)),
+            Decoded::Skipped(reason) => return Err(reason),
+        };
+        self.items.push(record);
+        Ok(defect)
     }
 
     pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {
@@ -224,7 +201,8 @@ impl<T: Record + Send> PageReader for ListingReader<'_, T> {
         self.before_page = (self.items.len(), self.skipped.len());
         self.pages.end_page(end)?;
         if end.next_marker.is_some() {
-            // A page is mostly as long as the one before; to double the room as it is filled takes more at its peak.
+            // A page is usually as long as the previous one. Doubling the allocation as it fills would need more memory at
+            // its peak.
             self.items.reserve_exact(self.items.len());
         }
         Ok(())
@@ -251,7 +229,7 @@ impl<T: Record + Send> BlobVisitor for ListingReader<'_, T> {
 
 const LOG: &str = "eventhub_checkpointstore";
 
-/// What was warned of, each thing once, as long as the store lives.
+/// The warnings that were logged, each once in the lifetime of a store.
 #[derive(Debug)]
 pub(crate) struct Warned {
     /// The names of unreadable blobs.
@@ -259,7 +237,7 @@ pub(crate) struct Warned {
     local_clock: Once,
 }
 
-/// Beyond this many the others are only in the listings: the memory must not grow with foreign blobs.
+/// Further blobs appear only in the listings, so that the memory does not grow with foreign blobs.
 const MAX_WARNED: usize = 1000;
 
 impl Default for Warned {
@@ -275,20 +253,20 @@ impl Warned {
             return;
         }
         if blobs.len() > MAX_WARNED {
-            log::warn!(target: LOG, "more than {MAX_WARNED} blobs are not read as they are; no more warnings of others");
+            log::warn!(target: LOG, "more than {MAX_WARNED} blobs are unreadable or read in part; no more warnings are logged");
         } else {
-            log::warn!(target: LOG, "blob {:?} is not read as it is: {}", blob.name, blob.reason);
+            log::warn!(target: LOG, "blob {:?} is unreadable or read in part: {}", blob.name, blob.reason);
         }
     }
 
     fn warn_of_local_clock(&self) {
         self.local_clock.call_once(|| {
-            log::warn!(target: LOG, "the list has no Date; ages are judged by the local clock");
+            log::warn!(target: LOG, "the response to the list has no Date; ages are judged by the local clock");
         });
     }
 }
 
-/// What is normal beside the records is no warning.
+/// Logs normal neighbors of the records without a warning.
 pub(crate) fn log_left_out(blob: &SkippedBlob) {
-    log::debug!(target: LOG, "blob {:?} is left out: {}", blob.name, blob.reason);
+    log::debug!(target: LOG, "blob {:?} is skipped: {}", blob.name, blob.reason);
 }

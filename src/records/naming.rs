@@ -2,7 +2,7 @@
 
 use crate::model::{ConsumerGroup, SkipReason, check_partition_id, is_name_part};
 
-/// How the names of namespace, event hub and consumer group are written into a blob name.
+/// How the names of the namespace, event hub and consumer group appear in blob names.
 ///
 /// Partition ids always stay as given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -12,8 +12,8 @@ pub enum NameCase {
     /// ([the agreed contract](https://github.com/Azure/azure-sdk-for-net/issues/8289)).
     #[default]
     Lower,
-    /// As given, as Java, Go and the official Rust crate up to 0.9 write. Stores of the other camp never see such
-    /// blobs: `$Default` and `$default` are two groups then.
+    /// As given, as Java, Go and the official Rust crate up to 0.9 write. Stores that use lower case do not see such blobs:
+    /// for them, `$Default` and `$default` are two groups.
     AsGiven,
 }
 
@@ -45,7 +45,7 @@ impl BlobKind {
     }
 }
 
-/// `{namespace}/{event hub}/{consumer group}/{kind}/`, with the last slash.
+/// Returns `{namespace}/{event hub}/{consumer group}/{kind}/`, with the trailing slash.
 pub(crate) fn prefix(group: &ConsumerGroup, kind: BlobKind, case: NameCase) -> String {
     let names = format!("{group}/{}/", kind.segment());
     match case {
@@ -65,7 +65,7 @@ pub(crate) fn blob_name(
     name
 }
 
-/// The partition that a listed name belongs to. What no request could name is none.
+/// Returns the partition of a listed name; `None` for an id that no request could name.
 pub(crate) fn partition_id<'a>(name: &'a str, prefix: &str) -> Result<&'a str, SkipReason> {
     match name.strip_prefix(prefix) {
         Some(rest) if check_partition_id(rest).is_ok() => Ok(rest),
@@ -73,7 +73,7 @@ pub(crate) fn partition_id<'a>(name: &'a str, prefix: &str) -> Result<&'a str, S
     }
 }
 
-/// What the name of a record says, whichever group it belongs to.
+/// The parts of a record's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordName<'a> {
     /// `{namespace}/{event hub}/{consumer group}`.
@@ -82,10 +82,9 @@ pub(crate) struct RecordName<'a> {
 }
 
 impl<'a> RecordName<'a> {
-    /// `None` for a name that is not one of a record.
+    /// Returns `None` for a name that does not belong to a record.
     ///
-    /// Only the name of an event hub may contain slashes (`messages/events`), so it is what the other parts
-    /// leave over.
+    /// Only the name of an event hub may contain slashes (`messages/events`), so it is the rest after the other parts.
     pub(crate) fn parse(name: &'a str) -> Option<Self> {
         let (rest, partition_id) = name.rsplit_once('/')?;
         let (group, kind) = rest.rsplit_once('/')?;

@@ -1,32 +1,32 @@
-//! What was last known of the checkpoints behind a fence, in whichever order the responses come.
+//! The last known versions of the checkpoints behind a fence, in whatever order the responses arrive.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Checkpoint, ETag};
 
-/// How many writes of a partition are remembered that have no response yet. Of more, the newest count: the last one that
-/// was sent is the most likely to be stored.
+/// The maximum number of remembered writes of a partition without a response. If there are more, the newest ones are kept,
+/// because the last one that was sent is the most likely to be stored.
 const MAX_IN_DOUBT: usize = 100;
-/// How many partitions are remembered. Of more, those are forgotten that were not used for the longest time.
+/// The maximum number of remembered partitions. If there are more, the least recently used ones are forgotten.
 const MAX_PARTITIONS: usize = 10_000;
 
-/// A version that the store is known to hold for a partition.
+/// The last known version of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) etag: ETag,
     sequence_number: Option<i64>,
-    /// It was written or taken over by this store, and not just met on the way to a write.
+    /// Whether this store wrote it or took it over, instead of just finding it before a write.
     pub(crate) is_ours: bool,
 }
 
 impl Known {
-    /// What this store has written, or goes on from.
+    /// Creates a version that this store wrote or continues from.
     pub(crate) fn ours(etag: ETag, sequence_number: Option<i64>) -> Self {
         Self { etag, sequence_number, is_ours: true }
     }
 
-    /// What another writer has written.
+    /// Creates a version of another writer.
     pub(crate) fn of_another(etag: ETag, sequence_number: Option<i64>) -> Self {
         Self { etag, sequence_number, is_ours: false }
     }
@@ -36,11 +36,11 @@ impl Known {
     }
 }
 
-/// What was last known of each partition, by the names of their blobs.
+/// The entries of partitions, by the names of their blobs.
 #[derive(Debug, Default)]
 pub(crate) struct VersionCache(Mutex<State>);
 
-/// When a request began; of two requests of one cache the later one has the later moment.
+/// When a request began. Later requests of a cache have later moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Moment(u64);
 
@@ -53,18 +53,18 @@ struct State {
 #[derive(Debug, Default)]
 struct Blob {
     known: Option<Known>,
-    /// A read that began before this moment may have seen less than is known.
+    /// A read that began before this moment may be outdated.
     seen: Moment,
-    /// When the write began that made the last version of ours.
+    /// When the write of our last version began.
     written: Moment,
-    /// This store has begun to update it.
+    /// Whether this store has begun to update the partition.
     is_updated: bool,
-    /// A version that a list has found of a partition that this store updates, and when the list began.
+    /// A version that a list found for a partition that this store updates, and when the list began.
     listed: Option<(Moment, Known)>,
-    /// What may be stored: writes whose responses have yet to come, or were lost.
+    /// The writes that may be stored: their responses are pending or were lost.
     in_doubt: VecDeque<Doubt>,
     used: Moment,
-    /// The caller was warned that its positions begin again.
+    /// Whether a warning was logged that the sequence numbers restarted.
     warned: bool,
 }
 
@@ -72,10 +72,10 @@ struct Blob {
 #[derive(Debug)]
 struct Doubt {
     began: Moment,
-    /// What it replaces, if that is still stored: otherwise it can never be applied any more.
+    /// The version that it replaces. If that is no longer stored, the write can never be applied.
     replaces: Option<ETag>,
     checkpoint: Checkpoint,
-    /// Its response was lost. Of the others it may still come.
+    /// Whether its response was lost. Other responses may still arrive.
     is_lost: bool,
 }
 
@@ -84,7 +84,7 @@ impl VersionCache {
         self.lock().blobs.get(name)?.known.clone()
     }
 
-    /// An update begins: what is known from before it.
+    /// Begins an update, and returns the version that was known before it.
     pub(crate) fn begin_update(&self, name: &str) -> Option<Known> {
         let mut state = self.lock();
         let blob = state.blob(name);
@@ -96,13 +96,14 @@ impl VersionCache {
         self.lock().tick()
     }
 
-    /// Notes what a read has found, unless more is known than there was when it began.
+    /// Records the result of a read, unless something newer is known since it began.
     pub(crate) fn end_read(&self, name: &str, began: Moment, found: Option<Known>) {
         self.lock().blob(name).see(began, found);
     }
 
-    /// Notes what a list has found, of partitions that this store does not update yet. For the others it changes nothing:
-    /// without numbers only the version that it knows keeps a former owner out. [`resume`](Self::resume) does.
+    /// Records the result of a list for partitions that this store does not update yet. Other partitions are not affected:
+    /// without sequence numbers, only the known version keeps a former owner out. [`resume`](Self::resume) does change
+    /// them.
     pub(crate) fn end_list(&self, name: &str, began: Moment, found: Option<Known>) {
         let mut state = self.lock();
         let blob = state.blob(name);
@@ -113,7 +114,7 @@ impl VersionCache {
         }
     }
 
-    /// The caller takes the partition over and goes on from this version.
+    /// Records that the caller takes over the partition and continues from this version.
     pub(crate) fn resume(&self, name: &str, version: Known) {
         let mut state = self.lock();
         let now = state.tick();
@@ -123,7 +124,7 @@ impl VersionCache {
         blob.see(began, Some(version));
     }
 
-    /// A write over this version begins, or one where there is none.
+    /// Begins a write that replaces this version, or creates the blob.
     pub(crate) fn begin_write(
         &self,
         name: &str,
@@ -141,32 +142,33 @@ impl VersionCache {
         began
     }
 
-    /// The response to a write was lost.
+    /// Records that the response to a write was lost.
     pub(crate) fn lost(&self, name: &str, began: Moment) {
         let mut state = self.lock();
         let doubts = state.blob(name).in_doubt.iter_mut();
         doubts.filter(|doubt| doubt.began == began).for_each(|doubt| doubt.is_lost = true);
     }
 
-    /// Whether the response to a write was lost, so that the store must be read to know what it holds.
+    /// Returns whether the response to a write was lost, so that a read is needed.
     pub(crate) fn has_lost(&self, name: &str) -> bool {
         let state = self.lock();
         let doubts = state.blobs.get(name).map(|blob| &blob.in_doubt);
         doubts.is_some_and(|doubts| doubts.iter().any(|doubt| doubt.is_lost))
     }
 
-    /// This version is stored: of the writes in doubt only those count on that may still replace it.
+    /// Records that this version is stored. Of the writes of unknown outcome, only those that may still replace it are
+    /// kept.
     pub(crate) fn settle(&self, name: &str, found: Option<&ETag>) {
         self.lock().blob(name).keep_doubts(|doubt| doubt.replaces.as_ref() == found);
     }
 
-    /// A write that did nothing.
+    /// Records a write that was not applied.
     pub(crate) fn refused(&self, name: &str, began: Moment) {
         self.lock().blob(name).keep_doubts(|doubt| doubt.began != began);
     }
 
-    /// A write that was done. What began before it can only have been replaced, or can never be done any more: both
-    /// name the version that they replace.
+    /// Records a write that was applied. Each write names the version that it replaces, so an earlier write has either been
+    /// replaced or can never be applied.
     pub(crate) fn written(&self, name: &str, began: Moment, known: Known) {
         let mut state = self.lock();
         let now = state.tick();
@@ -177,7 +179,7 @@ impl VersionCache {
         }
     }
 
-    /// Whether a checkpoint may be one of ours whose response has not come.
+    /// Returns whether a checkpoint may be one of our writes whose response has not arrived.
     pub(crate) fn is_in_doubt(&self, name: &str, found: &Checkpoint) -> bool {
         let state = self.lock();
         state.blobs.get(name).is_some_and(|blob| {
@@ -185,12 +187,12 @@ impl VersionCache {
         })
     }
 
-    /// Whether this is the first warning about the partition.
+    /// Returns whether this is the first warning about the partition.
     pub(crate) fn warns_first(&self, name: &str) -> bool {
         !std::mem::replace(&mut self.lock().blob(name).warned, true)
     }
 
-    /// The blob was deleted.
+    /// Records that the blob was deleted.
     pub(crate) fn forget(&self, name: &str) {
         let mut state = self.lock();
         let now = state.tick();
@@ -221,7 +223,8 @@ impl State {
         blob
     }
 
-    /// Forgets a tenth at a time, so that the search for the oldest ones is rare. A write in doubt is not forgotten.
+    /// Forgets a tenth at a time, so that the search for the oldest entries is rare. A write of unknown outcome is not
+    /// forgotten.
     fn make_room(&mut self) {
         if self.blobs.len() < MAX_PARTITIONS {
             return;
@@ -244,7 +247,7 @@ impl Blob {
     fn keep_doubts(&mut self, is_open: impl Fn(&Doubt) -> bool) {
         self.in_doubt.retain(is_open);
         if self.in_doubt.is_empty() {
-            // An outage leaves no room behind.
+            // An outage does not leave allocated memory behind.
             self.in_doubt = VecDeque::new();
         }
     }
@@ -277,7 +280,7 @@ mod tests {
         cache.written("0", write, version(3));
         cache.end_read("0", read, Some(version(2)));
         assert_eq!(cache.get("0"), Some(version(3)));
-        // About others it says what it found.
+        // For other partitions the list is used.
         cache.end_read("1", read, Some(version(1)));
         assert_eq!(cache.get("1"), Some(version(1)));
     }
@@ -365,7 +368,7 @@ mod tests {
         cache.end_list("0", list, Some(version(3)));
         cache.resume("0", version(3));
         assert_eq!(cache.get("0"), Some(version(4)));
-        // What was read elsewhere counts as of now.
+        // A checkpoint that was read elsewhere counts as of now.
         cache.resume("0", version(5));
         assert_eq!(cache.get("0"), Some(version(5)));
     }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-/// Takes the body of a response while it arrives; for implementers of a `Transport`.
+/// Receives the body of a response as it arrives; for implementers of a `Transport`.
 ///
 /// ```
 /// use eventhub_checkpointstore::BodySink;
@@ -23,7 +23,9 @@ use http::StatusCode;
 ///     }
 /// }
 /// ```
+///
+#[doc = shared_example!("transport/body_sink")]
 pub trait BodySink: Send {
-    /// Takes the next bytes of the body of a response with this status.
+    /// Receives the next chunk of the body of a response with this status.
     fn write(&mut self, status: StatusCode, chunk: &[u8]);
 }

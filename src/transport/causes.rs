@@ -1,12 +1,12 @@
-//! What the causes of an error say, which the clients only hand out in boxes and texts.
+//! Classifies errors by their causes, which the clients only provide as boxes and texts.
 
 use std::error::Error as StdError;
 use std::io;
 
 type Cause = dyn StdError + 'static;
 
-/// Whether the next attempt would fail in the same way: a certificate that is not trusted, a peer that speaks no TLS, a
-/// proxy that asks for a password.
+/// Returns whether the next attempt would fail in the same way: an untrusted certificate, a peer without TLS, a proxy that
+/// asks for a password.
 pub(super) fn is_permanent(error: &Cause) -> bool {
     any(error, |cause| {
         #[cfg(feature = "_rustls")]
@@ -22,11 +22,12 @@ pub(super) fn is_permanent(error: &Cause) -> bool {
     })
 }
 
-/// Parts of the texts of TLS libraries and clients that have no type to look for.
+/// Parts of the messages of TLS libraries and clients that have no error type to check.
 const PERMANENT: [&str; 4] =
     ["certificate verify failed", "not trusted", "proxy authorization required", " 407"];
 
-/// Whether the handshake ended because the server's certificate is not trusted: no byte of the request was sent.
+/// Returns whether the handshake failed because the server's certificate is not trusted. No byte of the request was sent
+/// then.
 #[cfg(feature = "ureq")]
 pub(super) fn is_untrusted(error: &Cause) -> bool {
     #[cfg(feature = "_rustls")]
@@ -37,7 +38,7 @@ pub(super) fn is_untrusted(error: &Cause) -> bool {
     return any(error, |cause| cause.to_string().contains("certificate verify failed"));
 }
 
-/// Whether what came back is not HTTP, or its head too long. hyper says so in its texts only.
+/// Returns whether the response is not HTTP, or its head is too long. hyper reports this only in its messages.
 #[cfg(feature = "reqwest")]
 pub(super) fn is_unreadable(error: &Cause) -> bool {
     any(error, |cause| {
@@ -46,14 +47,14 @@ pub(super) fn is_unreadable(error: &Cause) -> bool {
     })
 }
 
-/// Whether it holds for an error or one of its causes.
+/// Returns whether the condition holds for an error or one of its causes.
 fn any(error: &Cause, mut holds: impl FnMut(&Cause) -> bool) -> bool {
     let mut next = Some(error);
     while let Some(cause) = next {
         if holds(cause) {
             return true;
         }
-        // An `io::Error` that wraps another error passes over it, and names its cause next.
+        // The `source` of an `io::Error` that wraps another error skips that error and returns its cause.
         let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let holds: &mut dyn FnMut(&Cause) -> bool = &mut holds;
         if wrapped.is_some_and(|wrapped| any(wrapped, holds)) {

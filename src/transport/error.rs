@@ -5,21 +5,21 @@ use std::fmt;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
 
-/// What kept a request from being answered.
+/// Why a request got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection, or one that broke.
+    /// The connection could not be made, or it broke.
     Network,
     /// A time limit was reached.
     Timeout,
-    /// What came back is not HTTP, or too large.
+    /// The response is not HTTP, or it is too large.
     InvalidResponse,
-    /// The transport does not take such a request; another attempt is useless.
+    /// The transport does not support the request. Another attempt would be useless.
     Unsupported,
 }
 
-/// The error of a transport: why there is no answer, and whether the request may have reached the server.
+/// The error of a transport: why there is no response, and whether the server may have received the request.
 ///
 /// ```
 /// use eventhub_checkpointstore::TransportError;
@@ -40,72 +40,84 @@ impl TransportError {
         Self { kind, source, sent, permanent: kind == TransportErrorKind::Unsupported }
     }
 
-    /// A connection that could not be made or that broke. Unless [`not_sent`](Self::not_sent) is said, the
-    /// request counts as one that may have been carried out.
+    /// Creates the error of a connection that could not be made or that broke. Without [`not_sent`](Self::not_sent), the
+    /// request counts as one that may have been applied.
+    ///
+    #[doc = shared_example!("transport/error")]
     pub fn network(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Network, source.into(), true)
     }
 
-    /// A time limit that was reached.
+    /// /// Creates the error of a time limit that was reached.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn timeout(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Timeout, source.into(), true)
     }
 
-    /// An answer that is not HTTP or too large.
+    /// Creates the error of a response that is not HTTP, or is too large.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn invalid_response(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::InvalidResponse, source.into(), true)
     }
 
-    /// A request that this transport does not take.
+    /// Creates the error of a request that this transport does not support.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn refused(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Unsupported, source.into(), false)
     }
 
-    /// Says that the request certainly did not reach the server, as when no connection was made.
+    /// Marks the request as certainly not sent, for example because no connection was made.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     #[must_use]
     pub fn not_sent(mut self) -> Self {
         self.sent = false;
         self
     }
 
-    /// Says that another attempt would fail in the same way, as with a certificate that is not trusted: the request is
-    /// not retried.
+    /// Marks the failure as permanent: another attempt would fail in the same way, for example because a certificate is not
+    /// trusted. The request is not retried.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.permanent = true;
         self
     }
 
-    /// What happened.
+    /// /// Returns what happened.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// Whether another attempt would fail in the same way.
+    /// /// Returns whether another attempt would fail in the same way.
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }
 
-    /// Whether the server may have carried out the request.
+    /// Returns whether the server may have received the request.
     pub fn may_have_been_sent(&self) -> bool {
         self.sent
     }
 }
 
 impl TransportError {
-    /// What happened to a request to this host.
+    /// Describes what happened to a request to this host.
     pub(crate) fn told_of(&self, host: &str) -> String {
         match (self.kind, self.sent) {
             (TransportErrorKind::Network, true) => format!("the connection to {host} broke"),
             (TransportErrorKind::Network, false) => {
-                format!("no connection to {host} could be made")
+                format!("the connection to {host} could not be made")
             }
             (TransportErrorKind::Timeout, true) => format!("{host} did not respond in time"),
             (TransportErrorKind::Timeout, false) => {
-                format!("no connection to {host} was made in time")
+                format!("the connection to {host} was not made in time")
             }
             (TransportErrorKind::InvalidResponse, _) => {
-                format!("the response of {host} is not valid HTTP, or too large")
+                format!("the response of {host} is not valid HTTP, or it is too large")
             }
             (TransportErrorKind::Unsupported, _) => self.source.to_string(),
         }
@@ -115,10 +127,12 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TransportErrorKind::Network if !self.sent => "no connection could be made",
+            TransportErrorKind::Network if !self.sent => "the connection could not be made",
             TransportErrorKind::Network => "the connection broke",
-            TransportErrorKind::Timeout => "no answer in time",
-            TransportErrorKind::InvalidResponse => "the answer is not valid HTTP or too large",
+            TransportErrorKind::Timeout => "no response in time",
+            TransportErrorKind::InvalidResponse => {
+                "the response is not valid HTTP, or it is too large"
+            }
             TransportErrorKind::Unsupported => "the transport refused the request",
         })
     }

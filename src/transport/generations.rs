@@ -1,9 +1,9 @@
-//! The client of a host, replaced with all its idle connections when they are dead or old.
+//! The client of a host. It is replaced, with all its idle connections, when they are dead or old.
 //!
-//! A firewall that forgets its connections, or a machine that was suspended, leaves a pool full of connections that are
-//! dead without a word: each request that takes one of them fails, or waits in vain for a response. So the first such
-//! failure gives up the whole pool. And a name is only looked up for a new connection, so none is kept for ever: else a
-//! failover would never be followed.
+//! A firewall that drops connections silently, or a suspended machine, leaves a pool full of dead connections. Each request
+//! on one of them fails, or waits in vain for a response. The first such failure therefore discards the whole pool. And a
+//! host name is only looked up for a new connection, so no connection is kept forever; otherwise a failover would never be
+//! followed.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -15,19 +15,19 @@ use crate::error::Result;
 
 type Make<C> = Box<dyn Fn() -> Result<C> + Send + Sync>;
 
-/// One client after the other; clones share them.
+/// A sequence of clients. Clones share them.
 pub(super) struct Generations<C>(Arc<Inner<C>>);
 
 struct Inner<C> {
-    /// How the next client is made; `None` if the only one was given.
+    /// Makes the next client; `None` if the user provided the only one.
     make: Option<Make<C>>,
-    /// How long a client is used, and with it each of its connections.
+    /// The maximum lifetime of a client and of its connections.
     lifetime: Duration,
     /// Read by every request, and changed hardly ever: readers do not wait for each other.
     current: RwLock<Arc<Generation<C>>>,
 }
 
-/// A client and when it was made.
+/// A client, and when it was made.
 pub(super) struct Generation<C> {
     pub(super) client: C,
     number: u64,
@@ -41,16 +41,16 @@ impl<C> Clone for Generations<C> {
 }
 
 impl<C> Generations<C> {
-    /// The only client there is: its connections are its own business.
+    /// Uses a single client, which manages its own connections.
     pub(super) fn only(client: C) -> Self {
         Self::new(client, None, Duration::MAX)
     }
 
-    /// Makes clients, the first of them now.
+    /// Makes clients as needed, the first one now.
     ///
     /// # Errors
     ///
-    /// The first one cannot be made.
+    /// The first client cannot be made.
     pub(super) fn made_by(
         make: impl Fn() -> Result<C> + Send + Sync + 'static,
         lifetime: Duration,
@@ -63,13 +63,13 @@ impl<C> Generations<C> {
         Self(Arc::new(Inner { make, lifetime, current: RwLock::new(current) }))
     }
 
-    /// Whether connections can be given up here, so that no caller needs to ask for a new one.
+    /// Returns whether connections can be discarded here, so that no caller needs to ask for a new one.
     #[cfg(any(feature = "ureq", test))]
     pub(super) fn is_renewed(&self) -> bool {
         self.0.make.is_some()
     }
 
-    /// The client to use now.
+    /// Returns the client to use now.
     pub(super) fn current(&self, now: Instant) -> Arc<Generation<C>> {
         let is_old = |generation: &Generation<C>| {
             now.saturating_duration_since(generation.since) >= self.0.lifetime
@@ -87,19 +87,19 @@ impl<C> Generations<C> {
         Arc::clone(&current)
     }
 
-    /// Gives up the connections of a client on which a request failed, unless another request has done it already.
+    /// Discards the connections of a client on which a request failed, unless another request has already done so.
     pub(super) fn retire(&self, failed: &Generation<C>, now: Instant) {
         let mut current = self.lock();
         if current.number == failed.number && self.0.make.is_some() {
-            debug!(target: super::LOG, "a connection failed: all idle ones are given up");
+            debug!(target: super::LOG, "a connection failed: all idle connections are discarded");
             self.0.replace(&mut current, now);
         }
     }
 
-    /// What a failed request says about the connections that are like its own.
+    /// What a failed request tells about the other connections of its client.
     ///
-    /// One that broke is a reason to doubt all that are as old. A request that was not answered in time is one only if
-    /// it was sent on a connection that had been open before: on a new one the server was slow.
+    /// A broken connection casts doubt on all connections of the same age. A timeout does so only if the request was sent
+    /// on an old connection: on a new one, the server was slow.
     pub(super) fn note_failure(
         &self,
         generation: &Generation<C>,
@@ -122,7 +122,7 @@ impl<C> Generations<C> {
 }
 
 impl<C> Inner<C> {
-    /// Requests under way keep the old client until they are done; then its connections are closed.
+    /// Requests in flight keep the old client until they end. Then its connections are closed.
     fn replace(&self, current: &mut Arc<Generation<C>>, now: Instant) {
         match self.make.as_ref().map(|make| make()) {
             Some(Ok(client)) => {
@@ -130,7 +130,7 @@ impl<C> Inner<C> {
                 *current = Arc::new(Generation { client, number, since: now });
             }
             Some(Err(error)) => {
-                warn!(target: super::LOG, "the old connections stay in use: {error}");
+                warn!(target: super::LOG, "could not replace the old connections, which stay in use: {error}");
             }
             None => {}
         }
@@ -146,7 +146,7 @@ mod tests {
 
     const LIFETIME: Duration = Duration::from_secs(300);
 
-    /// Clients that are numbers, made while there are any.
+    /// Numbers as clients, until none is left.
     fn numbers(available: u32) -> Generations<u32> {
         let next = AtomicU32::new(0);
         let make = move || match next.fetch_add(1, Ordering::SeqCst) {

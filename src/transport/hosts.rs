@@ -1,4 +1,4 @@
-//! The clients of an account: one for all its hosts, or one for each if they are reached in different ways.
+//! The clients of an account: one for all its hosts, or one for each host if they are reached in different ways.
 
 use http::Uri;
 
@@ -10,24 +10,24 @@ use crate::error::Result;
 /// How a host is reached.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Route {
-    /// Whether the host speaks https.
+    /// Whether the host uses https.
     pub(super) secure: bool,
     pub(super) proxy: Option<ChosenProxy>,
 }
 
 impl Route {
-    /// Whether TLS is needed, to the host or to the proxy.
+    /// Returns whether TLS is needed, to the host or to the proxy.
     pub(super) fn has_tls(&self) -> bool {
         self.secure || self.proxy.as_ref().is_some_and(|proxy| proxy.secure)
     }
 }
 
-/// The clients of all hosts; clones share them.
+/// The clients of all hosts. Clones share them.
 #[derive(Clone)]
 pub(super) struct Hosts<C> {
-    /// For each host that is not named beside it.
+    /// The client of all other hosts.
     first: Generations<C>,
-    /// The host and the port of another one that is reached in another way.
+    /// The host and port that is reached in a different way, with its client.
     other: Option<(String, u16, Generations<C>)>,
 }
 
@@ -62,7 +62,7 @@ impl<C: Clone> Hosts<C> {
         Ok(hosts)
     }
 
-    /// The clients for a URL.
+    /// Returns the clients for a URL.
     pub(super) fn client(&self, url: &Uri) -> &Generations<C> {
         let port = || match url.port_u16() {
             Some(port) => port,

@@ -1,7 +1,6 @@
-//! What carries requests: the options that both clients share, their errors, and the clients themselves.
+//! The HTTP clients, the options that both share, and their errors.
 //!
-//! The trait `Transport` of each surface stands in that surface. A transport knows nothing of retrying, signing
-//! or statuses.
+//! Each surface has its own trait `Transport`. A transport knows nothing about retries, signatures or status codes.
 
 mod body;
 #[cfg(any(feature = "ureq", feature = "reqwest"))]

@@ -5,51 +5,54 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a single request may cost.
+/// The limits of a single request.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SendLimits {
-    /// The limit from the first byte of the request to the last byte of the answer, the connection included.
+    /// The time limit from connecting to the last byte of the response.
     pub timeout: Duration,
-    /// The longest body of an answer, in bytes.
+    /// The maximum size of a response body, in bytes.
     pub max_response_body: u64,
-    /// The attempt before this one failed on its connection, or got no response in time. Send this one on a connection
-    /// that was not open before: those that wait in a pool may be just as dead.
+    /// Whether to send the request on a new connection. Set after an attempt failed on its connection or got no response in
+    /// time, because the idle connections of the pool may be just as dead.
     pub new_connection: bool,
 }
 
 impl SendLimits {
-    /// A time limit, and 64 MiB for the body: a page of 5,000 blobs with 8 KiB of metadata each fits.
+    /// Creates limits with this time limit and 64 MiB for the body, enough for a page of 5,000 blobs with 8 KiB of metadata
+    /// each.
+    ///
+    #[doc = shared_example!("transport/send_limits")]
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, max_response_body: 64 * 1024 * 1024, new_connection: false }
     }
 }
 
-/// Which proxy requests go through.
+/// The proxy that requests go through.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyOptions {
-    /// `HTTPS_PROXY` for https and `HTTP_PROXY` for http, else `ALL_PROXY`, in upper or lower case, except for the
-    /// hosts in `NO_PROXY`. The rule is the same in both surfaces, and is applied to the primary and the secondary host
-    /// separately.
+    /// The proxy in the environment: `HTTPS_PROXY` for https, `HTTP_PROXY` for http, otherwise `ALL_PROXY`, in upper or
+    /// lower case, except for the hosts in `NO_PROXY`. The rule is the same on both surfaces, and applies separately to the
+    /// primary and the secondary host.
     ///
     /// `NO_PROXY` is a list of domains (`example.com` and `.example.com` both cover subdomains), IP addresses and subnets
-    /// (`10.0.0.0/8`, `fd00::/8`), or `*`. A domain or an address may be followed by a port. Names are not looked up, so
-    /// a subnet only matches a host that is given as an address. In a CGI program, where `REQUEST_METHOD` is set,
-    /// `HTTP_PROXY` is ignored: any client could set it with a `Proxy` header.
+    /// (`10.0.0.0/8`, `fd00::/8`), or `*`. A domain or an address may be followed by a port. Names are not resolved, so a
+    /// subnet only matches a host that is given as an address. In a CGI program, where `REQUEST_METHOD` is set,
+    /// `HTTP_PROXY` is ignored, because any client could set it with a `Proxy` header.
     #[default]
     FromEnvironment,
-    /// None.
+    /// /// No proxy.
     Disabled,
-    /// This one, as in `http://proxy.example:3128`, with `user:password@` if it asks for it.
+    /// This proxy, such as `http://proxy.example:3128`, with `user:password@` if needed.
     ///
-    /// Of any other scheme than `http` and `https`, here or in the environment, the store is not built: behind a SOCKS
-    /// proxy use a transport of your own.
+    /// Only the schemes `http` and `https` are supported. With any other scheme, here or in the environment, building the
+    /// store fails. For a SOCKS proxy, use a custom transport.
     Url(String),
 }
 
 impl fmt::Debug for ProxyOptions {
-    /// A proxy URL may hold a password.
+    /// A proxy URL may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FromEnvironment => "FromEnvironment",
@@ -59,11 +62,11 @@ impl fmt::Debug for ProxyOptions {
     }
 }
 
-/// Which implementation of TLS a client uses; the Cargo features bring them in.
+/// The TLS implementation of a client. Cargo features compile them in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TlsBackend {
-    /// rustls if there is one (aws-lc-rs before ring), else the platform's.
+    /// rustls if it is compiled in (aws-lc-rs before ring), otherwise the platform's.
     #[default]
     Automatic,
     /// rustls (features `rustls`, `rustls-ring`).
@@ -72,24 +75,24 @@ pub enum TlsBackend {
     NativeTls,
 }
 
-/// How the client of a surface connects. Both clients are set to behave alike.
+/// How the client of a surface connects. Both clients are configured to behave alike.
 #[derive(Debug, Clone)]
 pub(crate) struct TransportOptions {
-    /// The limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
+    /// The limit of connecting, from the name lookup to the end of the TLS handshake. Default: 5 s.
     pub(crate) connect_timeout: Duration,
-    /// The limit of a request for which no other is set, from connecting to the end of the answer. Default: 8 s.
+    /// The default limit of a request, from connecting to the end of the response. Default: 8 s.
     pub(crate) attempt_timeout: Duration,
     /// How long an unused connection is kept. Default: 60 s, longer than the rounds of a load balancer.
     pub(crate) idle_timeout: Duration,
-    /// How long a connection is used at all, so that a failover in DNS is followed. Default: 5 min.
+    /// The maximum lifetime of a connection, so that a DNS failover is followed. Default: 5 min.
     pub(crate) connection_lifetime: Duration,
-    /// How many unused connections are kept. Default: as many as there are concurrent claims, 16.
+    /// The maximum number of idle connections. Default: the number of concurrent claims, 16.
     pub(crate) max_idle_connections: usize,
-    /// Which proxy is used.
+    /// The proxy.
     pub(crate) proxy: ProxyOptions,
-    /// The only trusted roots, in PEM; empty means those of the platform.
+    /// The only trusted roots, in PEM. If empty, the platform's roots are trusted.
     pub(crate) root_certificates: Vec<Vec<u8>>,
-    /// Which TLS is used.
+    /// The TLS implementation.
     pub(crate) tls_backend: TlsBackend,
 }
 
@@ -111,14 +114,14 @@ impl Default for TransportOptions {
 /// A host that requests go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
-    /// Whether it speaks https.
+    /// Whether the host uses https.
     pub(crate) secure: bool,
-    /// An IPv6 address is in brackets, as in a URL.
+    /// The host. An IPv6 address is in brackets, as in a URL.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
 }
 
-/// Which TLS is used for an endpoint, decided from the options and from what was compiled in.
+/// The TLS implementation for an endpoint, chosen by the options and the compiled features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "which of them is made depends on the features")]
 pub(super) enum ChosenTls {
@@ -152,7 +155,7 @@ impl TransportOptions {
 
 #[allow(dead_code, reason = "without a client or TLS nothing reads certificates")]
 pub(super) fn no_certificate() -> Error {
-    Error::new(ErrorKind::Configuration, "a root certificate is not readable as PEM")
+    Error::new(ErrorKind::Configuration, "a root certificate is not valid PEM")
 }
 
 #[cfg(test)]

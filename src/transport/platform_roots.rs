@@ -1,4 +1,4 @@
-//! The platform's roots, which are read when the first certificate is there to be checked: making a store reads nothing.
+//! The platform's roots. They are loaded when the first certificate is verified, so that creating a store reads no files.
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +23,7 @@ impl PlatformRoots {
         self.verifier_from(Verifier::new)
     }
 
-    /// A failure is not kept: as a lack of file handles it may be over at the next connection.
+    /// A failure is not cached, because its cause, such as a lack of file handles, may be gone at the next connection.
     fn verifier_from(
         &self,
         read: impl FnOnce(Arc<CryptoProvider>) -> Result<Verifier, Error>,

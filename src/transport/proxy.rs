@@ -1,6 +1,6 @@
-//! Which proxy serves a host: the options and the environment, judged alike for both clients.
+//! Chooses the proxy for a host from the options and the environment, with the same rule for both clients.
 //!
-//! The clients read the variables in different ways, so neither is asked.
+//! The clients interpret the variables in different ways, so neither of them reads them.
 
 use std::env;
 use std::net::IpAddr;
@@ -15,21 +15,21 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ChosenProxy {
     pub(crate) url: String,
-    /// Whether the connection to the proxy itself has TLS.
+    /// Returns whether the connection to the proxy itself uses TLS.
     pub(crate) secure: bool,
 }
 
 impl ChosenProxy {
-    /// The proxy for requests to a host, if any.
+    /// Returns the proxy for requests to a host, if any.
     ///
     /// # Errors
     ///
-    /// The proxy that was given, or that the environment names, is none that the clients can use.
+    /// The clients cannot use the proxy in the options or the environment.
     pub(crate) fn choose(options: &ProxyOptions, target: Target<'_>) -> Result<Option<Self>> {
         url_of(options, target, |name| env::var(name).ok()).map(|url| Self::parse(&url)).transpose()
     }
 
-    /// A host without a scheme is reached by http.
+    /// A proxy without a scheme uses http.
     fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -37,7 +37,7 @@ impl ChosenProxy {
         let secure = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            // ureq panics at the first connection through a proxy that it was not built for.
+            // ureq panics at the first connection through a kind of proxy that it was not built for.
             _ => return Err(unusable()),
         };
         match uri.host() {
@@ -47,7 +47,7 @@ impl ChosenProxy {
     }
 }
 
-/// The URL may hold a password, so neither it nor the cause is named.
+/// The URL may contain a password, so the error contains neither the URL nor the cause.
 pub(super) fn unusable() -> Error {
     Error::new(
         ErrorKind::Configuration,
@@ -72,7 +72,7 @@ fn url_of(
             } else if read("REQUEST_METHOD").is_none() {
                 either("HTTP_PROXY")
             } else {
-                // In a CGI program whoever sends a header `Proxy:` sets HTTP_PROXY (https://httpoxy.org).
+                // In a CGI program, any client can set HTTP_PROXY with a `Proxy` header (https://httpoxy.org).
                 set("http_proxy").filter(|_| !cfg!(windows))
             };
             let url = own.or_else(|| either("ALL_PROXY"))?;
@@ -82,10 +82,10 @@ fn url_of(
     }
 }
 
-/// Whether a `NO_PROXY` names the host.
+/// Returns whether `NO_PROXY` covers the host.
 ///
-/// Its entries are separated by commas or blanks, and are `*`, a domain with all that is in it, an IP address, or a
-/// subnet such as `10.0.0.0/8`; all but `*` and subnets may be followed by a port.
+/// Entries are separated by commas or blanks. An entry is `*`, a domain, which includes its subdomains, an IP address, or a
+/// subnet such as `10.0.0.0/8`. A domain or an address may be followed by a port.
 fn is_exempt(target: Target<'_>, list: &str) -> bool {
     let entries = list.split(|c: char| c == ',' || c.is_whitespace());
     entries.filter(|entry| !entry.is_empty()).any(|entry| names(entry, target))
@@ -109,12 +109,12 @@ fn names(entry: &str, target: Target<'_>) -> bool {
     }
 }
 
-/// Without the brackets around an IPv6 address, which stand in a URL, but not always in `NO_PROXY`.
+/// Removes the brackets around an IPv6 address, which a URL has, but not every `NO_PROXY`.
 fn bare(host: &str) -> &str {
     host.trim_matches(['[', ']'])
 }
 
-/// `host:port`; the colons of a bare IPv6 address are none in front of a port.
+/// Splits `host:port`. A colon of a bare IPv6 address does not precede a port.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     if entry.parse::<IpAddr>().is_ok() {
         return (entry, None);

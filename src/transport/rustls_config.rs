@@ -1,7 +1,7 @@
-//! One crypto provider for both clients, always given explicitly.
+//! One crypto provider for both clients, always passed explicitly.
 //!
-//! A rustls config that is made without a provider panics as soon as two of them are compiled in; other crates
-//! make such configs, so this one neither installs a default nor relies on one.
+//! A rustls config without an explicit provider panics if two providers are compiled in. Other crates may create such
+//! configs, so this one neither installs a default provider nor relies on one.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ mod with_roots {
     use crate::transport::options::no_certificate;
     use crate::transport::platform_roots::PlatformRoots;
 
-    /// What rustls is told: the roots that were given, or else the platform's, which are read when they are needed.
+    /// Creates the rustls config, with the given roots, or else the platform's, which are loaded when needed.
     pub(crate) fn client_config(
         root_certificates: &[Vec<u8>],
         secure: bool,
@@ -39,7 +39,8 @@ mod with_roots {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .map_err(|error| {
-                Error::new(ErrorKind::Configuration, "TLS cannot be set up").with_source(error)
+                Error::new(ErrorKind::Configuration, "the TLS configuration is not valid")
+                    .with_source(error)
             })?;
         if secure && root_certificates.is_empty() {
             return Ok(builder

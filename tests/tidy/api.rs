@@ -2,12 +2,13 @@
 
 use super::files::{File, report, sources};
 
-/// A public method: the type that it is of, its name, and its signature on one line.
-struct Method {
-    at: String,
-    owner: String,
-    name: String,
-    signature: String,
+/// A public method: the type that it is of, its name, its signature on one line, and its docs.
+pub struct Method {
+    pub at: String,
+    pub owner: String,
+    pub name: String,
+    pub signature: String,
+    pub docs: String,
 }
 
 #[test]
@@ -15,7 +16,7 @@ fn setters_say_with_and_readers_do_not_say_get() {
     let methods: Vec<_> = sources().iter().flat_map(methods).collect();
     assert!(methods.len() > 150, "only {} methods", methods.len());
     let mut faults = Vec::new();
-    for Method { at, owner, name, signature } in methods {
+    for Method { at, owner, name, signature, .. } in methods {
         let sets = signature.contains("(mut self, ")
             && (signature.ends_with("-> Self") || signature.ends_with("-> Result<Self>"));
         let is_named = name.starts_with("with_") || name.starts_with("without_");
@@ -35,7 +36,7 @@ fn setters_say_with_and_readers_do_not_say_get() {
     report("Setters are `with_x` and readers `x`; only builders have bare setters.", faults);
 }
 
-fn methods(file: &File) -> Vec<Method> {
+pub fn methods(file: &File) -> Vec<Method> {
     let lines: Vec<_> = file.shipped_code().collect();
     let mut owner = String::new();
     let mut found = Vec::new();
@@ -66,9 +67,18 @@ fn methods(file: &File) -> Vec<Method> {
             owner: owner.clone(),
             name,
             signature,
+            docs: docs_above(file, *number),
         });
     }
     found
+}
+
+/// The comments and attributes of the item at a line.
+pub fn docs_above(file: &File, number: usize) -> String {
+    let lines: Vec<_> = file.text.lines().take(number - 1).map(str::trim).collect();
+    let is_other = |line: &&str| line.is_empty() || line.ends_with(['{', '}', ';']);
+    let begin = lines.iter().rposition(|line| !line.starts_with("//") && is_other(&line));
+    lines[begin.map_or(0, |at| at + 1)..].join("\n")
 }
 
 /// `Error` in `impl fmt::Debug for Error {` and in `impl<'a> Error<'a> {`.

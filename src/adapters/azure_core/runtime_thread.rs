@@ -60,6 +60,8 @@ struct Ask {
 impl RuntimeThreadCredential {
     /// Starts the thread. No token is requested yet.
     ///
+    #[doc = shared_example!("adapters/runtime_thread")]
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Other`] if the thread or the runtime cannot be started.
@@ -77,6 +79,8 @@ impl RuntimeThreadCredential {
     }
 
     /// Sets how long a token may take. Default: 20 s. If the call that needs it has less time left, that applies.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("adapters/runtime_thread"))]
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

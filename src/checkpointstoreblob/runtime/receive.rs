@@ -49,6 +49,8 @@ impl EventHubConsumerClient {
     /// [`concurrency`](EventHubConsumerClientBuilder::concurrency) says otherwise. `?` in the closure means: again, after a
     /// pause.
     ///
+    #[cfg_attr(not(doctest), doc = example!("client/event_hub_consumer_client"))]
+    ///
     /// # Errors
     ///
     /// As [`EventProcessor::run`](super::super::EventProcessor::run).
@@ -63,6 +65,8 @@ impl EventHubConsumerClient {
     }
 
     /// Calls a closure with batches of events, until the consumer is stopped. A batch that fails comes again as it was.
+    ///
+    #[doc = example!("client/receive_batch")]
     ///
     /// # Errors
     ///
@@ -81,6 +85,8 @@ impl EventHubConsumerClient {
 impl Checkpointer {
     /// Writes by a test's clock, for tests in which time jumps.
     ///
+    #[doc = shared_example!("memory/consumer_with_test_clock")]
+    ///
     /// # Errors
     ///
     /// None on this surface.
@@ -96,6 +102,8 @@ impl Checkpointer {
 
 impl EventHubConsumerClientBuilder {
     /// Waits by a test's clock, for tests in which time jumps.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/consumer_with_test_clock"))]
     pub fn test_clock(mut self, clock: &TestClock) -> Self {
         self.settings.clock = Clock::of_test(Some(clock));
         self

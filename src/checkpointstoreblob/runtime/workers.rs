@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use super::super::{
     CheckpointStore, DeadLetterSink, Job, PartitionContext, PartitionHandler, PartitionReader,
 };
-use crate::adapters::spans::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Alarm, TestClock};
 use crate::model::{Checkpoint, CheckpointUpdate};
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, panic_text};
+use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
 
 /// Nothing ends a `receive` from outside but the reader's own interrupter.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = false;

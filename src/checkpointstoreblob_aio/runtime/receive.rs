@@ -53,6 +53,8 @@ impl EventHubConsumerClient {
     ///
     /// It needs tokio, and on another runtime returns an error: run it in a tokio runtime of its own there.
     ///
+    #[cfg_attr(not(doctest), doc = example!("client/event_hub_consumer_client"))]
+    ///
     /// # Errors
     ///
     /// As [`EventProcessor::run`](super::super::EventProcessor::run).
@@ -67,6 +69,8 @@ impl EventHubConsumerClient {
     }
 
     /// Calls a closure with batches of events, until the consumer is stopped. A batch that fails comes again as it was.
+    ///
+    #[doc = example!("client/receive_batch")]
     ///
     /// # Errors
     ///

@@ -19,10 +19,9 @@ pub(crate) use time::{Clock, Tasks, take_turns};
 use super::super::{
     CheckpointStore, DeadLetterSink, PartitionContext, PartitionHandler, PartitionReader,
 };
-use crate::adapters::spans::Span;
 use crate::error::Result;
 use crate::model::{Checkpoint, CheckpointUpdate};
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, panic_text};
+use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
 
 /// A `receive` that waits is dropped when something else is to be done.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = true;

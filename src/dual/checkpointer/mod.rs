@@ -15,7 +15,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::runtime::workers::{Bell, Clock, Tasks, save};
-use super::{CheckpointStore, Job, LOG, by_surface, maybe_async};
+use super::{CheckpointStore, Job, LOG, maybe_async};
 use crate::error::Result;
 use crate::model::{Checkpoint, ConsumerGroup};
 use crate::processing::{CheckpointPolicy, Due, Observers, RetryPolicy};
@@ -29,53 +29,7 @@ use crate::processing::{CheckpointPolicy, Due, Observers, RetryPolicy};
 ///
 /// [`flush`](Self::flush) before the end: positions that were not written by then are lost with the last clone.
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use std::time::Duration;
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Checkpointer};
-use eventhub_checkpointstore::processing::CheckpointPolicy;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
-
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let policy = CheckpointPolicy::every(500, Duration::from_secs(5));
-let checkpointer = Checkpointer::new(store.fenced(), policy)?;
-for number in 0..1_200 {
-    // Process the event, then:
-    checkpointer.update(&Checkpoint::new(&group, "0", (number * 48).to_string(), number)?);
-}
-let unsaved = checkpointer.flush(Duration::from_secs(5));
-assert!(unsaved.is_empty());
-let stored = store.get_checkpoint(&group, "0")?;
-assert_eq!(stored.and_then(|checkpoint| checkpoint.sequence_number()), Some(1_199));
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use std::time::Duration;
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Checkpointer};
-use eventhub_checkpointstore::processing::CheckpointPolicy;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let policy = CheckpointPolicy::every(500, Duration::from_secs(5));
-let checkpointer = Checkpointer::new(store.fenced(), policy)?;
-for number in 0..1_200 {
-    // Process the event, then:
-    checkpointer.update(&Checkpoint::new(&group, "0", (number * 48).to_string(), number)?);
-}
-let unsaved = checkpointer.flush(Duration::from_secs(5)).await;
-assert!(unsaved.is_empty());
-let stored = store.get_checkpoint(&group, "0").await?;
-assert_eq!(stored.and_then(|checkpoint| checkpoint.sequence_number()), Some(1_199));
-# Ok(())
-# }
-```"#
-)]
+#[doc = example!("checkpointer/checkpointer")]
 #[derive(Clone)]
 pub struct Checkpointer(Arc<Handle>);
 
@@ -101,12 +55,12 @@ struct Shared {
 impl Checkpointer {
     /// Writes to a store by a policy.
     ///
+    #[doc = example!("checkpointer/flush")]
+    ///
     /// # Errors
     ///
-    #[doc = by_surface!(
-        blocking: "None on this surface.",
-        aio: "[`ErrorKind::Configuration`](crate::ErrorKind::Configuration) outside of a tokio runtime, in which the writes run."
-    )]
+    /// None on the blocking surface. On the async one, [`ErrorKind::Configuration`](crate::ErrorKind::Configuration)
+    /// outside of a tokio runtime, in which the writes run.
     pub fn new(store: impl CheckpointStore + 'static, policy: CheckpointPolicy) -> Result<Self> {
         Self::by_clock(Arc::new(store), policy, Clock::default())
     }
@@ -148,12 +102,16 @@ impl Checkpointer {
     /// Notes that one more event of a partition is processed, and that this is its checkpoint now.
     ///
     /// The positions of a partition must rise. Nothing is written any more for a partition that is stale.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("checkpointer/flush"))]
     pub fn update(&self, checkpoint: &Checkpoint) {
         let slot = self.slot_of(checkpoint.group(), checkpoint.partition_id());
         slot.advance(Mark::Checkpoint(Box::new(checkpoint.clone())), 1);
     }
 
     /// Whether another consumer's checkpoint of a partition was found to be ahead, so that nothing more is written.
+    ///
+    #[doc = example!("checkpointer/forget")]
     pub fn is_stale(&self, group: &ConsumerGroup, partition_id: &str) -> bool {
         let slots = self.shared().lock_slots();
         let slot = slots.get(&(group.clone(), partition_id.to_owned()));
@@ -161,6 +119,8 @@ impl Checkpointer {
     }
 
     /// Forgets a partition, as after its loss: a position that is not written yet stays so.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("checkpointer/forget"))]
     pub fn forget(&self, group: &ConsumerGroup, partition_id: &str) {
         let slot = self.shared().lock_slots().remove(&(group.clone(), partition_id.to_owned()));
         if let Some(slot) = slot {
@@ -169,6 +129,8 @@ impl Checkpointer {
     }
 
     /// How many checkpoints were written.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("checkpointer/flush"))]
     pub fn written(&self) -> usize {
         self.shared().written.load(Ordering::Relaxed)
     }
@@ -210,6 +172,8 @@ impl Checkpointer {
 impl Checkpointer {
     /// Writes all positions that are not written yet, and waits for it, but not longer than the limit. Returns the
     /// partitions whose last position is not stored.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("checkpointer/flush"))]
     #[must_use = "a position that is not stored is processed again"]
     pub async fn flush(&self, limit: Duration) -> Vec<String> {
         let slots: Vec<_> = self.shared().lock_slots().values().cloned().collect();

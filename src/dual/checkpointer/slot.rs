@@ -8,10 +8,9 @@ use log::{debug, warn};
 
 use super::mark::Mark;
 use super::{Bell, Job, LOG, Shared, maybe_async, save};
-use crate::adapters::spans::Span;
 use crate::error::{Error, Result};
 use crate::model::{Checkpoint, CheckpointUpdate, ConsumerGroup, UpdateOutcome};
-use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, WriteEnd, WriteQueue};
+use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, Span, WriteEnd, WriteQueue};
 
 /// Whether a partition may still be written, and what to do when it turns out that it may not.
 pub(crate) trait Guard: Send + Sync {

@@ -35,12 +35,16 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// The id that this consumer claims with; a random one by default. It must be unique among the running consumers.
+    ///
+    #[doc = example!("client_builder/balancing")]
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
         self.settings.owner_id = owner_id.into();
         self
     }
 
     /// The longest time between two rounds of the load balancing, 15 s by default.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
     pub fn load_balancing_interval(mut self, interval: Duration) -> Self {
         self.interval = Some(interval);
         self
@@ -48,24 +52,32 @@ impl EventHubConsumerClientBuilder {
 
     /// The age beyond which this consumer takes another one's ownership, 120 s by default. With this or the interval
     /// set, the whole fleet is expected to have the same values; else see [`ownership_options`](Self::ownership_options).
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
     pub fn partition_ownership_expiration_interval(mut self, expiration: Duration) -> Self {
         self.expiration = Some(expiration);
         self
     }
 
     /// How fast this consumer goes for its share; greedy by default.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
     pub fn load_balancing_strategy(mut self, strategy: BalanceStrategy) -> Self {
         self.strategy = Some(strategy);
         self
     }
 
     /// Interval, expiration, strategy and margin at once, for a mixed fleet.
+    ///
+    #[doc = example!("client_builder/ownership_options")]
     pub fn ownership_options(mut self, options: OwnershipOptions) -> Self {
         self.settings.ownership = options;
         self
     }
 
     /// Reads only this partition, without load balancing. With a store it resumes at the checkpoint, and stores its own.
+    ///
+    #[doc = example!("client_builder/one_partition")]
     pub fn partition_id(mut self, partition_id: impl Into<String>) -> Self {
         self.settings.partition_id = Some(partition_id.into());
         self
@@ -74,12 +86,16 @@ impl EventHubConsumerClientBuilder {
     /// Where partitions without a checkpoint begin: the earliest event by default, so that nothing is lost.
     ///
     /// `inclusive` of a position is for just this; reading always resumes behind a checkpoint.
+    ///
+    #[doc = example!("client_builder/positions")]
     pub fn starting_position(mut self, position: StartingPosition) -> Self {
         self.settings.positions = StartingPositions::new(position);
         self
     }
 
     /// The same, with other positions for some partitions.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/positions"))]
     pub fn starting_positions(mut self, positions: StartingPositions) -> Self {
         self.settings.positions = positions;
         self
@@ -89,24 +105,32 @@ impl EventHubConsumerClientBuilder {
     ///
     /// With load balancing it is 0 by default, as in the other SDKs: whoever takes a partition ends the former owner's
     /// link at once. Without load balancing there is none by default.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/one_partition"))]
     pub fn owner_level(mut self, owner_level: i64) -> Self {
         self.settings.owner_level = Some(owner_level);
         self
     }
 
     /// How many events of a partition are fetched ahead, 300 by default.
+    ///
+    #[doc = example!("client_builder/batches")]
     pub fn prefetch(mut self, prefetch: u32) -> Self {
         self.settings.prefetch = prefetch;
         self
     }
 
     /// How many events a batch has at most, 300 by default. A batch is handed over as soon as there is an event.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/batches"))]
     pub fn max_batch_size(mut self, events: usize) -> Self {
         self.settings.max_batch_size = events;
         self
     }
 
     /// After how long without an event `receive_batch` hands over an empty batch. `None`, the default: never.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/batches"))]
     pub fn max_wait_time(mut self, wait: Option<Duration>) -> Self {
         self.settings.max_wait_time = wait;
         self
@@ -114,18 +138,24 @@ impl EventHubConsumerClientBuilder {
 
     /// Asks the service to send the end of the partition with each event, for
     /// [`PartitionContext::last_enqueued`] and [`PartitionContext::lag`].
+    ///
+    #[doc = example!("client_builder/track")]
     pub fn track_last_enqueued_event_properties(mut self, track: bool) -> Self {
         self.settings.tracks_last_enqueued = track;
         self
     }
 
     /// How events are retried on which the handler failed: for ever by default, at a pace from 100 ms to 30 s.
+    ///
+    #[doc = example!("client_builder/failures")]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.settings.retry = retry;
         self
     }
 
     /// When checkpoints are written: every 1,000 events or 10 s by default, whichever comes first.
+    ///
+    #[doc = example!("client_builder/checkpoint_policy")]
     pub fn checkpoint_policy(mut self, policy: CheckpointPolicy) -> Self {
         self.settings.policy = policy;
         self
@@ -133,6 +163,8 @@ impl EventHubConsumerClientBuilder {
 
     /// How many handlers run at once inside a partition; one, in order, by default. With others, `receive_batch` and
     /// [`EventProcessor`] hand over events one by one.
+    ///
+    #[doc = example!("client_builder/concurrency")]
     pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
         self.settings.concurrency = concurrency;
         self
@@ -141,6 +173,8 @@ impl EventHubConsumerClientBuilder {
     /// How many events of a partition are held that are not done, 1,000 by default. At the limit the partition pauses.
     ///
     /// No more than this and `prefetch` together are in memory for each owned partition.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/concurrency"))]
     pub fn max_in_flight(mut self, events: usize) -> Self {
         self.settings.max_in_flight = events;
         self
@@ -148,6 +182,8 @@ impl EventHubConsumerClientBuilder {
 
     /// How long a stop waits for handlers and last checkpoints, 30 s by default. Ownerships are not renewed meanwhile, so
     /// more than their expiration is of no use.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/failures"))]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.shutdown_timeout = timeout;
         self
@@ -155,24 +191,32 @@ impl EventHubConsumerClientBuilder {
 
     /// Whether the consumer stops when the position of a partition no longer exists. By default it goes on at the
     /// earliest event, with a warning.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/positions"))]
     pub fn stop_at_lost_position(mut self, stop: bool) -> Self {
         self.settings.stops_at_lost_position = stop;
         self
     }
 
     /// Takes the events that the handler gives up.
+    ///
+    #[doc = example!("client_builder/dead_letter")]
     pub fn dead_letter(mut self, sink: impl DeadLetterSink + 'static) -> Self {
         self.settings.dead_letters = Some(Arc::new(sink));
         self
     }
 
     /// Is told what the consumer does. May be called several times.
+    ///
+    #[doc = example!("client_builder/observer")]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.settings.observers.push(Arc::new(observer));
         self
     }
 
     /// Called before the first event of a partition. A panic in it is logged.
+    ///
+    #[doc = example!("client_builder/callbacks")]
     pub fn on_partition_initialize(
         mut self,
         callback: impl Fn(&PartitionContext) + Send + Sync + 'static,
@@ -182,6 +226,8 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// Called after the last event of a partition, before its last checkpoint. A panic in it is logged.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/callbacks"))]
     pub fn on_partition_close(
         mut self,
         callback: impl Fn(&PartitionContext, &CloseReason) + Send + Sync + 'static,
@@ -191,6 +237,8 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// Called after a fault of the storage or the source, which the consumer survives. A panic in it is logged.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/callbacks"))]
     pub fn on_error(
         mut self,
         callback: impl Fn(Option<&PartitionContext>, &Error) + Send + Sync + 'static,
@@ -200,6 +248,8 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// The client, for closures.
+    ///
+    #[doc = example!("client/builder")]
     ///
     /// # Errors
     ///
@@ -212,6 +262,8 @@ impl EventHubConsumerClientBuilder {
 
     /// The processor, for a [`PartitionHandler`](super::super::PartitionHandler) of each partition.
     ///
+    #[doc = example!("processor/event_processor")]
+    ///
     /// # Errors
     ///
     /// As [`build`](Self::build).
@@ -221,6 +273,8 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// The partitions to pull events from. The load balancing begins at once.
+    ///
+    #[doc = example!("processor/partition_streams")]
     ///
     /// # Errors
     ///

@@ -10,9 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::processor::{Grain, Origin, Settings};
-use super::{
-    CheckpointStore, EventProcessor, EventSource, PartitionHandler, by_surface, maybe_async,
-};
+use super::{CheckpointStore, EventProcessor, EventSource, PartitionHandler, maybe_async};
 use crate::error::Result;
 use crate::processing::{EventHubProperties, PartitionProperties, StopHandle, Summary};
 
@@ -28,64 +26,15 @@ use crate::processing::{EventHubProperties, PartitionProperties, StopHandle, Sum
 /// warning is replaced by the others when its ownerships expire; they repeat what had no
 /// checkpoint yet, by its [`CheckpointPolicy`](crate::processing::CheckpointPolicy).
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, EventHubConsumerClient};
-use eventhub_checkpointstore::memory::EventHub;
-
-let hub = EventHub::new(4);
-for degrees in ["21.5", "22.0", "22.5"] {
-    hub.publish_by_key("sensor-7", degrees);
-}
-let store = BlobCheckpointStore::in_memory();
-let client = EventHubConsumerClient::builder(hub.consumer_group("$Default")?, store).build()?;
-let stop = client.stop_handle(); // for a handler of Ctrl-C, too
-let summary = client.receive(move |partition, event| {
-    println!("{} {}: {}", partition.partition_id(), event.sequence_number(), event.body().to_text());
-    if event.sequence_number() == 2 {
-        stop.stop();
-    }
-    Ok(())
-})?;
-assert_eq!(summary.events, 3);
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, EventHubConsumerClient};
-use eventhub_checkpointstore::memory::EventHub;
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-let hub = EventHub::new(4);
-for degrees in ["21.5", "22.0", "22.5"] {
-    hub.publish_by_key("sensor-7", degrees);
-}
-let store = BlobCheckpointStore::in_memory();
-let client = EventHubConsumerClient::builder(hub.consumer_group("$Default")?, store).build()?;
-let stop = client.stop_handle(); // for a handler of Ctrl-C, too
-let summary = client.receive(move |partition, event| {
-    let stop = stop.clone();
-    async move {
-        println!("{} {}: {}", partition.partition_id(), event.sequence_number(), event.body().to_text());
-        if event.sequence_number() == 2 {
-            stop.stop();
-        }
-        Ok(())
-    }
-}).await?;
-assert_eq!(summary.events, 3);
-# Ok(())
-# }
-```"#
-)]
+#[doc = example!("client/event_hub_consumer_client")]
 pub struct EventHubConsumerClient {
     processor: EventProcessor,
 }
 
 impl EventHubConsumerClient {
     /// Options for a consumer that shares the partitions of a source, with its checkpoints and ownerships in a store.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client/builder"))]
     pub fn builder(
         source: impl EventSource + 'static,
         store: impl CheckpointStore + 'static,
@@ -95,6 +44,8 @@ impl EventHubConsumerClient {
 
     /// Options for a consumer without a store: it reads all partitions, or
     /// [one](EventHubConsumerClientBuilder::partition_id), from the starting position on, beside all other readers.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client/builder"))]
     pub fn builder_without_store(
         source: impl EventSource + 'static,
     ) -> EventHubConsumerClientBuilder {
@@ -119,6 +70,8 @@ impl EventHubConsumerClient {
 impl EventHubConsumerClient {
     /// Reads the name, the age and the partitions of the event hub.
     ///
+    #[doc = example!("client/properties")]
+    ///
     /// # Errors
     ///
     /// As [`EventSource::properties`].
@@ -128,6 +81,8 @@ impl EventHubConsumerClient {
 
     /// Reads the ids of the partitions.
     ///
+    #[cfg_attr(not(doctest), doc = example!("client/properties"))]
+    ///
     /// # Errors
     ///
     /// As [`EventSource::properties`].
@@ -136,6 +91,8 @@ impl EventHubConsumerClient {
     }
 
     /// Reads which events a partition holds.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client/properties"))]
     ///
     /// # Errors
     ///

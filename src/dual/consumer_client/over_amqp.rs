@@ -11,6 +11,8 @@ impl EventHubConsumerClient {
     /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet. For options use
     /// [`builder`](Self::builder) with an [`EventHub`].
     ///
+    #[doc = example!("client/over_amqp")]
+    ///
     /// # Errors
     ///
     /// As [`EventHub::from_connection_string`].
@@ -26,6 +28,8 @@ impl EventHubConsumerClient {
     }
 
     /// A consumer of an event hub, with tokens of Microsoft Entra ID. Nothing is sent yet.
+    ///
+    #[doc = example!("client/over_amqp_with_tokens")]
     ///
     /// # Errors
     ///

@@ -35,102 +35,7 @@ pub(super) use rest::RestContainer;
 ///
 /// A container that counts writes, over another one:
 ///
-#[doc = super::by_surface!(
-    blocking: r#"
-```
-use std::sync::atomic::{AtomicUsize, Ordering};
-use eventhub_checkpointstore::container::{
-    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
-    SetBlobMetadata,
-};
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, BlobContainer};
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Result};
-
-struct CallCounter {
-    blobs: MemoryContainer,
-    writes: AtomicUsize,
-}
-
-impl BlobContainer for CallCounter {
-    fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.blobs.put_blob(request)
-    }
-
-    fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.blobs.set_blob_metadata(request)
-    }
-
-    fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
-        self.blobs.get_blob_properties(request)
-    }
-
-    fn list_blobs(
-        &self,
-        request: ListBlobs<'_>,
-        visitor: &mut dyn BlobVisitor,
-    ) -> Result<PageEnd> {
-        self.blobs.list_blobs(request, visitor)
-    }
-}
-
-let container = CallCounter { blobs: MemoryContainer::new(), writes: AtomicUsize::new(0) };
-let store = BlobCheckpointStore::from_container(container);
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use std::sync::atomic::{AtomicUsize, Ordering};
-use eventhub_checkpointstore::container::{
-    BlobProperties, BlobVisitor, BlobWritten, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
-    SetBlobMetadata,
-};
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, BlobContainer, async_trait};
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, MemoryContainer, Result};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-struct CallCounter {
-    blobs: MemoryContainer,
-    writes: AtomicUsize,
-}
-
-#[async_trait]
-impl BlobContainer for CallCounter {
-    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.blobs.put_blob(request).await
-    }
-
-    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.blobs.set_blob_metadata(request).await
-    }
-
-    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties> {
-        self.blobs.get_blob_properties(request).await
-    }
-
-    async fn list_blobs(
-        &self,
-        request: ListBlobs<'_>,
-        visitor: &mut dyn BlobVisitor,
-    ) -> Result<PageEnd> {
-        self.blobs.list_blobs(request, visitor).await
-    }
-}
-
-let container = CallCounter { blobs: MemoryContainer::new(), writes: AtomicUsize::new(0) };
-let store = BlobCheckpointStore::from_container(container);
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
-# Ok(())
-# }
-```"#
-)]
+#[doc = example!("container/blob_container")]
 #[maybe_async]
 pub trait BlobContainer: Send + Sync {
     /// Writes an empty block blob with metadata, replacing what is there unless the condition forbids it.
@@ -200,52 +105,13 @@ pub trait BlobContainer: Send + Sync {
     }
 }
 
-/// What points to a container is a container.
-macro_rules! container_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: BlobContainer + ?Sized> BlobContainer for $pointer<T> {
-            async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
-                T::put_blob(self, request).await
-            }
-
-            async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
-                T::set_blob_metadata(self, request).await
-            }
-
-            async fn get_blob_properties(
-                &self,
-                request: GetBlobProperties<'_>,
-            ) -> Result<BlobProperties> {
-                T::get_blob_properties(self, request).await
-            }
-
-            async fn list_blobs(
-                &self,
-                request: ListBlobs<'_>,
-                visitor: &mut dyn BlobVisitor,
-            ) -> Result<PageEnd> {
-                T::list_blobs(self, request, visitor).await
-            }
-
-            async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
-                T::get_blob(self, request).await
-            }
-
-            async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
-                T::delete_blob(self, request).await
-            }
-
-            async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
-                T::create_container(self, request).await
-            }
-
-            fn clock(&self) -> &dyn Clock {
-                T::clock(self)
-            }
-        }
-    };
-}
-
-container_behind!(Arc);
-container_behind!(Box);
+pointers!(BlobContainer {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten>;
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten>;
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties>;
+    async fn list_blobs(&self, request: ListBlobs<'_>, visitor: &mut dyn BlobVisitor) -> Result<PageEnd>;
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent>;
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()>;
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()>;
+    fn clock(&self) -> &dyn Clock;
+});

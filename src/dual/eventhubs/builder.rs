@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::super::Credential;
 use super::super::runtime::eventhubs::token_source;
 use super::EventHub;
-use crate::adapters::eventhubs::{
+use crate::amqp::{
     Address, ConnectionString, Connector, Hub, HubOptions, TokenSource, split_endpoint,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -17,20 +17,7 @@ use crate::transport::ProxyOptions;
 
 /// Collects the options of an event hub; [`build`](Self::build) checks them all. Nothing is sent.
 ///
-/// ```
-/// use std::time::Duration;
-#[doc = super::super::by_surface!(
-    blocking: "use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;",
-    aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::eventhubs::EventHub;"
-)]
-///
-/// let emulator = "Endpoint=sb://localhost;SharedAccessKeyName=RootManageSharedAccessKey;\
-///                 SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;";
-/// let hub = EventHub::builder_from_connection_string(emulator, "$Default", "telemetry")
-///     .idle_timeout(Duration::from_secs(30))
-///     .build()?;
-/// # Ok::<(), eventhub_checkpointstore::Error>(())
-/// ```
+#[doc = example!("eventhubs_builder/event_hub_builder")]
 #[must_use = "nothing exists before `build`"]
 pub struct EventHubBuilder {
     target: Target,
@@ -89,6 +76,8 @@ impl EventHubBuilder {
 
     /// The credential: tokens of Microsoft Entra ID for the scope `https://eventhubs.azure.net/.default`. It takes
     /// precedence over the key in a connection string.
+    ///
+    #[doc = example!("eventhubs/new")]
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
         self.credential = Some(credential.into());
         self
@@ -96,18 +85,24 @@ impl EventHubBuilder {
 
     /// Connects to another address than the namespace's own, as `amqps://10.0.0.4:5671` or `amqp://127.0.0.1:5672`
     /// (without TLS): a private endpoint, a gateway, a double. The names in checkpoints stay those of the namespace.
+    ///
+    #[doc = example!("eventhubs_builder/custom_endpoint")]
     pub fn custom_endpoint(mut self, url: impl Into<String>) -> Self {
         self.custom_endpoint = Some(url.into());
         self
     }
 
     /// Adds a trusted root certificate, in PEM. With one, the platform's roots are not used.
+    ///
+    #[doc = example!("eventhubs_builder/root_certificate")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
     }
 
     /// Speaks AMQP over WebSockets, on port 443, for networks that let nothing else through. Default: no.
+    ///
+    #[doc = example!("eventhubs_builder/websockets")]
     #[cfg(feature = "amqp-websockets")]
     #[cfg_attr(docsrs, doc(cfg(feature = "amqp-websockets")))]
     pub fn websockets(mut self, websockets: bool) -> Self {
@@ -117,18 +112,24 @@ impl EventHubBuilder {
 
     /// Which HTTP proxy the connection goes through, by `CONNECT`. The default, the environment's, is for WebSockets
     /// only: such proxies seldom let the port of AMQP through. A proxy that is given here serves both.
+    ///
+    #[doc = example!("eventhubs_builder/proxy")]
     pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
         self.proxy = proxy;
         self
     }
 
     /// The limit of a connect, from the name lookup to the end of the AMQP handshake. Default: 10 s.
+    ///
+    #[doc = example!("eventhubs_builder/timeouts")]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
     /// The limit of one request: a token, an attach, a read of properties. Default: 20 s.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn request_timeout(mut self, limit: Duration) -> Self {
         self.request_timeout = limit;
         self
@@ -136,6 +137,8 @@ impl EventHubBuilder {
 
     /// How long the first link of a reader is tried for, and a later one as long as the service refuses it: no permission,
     /// no such event hub. After other failures later ones are tried without a limit. Default: 60 s.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn open_timeout(mut self, limit: Duration) -> Self {
         self.open_timeout = limit;
         self
@@ -143,6 +146,8 @@ impl EventHubBuilder {
 
     /// A connection on which nothing comes for so long is taken for broken. The service is told to send something
     /// more often. Default: 60 s.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self
@@ -150,12 +155,16 @@ impl EventHubBuilder {
 
     /// About how many bytes of events each reader may hold that its caller has not taken. It bounds the prefetch where
     /// events are large; one event is always fetched. Default: 16 MiB.
+    ///
+    #[doc = example!("eventhubs_builder/max_prefetch_bytes")]
     pub fn max_prefetch_bytes(mut self, bytes: usize) -> Self {
         self.max_prefetch_bytes = bytes;
         self
     }
 
     /// Makes the event hub. Nothing is sent.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/event_hub_builder"))]
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use self::reader::HubReader;
 use super::runtime::eventhubs::{Driver, channel};
 use super::{Credential, EventSource, PartitionReader, maybe_async};
-use crate::adapters::eventhubs::{Hub, Window};
+use crate::amqp::{Hub, Window};
 use crate::error::{Error, Result};
 use crate::model::{ConsumerGroup, check_partition_id};
 use crate::processing::{EventHubProperties, OpenPartition, PartitionProperties};
@@ -22,35 +22,11 @@ pub use self::builder::EventHubBuilder;
 /// service detaches, expired tokens and restarts of the service are healed inside the readers: each event is handed out
 /// once and in order, and the readers of other partitions do not notice. Cloning is cheap.
 ///
-#[doc = super::by_surface!(
-    blocking: "The connection lives on a thread of its own, `eventhub-amqp`, with a tokio runtime: the caller needs none. The
-thread ends after the last clone and the last reader are dropped.",
-    aio: "The connection lives in tasks on the tokio runtime of the caller, which must have its I/O and time drivers enabled."
-)]
+/// On the blocking surface the connection lives on a thread of its own, `eventhub-amqp`, with a tokio runtime, so the
+/// caller needs none. The thread ends after the last clone and the last reader are dropped. On the async surface it lives in
+/// tasks on the caller's tokio runtime, which must have its I/O and time drivers enabled.
 ///
-/// ```no_run
-#[doc = super::by_surface!(
-    blocking: r#"use eventhub_checkpointstore::checkpointstoreblob::EventSource;
-use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;
-
-# fn main() -> eventhub_checkpointstore::Result<()> {
-let connection_string = std::env::var("EVENTHUBS_CONNECTION_STRING").unwrap_or_default();
-let hub = EventHub::from_connection_string(&connection_string, "$Default", "telemetry")?;
-println!("{:?}", hub.properties()?.partition_ids);
-# Ok(())
-# }"#,
-    aio: r#"use eventhub_checkpointstore::checkpointstoreblob_aio::EventSource;
-use eventhub_checkpointstore::checkpointstoreblob_aio::eventhubs::EventHub;
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-let connection_string = std::env::var("EVENTHUBS_CONNECTION_STRING").unwrap_or_default();
-let hub = EventHub::from_connection_string(&connection_string, "$Default", "telemetry")?;
-println!("{:?}", hub.properties().await?.partition_ids);
-# Ok(())
-# }"#
-)]
-/// ```
+#[doc = example!("eventhubs/event_hub")]
 #[derive(Clone)]
 pub struct EventHub {
     hub: Arc<Hub>,
@@ -62,6 +38,8 @@ impl EventHub {
     /// Reads as a consumer group, with the connection string of a namespace or an event hub, or that of the emulator.
     ///
     /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet.
+    ///
+    #[doc = example!("eventhubs/from_connection_string")]
     ///
     /// # Errors
     ///
@@ -78,6 +56,8 @@ impl EventHub {
 
     /// Reads as a consumer group of an event hub, with tokens of Microsoft Entra ID for the scope
     /// `https://eventhubs.azure.net/.default`.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs/new"))]
     ///
     /// # Errors
     ///
@@ -96,6 +76,8 @@ impl EventHub {
     }
 
     /// Every option.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs/new"))]
     pub fn builder(
         fully_qualified_namespace: &str,
         eventhub_name: &str,
@@ -106,6 +88,8 @@ impl EventHub {
 
     /// Every option, beginning with a connection string, as for
     /// [`from_connection_string`](Self::from_connection_string).
+    ///
+    #[cfg_attr(not(doctest), doc = example!("eventhubs/from_connection_string"))]
     pub fn builder_from_connection_string<'a>(
         connection_string: &str,
         consumer_group: &str,

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::super::CheckpointStore;
-use super::super::example;
 use super::super::runtime::{Interrupt, Lock};
 use super::{Inner, OwnershipManager};
 use crate::error::Result;
@@ -40,7 +39,7 @@ impl OwnershipManagerBuilder {
 
     /// Strategy, interval and expirations. By default those that fit beside every other SDK's defaults.
     ///
-    #[doc = example!("manager_options")]
+    #[doc = example!("manager_builder/options")]
     pub fn options(mut self, options: OwnershipOptions) -> Self {
         self.options = options;
         self
@@ -52,7 +51,7 @@ impl OwnershipManagerBuilder {
     /// told to be strict refuses it instead: the partition is not started then, and stands in
     /// [`Round::unstarted`](crate::ownership::Round::unstarted).
     ///
-    #[doc = example!("starting_positions")]
+    #[doc = example!("manager_builder/starting_positions")]
     pub fn starting_positions(mut self, positions: StartingPositions) -> Self {
         self.positions = positions;
         self
@@ -65,13 +64,15 @@ impl OwnershipManagerBuilder {
     /// Two consumers of one id renew each other's records, so both process every event of the partitions that they
     /// share. A failed round renews nothing, and so the consumer that was there first gives way to the other one.
     ///
-    #[doc = example!("fail_on_shared_owner_id")]
+    #[doc = example!("manager_builder/fail_on_shared_owner_id")]
     pub fn fail_on_shared_owner_id(mut self, fail: bool) -> Self {
         self.fail_on_shared_owner_id = fail;
         self
     }
 
     /// Builds the consumer. Nothing is sent.
+    ///
+    #[doc = example!("manager/builder")]
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::runtime::{Interrupt, Lock};
-use super::{CheckpointStore, by_surface, example, maybe_async};
+use super::{CheckpointStore, maybe_async};
 use crate::error::{Error, Result};
 use crate::model::{Claims, ConsumerGroup, Listing, PartitionOwnership, Relinquished};
 use crate::ownership::{Released, Revocation, Round, RoundState, out_of_time, stopped, unsent};
@@ -36,112 +36,13 @@ const MAX_LOOKS: usize = 3;
 ///
 /// # A consumer's loop
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
-use eventhub_checkpointstore::checkpointstoreblob::OwnershipManager;
-
-/// Runs on a thread of its own until it is told to stop.
-fn consume(manager: &OwnershipManager, partitions: &[String], stop: &Receiver<()>) {
-    let mut readers = BTreeMap::new();
-    loop {
-        let (revoked, won, pause) = match manager.round(partitions) {
-            Ok(round) => (round.revoked, round.won, round.next_round_in),
-            // The leases go on until they end; what has ended is to be left all the same.
-            Err(error) => {
-                eprintln!("{error}");
-                (manager.take_revoked(), Vec::new(), manager.retry_in())
-            }
-        };
-        for partition in revoked {
-            readers.remove(&partition.partition_id); // ends its link
-        }
-        for partition in won {
-            readers.insert(partition.partition_id, partition.start); // opens a link there
-        }
-        // Before each batch and each checkpoint a reader asks `manager.is_owned(partition_id)`.
-        if stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            break;
-        }
-    }
-    drop(readers);
-    let released = manager.relinquish_all(Duration::from_secs(5));
-    println!("gave up {} partitions", released.released().count());
-}
-# use eventhub_checkpointstore::ConsumerGroup;
-# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-# let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-# let store = BlobCheckpointStore::in_memory();
-# let manager = OwnershipManager::builder(store.clone(), &group, "consumer-a").build()?;
-# let (sender, stop) = std::sync::mpsc::channel();
-# sender.send(())?;
-# consume(&manager, &["0".to_owned()], &stop);
-# assert!(store.list_ownership(&group)?.iter().all(|record| !record.is_owned()));
-# Ok::<(), Box<dyn std::error::Error>>(())
-```"#,
-    aio: r#"
-```
-use std::collections::BTreeMap;
-use std::pin::pin;
-use std::time::Duration;
-use eventhub_checkpointstore::checkpointstoreblob_aio::OwnershipManager;
-
-/// Runs in a task of its own until `stop` is ready.
-async fn consume(manager: &OwnershipManager, partitions: &[String], stop: impl Future<Output = ()>) {
-    let mut stop = pin!(stop);
-    let mut readers = BTreeMap::new();
-    loop {
-        // A round may be dropped anywhere: nothing is lost by it.
-        let round = tokio::select! {
-            round = manager.round(partitions) => round,
-            () = &mut stop => break,
-        };
-        let (revoked, won, pause) = match round {
-            Ok(round) => (round.revoked, round.won, round.next_round_in),
-            // The leases go on until they end; what has ended is to be left all the same.
-            Err(error) => {
-                eprintln!("{error}");
-                (manager.take_revoked(), Vec::new(), manager.retry_in())
-            }
-        };
-        for partition in revoked {
-            readers.remove(&partition.partition_id); // ends its link
-        }
-        for partition in won {
-            readers.insert(partition.partition_id, partition.start); // opens a link there
-        }
-        // Before each batch and each checkpoint a reader asks `manager.is_owned(partition_id)`.
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = &mut stop => break,
-        }
-    }
-    drop(readers);
-    let released = manager.relinquish_all(Duration::from_secs(5)).await;
-    println!("gave up {} partitions", released.released().count());
-}
-# use eventhub_checkpointstore::ConsumerGroup;
-# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-# let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-# let store = BlobCheckpointStore::in_memory();
-# let manager = OwnershipManager::builder(store.clone(), &group, "consumer-a").build()?;
-# consume(&manager, &["0".to_owned()], tokio::time::sleep(Duration::from_millis(20))).await;
-# assert!(store.list_ownership(&group).await?.iter().all(|record| !record.is_owned()));
-# Ok(())
-# }
-```"#
-)]
+#[doc = example!("manager/ownership_manager")]
 ///
 /// # Testing
 ///
 /// The container in memory takes a clock, so a test need not wait for a lease to end:
 ///
-#[doc = example!("test_leases")]
+#[doc = example!("manager/test_leases")]
 #[derive(Clone)]
 pub struct OwnershipManager {
     inner: Arc<Inner>,
@@ -163,7 +64,7 @@ impl OwnershipManager {
     /// The owner id must be unique among the running consumers of the group. A consumer that keeps it over a restart
     /// goes on with its records without waiting for them to expire.
     ///
-    #[doc = example!("manager_builder")]
+    #[cfg_attr(not(doctest), doc = example!("manager/builder"))]
     pub fn builder(
         store: impl CheckpointStore + 'static,
         group: &ConsumerGroup,
@@ -179,14 +80,14 @@ impl OwnershipManager {
 
     /// Whether a partition may be worked on at this moment. Takes no request and does not wait for a round.
     ///
-    #[doc = example!("is_owned")]
+    #[doc = example!("manager/is_owned")]
     pub fn is_owned(&self, partition_id: &str) -> bool {
         self.state().is_owned(partition_id, self.now())
     }
 
     /// The partitions that may be worked on at this moment, sorted.
     ///
-    #[doc = example!("owned")]
+    #[doc = example!("manager/owned")]
     pub fn owned(&self) -> Vec<String> {
         self.state().owned(self.now())
     }
@@ -195,7 +96,7 @@ impl OwnershipManager {
     ///
     /// A failed round reports none, so look here after one.
     ///
-    #[doc = example!("take_revoked")]
+    #[doc = example!("manager/take_revoked")]
     #[must_use = "each revocation is reported only once"]
     pub fn take_revoked(&self) -> Vec<Revocation> {
         self.state().take_revoked(self.now())
@@ -207,7 +108,7 @@ impl OwnershipManager {
     /// The next round tells who has it. If the record is still this consumer's, because only an old link of its own was in
     /// the way, the partition is reported as won again.
     ///
-    #[doc = example!("note_taken")]
+    #[doc = example!("manager/note_taken")]
     pub fn note_taken(&self, partition_id: &str) {
         let now = self.now();
         self.state().note_taken(partition_id, now);
@@ -216,7 +117,7 @@ impl OwnershipManager {
     /// When to try again after a round that failed: a third of the interval after its start, so that a lease outlives
     /// two failures. Zero if the round took longer than that.
     ///
-    #[doc = example!("retry_in")]
+    #[doc = example!("manager/retry_in")]
     pub fn retry_in(&self) -> Duration {
         let state = self.state();
         let pause = state.options().jittered_interval(fastrand::u64(..)) / 3;
@@ -274,7 +175,7 @@ impl OwnershipManager {
     /// It ends in time for the next one to renew the leases. Clones that call it at once take turns. A list that a
     /// secondary answered is only good for renewals: it may not show yet what others have claimed.
     ///
-    #[doc = example!("round")]
+    #[doc = example!("manager/round")]
     ///
     /// A claim that hangs holds up nothing else: each has a limit of its own, partitions whose last claim failed go
     /// last, and what was won is reported by the round that won it. Each outcome counts as soon as it is known, also
@@ -308,17 +209,15 @@ impl OwnershipManager {
     ///
     /// Stop reading first, and run no further rounds: a later one joins the fleet again. A round that is still running
     /// wins nothing any more and fails.
-    #[doc = by_surface!(
-        blocking: "Claims that it has under way are waited for, but for no more than half of the limit.",
-        aio: "It is interrupted wherever it waits, as if its future were dropped."
-    )]
+    /// On the blocking surface, claims in flight are awaited, but for no more than half of the limit. On the async one the
+    /// round is interrupted wherever it waits, as if its future were dropped.
     /// Nothing is sent after the limit.
     ///
     /// Only versions of the records that this consumer wrote are touched. What failed may be tried again, or expires. One
     /// request per partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
     /// is stored. What reaches the service later than the last of them expires.
     ///
-    #[doc = example!("relinquish_all")]
+    #[doc = example!("manager/relinquish_all")]
     pub async fn relinquish_all(&self, limit: Duration) -> Relinquished {
         let deadline = self.now() + limit.min(LONGEST_LIMIT);
         let _stopping = Stopping::begin(self);

@@ -66,6 +66,8 @@ impl PartitionContext {
     /// It is written as soon as this event and all before it are done, so a handler may ask for it before it returns.
     /// A consumer with a [`CheckpointPolicy`](crate::processing::CheckpointPolicy) other than `manual` need not ask.
     /// Without a checkpoint store nothing happens.
+    ///
+    #[doc = example!("processor/update_checkpoint")]
     pub fn update_checkpoint(&self, event: &ReceivedEvent) {
         self.partition.request_checkpoint(event.sequence_number());
     }

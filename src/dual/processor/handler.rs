@@ -10,6 +10,8 @@ use crate::processing::{CloseReason, HandlerError, ReceivedEvent};
 /// An [`EventProcessor`](super::EventProcessor) makes one for each partition that it opens, so it may keep what belongs
 /// to the partition. Its methods are called one after the other, except that [`process`](Self::process) runs several
 /// times at once with a [`Concurrency`](crate::processing::Concurrency) other than `InOrder`.
+///
+#[doc = example!("processor/handler")]
 #[maybe_async]
 pub trait PartitionHandler: Send + Sync {
     /// Processes events. They count as done when this returns `Ok`, and come again after a pause if it fails or panics.
@@ -40,6 +42,8 @@ pub trait PartitionHandler: Send + Sync {
 }
 
 /// Takes events that a handler will never process.
+///
+#[cfg_attr(not(doctest), doc = example!("client_builder/dead_letter"))]
 #[maybe_async]
 pub trait DeadLetterSink: Send + Sync {
     /// Stores the events elsewhere. They count as done when this returns `Ok`; else it is called again after a pause, and

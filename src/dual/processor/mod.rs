@@ -26,5 +26,5 @@ use super::checkpointer::{Guard, Mark, Slot};
 use super::runtime::workers;
 use super::{
     CheckpointStore, Checkpointer, EventSource, Job, LOG, OwnershipManager, PartitionReader,
-    by_surface, maybe_async,
+    maybe_async,
 };

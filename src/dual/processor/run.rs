@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::worker::Worker;
 use super::{
-    LOG, Origin, PartitionContext, PartitionHandler, PartitionStreams, Settings, by_surface,
-    maybe_async,
+    LOG, Origin, PartitionContext, PartitionHandler, PartitionStreams, Settings, maybe_async,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::processing::{StopHandle, Summary, guarded};
@@ -23,76 +22,7 @@ pub(crate) enum Grain {
 ///
 /// [`EventHubConsumerClient::builder`](super::super::EventHubConsumerClient::builder) makes it, with all options.
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use std::sync::Arc;
-use eventhub_checkpointstore::checkpointstoreblob::{
-    BlobCheckpointStore, EventHubConsumerClient, PartitionContext, PartitionHandler,
-};
-use eventhub_checkpointstore::memory::EventHub;
-use eventhub_checkpointstore::processing::{HandlerError, ReceivedEvent, StopHandle};
-
-struct Print(StopHandle);
-
-impl PartitionHandler for Print {
-    fn process(
-        &self,
-        partition: &PartitionContext,
-        events: &[Arc<ReceivedEvent>],
-    ) -> Result<(), HandlerError> {
-        println!("partition {}: {} events", partition.partition_id(), events.len());
-        self.0.stop(); // enough for an example
-        Ok(())
-    }
-}
-
-let hub = EventHub::new(2);
-hub.publish("1", "21.5")?;
-let source = hub.consumer_group("$Default")?;
-let processor = EventHubConsumerClient::builder(source, BlobCheckpointStore::in_memory()).build_processor()?;
-let stop = processor.stop_handle();
-let summary = processor.run(move |_partition| Print(stop.clone()))?;
-assert_eq!(summary.events, 1);
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use std::sync::Arc;
-use eventhub_checkpointstore::checkpointstoreblob_aio::{
-    BlobCheckpointStore, EventHubConsumerClient, PartitionContext, PartitionHandler, async_trait,
-};
-use eventhub_checkpointstore::memory::EventHub;
-use eventhub_checkpointstore::processing::{HandlerError, ReceivedEvent, StopHandle};
-
-struct Print(StopHandle);
-
-#[async_trait]
-impl PartitionHandler for Print {
-    async fn process(
-        &self,
-        partition: &PartitionContext,
-        events: &[Arc<ReceivedEvent>],
-    ) -> Result<(), HandlerError> {
-        println!("partition {}: {} events", partition.partition_id(), events.len());
-        self.0.stop(); // enough for an example
-        Ok(())
-    }
-}
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-let hub = EventHub::new(2);
-hub.publish("1", "21.5")?;
-let source = hub.consumer_group("$Default")?;
-let processor = EventHubConsumerClient::builder(source, BlobCheckpointStore::in_memory()).build_processor()?;
-let stop = processor.stop_handle();
-let summary = processor.run(move |_partition| Print(stop.clone())).await?;
-assert_eq!(summary.events, 1);
-# Ok(())
-# }
-```"#
-)]
+#[cfg_attr(not(doctest), doc = example!("processor/event_processor"))]
 pub struct EventProcessor {
     origin: Origin,
     settings: Settings,
@@ -139,10 +69,11 @@ impl EventProcessor {
     /// At a stop nothing more is received. Each partition waits for what its handler has begun, stores its last
     /// checkpoint and ends its link; then all are given up. A handler that does not return within the shutdown timeout
     /// is left behind, and named in the [`Summary`].
-    #[doc = by_surface!(
-        blocking: "Each partition has a thread of its own, and a checkpoint that is being written another one.",
-        aio: "Each partition has a task of its own. If the future is dropped, they end with it: nothing is given up, and the ownerships expire."
-    )]
+    /// On the blocking surface each partition has a thread of its own, and so has a checkpoint that is being written. On the
+    /// async one these are tasks. If its future is dropped, they end with it: nothing is relinquished, and the ownerships
+    /// expire.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("processor/event_processor"))]
     ///
     /// # Errors
     ///

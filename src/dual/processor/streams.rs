@@ -9,14 +9,12 @@ use log::{debug, warn};
 use super::fleet::{Fleet, Start};
 use super::partition::Partition;
 use super::workers::{RECEIVES_CAN_BE_DROPPED, receive, take_turns};
-use super::{
-    EventSource, LOG, Origin, PartitionContext, PartitionReader, Settings, by_surface, maybe_async,
-};
-use crate::adapters::spans::Span;
+use super::{EventSource, LOG, Origin, PartitionContext, PartitionReader, Settings, maybe_async};
 use crate::error::{Error, Result};
 use crate::ownership::StartingPosition;
 use crate::processing::{
-    CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, StopHandle, Summary,
+    CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, Span, StopHandle,
+    Summary,
 };
 
 /// How long a receive waits that can be ended from outside.
@@ -30,49 +28,7 @@ const SHORT_WAIT: Duration = Duration::from_millis(250);
 /// [`EventProcessor`](super::EventProcessor); handling is up to the program. Events are acknowledged whenever they are
 /// done, in any order, from any thread.
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, EventHubConsumerClient};
-use eventhub_checkpointstore::memory::EventHub;
-
-let hub = EventHub::new(1);
-hub.publish("0", "21.5")?;
-let source = hub.consumer_group("$Default")?;
-let mut streams = EventHubConsumerClient::builder(source, BlobCheckpointStore::in_memory()).build_streams()?;
-let mut partition = streams.next_partition()?.ok_or("stopped")?;
-let acknowledger = partition.acknowledger(); // may go to another thread
-let events = partition.next_batch(100).ok_or("left")?;
-assert_eq!(events[0].body().to_text(), "21.5");
-acknowledger.acknowledge(&events);
-partition.close(); // stores the last checkpoint
-let summary = streams.close()?;
-assert_eq!((summary.events, summary.checkpoints), (1, 1));
-# Ok::<(), Box<dyn std::error::Error>>(())
-```"#,
-    aio: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, EventHubConsumerClient};
-use eventhub_checkpointstore::memory::EventHub;
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), Box<dyn std::error::Error>> {
-let hub = EventHub::new(1);
-hub.publish("0", "21.5")?;
-let source = hub.consumer_group("$Default")?;
-let mut streams = EventHubConsumerClient::builder(source, BlobCheckpointStore::in_memory()).build_streams()?;
-let mut partition = streams.next_partition().await?.ok_or("stopped")?;
-let acknowledger = partition.acknowledger(); // may go to another task
-let events = partition.next_batch(100).await.ok_or("left")?;
-assert_eq!(events[0].body().to_text(), "21.5");
-acknowledger.acknowledge(&events);
-partition.close().await; // stores the last checkpoint
-let summary = streams.close().await?;
-assert_eq!((summary.events, summary.checkpoints), (1, 1));
-# Ok(())
-# }
-```"#
-)]
+#[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
 pub struct PartitionStreams {
     fleet: Arc<Fleet>,
     stop: StopHandle,
@@ -98,7 +54,9 @@ impl PartitionStreams {
 impl PartitionStreams {
     /// Waits for the next partition that this consumer is to read. `None` after a stop.
     ///
-    #[doc = by_surface!(blocking: "", aio: "May be dropped at any point.")]
+    /// On the async surface the future may be dropped at any point.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     ///
     /// # Errors
     ///
@@ -288,7 +246,9 @@ impl OwnedPartition {
     ///
     /// Broken links are made again, behind the last event. It waits while `max_in_flight` events are not acknowledged.
     /// With a `max_wait_time` the batch is empty if none came in time.
-    #[doc = by_surface!(blocking: "", aio: "May be dropped at any point without losing an event.")]
+    /// On the async surface the future may be dropped at any point; no event is lost.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     pub async fn next_batch(&mut self, max: usize) -> Option<Vec<Arc<ReceivedEvent>>> {
         let clock = self.fleet().clock.clone();
         let max_wait = self.fleet().settings.max_wait_time;
@@ -359,6 +319,8 @@ impl OwnedPartition {
     }
 
     /// Stores the last checkpoint, if the partition is still ours, and ends the link.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     pub async fn close(mut self) -> CloseReason {
         self.partition.leave(LeaveCause::Stop);
         let is_saved = match self.partition.slot() {
@@ -400,6 +362,8 @@ pub struct Acknowledger(Arc<Partition>);
 
 impl Acknowledger {
     /// These events are done. In any order, and after a loss without effect.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     pub fn acknowledge<'a, E>(&self, events: impl IntoIterator<Item = &'a E>)
     where
         E: AsRef<ReceivedEvent> + 'a,

@@ -17,44 +17,9 @@ use crate::protocol::{
 use crate::records::naming::NameCase;
 use crate::transport::{ProxyOptions, TlsBackend};
 
-/// The example of one option, of a type beside the store if it needs one.
-macro_rules! option_example {
-    ($call:literal) => { option_example!(@ $call,) };
-    ($call:literal, Duration) => { option_example!(@ $call, "use std::time::Duration;\n",) };
-    ($call:literal, $type:ident) => {
-        option_example!(@ $call, "use eventhub_checkpointstore::", stringify!($type), ";\n",)
-    };
-    (@ $call:literal, $($use:expr,)*) => {
-        concat!(
-            "```\n", $($use,)* "use eventhub_checkpointstore::",
-            super::by_surface!(blocking: "checkpointstoreblob", aio: "checkpointstoreblob_aio"),
-            "::{BlobCheckpointStore, Credential};\n\n",
-            "let emulator = \"http://127.0.0.1:10000/devstoreaccount1\";\n",
-            "let store = BlobCheckpointStore::builder(emulator, \"checkpoints\")\n",
-            "    .credential(Credential::account_key(\"devstoreaccount1\", \"c2VjcmV0\")?)\n",
-            "    ", $call, "\n    .build()?;\n",
-            "# Ok::<(), eventhub_checkpointstore::Error>(())\n```"
-        )
-    };
-}
-
 /// Collects the options of a store; [`build`](Self::build) checks them all. Nothing is sent.
 ///
-/// ```
-/// use std::time::Duration;
-/// use eventhub_checkpointstore::NameCase;
-#[doc = super::by_surface!(
-    blocking: "use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};",
-    aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};"
-)]
-///
-/// let store = BlobCheckpointStore::builder("http://127.0.0.1:10000/devstoreaccount1", "checkpoints")
-///     .credential(Credential::account_key("devstoreaccount1", "c2VjcmV0")?)
-///     .call_timeout(Duration::from_secs(10))
-///     .name_case(NameCase::AsGiven)
-///     .build()?;
-/// # Ok::<(), eventhub_checkpointstore::Error>(())
-/// ```
+#[doc = example!("store_builder/blob_checkpoint_store_builder")]
 #[must_use = "nothing exists before `build`"]
 pub struct BlobCheckpointStoreBuilder {
     account: Account,
@@ -96,7 +61,7 @@ impl BlobCheckpointStoreBuilder {
     /// [`Credential::anonymous`] takes precedence over a connection string only: a SAS in the URL is still sent.
     /// Without any credential [`build`](Self::build) fails.
     ///
-    #[doc = option_example!(".credential(SasToken::new(\"sv=2019-07-07&sp=rwcl&sig=abc%3D\")?)", SasToken)]
+    #[doc = example!("store_builder/credential")]
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
         self.credential = Some(credential.into());
         self
@@ -104,7 +69,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets the version of the REST protocol. Default: 2019-07-07. Azure Stack Hub before 2301 needs 2017-11-09.
     ///
-    #[doc = option_example!(".api_version(\"2017-11-09\".parse()?)")]
+    #[doc = example!("store_builder/api_version")]
     pub fn api_version(mut self, api_version: ApiVersion) -> Self {
         self.rest.api_version = api_version;
         self
@@ -114,7 +79,7 @@ impl BlobCheckpointStoreBuilder {
     /// `contoso-secondary.blob.core.windows.net`. Writes never go there. It takes precedence over
     /// `BlobSecondaryEndpoint` of a connection string.
     ///
-    #[doc = option_example!(".secondary_hostname(\"contoso-secondary.blob.core.windows.net\")")]
+    #[doc = example!("store_builder/secondary_hostname")]
     pub fn secondary_hostname(mut self, hostname: impl Into<String>) -> Self {
         self.rest.secondary_hostname = Some(hostname.into());
         self
@@ -125,7 +90,7 @@ impl BlobCheckpointStoreBuilder {
     /// The secondary may lag by minutes, so consumers that resume from such a list process events again.
     /// [`Listing::is_from_secondary`](crate::Listing::is_from_secondary) tells.
     ///
-    #[doc = option_example!(".list_checkpoints_from_secondary(true)")]
+    #[doc = example!("store_builder/list_checkpoints_from_secondary")]
     pub fn list_checkpoints_from_secondary(mut self, allow: bool) -> Self {
         self.store.list_checkpoints_from_secondary = allow;
         self
@@ -133,7 +98,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets how names are written into blob names. Default: lower case.
     ///
-    #[doc = option_example!(".name_case(NameCase::AsGiven)", NameCase)]
+    #[doc = example!("store_builder/name_case")]
     pub fn name_case(mut self, name_case: NameCase) -> Self {
         self.store.name_case = name_case;
         self
@@ -164,7 +129,7 @@ impl BlobCheckpointStoreBuilder {
     ///
     /// [`get_checkpoint`]: BlobCheckpointStore::get_checkpoint
     ///
-    #[doc = option_example!(".read_other_name_case(true)")]
+    #[doc = example!("store_builder/read_other_name_case")]
     pub fn read_other_name_case(mut self, read_fallback: bool) -> Self {
         self.store.read_fallback = read_fallback;
         self
@@ -172,7 +137,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets whether a blob that is not readable as a record fails the read. Default: no, it is left out with a warning.
     ///
-    #[doc = option_example!(".fail_on_unreadable(true)")]
+    #[doc = example!("store_builder/fail_on_unreadable")]
     pub fn fail_on_unreadable(mut self, strict: bool) -> Self {
         self.store.strict = strict;
         self
@@ -180,7 +145,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets how often requests are retried, and how long to wait in between. Default: 3 retries.
     ///
-    #[doc = option_example!(".retry(RetryOptions::default().with_max_retries(5))", RetryOptions)]
+    #[doc = example!("store_builder/retry")]
     pub fn retry(mut self, retry: RetryOptions) -> Self {
         self.rest.retry = retry;
         self
@@ -190,7 +155,7 @@ impl BlobCheckpointStoreBuilder {
     ///
     /// Keep it well below the time after which ownerships expire.
     ///
-    #[doc = option_example!(".call_timeout(Duration::from_secs(10))", Duration)]
+    #[doc = example!("store_builder/call_timeout")]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.store.call_timeout = timeout;
         self
@@ -198,7 +163,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets the limit of one attempt, from connecting to the end of the response. Default: 8 s.
     ///
-    #[doc = option_example!(".attempt_timeout(Duration::from_secs(4))", Duration)]
+    #[doc = example!("store_builder/attempt_timeout")]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.attempt_timeout = timeout;
         self
@@ -206,7 +171,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets the limit of connecting, from looking up the name to the end of the TLS handshake. Default: 5 s.
     ///
-    #[doc = option_example!(".connect_timeout(Duration::from_secs(2))", Duration)]
+    #[doc = example!("store_builder/connect_timeout")]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.connect_timeout = timeout;
         self
@@ -216,7 +181,7 @@ impl BlobCheckpointStoreBuilder {
     ///
     /// Set it below the limit of a firewall or proxy that drops idle connections silently.
     ///
-    #[doc = option_example!(".idle_timeout(Duration::from_secs(30))", Duration)]
+    #[doc = example!("store_builder/idle_timeout")]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.rest.transport.idle_timeout = timeout;
         self
@@ -227,7 +192,7 @@ impl BlobCheckpointStoreBuilder {
     /// A host name is only looked up for a new connection. Without this limit a busy connection would stay at the old
     /// address after a failover in DNS, or after a private endpoint was moved.
     ///
-    #[doc = option_example!(".connection_lifetime(Duration::from_secs(60))", Duration)]
+    #[doc = example!("store_builder/connection_lifetime")]
     pub fn connection_lifetime(mut self, lifetime: Duration) -> Self {
         self.rest.transport.connection_lifetime = lifetime;
         self
@@ -235,7 +200,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets how many claims of a batch run at a time, and how many idle connections are kept. Default: 16; at most 256.
     ///
-    #[doc = option_example!(".claim_concurrency(32)")]
+    #[doc = example!("store_builder/claim_concurrency")]
     pub fn claim_concurrency(mut self, limit: usize) -> Self {
         self.store.claim_concurrency = limit;
         self.rest.transport.max_idle_connections = limit;
@@ -244,7 +209,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets the proxy. Default: the one in the environment.
     ///
-    #[doc = option_example!(".proxy(ProxyOptions::Url(\"http://proxy.example:3128\".into()))", ProxyOptions)]
+    #[doc = example!("store_builder/proxy")]
     pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
         self.rest.transport.proxy = proxy;
         self
@@ -252,19 +217,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Trusts the certificates of a PEM text instead of the platform's roots. Call it again to add more.
     ///
-    /// ```no_run
-    #[doc = super::by_surface!(
-        blocking: "use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};",
-        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};"
-    )]
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let store = BlobCheckpointStore::builder("https://azurite.example/devstoreaccount1", "checkpoints")
-    ///     .credential(Credential::account_key("devstoreaccount1", "c2VjcmV0")?)
-    ///     .root_certificates(std::fs::read("ca.pem")?)
-    ///     .build()?;
-    /// # Ok(()) }
-    /// ```
+    #[doc = example!("store_builder/root_certificates")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.rest.transport.root_certificates.push(pem.into());
         self
@@ -272,7 +225,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets the TLS implementation. Default: rustls if it is compiled in.
     ///
-    #[doc = option_example!(".tls_backend(TlsBackend::Rustls)", TlsBackend)]
+    #[doc = example!("store_builder/tls_backend")]
     pub fn tls_backend(mut self, backend: TlsBackend) -> Self {
         self.rest.transport.tls_backend = backend;
         self
@@ -280,7 +233,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets the text in front of the crate's own name in `User-Agent`, as in `my-app/1.0`.
     ///
-    #[doc = option_example!(".user_agent_prefix(\"my-app/1.0\")")]
+    #[doc = example!("store_builder/user_agent_prefix")]
     pub fn user_agent_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.rest.user_agent_prefix = Some(prefix.into());
         self
@@ -288,6 +241,8 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sends requests through a custom HTTP client, or an `Arc` or `Box` of one. The options about connections, proxies
     /// and TLS are ignored then. See [`Transport`](super::Transport) for an example.
+    ///
+    #[doc = example!("transport/transport")]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -295,18 +250,7 @@ impl BlobCheckpointStoreBuilder {
 
     /// Makes a store over a custom container with these options; those about the account, HTTP and retries are ignored.
     ///
-    /// ```
-    /// use eventhub_checkpointstore::{MemoryContainer, NameCase};
-    #[doc = super::by_surface!(
-        blocking: "use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;",
-        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;"
-    )]
-    ///
-    /// let store = BlobCheckpointStore::builder("https://ignored.example", "ignored")
-    ///     .name_case(NameCase::AsGiven)
-    ///     .build_with_container(MemoryContainer::new())?;
-    /// # Ok::<(), eventhub_checkpointstore::Error>(())
-    /// ```
+    #[doc = example!("store_builder/build_with_container")]
     ///
     /// # Errors
     ///
@@ -320,6 +264,8 @@ impl BlobCheckpointStoreBuilder {
     }
 
     /// Checks all options and makes the store. Nothing is sent.
+    ///
+    #[doc = example!("store/builder")]
     ///
     /// # Errors
     ///

@@ -21,96 +21,7 @@ use crate::options::CLAIM_CONCURRENCY;
 ///
 /// # Example
 ///
-#[doc = super::by_surface!(
-    blocking: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, CheckpointStore};
-use eventhub_checkpointstore::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Result,
-};
-
-/// Ownerships and checkpoints in two stores: short-lived and durable ones.
-struct Split {
-    ownerships: BlobCheckpointStore,
-    checkpoints: BlobCheckpointStore,
-}
-
-impl CheckpointStore for Split {
-    fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
-        self.ownerships.list_ownership(group)
-    }
-
-    fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-        self.ownerships.claim_ownership(ownerships)
-    }
-
-    fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        self.checkpoints.list_checkpoints(group)
-    }
-
-    fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        self.checkpoints.update_checkpoint(checkpoint).map(CheckpointUpdate::from)
-    }
-}
-
-let store: Box<dyn CheckpointStore> = Box::new(Split {
-    ownerships: BlobCheckpointStore::in_memory(),
-    checkpoints: BlobCheckpointStore::in_memory(),
-});
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let update = store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?)?;
-assert!(update.is_written());
-let checkpoint = store.get_checkpoint(&group, "0")?;
-assert!(checkpoint.is_some());
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, CheckpointStore, async_trait};
-use eventhub_checkpointstore::{
-    Checkpoint, CheckpointUpdate, Claims, ConsumerGroup, Listing, PartitionOwnership, Result,
-};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> eventhub_checkpointstore::Result<()> {
-/// Ownerships and checkpoints in two stores: short-lived and durable ones.
-struct Split {
-    ownerships: BlobCheckpointStore,
-    checkpoints: BlobCheckpointStore,
-}
-
-#[async_trait]
-impl CheckpointStore for Split {
-    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>> {
-        self.ownerships.list_ownership(group).await
-    }
-
-    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-        self.ownerships.claim_ownership(ownerships).await
-    }
-
-    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        self.checkpoints.list_checkpoints(group).await
-    }
-
-    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-        self.checkpoints.update_checkpoint(checkpoint).await.map(CheckpointUpdate::from)
-    }
-}
-
-let store: Box<dyn CheckpointStore> = Box::new(Split {
-    ownerships: BlobCheckpointStore::in_memory(),
-    checkpoints: BlobCheckpointStore::in_memory(),
-});
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let update = store.update_checkpoint(&Checkpoint::new(&group, "0", "8589934592", 960_180)?).await?;
-assert!(update.is_written());
-let checkpoint = store.get_checkpoint(&group, "0").await?;
-assert!(checkpoint.is_some());
-# Ok(())
-# }
-```"#
-)]
+#[doc = example!("store/checkpoint_store")]
 #[maybe_async]
 pub trait CheckpointStore: Send + Sync {
     /// Lists who owns which partition of a group, relinquished partitions included.
@@ -245,75 +156,17 @@ impl CheckpointStore for BlobCheckpointStore {
     }
 }
 
-/// What points to a store is a store.
-macro_rules! store_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: CheckpointStore + ?Sized> CheckpointStore for $pointer<T> {
-            async fn list_ownership(
-                &self,
-                group: &ConsumerGroup,
-            ) -> Result<Listing<PartitionOwnership>> {
-                T::list_ownership(self, group).await
-            }
-
-            async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-                T::claim_ownership(self, ownerships).await
-            }
-
-            async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-                T::list_checkpoints(self, group).await
-            }
-
-            async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-                T::update_checkpoint(self, checkpoint).await
-            }
-
-            async fn relinquish_ownership(
-                &self,
-                ownerships: &[PartitionOwnership],
-            ) -> Relinquished {
-                T::relinquish_ownership(self, ownerships).await
-            }
-
-            async fn get_checkpoint(
-                &self,
-                group: &ConsumerGroup,
-                partition_id: &str,
-            ) -> Result<Option<Checkpoint>> {
-                T::get_checkpoint(self, group, partition_id).await
-            }
-
-            async fn delete_checkpoint(
-                &self,
-                group: &ConsumerGroup,
-                partition_id: &str,
-            ) -> Result<bool> {
-                T::delete_checkpoint(self, group, partition_id).await
-            }
-
-            fn resume_from(&self, checkpoint: &Checkpoint) {
-                T::resume_from(self, checkpoint);
-            }
-
-            fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
-                T::with_time_limit(self, limit)
-            }
-
-            fn with_fence(&self) -> Option<Box<dyn CheckpointStore>> {
-                T::with_fence(self)
-            }
-
-            fn claim_concurrency(&self) -> usize {
-                T::claim_concurrency(self)
-            }
-
-            fn clock(&self) -> &dyn Clock {
-                T::clock(self)
-            }
-        }
-    };
-}
-
-store_behind!(Arc);
-store_behind!(Box);
+pointers!(CheckpointStore {
+    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>>;
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims;
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>>;
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate>;
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished;
+    async fn get_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<Option<Checkpoint>>;
+    async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool>;
+    fn resume_from(&self, checkpoint: &Checkpoint);
+    fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>>;
+    fn with_fence(&self) -> Option<Box<dyn CheckpointStore>>;
+    fn claim_concurrency(&self) -> usize;
+    fn clock(&self) -> &dyn Clock;
+});

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{Condition, DeleteBlob, GetBlobProperties};
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointUpdate, ConsumerGroup, DeleteOutcome, ETag, Expected, UpdateOutcome,
+    check_partition_id,
 };
 use crate::records::naming::BlobKind;
 
@@ -17,17 +18,7 @@ impl BlobCheckpointStore {
     /// One request, and no other writer is overwritten: if one was first, the outcome is [`UpdateOutcome::Conflict`]. If a
     /// response was lost, one more request checks whether the checkpoint was stored.
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-    #[doc = concat!(" let planned = store.get_checkpoint(&group, \"0\")", dot_await!(), "?.unwrap();")]
-    /// // Someone looks at the plan, and a consumer goes on meanwhile:
-    #[doc = concat!(" store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589938688\", 960_212)?)", dot_await!(), "?;")]
-    ///
-    /// let replay = Checkpoint::new(&group, "0", "8589930496", 960_100)?;
-    /// let expected = Expected::Version(planned.etag().unwrap());
-    #[doc = concat!(" let update = store.update_checkpoint_if(&replay, expected)", dot_await!(), "?;")]
-    /// assert_eq!(update.outcome, UpdateOutcome::Conflict);
-    #[doc = example_end!()]
+    #[doc = example!("store/update_checkpoint_if")]
     ///
     /// # Errors
     ///
@@ -61,13 +52,7 @@ impl BlobCheckpointStore {
     /// [conflict](DeleteOutcome::Conflict) from a checkpoint that is gone. If a response was lost and the checkpoint is
     /// gone, the lost request is taken for the one that deleted it.
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-    #[doc = concat!(" let planned = store.get_checkpoint(&group, \"0\")", dot_await!(), "?.unwrap();")]
-    /// let etag = planned.etag().unwrap();
-    #[doc = concat!(" let outcome = store.delete_checkpoint_if(&group, \"0\", etag)", dot_await!(), "?;")]
-    /// assert_eq!(outcome, DeleteOutcome::Deleted);
-    #[doc = example_end!()]
+    #[doc = example!("store/delete_checkpoint_if")]
     ///
     /// # Errors
     ///
@@ -78,7 +63,7 @@ impl BlobCheckpointStore {
         partition_id: &str,
         etag: &ETag,
     ) -> Result<DeleteOutcome> {
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let deleted = self.delete_version(&name, etag, self.deadline()).await;
         deleted.map_err(|error| error.with_action("delete the checkpoint"))
@@ -91,14 +76,7 @@ impl BlobCheckpointStore {
     /// its next version shows who is late. One request, as
     /// [`delete_checkpoint_if`](Self::delete_checkpoint_if).
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
-    #[doc = concat!(" for ownership in store.list_ownership(&group)", dot_await!(), "? {")]
-    ///     let etag = ownership.etag().unwrap();
-    #[doc = concat!("     let outcome = store.delete_ownership_if(&group, ownership.partition_id(), etag)", dot_await!(), "?;")]
-    ///     assert_eq!(outcome, DeleteOutcome::Deleted);
-    /// }
-    #[doc = example_end!()]
+    #[doc = example!("store/delete_ownership_if")]
     ///
     /// # Errors
     ///
@@ -109,7 +87,7 @@ impl BlobCheckpointStore {
         partition_id: &str,
         etag: &ETag,
     ) -> Result<DeleteOutcome> {
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let name = self.name(group, BlobKind::Ownership, partition_id);
         let deleted = self.delete_version(&name, etag, self.deadline()).await;
         deleted.map_err(|error| error.with_action("delete the ownership"))

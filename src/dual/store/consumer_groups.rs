@@ -1,6 +1,6 @@
 //! Which consumer groups have records in the container.
 
-use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::error::Result;
 use crate::model::{ConsumerGroupSummary, Listing};
 use crate::records::groups::GroupReader;
@@ -19,15 +19,7 @@ impl BlobCheckpointStore {
     /// [`Listing::skipped`]. For a large container, raise the time limit with
     /// [`with_options`](Self::with_options).
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-    #[doc = concat!(" let listing = store.list_consumer_groups()", dot_await!(), "?;")]
-    /// for summary in &listing {
-    ///     let live = summary.live_owners(Duration::from_secs(120), listing.server_time());
-    ///     println!("{}: {} checkpoints, {} live owners", summary.group, summary.checkpoints, live.count());
-    /// }
-    /// # assert_eq!(listing.len(), 1);
-    #[doc = example_end!()]
+    #[doc = example!("store/list_consumer_groups")]
     ///
     /// # Errors
     ///

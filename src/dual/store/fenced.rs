@@ -4,10 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{
-    BlobCheckpointStore, CheckpointStore, by_surface, dot_await, example_end, example_start,
-    maybe_async,
-};
+use super::{BlobCheckpointStore, CheckpointStore, maybe_async};
 use crate::clock::Clock;
 use crate::container::call::CallOptions;
 use crate::error::Result;
@@ -65,51 +62,7 @@ use crate::records::version_cache::{Known, VersionCache};
 ///
 /// # Example
 ///
-#[doc = by_surface!(
-    blocking: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, UpdateOutcome};
-
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-
-let former_owner = store.fenced();
-let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "100", 1)?)?;
-assert!(update.is_written());
-
-let new_owner = store.fenced();
-let update = new_owner.update_checkpoint(&Checkpoint::new(&group, "0", "300", 3)?)?;
-assert!(update.is_written());
-
-let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "200", 2)?)?;
-assert_eq!(update.outcome, UpdateOutcome::Stale);
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-    aio: r#"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, UpdateOutcome};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-
-let former_owner = store.fenced();
-let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "100", 1)?).await?;
-assert!(update.is_written());
-
-let new_owner = store.fenced();
-let update = new_owner.update_checkpoint(&Checkpoint::new(&group, "0", "300", 3)?).await?;
-assert!(update.is_written());
-
-let update = former_owner.update_checkpoint(&Checkpoint::new(&group, "0", "200", 2)?).await?;
-assert_eq!(update.outcome, UpdateOutcome::Stale);
-# Ok(())
-# }
-```"#
-)]
+#[doc = example!("fenced/fenced_checkpoint_store")]
 #[derive(Clone)]
 pub struct FencedCheckpointStore {
     store: BlobCheckpointStore,
@@ -128,16 +81,15 @@ impl BlobCheckpointStore {
 
 impl FencedCheckpointStore {
     /// The store behind the fence, for what has no fence.
+    ///
+    #[doc = example!("fenced/take_over")]
     pub fn unfenced(&self) -> &BlobCheckpointStore {
         &self.store
     }
 
     /// The same store, whose calls carry these options. What is remembered is shared.
     ///
-    #[doc = example_start!()]
-    /// let fenced = store.fenced();
-    /// let urgent = fenced.with_options(CallOptions::new().with_timeout(Duration::from_secs(2)));
-    #[doc = example_end!()]
+    #[doc = example!("fenced/with_options")]
     #[must_use]
     pub fn with_options(&self, options: CallOptions) -> Self {
         self.over(self.store.with_options(options))
@@ -157,14 +109,7 @@ impl FencedCheckpointStore {
     /// Without it a list changes nothing for a partition that this store has updated: a former owner that lists the
     /// checkpoints of its other partitions must not get back in. Takes no request.
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # let _ = store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-    /// let fenced = store.fenced();
-    #[doc = concat!(" for checkpoint in &fenced.list_checkpoints(&group)", dot_await!(), "? {")]
-    ///     // For each partition that was won:
-    ///     fenced.resume_from(checkpoint);
-    /// }
-    #[doc = example_end!()]
+    #[doc = example!("fenced/resume_from")]
     pub fn resume_from(&self, checkpoint: &Checkpoint) {
         if let Some(known) = known(checkpoint) {
             let name = self.name(checkpoint.group(), checkpoint.partition_id());
@@ -182,15 +127,7 @@ fn known(checkpoint: &Checkpoint) -> Option<Known> {
 impl FencedCheckpointStore {
     /// Stores a checkpoint unless a later one is stored, as the [`outcome`](CheckpointUpdate::outcome) tells.
     ///
-    #[doc = example_start!()]
-    /// let fenced = store.fenced();
-    /// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
-    #[doc = concat!(" match fenced.update_checkpoint(&checkpoint)", dot_await!(), "?.outcome {")]
-    ///     UpdateOutcome::Written => {}
-    ///     UpdateOutcome::Stale => println!("another consumer has the partition: stop reading it"),
-    ///     other => println!("not stored: {other:?}"),
-    /// }
-    #[doc = example_end!()]
+    #[doc = example!("fenced/update_checkpoint")]
     ///
     /// # Errors
     ///
@@ -229,6 +166,8 @@ impl FencedCheckpointStore {
     /// Lists the checkpoints of a group. The next updates of partitions that this store has not updated yet replace the
     /// versions that it found; for the others see [`resume_from`](Self::resume_from).
     ///
+    #[cfg_attr(not(doctest), doc = example!("fenced/take_over"))]
+    ///
     /// # Errors
     ///
     /// As [`BlobCheckpointStore::list_checkpoints`].
@@ -246,6 +185,8 @@ impl FencedCheckpointStore {
 
     /// Reads the checkpoint of one partition, never from a secondary; the next update replaces the version that it
     /// found.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("fenced/take_over"))]
     ///
     /// # Errors
     ///

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
-use super::{BlobCheckpointStore, by_surface, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::GetBlob;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, KeepReason,
-    Listing, RunMode, SkipReason, SkippedBlob,
+    Listing, RecordId, RunMode, SkipReason, SkippedBlob,
 };
 use crate::protocol::is_refusal_of_content;
-use crate::records::legacy::{LegacyLayout, MAX_CONTENT, ReadContent, defect, read_content};
+use crate::records::decoded::Decoded;
+use crate::records::legacy::{self, LegacyLayout, MAX_CONTENT};
 use crate::records::naming::BlobKind;
 use crate::records::stored::StoredCheckpoint;
 
@@ -25,6 +26,8 @@ impl BlobCheckpointStore {
     ///
     /// One request per 5,000 blobs and one for each blob under the prefix, several at a time. Content that is no
     /// checkpoint, or that the service does not give, is left out and named in [`Listing::skipped`].
+    ///
+    #[doc = example!("store/list_legacy_checkpoints")]
     ///
     /// # Errors
     ///
@@ -52,51 +55,7 @@ impl BlobCheckpointStore {
     /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::fail_on_unreadable)
     /// store does not take one over in part.
     ///
-    #[doc = by_surface!(
-        blocking: r##"
-```
-use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
-
-let container = MemoryContainer::new();
-container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
-
-let store = BlobCheckpointStore::from_container(container);
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let layout = LegacyLayout::stand_alone_host(&group, "");
-for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun)? {
-    println!("{change}");
-}
-let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply)?;
-assert_eq!(changes.failed().count(), 0);
-let checkpoint = store.get_checkpoint(&group, "0")?.unwrap();
-assert_eq!(checkpoint.sequence_number(), Some(96));
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"##,
-        aio: r##"
-```
-use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, LegacyLayout, MemoryContainer, RunMode};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-let container = MemoryContainer::new();
-container.put_content("$Default/0", r#"{"PartitionId":"0","Offset":"859","SequenceNumber":96}"#)?;
-
-let store = BlobCheckpointStore::from_container(container);
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let layout = LegacyLayout::stand_alone_host(&group, "");
-for change in store.migrate_legacy_checkpoints(&group, &layout, RunMode::DryRun).await? {
-    println!("{change}");
-}
-let changes = store.migrate_legacy_checkpoints(&group, &layout, RunMode::Apply).await?;
-assert_eq!(changes.failed().count(), 0);
-let checkpoint = store.get_checkpoint(&group, "0").await?.unwrap();
-assert_eq!(checkpoint.sequence_number(), Some(96));
-# Ok(())
-# }
-```"##
-    )]
+    #[doc = example!("store/migrate_legacy_checkpoints")]
     ///
     /// # Errors
     ///
@@ -113,6 +72,8 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
 
     /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from the container of another store into that of
     /// this one. The source is only read.
+    ///
+    #[doc = example!("store/migrate_legacy_checkpoints_from")]
     ///
     /// # Errors
     ///
@@ -152,12 +113,12 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
                 Ok(Some(read)) => read,
                 Ok(None) => continue,
                 Err(error) if is_refusal_of_content(error.kind()) => {
-                    Err(SkipReason::ContentRefused)
+                    Decoded::Skipped(SkipReason::ContentRefused)
                 }
                 Err(error) => return Err(error),
             };
-            skipped.extend(defect(&read).map(|reason| SkippedBlob::new(name, reason)));
-            items.extend(read.ok().map(|(checkpoint, _)| checkpoint));
+            skipped.extend(read.defect().map(|reason| SkippedBlob::new(name, reason)));
+            items.extend(read.into_record());
         }
         Ok(Listing::new(items, skipped, server_time))
     }
@@ -169,14 +130,14 @@ assert_eq!(checkpoint.sequence_number(), Some(96));
         partition_id: &str,
         name: &str,
         deadline: Instant,
-    ) -> Result<Option<ReadContent>> {
+    ) -> Result<Option<Decoded<Checkpoint>>> {
         let mut request = GetBlob::new(name, self.context(deadline));
         request.max_length = Some(MAX_CONTENT);
         match self.container().get_blob(request).await {
-            Ok(blob) => Ok(Some(read_content(group, partition_id, &blob.content))),
+            Ok(blob) => Ok(Some(legacy::decode(RecordId { group, partition_id }, &blob.content))),
             Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(None),
             Err(error) if error.status() == Some(RANGE_NOT_SATISFIABLE) => {
-                Ok(Some(Err(SkipReason::InvalidContent)))
+                Ok(Some(Decoded::Skipped(SkipReason::InvalidContent)))
             }
             Err(error) => Err(error),
         }
@@ -190,7 +151,7 @@ async fn read_one(
     layout: &LegacyLayout,
     blob: &StoredCheckpoint,
     deadline: Instant,
-) -> (String, Result<Option<ReadContent>>) {
+) -> (String, Result<Option<Decoded<Checkpoint>>>) {
     let name = format!("{}{}", layout.prefix(), blob.partition_id);
     let content = store.read_legacy(group, &blob.partition_id, &name, deadline).await;
     (name, content)
@@ -245,8 +206,11 @@ impl Migration<'_> {
             .filter_map(|blob| Some((blob.name.strip_prefix(&prefixes[0])?.to_owned(), None)))
             .collect();
         let stored = listing.into_iter();
-        current
-            .extend(stored.map(|stored: StoredCheckpoint| (stored.partition_id, stored.read.ok())));
+        current.extend(
+            stored.map(|stored: StoredCheckpoint| {
+                (stored.partition_id, stored.decoded.into_record())
+            }),
+        );
         Ok(current)
     }
 
@@ -269,8 +233,11 @@ impl Migration<'_> {
             }
         };
         let (checkpoint, repaired) = match read {
-            Ok(read) => read,
-            Err(reason) => return change(ChangeOutcome::Kept(KeepReason::Skipped(reason))),
+            Decoded::Whole(checkpoint) => (checkpoint, None),
+            Decoded::Repaired(checkpoint, reason) => (checkpoint, Some(reason)),
+            Decoded::Skipped(reason) => {
+                return change(ChangeOutcome::Kept(KeepReason::Skipped(reason)));
+            }
         };
         if self.mode == RunMode::DryRun {
             return change(ChangeOutcome::Planned)
@@ -293,11 +260,14 @@ impl Migration<'_> {
 
 impl Migration<'_> {
     /// What was read, unless a strict store does not take it; warns of what is wrong with it.
-    fn judge(&self, name: String, read: ReadContent) -> ReadContent {
-        let Some(reason) = defect(&read) else {
+    fn judge(&self, name: String, read: Decoded<Checkpoint>) -> Decoded<Checkpoint> {
+        let Some(reason) = read.defect() else {
             return read;
         };
         let blob = SkippedBlob::new(name, reason);
-        self.source.judge(&[blob]).map_err(|_| reason).and(read)
+        match self.source.judge(&[blob]) {
+            Ok(()) => read,
+            Err(_) => Decoded::Skipped(reason),
+        }
     }
 }

@@ -16,10 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::container::RestContainer;
-use super::{
-    BlobContainer, Credential, LOG, Transport, by_surface, default_transport, dot_await, example,
-    example_end, example_start, maybe_async, runtime,
-};
+use super::{BlobContainer, Credential, LOG, Transport, default_transport, maybe_async, runtime};
 pub use builder::BlobCheckpointStoreBuilder;
 pub use checkpoint_store::CheckpointStore;
 pub use fenced::FencedCheckpointStore;
@@ -32,10 +29,11 @@ use crate::container::{
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointWritten, Claims, ConsumerGroup, PartitionOwnership, Relinquished,
+    check_partition_id,
 };
 use crate::options::{MAX_CALL_TIMEOUT, StoreOptions};
+use crate::records::checkpoint as codec;
 use crate::records::listing::Warned;
-use crate::records::metadata::write_position;
 use crate::records::naming::{BlobKind, blob_name};
 
 /// Keeps ownerships and checkpoints of Event Hubs consumers in a blob container.
@@ -49,14 +47,7 @@ use crate::records::naming::{BlobKind, blob_name};
 ///
 /// # Example
 ///
-#[doc = example_start!()]
-#[doc = concat!("let claims = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
-/// assert!(claims.all_claimed());
-///
-#[doc = concat!("store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-#[doc = concat!("let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?.unwrap();")]
-/// assert_eq!(checkpoint.sequence_number(), Some(960_180));
-#[doc = example_end!()]
+#[doc = example!("store/overview")]
 #[derive(Clone)]
 pub struct BlobCheckpointStore {
     inner: Arc<Inner>,
@@ -74,16 +65,7 @@ impl BlobCheckpointStore {
     ///
     /// Understands what the portal shows, a SAS connection string, and `UseDevelopmentStorage=true`.
     ///
-    /// ```
-    #[doc = by_surface!(
-        blocking: "use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;",
-        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;"
-    )]
-    ///
-    /// let emulator = "UseDevelopmentStorage=true";
-    /// let store = BlobCheckpointStore::from_connection_string(emulator, "checkpoints")?;
-    /// # Ok::<(), eventhub_checkpointstore::Error>(())
-    /// ```
+    #[doc = example!("store/from_connection_string")]
     ///
     /// # Errors
     ///
@@ -96,17 +78,7 @@ impl BlobCheckpointStore {
     /// A store in an account by the URL of its blob service, as in `https://contoso.blob.core.windows.net`.
     /// Nothing is sent yet. A SAS in the URL counts if the credential is anonymous.
     ///
-    /// ```
-    #[doc = by_surface!(
-        blocking: "use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};",
-        aio: "use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};"
-    )]
-    ///
-    /// let url = "http://127.0.0.1:10000/devstoreaccount1"; // Azurite
-    /// let credential = Credential::account_key("devstoreaccount1", "c2VjcmV0")?;
-    /// let store = BlobCheckpointStore::new(url, "checkpoints", credential)?;
-    /// # Ok::<(), eventhub_checkpointstore::Error>(())
-    /// ```
+    #[doc = example!("store/new")]
     ///
     /// # Errors
     ///
@@ -120,11 +92,15 @@ impl BlobCheckpointStore {
     }
 
     /// Sets every option of a store in an account by its URL.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("store/builder"))]
     pub fn builder(blob_account_url: &str, container_name: &str) -> BlobCheckpointStoreBuilder {
         BlobCheckpointStoreBuilder::from_url(blob_account_url, container_name)
     }
 
     /// Sets every option of a store in the account that a connection string names.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("store/builder"))]
     pub fn builder_from_connection_string(
         connection_string: &str,
         container_name: &str,
@@ -137,18 +113,14 @@ impl BlobCheckpointStore {
     /// Clones share the records. For consumers with stores of their own, also of both surfaces, share a
     /// [`MemoryContainer`] with [`from_container`](Self::from_container).
     ///
-    #[doc = example!("in_memory")]
+    #[doc = example!("store/in_memory")]
     pub fn in_memory() -> Self {
         Self::from_container(MemoryContainer::new())
     }
 
     /// A store over a container of your own, with default options.
     ///
-    #[doc = example_start!()]
-    /// let container = MemoryContainer::new();
-    /// let one = BlobCheckpointStore::from_container(container.clone());
-    /// let other = BlobCheckpointStore::from_container(container); // sees the same blobs
-    #[doc = example_end!()]
+    #[doc = example!("store/from_container")]
     pub fn from_container(container: impl BlobContainer + 'static) -> Self {
         Self::assemble(Box::new(container), StoreOptions::default())
     }
@@ -160,9 +132,7 @@ impl BlobCheckpointStore {
 
     /// The same store, whose calls carry these options. The connections are shared.
     ///
-    #[doc = example_start!()]
-    /// let urgent = store.with_options(CallOptions::new().with_timeout(Duration::from_secs(2)).with_max_retries(0));
-    #[doc = example_end!()]
+    #[doc = example!("store/with_options")]
     #[must_use]
     pub fn with_options(&self, options: CallOptions) -> Self {
         Self { inner: Arc::clone(&self.inner), options: Arc::new(options) }
@@ -237,24 +207,7 @@ impl BlobCheckpointStore {
     /// the same batch. A blob on which somebody holds a lease cannot be claimed: that is
     /// [`Failed`](crate::ClaimOutcome::Failed) with the code `LeaseIdMissing`, not lost.
     ///
-    #[doc = example_start!()]
-    /// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
-    #[doc = concat!(" for outcome in store.claim_ownership(&[first])", dot_await!(), " {")]
-    ///     match outcome {
-    ///         ClaimOutcome::Claimed(owned) => {
-    ///             // The returned ownership has the ETag for the next renewal.
-    #[doc = concat!("             let renewed = store.claim_ownership(&[owned])", dot_await!(), ";")]
-    ///             assert!(renewed.all_claimed());
-    ///         }
-    ///         ClaimOutcome::Lost(claim, present) => {
-    ///             let owner = present.as_ref().and_then(|present| present.owner_id());
-    ///             println!("{} has another owner: {owner:?}", claim.partition_id());
-    ///         }
-    ///         ClaimOutcome::Failed(claim, error) => println!("{}: {error}", claim.partition_id()),
-    ///         _ => {}
-    ///     }
-    /// }
-    #[doc = example_end!()]
+    #[doc = example!("store/claim_ownership")]
     pub async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
         claims::claim_all(self, ownerships).await
     }
@@ -265,14 +218,7 @@ impl BlobCheckpointStore {
     /// One outcome per ownership, as of [`claim_ownership`](Self::claim_ownership). An ownership without an ETag fails with
     /// [`ErrorKind::InvalidInput`].
     ///
-    #[doc = example_start!()]
-    /// let first = PartitionOwnership::new(&group, "0", "consumer-a")?;
-    #[doc = concat!(" let owned = store.claim_ownership(&[first])", dot_await!(), ".into_claimed();")]
-    #[doc = concat!(" let released = store.relinquish_ownership(&owned)", dot_await!(), ";")]
-    /// assert!(released.all_released());
-    #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
-    /// assert_eq!(listing.items()[0].owner_id(), None);
-    #[doc = example_end!()]
+    #[doc = example!("store/relinquish_ownership")]
     pub async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         claims::relinquish_all(self, ownerships).await.into()
     }
@@ -288,12 +234,7 @@ impl BlobCheckpointStore {
     /// would keep a deleted version each time where soft delete is on
     /// ([azure-sdk-for-python#12836](https://github.com/Azure/azure-sdk-for-python/issues/12836)).
     ///
-    #[doc = example_start!()]
-    /// // The offset and the sequence number of the last event that was processed.
-    /// let checkpoint = Checkpoint::new(&group, "0", "8589934592", 960_180)?;
-    #[doc = concat!(" let written = store.update_checkpoint(&checkpoint)", dot_await!(), "?;")]
-    /// println!("stored as version {}", written.etag);
-    #[doc = example_end!()]
+    #[doc = example!("store/update_checkpoint")]
     ///
     /// # Errors
     ///
@@ -301,8 +242,8 @@ impl BlobCheckpointStore {
     /// stored all the same; storing it again does no harm.
     pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointWritten> {
         let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
-        let number = checkpoint.sequence_number().map(|number| number.to_string());
-        let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
+        let encoded = codec::encode(checkpoint);
+        let metadata = encoded.metadata();
         let context = self.context(self.deadline());
 
         let set = SetBlobMetadata::new(&name, &metadata, Condition::None, context);
@@ -324,6 +265,8 @@ impl BlobCheckpointStore {
     ///
     /// Consumers without a checkpoint begin at their configured start; see that none is running.
     ///
+    #[doc = example!("store/delete_checkpoint")]
+    ///
     /// # Errors
     ///
     /// Any failure of the request.
@@ -332,7 +275,7 @@ impl BlobCheckpointStore {
         group: &ConsumerGroup,
         partition_id: &str,
     ) -> Result<bool> {
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let request = DeleteBlob::new(&name, Condition::None, self.context(self.deadline()));
         match self.container().delete_blob(request).await {
@@ -345,6 +288,8 @@ impl BlobCheckpointStore {
 
     /// Creates the container unless it exists. Returns whether this call created it; where an answer was lost and the
     /// next one says that it exists, the lost request counts as the one that created it.
+    ///
+    #[doc = example!("store/create_container")]
     ///
     /// # Errors
     ///

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{GetBlobProperties, ListBlobs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob};
+use crate::model::{
+    Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob, check_partition_id,
+};
 use crate::records::listing::{ListingReader, PageReader, Record, log_left_out};
 use crate::records::naming::{BlobKind, prefix};
 use crate::records::stored::StoredCheckpoint;
@@ -21,16 +23,7 @@ impl BlobCheckpointStore {
     /// [`Listing::is_from_secondary`]. Do not claim by such a list, whose ETags may be old; to rule it out, set
     /// [`with_primary_only`](crate::CallOptions::with_primary_only).
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # let _ = store.claim_ownership(&[PartitionOwnership::new(&group, \"0\", \"consumer-a\")?])", dot_await!(), ";")]
-    #[doc = concat!(" let listing = store.list_ownership(&group)", dot_await!(), "?;")]
-    /// for ownership in &listing {
-    ///     let age = ownership.age(listing.server_time());
-    ///     let is_expired = age.is_some_and(|age| age > Duration::from_secs(120));
-    ///     println!("{} is owned by {:?}: {is_expired}", ownership.partition_id(), ownership.owner_id());
-    /// }
-    /// # assert_eq!(listing.len(), 1);
-    #[doc = example_end!()]
+    #[doc = example!("store/list_ownership")]
     ///
     /// # Errors
     ///
@@ -46,12 +39,7 @@ impl BlobCheckpointStore {
 
     /// Lists the checkpoints of a group. One request per 5,000 partitions.
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" # store.update_checkpoint(&Checkpoint::new(&group, \"0\", \"8589934592\", 960_180)?)", dot_await!(), "?;")]
-    #[doc = concat!(" for checkpoint in store.list_checkpoints(&group)", dot_await!(), "? {")]
-    ///     println!("{}: after {:?}", checkpoint.partition_id(), checkpoint.offset());
-    /// }
-    #[doc = example_end!()]
+    #[doc = example!("store/list_checkpoints")]
     ///
     /// # Errors
     ///
@@ -70,10 +58,7 @@ impl BlobCheckpointStore {
     /// minutes: events are repeated then, none is left out. [`list_checkpoints`](Self::list_checkpoints) never asks it
     /// unless it was allowed.
     ///
-    #[doc = example_start!()]
-    #[doc = concat!(" let checkpoint = store.get_checkpoint(&group, \"0\")", dot_await!(), "?;")]
-    /// assert!(checkpoint.is_none(), "nothing was processed yet");
-    #[doc = example_end!()]
+    #[doc = example!("store/get_checkpoint")]
     ///
     /// # Errors
     ///
@@ -92,8 +77,7 @@ impl BlobCheckpointStore {
         partition_id: &str,
         allow_secondary: bool,
     ) -> Result<Option<Checkpoint>> {
-        // Refuses what is no partition id before anything is sent.
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let deadline = self.deadline();
         let mut is_foreign = false;
         for prefix in self.prefixes(group, BlobKind::Checkpoint) {
@@ -102,10 +86,10 @@ impl BlobCheckpointStore {
                 self.read_stored(group, partition_id, &name, allow_secondary, deadline).await;
             let stored = stored.map_err(|error| error.with_action("read the checkpoint"))?;
             if let Some(stored) = stored {
-                if let Some(reason) = stored.defect() {
+                if let Some(reason) = stored.decoded.defect() {
                     self.judge(&[SkippedBlob::new(name, reason)])?;
                 }
-                if let Ok(checkpoint) = stored.read {
+                if let Some(checkpoint) = stored.into_checkpoint() {
                     let foreign = is_foreign.then(|| checkpoint.clone().without_etag());
                     return Ok(Some(foreign.unwrap_or(checkpoint)));
                 }

@@ -4,15 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::runtime::map_concurrently;
-use super::{BlobCheckpointStore, by_surface, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{BlobWritten, Condition, PutBlob, SetBlobMetadata};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, DeleteOutcome,
-    ETag, KeepReason, PartitionOwnership, Partitions, RunMode,
+    ETag, KeepReason, PartitionOwnership, Partitions, RunMode, Version, check_partition_id,
 };
 use crate::options::OWNER_RUNS_FOR;
-use crate::records::metadata::write_position;
+use crate::records::checkpoint as codec;
 use crate::records::naming::BlobKind;
 use crate::records::stored::StoredCheckpoint;
 
@@ -31,41 +31,7 @@ impl BlobCheckpointStore {
     /// One list of the owners, then two requests per partition, one in a dry run; several partitions at a time. The reports
     /// are in the order of `checkpoints`. If the same partition is given twice, the second one fails.
     ///
-    #[doc = by_surface!(
-        blocking: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, RunMode};
-
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let replay = [Checkpoint::new(&group, "0", "8589934592", 960_180)?];
-for change in &store.reset_checkpoints(&replay, RunMode::DryRun) {
-    println!("{change}");
-}
-let changes = store.reset_checkpoints(&replay, RunMode::Apply);
-changes.into_result()?;
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-        aio: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, RunMode};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-let replay = [Checkpoint::new(&group, "0", "8589934592", 960_180)?];
-for change in &store.reset_checkpoints(&replay, RunMode::DryRun).await {
-    println!("{change}");
-}
-let changes = store.reset_checkpoints(&replay, RunMode::Apply).await;
-changes.into_result()?;
-# Ok(())
-# }
-```"#
-    )]
+    #[doc = example!("store/reset_checkpoints")]
     pub async fn reset_checkpoints(
         &self,
         checkpoints: &[Checkpoint],
@@ -108,40 +74,7 @@ changes.into_result()?;
     /// unless it is a dry run. A blob with snapshots cannot be deleted: that is
     /// [`Failed`](ChangeOutcome::Failed) with the code `SnapshotsPresent`.
     ///
-    #[doc = by_surface!(
-        blocking: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, Partitions, RunMode};
-
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-for change in store.delete_checkpoints(&group, Partitions::All, RunMode::DryRun)? {
-    println!("{change}");
-}
-let changes = store.delete_checkpoints(&group, Partitions::Only(&["0", "1"]), RunMode::Apply)?;
-assert_eq!(changes.len(), 2);
-# Ok::<(), eventhub_checkpointstore::Error>(())
-```"#,
-        aio: r#"
-```
-# use eventhub_checkpointstore::checkpointstoreblob_aio::BlobCheckpointStore;
-use eventhub_checkpointstore::{ConsumerGroup, Partitions, RunMode};
-
-# #[tokio::main(flavor = "current_thread")]
-# async fn main() -> Result<(), eventhub_checkpointstore::Error> {
-# let store = BlobCheckpointStore::in_memory();
-let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
-for change in store.delete_checkpoints(&group, Partitions::All, RunMode::DryRun).await? {
-    println!("{change}");
-}
-let only = Partitions::Only(&["0", "1"]);
-let changes = store.delete_checkpoints(&group, only, RunMode::Apply).await?;
-assert_eq!(changes.len(), 2);
-# Ok(())
-# }
-```"#
-    )]
+    #[doc = example!("store/delete_checkpoints")]
     ///
     /// # Errors
     ///
@@ -214,7 +147,7 @@ assert_eq!(changes.len(), 2);
     ) -> Result<Vec<Found>> {
         if let Partitions::Only(ids) = partitions {
             for id in ids {
-                Checkpoint::with_position(group, *id, None, Some(0))?;
+                check_partition_id(id)?;
             }
         }
         let mut found = Vec::new();
@@ -264,8 +197,9 @@ assert_eq!(changes.len(), 2);
     ) -> Result<Checkpoint> {
         let conflict = match self.write_over(checkpoint, seen, deadline).await {
             Ok(written) => {
-                let checkpoint = checkpoint.clone();
-                return Ok(checkpoint.with_version(Some(written.etag), written.last_modified));
+                let BlobWritten { etag, last_modified, .. } = written;
+                let version = Version { etag: Some(etag), last_modified };
+                return Ok(checkpoint.clone().with_version(version));
             }
             Err(error) => error,
         };
@@ -277,7 +211,7 @@ assert_eq!(changes.len(), 2);
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let stored = self.read_stored(group, partition_id, &name, false, deadline).await;
         let stored = stored.map_err(|error| error.with_applied(Applied::Unknown))?;
-        match stored.and_then(|stored| stored.read.ok()) {
+        match stored.and_then(StoredCheckpoint::into_checkpoint) {
             Some(stored) if stored.has_position_of(checkpoint) => Ok(stored),
             _ => Err(conflict),
         }
@@ -291,8 +225,8 @@ assert_eq!(changes.len(), 2);
         deadline: Instant,
     ) -> Result<BlobWritten> {
         let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
-        let number = checkpoint.sequence_number().map(|number| number.to_string());
-        let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
+        let encoded = codec::encode(checkpoint);
+        let metadata = encoded.metadata();
         let context = self.context(deadline);
         if let Some(etag) = seen {
             let condition = Condition::Matches(etag);

@@ -1,4 +1,4 @@
-//! A list of ownerships, seen by one consumer.
+//! A list of ownerships as one consumer sees it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -8,11 +8,11 @@ use crate::error::Result;
 use crate::model::PartitionOwnership;
 use crate::ownership::OwnershipOptions;
 
-/// A listing as one consumer sees it. Every partition is in exactly one place.
+/// A listing as one consumer sees it. Every partition is in exactly one field.
 pub(super) struct Fleet<'a> {
-    /// The one that was renewed least recently first.
+    /// This consumer's partitions, the least recently renewed one first.
     pub(super) mine: Vec<&'a PartitionOwnership>,
-    /// What the other active owners hold, sorted by partition id; none is empty.
+    /// The partitions of each other active owner, sorted by id; no list is empty.
     pub(super) others: Vec<Vec<&'a PartitionOwnership>>,
     pub(super) free: Vec<FreePartition<'a>>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Fleet<'a> {
 pub(super) struct FreePartition<'a> {
     partition_id: &'a str,
     record: Option<&'a PartitionOwnership>,
-    /// Without an owner for so long that whoever it was left for is not coming.
+    /// The partition has been free for so long that the consumer it was left for is not coming.
     pub(super) overdue: bool,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Fleet<'a> {
                 }
             }
         }
-        // If the time does not suffice for all, it is not the same ones that miss it in each round.
+        // If the time does not suffice for all, different renewals are left out in each round.
         mine.sort_by_key(|record| record.last_modified());
         Self { mine, others: others.into_values().collect(), free }
     }
@@ -61,7 +61,8 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Every known partition, sorted, with its record. A partition listed twice counts once, with the later record.
+/// Returns every known partition, sorted, with its record. A partition that is listed twice counts once, with the later
+/// record.
 fn newest_records<'a>(
     partition_ids: &'a [String],
     ownerships: &'a [PartitionOwnership],
@@ -80,7 +81,7 @@ fn newest_records<'a>(
     partition_ids.iter().map(|id| (id.as_str(), newest.get(id.as_str()).copied())).collect()
 }
 
-/// The owner of a record that is not expired. A record without a time cannot be shown to be expired.
+/// Returns the owner of a record unless it has expired. A record without a time cannot be shown to have expired.
 fn live_owner<'a>(
     record: &'a PartitionOwnership,
     options: &OwnershipOptions,

@@ -1,8 +1,8 @@
-//! Who should own which partition now, and how long an owner may believe that it still does.
+//! Load balancing: which consumer should own which partition, and for how long.
 //!
-//! Everything here is pure: no request, no clock, no thread. [`balance`] looks at a listing and says what to
-//! renew, what to claim, what to steal, and why; [`Leases`](crate::ownership::Leases) remembers until when each partition may be worked on.
-//! Time and randomness are arguments, so both surfaces share it and a test can replay it.
+//! Everything here is pure: no requests, no clock, no threads. [`balance`] turns a listing into a plan of what to renew,
+//! claim and steal, each with its reason. [`Leases`](crate::ownership::Leases) tracks until when each partition is owned.
+//! Time and randomness are arguments, so both surfaces share the code, and a test can replay any decision.
 //!
 //! # A fair share
 //!
@@ -11,23 +11,22 @@
 //! A partition is free if it has no record, a released one (no owner), or an expired one. Free partitions are
 //! taken first; then partitions of owners above their share, the most loaded first and none below its share. In
 //! a settled fleet, where the counts differ by at most one, nothing moves. Owner ids are compared exactly: two
-//! running consumers must never have the same one, and a restarted consumer that kept its id goes on with its
-//! records.
+//! running consumers must never have the same one, and a restarted consumer that keeps its id continues with its records.
 //!
-//! Records without an [`ETag`](crate::ETag) are never stolen: the read fallback of a store lists those of the other
-//! naming so, and their owner would not learn of a claim under the own one. They count for their owner until they
-//! expire, so a fleet of two namings may stay uneven.
+//! Records without an [`ETag`](crate::ETag) are never stolen. The read fallback of a store lists records of the other
+//! naming in this way, and their owner would not learn of a claim under this store's naming. They count for their owner
+//! until they expire, so a fleet with two namings may stay uneven.
 //!
-//! A free partition is normally left to the consumer whose share it belongs to. One that nobody took for an
-//! interval beyond the expiration is taken by any consumer, above the share if need be (by a
-//! [`Balanced`](crate::ownership::BalanceStrategy::Balanced) one as its one partition of the round): partitions without an owner are worse
-//! than uneven ones. So a partition that was added to the event hub is read although others do not know of it.
+//! A free partition is normally left to the consumer whose share it belongs to. If nobody takes it for an interval beyond
+//! the expiration, any consumer takes it, even above its share, because a partition without an owner is worse than an
+//! uneven fleet. (For a [`Balanced`](crate::ownership::BalanceStrategy::Balanced) consumer it is the one partition of the
+//! round.) A partition that was added to the event hub is therefore read even if other consumers do not know about it.
 //!
 //! # How fast a fleet settles
 //!
-//! A greedy fleet is even after three rounds of each member at the latest, whatever its size; a balanced consumer needs
-//! as many rounds as it lacks partitions. What a simulation of fleets with the default numbers showed, in which half of
-//! the consumers start at one moment, the other half joins at one moment, and a quarter crashes without a word:
+//! A greedy fleet is even after at most three rounds of each member, whatever its size. A balanced consumer needs as many
+//! rounds as it lacks partitions. The table shows a simulation of fleets with the default options. Half of the consumers
+//! start together, the other half joins together, and then a quarter crashes:
 //!
 //! | consumers × partitions | rounds until even: start, join | moves above the least, after the join | free after the crash | two owners after a steal | two owners after an expiry |
 //! |---|---|---|---|---|---|
@@ -39,12 +38,12 @@
 //!
 //! # Choosing interval and expiration
 //!
-//! Consumers of all SDKs may share a consumer group, each with numbers of its own. Two of them must fit:
+//! Consumers of all SDKs may share a consumer group, each with its own settings. Two rules must hold:
 //!
-//! * the *interval* must be at most a quarter of the **shortest expiration** in the fleet, so that two rounds in a
-//!   row can fail, or hang until their time limit, before others take our partitions;
-//! * the *expiration* must be at least four times the **longest interval** in the fleet, so that we grant others
-//!   the same.
+//! * the *interval* must be at most a quarter of the **shortest expiration** in the fleet, so that two rounds in a row can
+//!   fail, or hang until their time limit, before other consumers take over our partitions;
+//! * the *expiration* must be at least four times the **longest interval** in the fleet, so that we give other consumers
+//!   the same chance.
 //!
 //! | SDK, by default | interval | expiration |
 //! |---|---|---|
@@ -54,29 +53,30 @@
 //! | the official Rust crate | 30 s | 60 s |
 //! | this crate | 15 s | 120 s, and leases for 60 s |
 //!
-//! So the defaults here fit beside all of them. A renewal costs one write for each partition and interval; in a
-//! fleet without 60 s expirations, [`OwnershipOptions::new`](crate::ownership::OwnershipOptions::new) with 30 s and 120 s halves that. An expiration of two intervals
-//! or less is refused: a single failed round would give partitions away.
+//! The defaults of this crate are therefore compatible with all of them. Each partition costs one write per interval. In a
+//! fleet without 60 s expirations, [`OwnershipOptions::new`](crate::ownership::OwnershipOptions::new) with 30 s and 120 s
+//! halves that cost. An expiration of two intervals or less is refused, because a single failed round would give partitions
+//! away.
 //!
 //! # Two owners at a time
 //!
-//! After a crash or a pause there is never a moment at which two consumers of this crate believe in their ownership: the
-//! lease of the former owner ends before others see its record expire. This also holds for a
-//! machine that is suspended: the clock of leases goes on meanwhile ([`SystemClock`](crate::SystemClock)). A **steal** is different. The former owner
-//! learns of it in its next round, so for up to its interval (until the end of its lease, if its rounds fail) both
-//! receive events of the partition. Two things cover that time:
+//! After a crash or a pause, two consumers of this crate never own a partition at the same time: the lease of the former
+//! owner ends before other consumers see its record expire. This also holds if a machine is suspended, because the clock of
+//! leases keeps running ([`SystemClock`](crate::SystemClock)). A **steal** is different. The former owner learns of it in
+//! its next round, so for up to one interval (or until the end of its lease, if its rounds fail) both receive events of the
+//! partition. Two mechanisms cover that time:
 //!
-//! * **The owner level (epoch) of the link.** Open each link with one, the same in all consumers: the service disconnects a
-//!   reader as soon as another with the same or a higher level arrives. A reader that is disconnected so has been robbed;
-//!   it stops without waiting for the next round, does not reconnect by itself, and tells the manager with `note_taken`. If it was
-//!   only a link of the past, the next round reports the partition as won again.
-//! * **A fence around checkpoints.** Storing a checkpoint replaces whatever is stored, so a late one of the former owner
-//!   would move the partition back to an earlier event. A `FencedCheckpointStore`, made by `fenced` of the store, refuses
-//!   that one as [stale](crate::UpdateOutcome::Stale). Give it to the manager, too: what a round reads of the
-//!   checkpoints is what the fence goes by. Without it events may be processed twice, but none is lost, because every
-//!   checkpoint names events that were processed.
+//! * **The owner level (epoch) of the link.** Open each link with an owner level, the same in all consumers. The service
+//!   disconnects a reader as soon as another one with the same or a higher level arrives. The disconnected reader has lost
+//!   the partition: it stops without waiting for the next round, does not reconnect, and calls `note_taken` of the manager.
+//!   If only an old link of the same consumer was in the way, the next round reports the partition as won again.
+//! * **A fence around checkpoints.** Storing a checkpoint replaces whatever is stored, so a late checkpoint of the former
+//!   owner would move the partition back to an earlier event. A `FencedCheckpointStore`, created with `fenced` of the
+//!   store, refuses it as [stale](crate::UpdateOutcome::Stale). Pass the fenced store to the manager too, because the fence
+//!   relies on the checkpoints that a round reads. Without the fence, events may be processed twice, but none is lost:
+//!   every checkpoint names events that were processed.
 //!
-//! Steals are rare: only a consumer that joins, or comes back, causes them, and no more than its share.
+//! Steals are rare: only a consumer that joins or returns causes them, and never more than its share.
 
 mod fleet;
 mod plan;
@@ -96,7 +96,7 @@ use fleet::{Fleet, FreePartition};
 pub use plan::{ClaimReason, Plan, PlannedClaim};
 use share::{Share, Surplus, surplus};
 
-/// What [`balance`] decides on.
+/// The input of [`balance`].
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -117,29 +117,31 @@ use share::{Share, Surplus, surplus};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BalanceInput<'a> {
-    /// Whose partitions they are; for the first claims.
+    /// The consumer group, for first claims.
     pub group: &'a ConsumerGroup,
-    /// Who asks.
+    /// The owner id of this consumer.
     pub owner_id: &'a str,
-    /// All partitions of the event hub. One that is named twice counts once.
+    /// All partitions of the event hub. Duplicates count once.
     pub partition_ids: &'a [String],
-    /// The listed records. Those of other partitions are ignored; of two for one partition the later counts.
+    /// The listed records. Records of other partitions are ignored. If a partition has two, the later one counts.
     pub ownerships: &'a [PartitionOwnership],
     /// The server's clock at the listing, [`Listing::server_time`](crate::Listing::server_time).
     pub server_time: SystemTime,
-    /// Strategy, interval and expiration; the default ones at first.
+    /// Strategy, interval and expiration. Initially the defaults.
     pub options: OwnershipOptions,
-    /// For how long the partitions without a record have been seen to have none, by any clock; empty at first. One that
-    /// is missing here was not seen before. One that nobody took for an interval beyond the expiration is claimed
-    /// whatever the share is, as an expired one of that age.
+    /// How long each partition without a record has been seen without one, by any clock. Initially empty; a partition that
+    /// is missing here was not seen before. A partition that nobody took for an interval beyond the expiration is claimed
+    /// regardless of the share, like an expired one of that age.
     pub unclaimed_for: &'a BTreeMap<String, Duration>,
-    /// Decides between equally good partitions; give another one in each round. Consumers with the same seed still
-    /// choose differently, because their owner ids are mixed in. 0 at first.
+    /// Decides between equally good partitions. Use another seed in each round. Consumers with the same seed still choose
+    /// differently, because their owner ids are mixed in. Initially 0.
     pub seed: u64,
 }
 
 impl<'a> BalanceInput<'a> {
-    /// What to decide on, with the default options.
+    /// Creates an input with the default options.
+    ///
+    #[doc = shared_example!("ownership/plan")]
     pub fn new(
         group: &'a ConsumerGroup,
         owner_id: &'a str,
@@ -232,13 +234,13 @@ pub fn balance(input: &BalanceInput<'_>) -> Result<Plan> {
     })
 }
 
-/// What is needed, and what is overdue although it is not needed; the overdue ones stand first.
+/// Returns how many free partitions to claim now: those needed for the share, and all overdue ones, which come first.
 fn claims_now(free: &[FreePartition<'_>], needed: usize, limit: usize) -> usize {
     let overdue = free.iter().take_while(|free| free.overdue).count();
     needed.max(overdue).min(limit).min(free.len())
 }
 
-/// Free ones first.
+/// Free partitions come first.
 fn spare(
     input: &BalanceInput<'_>,
     free: &[FreePartition<'_>],

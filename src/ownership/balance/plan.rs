@@ -2,24 +2,24 @@
 
 use crate::model::PartitionOwnership;
 
-/// Why a partition is to be claimed.
+/// Why a partition is claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClaimReason {
-    /// It is ours; the claim keeps it from expiring.
+    /// This consumer owns it. The claim keeps it from expiring.
     Renewal,
-    /// No record of it exists: nobody ever owned it.
+    /// It has no record: nobody has ever owned it.
     Unclaimed,
     /// Its last owner relinquished it.
     Released,
     /// Its owner did not renew it in time.
     Expired {
-        /// The last owner; it may be this consumer itself, after a long pause.
+        /// The last owner. It may be this consumer itself, after a long pause.
         from: String,
     },
-    /// Its owner has more than its fair share, and we have less.
+    /// Its owner has more than its fair share, and this consumer has less.
     Stolen {
-        /// The present owner, who learns of it at its next renewal.
+        /// The current owner, which learns of it at its next renewal.
         from: String,
     },
 }
@@ -28,9 +28,10 @@ pub enum ClaimReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedClaim {
-    /// What to hand to `claim_ownership`: our owner id, and the [`ETag`](crate::ETag) of the listed record unless there is none.
+    /// The argument for `claim_ownership`: our owner id, and the [`ETag`](crate::ETag) of the listed record if there is
+    /// one.
     pub ownership: PartitionOwnership,
-    /// Why.
+    /// /// The reason.
     pub reason: ClaimReason,
 }
 
@@ -43,16 +44,16 @@ impl PlannedClaim {
         Self::new(mine.clone().into_claim(), ClaimReason::Renewal)
     }
 
-    /// The id of the partition.
+    /// /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.ownership.partition_id()
     }
 }
 
-/// What a consumer should claim in this round.
+/// The claims that a consumer should make in this round.
 ///
-/// Claim [`renew`](Self::renew), [`claim`](Self::claim) and [`steal`](Self::steal) together. Where other consumers
-/// act at the same moment some claims are lost; [`spare`](Self::spare) then has others that do as well:
+/// Claim [`renew`](Self::renew), [`claim`](Self::claim) and [`steal`](Self::steal) together. If other consumers act at the
+/// same moment, some claims are lost. Then take replacements from [`spare`](Self::spare):
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -76,34 +77,36 @@ impl PlannedClaim {
 #[must_use = "a plan does nothing until its claims are sent to the store"]
 #[non_exhaustive]
 pub struct Plan {
-    /// The partitions that are ours, each under its listed [`ETag`](crate::ETag); the one that was renewed least recently
+    /// The partitions that this consumer owns, each with its listed [`ETag`](crate::ETag), the least recently renewed one
     /// first.
     pub renew: Vec<PlannedClaim>,
     /// The free partitions to take: never owned, released or expired.
     pub claim: Vec<PlannedClaim>,
     /// The partitions to take from consumers above their share, the most loaded first.
     pub steal: Vec<PlannedClaim>,
-    /// What else would do, best first: try the next ones for claims that were *lost* (not for failed ones), while
-    /// fewer than [`needed`](Self::needed) were won. Always empty for a balanced consumer.
+    /// Alternatives, best first. Try the next ones in place of claims that were *lost* (not failed) while fewer than
+    /// [`needed`](Self::needed) were won. Always empty for a balanced consumer.
     pub spare: Vec<PlannedClaim>,
-    /// How many partitions this round should win besides the renewed ones. It is less than `claim` and `steal`
-    /// together if free partitions are taken beyond the share because nobody else took them.
+    /// The number of partitions that this round should win besides the renewed ones. It is less than `claim` and `steal`
+    /// together if free partitions are taken above the share because nobody else took them.
     pub needed: usize,
-    /// The partitions without an owner, before this round.
+    /// The number of partitions without an owner before this round.
     pub free: usize,
-    /// The consumers that own at least one unexpired record, and this one.
+    /// The number of consumers with at least one unexpired record, including this one.
     pub active_owners: usize,
-    /// How many partitions this consumer should own, as of this listing.
+    /// The number of partitions that this consumer should own, as of this listing.
     pub share: usize,
 }
 
 impl Plan {
-    /// Whether there is nothing to do but to renew.
+    /// Returns whether there is nothing to do except to renew.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/plan"))]
     pub fn is_settled(&self) -> bool {
         self.claim.is_empty() && self.steal.is_empty()
     }
 
-    /// Takes nothing that is not ours already, and renews only some of that.
+    /// Reduces the plan to some of the renewals.
     pub(crate) fn keep_renewals(&mut self, is_kept: impl FnMut(&PlannedClaim) -> bool) {
         self.renew.retain(is_kept);
         self.claim.clear();
@@ -112,7 +115,7 @@ impl Plan {
         self.needed = 0;
     }
 
-    /// Claims others in the places of some partitions, if there are any.
+    /// Replaces the claims of some partitions by alternatives, if there are any.
     pub(crate) fn leave(&mut self, is_left: impl Fn(&str) -> bool) {
         for claims in [&mut self.renew, &mut self.claim, &mut self.steal, &mut self.spare] {
             claims.retain(|claim| !is_left(claim.partition_id()));
@@ -121,12 +124,16 @@ impl Plan {
         self.claim.extend(self.spare.drain(..missing.min(self.spare.len())));
     }
 
-    /// The claims to send at once: renewals first, then free partitions, then steals.
+    /// Iterates over the claims to send: renewals first, then free partitions, then steals.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/plan"))]
     pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
         self.renew.iter().chain(&self.claim).chain(&self.steal)
     }
 
-    /// The same, as `claim_ownership` takes them.
+    /// Returns the same claims as arguments for `claim_ownership`.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("ownership/plan"))]
     pub fn ownerships(&self) -> Vec<PartitionOwnership> {
         self.claims().map(|claim| claim.ownership.clone()).collect()
     }

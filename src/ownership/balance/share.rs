@@ -9,11 +9,11 @@ use super::{BalanceInput, ClaimReason, PlannedClaim};
 use crate::error::Result;
 use crate::model::PartitionOwnership;
 
-/// What is fair, as one consumer sees it.
+/// The fair share as one consumer sees it.
 pub(super) struct Share {
-    /// What every owner is entitled to.
+    /// The number of partitions that every owner is entitled to.
     floor: usize,
-    /// What this consumer should own: the floor, or one more if the remainder has one left for it.
+    /// The number that this consumer should own: the floor, or one more if the remainder leaves one for it.
     pub(super) own: usize,
 }
 
@@ -26,10 +26,10 @@ impl Share {
     }
 }
 
-/// A partition that its owner has above the floor.
+/// A partition above the floor of its owner.
 pub(super) struct Surplus<'a> {
     record: &'a PartitionOwnership,
-    /// How many its owner has when this one is taken, and the ones before it are gone.
+    /// The number of partitions that its owner has left when this one is taken after the ones before it.
     load: usize,
 }
 
@@ -41,14 +41,14 @@ impl Surplus<'_> {
     }
 }
 
-/// What may be stolen, from the most loaded owner first, in random order where owners are equal.
+/// Returns the partitions that may be stolen, from the most loaded owner first, in random order between equal owners.
 ///
-/// Which partitions an owner keeps is the same for every planner, its first ones by id: however many consumers
-/// steal from it at the same moment, all together they leave it its floor.
+/// An owner keeps its first partitions by id. Every consumer computes the same ones, so that however many steal from the
+/// owner at the same moment, together they leave it its floor.
 ///
-/// A record without an ETag is one of the other naming: its owner would not learn of a claim under the own one, so it
-/// is left alone until it expires. Where such ones are most of the surplus, what is left must still make the fleet more
-/// even when it is the last one to the share: else it would be stolen back, for ever.
+/// A record without an ETag belongs to the other naming. Its owner would not learn of a claim under this naming, so the
+/// record is left alone until it expires. If most of the surplus consists of such records, taking one of the others must
+/// still make the fleet more even. Otherwise it would be stolen back and forth forever.
 pub(super) fn surplus<'a>(
     others: &[Vec<&'a PartitionOwnership>],
     share: &Share,

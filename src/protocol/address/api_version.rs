@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// The version of the REST protocol, sent as `x-ms-version`.
 ///
 /// The default, 2019-07-07, is known to Azure and to Azure Stack Hub 2301 and later; earlier Azure Stack Hubs
-/// need 2017-11-09. Newer versions are sent as they are given.
+/// need 2017-11-09. Newer versions are sent as given.
 ///
 /// ```
 /// use eventhub_checkpointstore::ApiVersion;
@@ -23,7 +23,7 @@ pub struct ApiVersion([u8; 10]);
 const OLDEST: ApiVersion = ApiVersion(*b"2017-11-09");
 
 impl ApiVersion {
-    /// The version as `YYYY-MM-DD`.
+    /// Returns the version as `YYYY-MM-DD`.
     ///
     /// ```
     /// use eventhub_checkpointstore::ApiVersion;
@@ -31,7 +31,7 @@ impl ApiVersion {
     /// assert_eq!(ApiVersion::default().as_str(), "2019-07-07");
     /// ```
     pub fn as_str(&self) -> &str {
-        // Only digits and hyphens get in.
+        // The constructor accepts only digits and hyphens.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -53,7 +53,7 @@ impl FromStr for ApiVersion {
 
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not a date `YYYY-MM-DD`, or one before
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not a date `YYYY-MM-DD`, or is before
     /// 2017-11-09.
     fn from_str(text: &str) -> Result<Self> {
         let refused = || {

@@ -21,7 +21,7 @@ impl ContainerName {
         } else {
             return Ok(Self(name.into()));
         };
-        // A text that does not look like a name may be a secret in the wrong place.
+        // Text that does not look like a name may be a secret in the wrong place.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_plain = name.len() <= 63 && name.bytes().all(plain) && !may_be_secret(name);
         let shown = if is_plain { format!(" {name:?}") } else { String::new() };

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::protocol::auth::SasToken;
 use crate::transport::Target;
 
-/// The characters that stay readable in a path. All others are encoded, and the encoded bytes are signed.
+/// The characters that are not percent-encoded in a path. The signature covers the encoded form.
 const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 const QUERY: &AsciiSet = &PATH.add(b'/');
@@ -24,18 +24,18 @@ pub(in crate::protocol) fn encode_query(text: &str) -> percent_encoding::Percent
     utf8_percent_encode(text, QUERY)
 }
 
-/// Where the blob service of an account is: `https://contoso.blob.core.windows.net`, or with the account in
-/// the path, as emulators and Azure Stack Hub have it.
+/// The address of an account's blob service: `https://contoso.blob.core.windows.net`, or with the account in the path, as
+/// with emulators and Azure Stack Hub.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     secure: bool,
     authority: Authority,
-    /// Begins with `/` unless it is empty, and never ends with one.
+    /// Empty, or begins with `/`; never ends with it.
     base_path: String,
 }
 
 impl Endpoint {
-    /// Parses an account URL. A SAS in its query is returned beside the endpoint.
+    /// Parses an account URL. Also returns the SAS in its query, if any.
     pub(crate) fn parse(what: &str, url: &str) -> Result<(Self, Option<SasToken>)> {
         let url = url.trim();
         let shown = shown(url);
@@ -43,16 +43,16 @@ impl Endpoint {
         if url.contains('#') {
             return Err(refused("a fragment is not allowed"));
         }
-        let uri: Uri = url
-            .parse()
-            .map_err(|_| refused("it is not a URL as in https://contoso.blob.core.windows.net"))?;
+        let uri: Uri = url.parse().map_err(|_| {
+            refused("it is not a URL such as https://contoso.blob.core.windows.net")
+        })?;
         let secure = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
             _ => return Err(refused("it must begin with https:// or http://")),
         };
         let authority = uri.authority().ok_or_else(|| refused("it has no host"))?;
-        // A copy: this one would keep the whole URL, with the SAS.
+        // A copy, because this one would keep the whole URL with the SAS.
         let authority: Authority =
             authority.as_str().parse().map_err(|_| refused("it has no host"))?;
         if authority.as_str().contains('@') {
@@ -65,7 +65,7 @@ impl Endpoint {
             return Err(refused("a host only has letters, digits, '-' and '.'"));
         }
         if !has_valid_port(&authority) {
-            return Err(refused("what follows the host is not a port from 0 to 65535"));
+            return Err(refused("the text after the host is not a port from 0 to 65535"));
         }
         if let Some(fault) = fault_of_host(authority.host()) {
             return Err(refused(fault));
@@ -86,12 +86,12 @@ impl Endpoint {
         Ok((endpoint, sas))
     }
 
-    /// The same endpoint on another host, as in `contoso-secondary.blob.core.windows.net`.
+    /// Returns the same endpoint on another host, such as `contoso-secondary.blob.core.windows.net`.
     pub(crate) fn on_host(&self, hostname: &str) -> Result<Self> {
         let refused = || {
-            // The value is not shown: it may be a URL with a SAS.
+            // The value is not shown, because it may be a URL with a SAS.
             Error::invalid_input(
-                "secondary hostname: only a host name, with a port if need be, is allowed",
+                "secondary hostname: only a host name with an optional port is allowed",
             )
         };
         let uri: Uri = format!("http://{hostname}/").parse().map_err(|_| refused())?;
@@ -108,7 +108,7 @@ impl Endpoint {
         }
     }
 
-    /// The endpoint of the account, also where the URL names the container, as the SAS URL of a container does.
+    /// Returns the endpoint of the account, even if the URL names the container, as the SAS URL of a container does.
     ///
     /// Otherwise every path would contain the container's name twice, and writes would go to blobs that no list shows.
     /// `account` is the account name of the credential, and `sas` the SAS of the URL, if any.
@@ -143,12 +143,13 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// Whether the host is `{account}.blob.…`, so that the path cannot be the account.
+    /// Returns whether the host is `{account}.blob.…`, so that the path cannot be the account.
     fn host_names_account(&self) -> bool {
         self.host().split('.').skip(1).any(|label| label.eq_ignore_ascii_case("blob"))
     }
 
-    /// Whether the host is neither an address nor a single label. Emulators at those have the account in the path.
+    /// Returns whether the host is neither an IP address nor a single label. Emulators have such hosts, and the account in
+    /// the path.
     fn has_domain_name(&self) -> bool {
         let host = self.host();
         host.contains('.') && host.bytes().any(|byte| byte.is_ascii_alphabetic())
@@ -158,7 +159,7 @@ impl Endpoint {
         self.secure
     }
 
-    /// The encoded path of the container, or of a blob in it.
+    /// Returns the encoded path of the container, or of a blob in it.
     pub(in crate::protocol) fn path(
         &self,
         container: &ContainerName,
@@ -177,18 +178,18 @@ impl Endpoint {
         path
     }
 
-    /// Without its port.
+    /// /// Returns the host without its port.
     pub(super) fn host(&self) -> &str {
         self.authority.host()
     }
 
-    /// For errors.
+    /// /// Returns the host for error messages.
     pub(crate) fn host_and_port(&self) -> String {
         let Target { host, port, .. } = self.target();
         format!("{host}:{port}")
     }
 
-    /// The host, for who connects to it.
+    /// Returns the host to connect to.
     pub(crate) fn target(&self) -> Target<'_> {
         let default_port = if self.secure { 443 } else { 80 };
         let port = self.authority.port_u16().unwrap_or(default_port);
@@ -204,8 +205,8 @@ impl Endpoint {
     }
 }
 
-/// The part of a refused URL that an error may show: scheme, host and path. The rest may be a connection string, a SAS or
-/// a password.
+/// Returns the part of a refused URL that an error may show: scheme, host and path. The rest may be a connection string, a
+/// SAS or a password.
 fn shown(url: &str) -> String {
     if !(url.starts_with("https://") || url.starts_with("http://")) || url.contains('@') {
         return String::new();
@@ -214,12 +215,12 @@ fn shown(url: &str) -> String {
     crate::model::shown(&url[..end])
 }
 
-/// Whether a character may occur in the host or the path of a URL.
+/// Returns whether a character may occur in the host or the path of a URL.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-._~:/%[]".contains(letter)
 }
 
-/// The fault of a host, beyond its characters.
+/// Returns the fault of a host, apart from its characters.
 fn fault_of_host(host: &str) -> Option<&'static str> {
     // The hosts of the other services of an account.
     const OTHERS: [&str; 5] = ["queue", "table", "file", "dfs", "web"];
@@ -251,7 +252,7 @@ fn has_valid_port(authority: &Authority) -> bool {
         })
 }
 
-/// Whether every URL library leaves the segment unchanged, so that the signed bytes are sent.
+/// Returns whether every URL library leaves the segment unchanged, so that the signed bytes are the ones that are sent.
 fn is_plain_segment(segment: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !matches!(segment, "" | "." | "..") && segment.bytes().all(plain)
@@ -319,7 +320,7 @@ mod tests {
             ("http://127.0.0.1:10000/acct?sr=c&sig=a", "http://127.0.0.1:10000/acct"),
             ("http://127.0.0.1:10000/acct/con?sr=c&sig=a", "http://127.0.0.1:10000/acct"),
             ("http://azurite:10000/acct/con", "http://azurite:10000/acct"),
-            // An emulator's account may have the name of the container.
+            // The account of an emulator may have the same name as the container.
             ("http://azurite:10000/con", "http://azurite:10000/con"),
             ("http://[::1]:10000/con", "http://[::1]:10000/con"),
             ("https://blobs.contoso.example/con", "https://blobs.contoso.example"),

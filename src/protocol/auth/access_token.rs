@@ -20,7 +20,7 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// For Event Hubs itself.
+    /// Creates a request for the scope of Event Hubs.
     #[cfg(feature = "amqp")]
     pub(crate) fn event_hubs(limit: Duration) -> Self {
         Self { scope: "https://eventhubs.azure.net/.default", limit }
@@ -31,7 +31,7 @@ impl TokenRequest {
     }
 }
 
-/// A token and when it expires; cleared on drop and never shown.
+/// A token and its expiry. Cleared on drop and never shown.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -47,10 +47,10 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Makes a token of the text from the identity service. Blanks and line breaks at its ends are removed.
+    /// Creates a token from the text of the identity service. Leading and trailing blanks and line breaks are removed.
     ///
-    /// A token that is blank or has characters beyond printable ASCII, such as the byte order mark of a file, is refused
-    /// with [`ErrorKind::Credential`] before anything is sent.
+    /// A token that is blank or contains characters other than printable ASCII, such as the byte order mark of a file, is
+    /// refused with [`ErrorKind::Credential`] before anything is sent.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -63,7 +63,7 @@ impl AccessToken {
         Self { secret: Zeroizing::new(secret.into()), expires_on }
     }
 
-    /// When it expires, by the local clock.
+    /// Returns when the token expires, by the local clock.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -76,15 +76,15 @@ impl AccessToken {
         self.expires_on
     }
 
-    /// The token itself.
+    /// /// Returns the token itself.
     #[cfg(feature = "amqp")]
     pub(crate) fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// The `Authorization` value.
+    /// Returns the `Authorization` value.
     ///
-    /// The clients do not agree on bytes beyond ASCII: one sends them, the other fails after it may have sent some.
+    /// The clients disagree on non-ASCII bytes: one sends them, the other fails and may have sent some of the request.
     pub(crate) fn bearer(&self) -> Result<HeaderValue> {
         let refused = |fault: &str| {
             Error::new(

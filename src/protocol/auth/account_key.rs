@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// The name and a key of a storage account: the SharedKey credential.
 ///
-/// The key is kept as a prepared HMAC state, cleared on drop and never shown.
+/// The key is kept as a prepared HMAC state, which is cleared on drop and never shown.
 ///
 /// ```
 /// use eventhub_checkpointstore::AccountKey;
@@ -28,7 +28,7 @@ pub struct AccountKey {
 }
 
 impl AccountKey {
-    /// Makes a credential of the account's name and one of its keys, in Base64 as the portal shows it.
+    /// Creates a credential from the account's name and one of its keys, in Base64 as the portal shows it.
     ///
     /// ```
     /// use eventhub_checkpointstore::AccountKey;
@@ -39,8 +39,9 @@ impl AccountKey {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name has other characters than lower-case letters,
-    /// digits and hyphens, or the key is not Base64. The error shows neither: they may be swapped.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name contains characters other than lower-case
+    /// letters, digits and hyphens, or if the key is not Base64. The error shows neither value, because they may be
+    /// swapped.
     pub fn new(account_name: &str, key: &str) -> Result<Self> {
         check_account_name(account_name)?;
         let decoded = Zeroizing::new(
@@ -56,7 +57,7 @@ impl AccountKey {
         Ok(Self { account: account_name.into(), mac })
     }
 
-    /// The name of the account.
+    /// /// Returns the name of the account.
     ///
     /// ```
     /// use eventhub_checkpointstore::AccountKey;
@@ -68,19 +69,19 @@ impl AccountKey {
         &self.account
     }
 
-    /// A copy of the HMAC state after the key; the text to sign follows.
+    /// Returns a copy of the HMAC state after the key. The string-to-sign follows.
     pub(in crate::protocol) fn mac(&self) -> Hmac<Sha256> {
         self.mac.clone()
     }
 }
 
-/// Azure's rule, widened by the hyphen that Azure Stack Hub and emulators allow.
+/// Azure's rule, plus the hyphen that Azure Stack Hub and emulators allow.
 pub(in crate::protocol) fn check_account_name(name: &str) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
-    // The name is not shown: it may be the key.
+    // The name is not shown, because it may be the key.
     Err(Error::invalid_input(format!(
         "account name of {} bytes: lower-case letters, digits and hyphens are allowed, 63 at most",
         name.len()

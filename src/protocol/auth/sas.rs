@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::protocol::date::parse_iso8601;
 
-/// A shared access signature: the query that grants access, cleared on drop and never shown.
+/// A shared access signature: the query that grants access. Cleared on drop and never shown.
 ///
 /// The store needs the permissions `rwcl` on the container's blobs, and also `d` to delete checkpoints.
 ///
@@ -24,7 +24,7 @@ use crate::protocol::date::parse_iso8601;
 pub struct SasToken(Zeroizing<String>);
 
 impl SasToken {
-    /// Makes a credential of a SAS, with or without the leading `?`. It is sent unchanged.
+    /// Creates a credential from a SAS, with or without the leading `?`. The SAS is sent unchanged.
     ///
     /// ```
     /// use eventhub_checkpointstore::SasToken;
@@ -36,8 +36,8 @@ impl SasToken {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it has no `sig`, cannot stand in a URL, or is a
-    /// whole URL. The text is never part of the error.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the text has no `sig`, cannot be part of a URL, or is
+    /// a whole URL. The error never contains the text.
     pub fn new(token: &str) -> Result<Self> {
         let token = token.trim().trim_start_matches(['?', '&']);
         match fault(token) {
@@ -50,7 +50,7 @@ impl SasToken {
         &self.0
     }
 
-    /// A field, percent-decoded, if it is plain text such as a date or letters. Never the signature.
+    /// Returns a percent-decoded field if it is plain text such as a date or letters. Never returns the signature.
     fn field(&self, name: &str) -> Option<String> {
         let mut pairs = self.0.split('&').filter_map(|pair| pair.split_once('=')).rev();
         let (_, value) = pairs.find(|(key, _)| *key == name)?;
@@ -59,12 +59,12 @@ impl SasToken {
         (value.len() <= 40 && value.bytes().all(is_plain)).then(|| value.into_owned())
     }
 
-    /// Whether it grants access to a single container or blob rather than to the account.
+    /// Returns whether it grants access to a single container or blob instead of the account.
     pub(in crate::protocol) fn is_of_one_container(&self) -> bool {
         self.field("sr").is_some()
     }
 
-    /// Why the service refused it, as far as its fields tell. The operation needs one of the permissions.
+    /// Explains a refusal by the service, as far as the fields tell. The operation needs one of the permissions.
     pub(crate) fn explain_refusal(
         &self,
         operation: &str,
@@ -83,7 +83,7 @@ impl SasToken {
                 format!("'{operation}' needs a SAS of the account, and this is one of a container")
             });
         }
-        // Without `sp` a stored access policy grants them, and only the service knows it.
+        // Without `sp`, a stored access policy grants them, which only the service knows.
         let granted = self.field("sp")?;
         (!granted.contains(|letter| permissions.contains(letter))).then(|| {
             let needed = permissions.chars().map(|letter| format!("'{letter}'"));
@@ -173,7 +173,7 @@ mod tests {
             ("sp=rwl&se=2027-01-01", None),
             ("si=policy&sr=c", None),
             ("se=tomorrow", None),
-            // What is not a date is never shown.
+            // A text that is not a date is never shown.
             ("se=secret%20secret", None),
         ] {
             let explained = explained(token);

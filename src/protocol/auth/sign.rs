@@ -31,7 +31,7 @@ const SIGNED: [Option<HeaderName>; 11] = [
     Some(RANGE),
 ];
 
-/// The value of the `Authorization` header; `path` and `headers` must be exactly what is sent.
+/// Returns the value of the `Authorization` header. `path` and `headers` must be exactly what is sent.
 pub(in crate::protocol) fn authorization(
     key: &AccountKey,
     method: &Method,
@@ -50,7 +50,7 @@ pub(in crate::protocol) fn authorization(
     Ok(value)
 }
 
-/// Feeds the string-to-sign in chunks, so that it is never assembled.
+/// Feeds the string-to-sign to the HMAC in chunks, so that it is never assembled.
 fn string_to_sign(
     account: &str,
     method: &Method,
@@ -63,7 +63,7 @@ fn string_to_sign(
     feed(b"\n");
     for name in &SIGNED {
         let value = name.as_ref().and_then(|name| headers.get(name));
-        // A length of 0 is signed as nothing since version 2015-02-21.
+        // Since version 2015-02-21, a length of 0 is signed as an empty string.
         let empty =
             |value: &&HeaderValue| *name == Some(CONTENT_LENGTH) && value.as_bytes() == b"0";
         if let Some(value) = value.filter(|value| !empty(value)) {
@@ -83,7 +83,7 @@ fn string_to_sign(
     feed(b"/");
     feed(account.as_bytes());
     feed(path.as_bytes());
-    // Names of a query are lower case and unique here.
+    // The names of a query are lower case and unique here.
     let mut pairs: Vec<_> = query.iter().collect();
     pairs.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in pairs {
@@ -105,7 +105,7 @@ mod tests {
     const EMULATOR_KEY: &str =
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-    /// Signatures that the Python client made; the file says of what.
+    /// Signatures that the Python client made; the file contains their inputs.
     fn vectors() -> Vec<Value> {
         let text = include_str!("../../../tests/vectors/sharedkey.json");
         let file: Value = serde_json::from_str(text).expect("vectors");

@@ -1,4 +1,4 @@
-//! The body of a list's answer, on its way from the transport to the visitor, whatever becomes of the attempts.
+//! The body of a list response on its way from the transport to the visitor, across all attempts.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -8,16 +8,16 @@ use crate::container::BlobVisitor;
 use crate::protocol::xml::XmlFault;
 use crate::transport::BodySink;
 
-/// As much of the body of a failure is kept: more than the service ever sends.
+/// The maximum of an error body that is kept. The service never sends more.
 const MAX_FAILURE: usize = 64 * 1024;
 
-/// A page that is asked for until it comes whole.
+/// A page that is requested until it is complete.
 pub(crate) struct PageBody<'v> {
     visitor: &'v mut dyn BlobVisitor,
     reader: PageReader,
-    /// The body of a response that is not a success.
+    /// The body of an error response.
     failure: Vec<u8>,
-    /// Something of it came.
+    /// A part of the body has arrived.
     is_begun: bool,
     next_marker: Option<String>,
 }
@@ -33,7 +33,7 @@ impl<'v> PageBody<'v> {
         }
     }
 
-    /// Forgets what came in an earlier attempt.
+    /// Discards the data of an earlier attempt.
     pub(crate) fn start_over(&mut self) {
         self.failure.clear();
         if std::mem::take(&mut self.is_begun) {
@@ -46,11 +46,11 @@ impl<'v> PageBody<'v> {
         std::mem::take(&mut self.failure).into()
     }
 
-    /// Judges what came, when the response has ended.
+    /// Checks the body at the end of the response.
     ///
     /// # Errors
     ///
-    /// It was not a whole list.
+    /// The body was not a complete list.
     pub(crate) fn end(&mut self) -> Result<(), XmlFault> {
         if !self.is_begun {
             return Err(XmlFault::Empty);
@@ -59,7 +59,7 @@ impl<'v> PageBody<'v> {
         Ok(())
     }
 
-    /// The marker of the next page, of a page that came whole.
+    /// Returns the marker of the next page of a complete page.
     pub(crate) fn into_next_marker(self) -> Option<String> {
         self.next_marker
     }

@@ -1,4 +1,4 @@
-//! List Blobs: its request, and the head of its response.
+//! List Blobs: the request, and the head of the response.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use crate::protocol::operation::Operation;
 use crate::protocol::operation::Query;
 use crate::protocol::response::Response;
 
-/// What the head of a response says of a page, whose body [`PageReader`](super::PageReader) reads.
+/// The head of a page's response. [`PageReader`](super::PageReader) reads the body.
 #[derive(Debug)]
 pub(crate) struct PageHead {
     pub(crate) server_time: Option<SystemTime>,

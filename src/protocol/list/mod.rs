@@ -1,4 +1,4 @@
-//! List Blobs: the request, and the reader of its pages while they arrive.
+//! List Blobs: the request, and the streaming reader of its pages.
 
 mod blob;
 mod body;

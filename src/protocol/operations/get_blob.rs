@@ -12,7 +12,7 @@ use crate::protocol::response::Response;
 
 const RANGE: HeaderName = HeaderName::from_static("x-ms-range");
 
-/// Whether it says something of this one blob, such as that it is archived, and would say it again.
+/// Returns whether the refusal is about this one blob, for example because it is archived, and would be repeated.
 pub(crate) fn is_refusal_of_content(failure: ErrorKind) -> bool {
     matches!(failure, ErrorKind::Rejected | ErrorKind::InvalidResponse)
 }
@@ -41,7 +41,7 @@ impl Operation for GetBlob<'_> {
         false
     }
 
-    /// Whoever reads the content of blobs says for each what became of it.
+    /// The caller reports the result of each blob, so a failure is not logged as a warning.
     fn is_expected(&self, failure: ErrorKind) -> bool {
         failure == ErrorKind::BlobNotFound || is_refusal_of_content(failure)
     }

@@ -1,4 +1,4 @@
-//! The operations on a container and its blobs, one file each; `list` has the one whose response is read in chunks.
+//! The operations on a container and its blobs, one file each. `list` has the one whose response is streamed.
 
 mod create_container;
 mod delete_blob;

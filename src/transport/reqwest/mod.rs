@@ -1,4 +1,4 @@
-//! The async client: reqwest, set to behave as the blocking one does.
+//! The async client: reqwest, configured to behave like the blocking one.
 
 mod returning;
 #[cfg(feature = "_rustls")]
@@ -28,11 +28,11 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub struct ReqwestTransport {
     clients: Hosts<Pooled>,
-    /// The clients' own limit for a request; unknown for a client of the user's.
+    /// The time limit of the clients for a request; unknown for a custom client.
     timeout: Option<Duration>,
 }
 
-/// A client, and which of its connections are on their way back to it.
+/// A client, and its connections that are on their way back to the pool.
 #[derive(Clone)]
 struct Pooled {
     client: Client,
@@ -40,19 +40,38 @@ struct Pooled {
 }
 
 impl ReqwestTransport {
-    /// Uses a client of your own, with its pool, proxy and TLS.
+    /// Uses a custom client, with its own pool, proxy and TLS.
     ///
-    /// With the feature `rustls-ring` and without `rustls`, reqwest has no crypto provider of its own: unless another crate
-    /// of the build switches one on, install one, or a plain `Client::builder().build()` panics.
+    /// With the feature `rustls-ring` and without `rustls`, reqwest has no crypto provider. Install one, unless another
+    /// crate of the build enables one; otherwise a plain `Client::builder().build()` panics.
     ///
-    /// Nor can its connections be given up when one of them is found dead: set `pool_idle_timeout` below the limit of any
-    /// firewall on the way. The client that the store makes of its own is replaced then, and every 5 minutes.
+    /// The connections of a custom client cannot be discarded when one of them turns out to be dead, so set
+    /// `pool_idle_timeout` below the limit of any firewall on the way. The store's own client is replaced in that case, and
+    /// every 5 minutes.
     ///
-    /// Such a client may open more connections than it has requests at once: its next request does not wait until the
-    /// connection of the last one is back. The client that the store makes of its own does.
+    /// A custom client may open more connections than it has concurrent requests, because a request does not wait until the
+    /// connection of the previous one is back in the pool. The store's own client does.
     ///
-    /// Build it with `redirect(Policy::none())` and `retry(retry::never())`: an answer from another URL than the
-    /// one that was asked is taken for an error.
+    /// Build the client with `redirect(Policy::none())` and `retry(retry::never())`. A response from a URL other than the
+    /// requested one is an error.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use eventhub_checkpointstore::checkpointstoreblob_aio::{
+    ///     BlobCheckpointStore, Credential, ReqwestTransport,
+    /// };
+    ///
+    /// let client = reqwest::Client::builder()
+    ///     .redirect(reqwest::redirect::Policy::none())
+    ///     .retry(reqwest::retry::never())
+    ///     .pool_idle_timeout(Duration::from_secs(60))
+    ///     .build()?;
+    /// let store = BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+    ///     .credential(Credential::sas("sv=2019-07-07&sp=rwcl&sig=abc%3D")?)
+    ///     .transport(ReqwestTransport::new(client))
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(client: Client) -> Self {
         let only = Pooled { client, returning: Returning::default() };
         Self { clients: Hosts::all(Generations::only(only)), timeout: None }
@@ -99,7 +118,7 @@ impl ReqwestTransport {
         options: &SendLimits,
         take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
-        // reqwest panics without one.
+        // // reqwest panics without a runtime.
         if Handle::try_current().is_err() {
             return Err(TransportError::refused(
                 "the async store sends its requests with reqwest, which needs a tokio runtime: call it inside one",
@@ -125,13 +144,13 @@ impl ReqwestTransport {
             pieces += 1;
             length += piece.len() as u64;
             if length > limit {
-                let message = format!("the body is longer than {limit} bytes");
+                let message = format!("the body is larger than {limit} bytes");
                 return Err(TransportError::invalid_response(message));
             }
             take(status, &piece);
         }
         if pieces > 1 {
-            // The task that returns the connection has its turn now, not behind whatever the caller computes next.
+            // Let the task that returns the connection run now, before the caller's next computation.
             tokio::task::yield_now().await;
         }
         watch.client().returning.expect_back(answer.headers());
@@ -152,7 +171,7 @@ impl ReqwestTransport {
         let asked = request.url().clone();
         let (Pooled { client, returning }, stage) = watch.parts();
         let answer = returning.send(client.execute(request), stage).await.map_err(|error| {
-            // The limit of the request ends it between two steps, so the last one says how far it came.
+            // The time limit ends the request between two steps, so the last step tells how far it came.
             let is_waiting = error.is_timeout() && *stage == Stage::Connecting;
             let error = classify(error);
             if is_waiting { error.not_sent() } else { error }
@@ -163,8 +182,13 @@ impl ReqwestTransport {
         Ok(answer)
     }
 
+    /// Outside a runtime there is no timer. The wait has no end then, and whoever waits for something else beside it is
+    /// told by the request that follows what is missing.
     pub(crate) async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
+        match Handle::try_current() {
+            Ok(_) => tokio::time::sleep(duration).await,
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 
@@ -176,7 +200,7 @@ fn pooled(options: &TransportOptions, route: &Route, tls: tls::Prepared) -> Resu
         .retry(reqwest::retry::never())
         .referer(false)
         .http1_only()
-        // Another crate of the build may have switched these on.
+        // Another crate of the build may have enabled these.
         .no_gzip()
         .no_brotli()
         .no_zstd()
@@ -191,7 +215,8 @@ fn pooled(options: &TransportOptions, route: &Route, tls: tls::Prepared) -> Resu
         builder = builder.proxy(Proxy::all(&proxy.url).map_err(|_| unusable())?);
     }
     let client = tls::configure(builder, tls).build().map_err(|error| {
-        Error::new(ErrorKind::Configuration, "the HTTP client cannot be built").with_source(error)
+        Error::new(ErrorKind::Configuration, "the HTTP client could not be built")
+            .with_source(error)
     })?;
     Ok(Pooled { client, returning })
 }
@@ -202,7 +227,7 @@ impl fmt::Debug for ReqwestTransport {
     }
 }
 
-/// What stands before the body.
+/// Returns the head of the response.
 fn head(mut answer: reqwest::Response) -> http::Response<()> {
     let mut head = http::Response::new(());
     *head.status_mut() = answer.status();
@@ -211,8 +236,8 @@ fn head(mut answer: reqwest::Response) -> http::Response<()> {
     head
 }
 
-/// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts
-/// as sent. The URL is taken out of the error: it may hold a SAS.
+/// Converts an error. The outcome of a write is known only if its request was certainly not sent; in doubt, the request
+/// counts as sent. The URL is removed from the error, because it may contain a SAS.
 fn classify(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     let not_sent = error.is_connect();

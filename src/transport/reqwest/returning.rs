@@ -1,10 +1,10 @@
-//! Patience with a connection that is on its way back to the pool, and what a request waits for.
+//! Waits for connections that are on their way back to the pool, and tracks what a request waits for.
 //!
-//! hyper gives an answer out before the connection is back: a task of its own returns it a moment later. A caller on
-//! another thread than that task can be faster, and its next request finds no idle connection. The client then waits for
-//! one and opens another at the same time, and goes on opening it when the first one is back (hyper-util 0.1.21,
-//! `one_connection_for`): a spare one, with a handshake that nobody needed. So a new connection is begun a moment later
-//! here, and not at all if its request was sent by then.
+//! hyper hands out a response before its connection is back in the pool; a separate task returns it a moment later. A
+//! caller on another thread can be faster than that task, so that its next request finds no idle connection. The client
+//! then waits for one and opens another at the same time, and continues to open it even after the first one is back
+//! (hyper-util 0.1.21, `one_connection_for`). The result is a spare connection with a handshake that nobody needed.
+//! Therefore a new connection is opened a moment later here, and not at all if its request was sent by then.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,19 +20,19 @@ use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// How long a connection has to come back before another one is opened in its place.
+/// How long to wait for a connection to come back before another one is opened.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 tokio::task_local! {
-    /// Set where a request waits for its connection. When it got another one, the client goes on connecting in a task of
-    /// its own, where this is not set.
+    /// Set in the task in which a request waits for its connection. If the request gets another connection, the client
+    /// continues to connect in a separate task, where this is not set.
     static WAITING: Waiting;
 }
 
-/// How far a request came that has no response yet.
+/// The stage of a request that has no response yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Stage {
-    /// It was sent on a connection that had been open before, as far as is known.
+    /// It was sent on an old connection, as far as is known.
     #[default]
     Reused,
     /// It waits for a connection that is being made: nothing of it was sent.
@@ -49,8 +49,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// What the last poll of the request says. The client asks for the connection in each poll, until it has this one or
-    /// another.
+    /// The stage at the last poll of the request. The client asks for the connection in each poll, until it has this one or
+    /// another one.
     fn stage(&self) -> Stage {
         match (self.is_connected.get(), self.is_polled.get()) {
             (true, _) => Stage::Connected,
@@ -62,20 +62,21 @@ impl Waiting {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The request that the connection was for has been sent.
+/// The request that needed the connection has been sent.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is not needed any more")]
+#[error("the connection is no longer needed")]
 struct NotNeeded;
 
-/// The connections of one client that are on their way back.
+/// The connections of one client that are on their way back to the pool.
 #[derive(Clone, Default)]
 pub(super) struct Returning {
-    /// When their answers were read. Whoever waits for one takes it out, so that of many callers only so many wait.
+    /// The times at which their responses were read. A waiting caller removes one, so that no more callers wait than
+    /// connections come back.
     answered: Arc<Mutex<VecDeque<Instant>>>,
 }
 
 impl Returning {
-    /// Sends a request by a client that has this layer. The stage is that of the last poll that did not end it.
+    /// Sends a request through a client with this layer. Also returns the stage at the last poll before it ended.
     pub(super) async fn send<F: Future>(&self, request: F, stage: &mut Stage) -> F::Output {
         let polled = async {
             let mut request = pin!(request);
@@ -93,7 +94,7 @@ impl Returning {
         WAITING.scope(Waiting::default(), polled).await
     }
 
-    /// An answer with these headers was read, so its connection comes back, unless the server closes it.
+    /// Notes that a response with these headers was read. Its connection comes back, unless the server closes it.
     pub(super) fn expect_back(&self, headers: &HeaderMap) {
         if !is_close(headers) {
             let now = Instant::now();
@@ -131,7 +132,7 @@ impl<S> Layer<S> for Returning {
     }
 }
 
-/// Connects, but not at once where a connection may come back.
+/// Connects, but waits a moment if a connection may come back.
 #[derive(Clone)]
 pub(super) struct Patient<S> {
     connector: S,
@@ -153,7 +154,7 @@ where
     }
 
     fn call(&mut self, destination: Destination) -> Self::Future {
-        // The one that was asked whether it is ready, not its clone.
+        // Use the instance whose readiness was polled, not its clone.
         let next = self.connector.clone();
         let mut connector = std::mem::replace(&mut self.connector, next);
         let returning = self.returning.clone();
@@ -164,7 +165,7 @@ where
             });
             poll_fn(|context| {
                 let made = connection.as_mut().poll(context);
-                // Not where the request has another connection, and this one is made in a task of its own.
+                // Not if the request already has another connection and this one is made in a separate task.
                 let _ = WAITING.try_with(|waiting| {
                     waiting.is_polled.set(true);
                     waiting.is_connected.set(matches!(made, Poll::Ready(Ok(_))));
@@ -205,7 +206,7 @@ mod tests {
         }
     }
 
-    /// Makes none for ever.
+    /// Never finishes a connection.
     #[derive(Clone)]
     struct Hanging;
 
@@ -263,7 +264,7 @@ mod tests {
         assert_eq!(connector.0.load(Ordering::SeqCst), 1);
     }
 
-    /// A request that has what it waited for, and no response yet, is at this stage.
+    /// The stage of a request that has what it waited for, and no response yet.
     async fn stage_of(waits: impl Future) -> Stage {
         let (returning, mut stage) = (Returning::default(), Stage::default());
         let request = async {
@@ -293,7 +294,7 @@ mod tests {
     async fn what_no_request_waits_for_is_not_made() {
         let (returning, connector) = (answered(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
-        // The request begins it, gets another connection, and the client goes on with it elsewhere.
+        // The request starts the connection, gets another one, and the client continues it elsewhere.
         let mut stage = Stage::default();
         let begun = returning.send(async { (&mut made).now_or_never().is_none() }, &mut stage);
         assert!(begun.await);

@@ -1,4 +1,4 @@
-//! What rustls is told by the async client.
+//! The rustls configuration of the async client.
 
 use crate::error::Result;
 use crate::transport::TransportOptions;

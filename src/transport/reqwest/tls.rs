@@ -6,14 +6,14 @@ use crate::error::Result;
 use crate::transport::TransportOptions;
 use crate::transport::options::ChosenTls;
 
-/// What all clients of a host share, so that a new one resumes the TLS sessions of the old one.
+/// The TLS configuration that all clients of a host share, so that a new client resumes the TLS sessions of the old one.
 #[derive(Clone)]
 pub(super) enum Prepared {
     #[cfg(feature = "_rustls")]
     Rustls(Box<rustls::ClientConfig>),
     #[cfg(feature = "native-tls")]
     Native(Vec<reqwest::Certificate>),
-    /// Where both are built in, one of them is always configured.
+    /// If both are compiled in, one of them is always configured.
     #[cfg(not(all(feature = "_rustls", feature = "native-tls")))]
     None,
 }
@@ -21,11 +21,11 @@ pub(super) enum Prepared {
 pub(super) fn prepare(options: &TransportOptions, secure: bool) -> Result<Prepared> {
     match options.choose_tls(secure)? {
         #[cfg(feature = "_rustls")]
-        // Without https nothing is loaded, but reqwest would still look for the process's provider.
+        // Without https nothing is loaded, but reqwest would still look for the provider of the process.
         ChosenTls::None | ChosenTls::Rustls => {
             super::rustls_tls::config(options, secure).map(|config| Prepared::Rustls(config.into()))
         }
-        // Nothing is loaded here, either, but what is no certificate is refused as by the other client.
+        // Nothing is loaded here either, but a text that is not a certificate is refused, as by the other client.
         #[cfg(all(feature = "native-tls", not(feature = "_rustls")))]
         ChosenTls::None => certificates(options).map(|_| Prepared::None),
         #[cfg(not(any(feature = "native-tls", feature = "_rustls")))]

@@ -1,4 +1,4 @@
-//! What becomes of one request, for the connections that are like its own.
+//! Watches a request, to judge the other connections of its client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use super::returning::Stage;
 use crate::transport::TransportError;
 use crate::transport::generations::{Generation, Generations};
 
-/// A caller that gives a request up after so long, without a response, has waited in vain.
+/// A caller that drops a request after this long without a response has waited in vain.
 const IN_VAIN: Duration = Duration::from_secs(1);
 
-/// Watches a request until it ends, or is given up.
+/// Watches a request until it ends or is dropped.
 pub(super) struct Watch<'t> {
     clients: &'t Generations<Pooled>,
     generation: Arc<Generation<Pooled>>,
@@ -31,7 +31,7 @@ impl<'t> Watch<'t> {
         &self.generation.client
     }
 
-    /// The client to send by, and where it is told how far the request came.
+    /// The client to use, and where it reports how far the request came.
     pub(super) fn parts(&mut self) -> (&Pooled, &mut Stage) {
         (&self.generation.client, &mut self.stage)
     }
@@ -45,8 +45,8 @@ impl<'t> Watch<'t> {
 }
 
 impl Drop for Watch<'_> {
-    /// A caller with a limit of its own drops its request. If it was sent on an old connection, the next one must not
-    /// be sent on one that is just as dead.
+    /// A caller with its own time limit drops the request. If it was sent on an old connection, the next request must not
+    /// use one that may be just as dead.
     fn drop(&mut self) {
         if !self.has_ended && self.stage == Stage::Reused && self.began.elapsed() >= IN_VAIN {
             self.clients.retire(&self.generation, Instant::now());

@@ -1,5 +1,5 @@
-//! How the blocking client connects: as ureq does, but what a connection needs is looked up and set up for
-//! connections, not for requests.
+//! How the blocking client connects: like ureq, except that names are looked up and TLS is set up once per connection
+//! instead of once per request.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,30 +15,30 @@ use ureq::{Error, Proxy};
 
 use super::wire::{Forward, Wire};
 
-/// An error of connecting: no byte of the request was sent.
+/// An error while connecting: no byte of the request was sent.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(super) struct NotConnected(pub(super) Error);
 
 thread_local! {
-    /// Whether a connection was made on this thread since it was last asked.
+    /// Whether a connection was made on this thread since the last check.
     static CONNECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does what sends a request on this thread; and whether it made a connection for it, rather than to take an idle one.
+/// Runs a closure that sends a request on this thread. Also returns whether the request needed a new connection.
 pub(super) fn connects_in<T>(work: impl FnOnce() -> T) -> (T, bool) {
     CONNECTED.set(false);
     let done = work();
     (done, CONNECTED.get())
 }
 
-/// Looks a name up when there is no connection yet to the host, within the limit of connecting. Clones share the TLS
+/// Looks up a name if the pool has no connection to the host, within the limit of connecting. Clones share the TLS
 /// sessions.
 #[derive(Debug, Clone)]
 pub(super) struct LazyConnector<R> {
     inner: Arc<DefaultConnector>,
     resolver: R,
-    /// The proxy that is sent whole requests, not asked for a tunnel.
+    /// The proxy that forwards whole requests instead of opening a tunnel.
     forward: Option<Proxy>,
 }
 
@@ -72,8 +72,8 @@ impl<R: Resolver> LazyConnector<R> {
             uri,
             addrs,
             config: details.config,
-            // Settings of a request never concern TLS here. Else ureq would set TLS up anew for each connection: read
-            // the platform's roots from disk, and know of no session to resume.
+            // The settings of a request never change TLS here. Otherwise ureq would set up TLS for each connection, read
+            // the platform's roots from disk, and have no session to resume.
             request_level: false,
             resolver: &self.resolver,
             now: (details.current_time)(),
@@ -101,7 +101,7 @@ impl<R: Resolver> Connector for LazyConnector<R> {
     }
 }
 
-/// What is left of a limit.
+/// Returns the remaining time of a limit.
 fn after(elapsed: std::time::Duration, limit: NextTimeout) -> NextTimeout {
     match limit.after {
         Duration::Exact(after) => {
@@ -145,8 +145,8 @@ mod tests {
         }
     }
 
-    /// Takes as many connections as there are numbers, and answers so many requests on each. The last answer says so, or
-    /// the next request might still go out on a connection that is being closed.
+    /// Accepts one connection for each number, and serves that many requests on it. The last response announces the close;
+    /// otherwise the next request might be sent on a connection that is being closed.
     fn serve(requests: &'static [usize]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

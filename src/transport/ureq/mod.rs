@@ -1,4 +1,4 @@
-//! The blocking client: ureq, set to behave as the async one does.
+//! The blocking client: ureq, configured to behave like the async one.
 
 mod connector;
 mod resolver;
@@ -25,27 +25,49 @@ use crate::error::Result;
 
 /// Sends requests with [ureq](https://docs.rs/ureq).
 ///
-/// At trace level ureq itself logs whole URLs, a SAS in them included, on its target `ureq`, and the bytes of every
-/// request with its `Authorization` header on `ureq_proto`: keep these two targets at debug or above.
+/// At trace level, ureq logs full URLs, which may contain a SAS, under the target `ureq`, and the bytes of every request,
+/// including its `Authorization` header, under `ureq_proto`. Keep these two targets at debug or above.
 #[derive(Clone)]
 pub struct UreqTransport {
     agents: Hosts<Agent>,
 }
 
 impl UreqTransport {
-    /// Uses an agent of your own, with its pool, proxy and TLS.
+    /// Uses a custom agent, with its own pool, proxy and TLS.
     ///
-    /// Statuses, redirects and time limits are set for each request, so how the agent treats them does not matter. But
-    /// ureq sets TLS up anew for each connection of such a request, unless the agent has the same settings:
-    /// `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
+    /// The handling of statuses, redirects and time limits is set for each request, so the agent's own settings do not
+    /// matter. However, ureq sets up TLS again for each connection of such a request, unless the agent has the same
+    /// settings: `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
     ///
-    /// Keep as many idle connections per host as there are concurrent claims. A retry after a dead connection leaves them
-    /// all aside, but they have no maximal life, as those of the store's own agent have.
+    /// Keep as many idle connections per host as there are concurrent claims. A retry after a dead connection ignores all
+    /// of them, but they have no maximum lifetime, unlike those of the store's own agent.
     ///
-    /// For https give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots, such
-    /// as `RootCerts::PlatformVerifier`. Without them it panics at the first connection, because this crate switches on
-    /// neither of ureq's own; ureq's default features would bring ring beside aws-lc-rs into the build, with what
-    /// [features.md](crate::_documentation::features) says about two providers.
+    /// For https, give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots,
+    /// such as `RootCerts::PlatformVerifier`. Without them the agent panics at the first connection, because this crate
+    /// enables neither of ureq's own. ureq's default features would add ring beside aws-lc-rs to the build;
+    /// [features.md](crate::_documentation::features) explains the problem with two providers.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use eventhub_checkpointstore::checkpointstoreblob::{
+    ///     BlobCheckpointStore, Credential, UreqTransport,
+    /// };
+    ///
+    /// // Plain HTTP to an emulator, for which the agent needs no TLS.
+    /// let agent = ureq::Agent::config_builder()
+    ///     .http_status_as_error(false)
+    ///     .max_redirects(0)
+    ///     .timeout_global(Some(Duration::from_secs(8)))
+    ///     .max_idle_connections_per_host(16)
+    ///     .build()
+    ///     .new_agent();
+    /// let emulator = "http://127.0.0.1:10000/devstoreaccount1";
+    /// let store = BlobCheckpointStore::builder(emulator, "checkpoints")
+    ///     .credential(Credential::account_key("devstoreaccount1", "c2VjcmV0")?)
+    ///     .transport(UreqTransport::new(agent))
+    ///     .build()?;
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn new(agent: Agent) -> Self {
         Self { agents: Hosts::all(Generations::only(agent)) }
     }
@@ -85,7 +107,7 @@ impl UreqTransport {
         Ok(http::Response::from_parts(parts, ()))
     }
 
-    /// Sends a request and has its response read. A failure on a connection gives up those that are like it.
+    /// Sends a request and reads the response. A failure on a connection discards the others of its client.
     fn exchange<T>(
         &self,
         request: http::Request<Bytes>,
@@ -108,11 +130,11 @@ impl UreqTransport {
     }
 }
 
-/// Agents for a route, one after the other.
+/// Makes the sequence of agents for a route.
 fn agents(options: &TransportOptions, route: &Route) -> Result<Generations<Agent>> {
     let proxy = route.proxy.as_ref().map(|proxy| Proxy::new(&proxy.url).map_err(|_| unusable()));
     let proxy = proxy.transpose()?;
-    // ureq makes a tunnel for everything, which many proxies only allow to port 443.
+    // ureq opens a tunnel for every scheme, which many proxies only allow to port 443.
     let (tunnel, forward) = if route.secure { (proxy, None) } else { (None, proxy) };
     let builder = Config::builder();
     #[cfg(any(feature = "_rustls", feature = "native-tls"))]
@@ -132,7 +154,7 @@ fn agents(options: &TransportOptions, route: &Route) -> Result<Generations<Agent
         .accept("")
         .accept_encoding("")
         .build();
-    // Every agent has this one, with the TLS sessions that it may resume.
+    // All agents share this connector, with its resumable TLS sessions.
     let connector = LazyConnector::new(SystemLookup, forward);
     let agent = move || Ok(Agent::with_parts(config.clone(), connector.clone(), NoLookup));
     Generations::made_by(agent, options.connection_lifetime)
@@ -171,7 +193,7 @@ fn run_with(
     agent.run(request.build())
 }
 
-/// Settings of a request are a copy of all the agent's.
+/// The settings of a request are a full copy of the agent's.
 fn is_prepared_for(agent: &Agent, options: &SendLimits) -> bool {
     let config = agent.config();
     !config.http_status_as_error()
@@ -179,7 +201,7 @@ fn is_prepared_for(agent: &Agent, options: &SendLimits) -> bool {
         && config.timeouts().global == Some(options.timeout)
 }
 
-/// Room is made at once for a declared length, which is only believed up to the limit.
+/// A declared length is allocated at once, but only trusted up to the limit.
 fn read_body(body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     let declared = body.content_length().unwrap_or_default().min(limit);
     let mut content = Vec::with_capacity(usize::try_from(declared).unwrap_or_default());
@@ -188,20 +210,29 @@ fn read_body(body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
 }
 
 /// Half of what ureq itself holds of a body: more at once is not faster.
-const PIECE: u64 = 64 * 1024;
+const PIECE: usize = 64 * 1024;
+
+/// The first piece of a body of unknown length. That is how ureq speaks of an empty one as well, which most responses
+/// have: room for a whole piece would cost them more than all the rest.
+const FIRST_PIECE: usize = 1024;
 
 fn read_pieces(
     mut body: ureq::Body,
     limit: u64,
     mut take: impl FnMut(&[u8]),
 ) -> Result<(), ureq::Error> {
-    let length = body.content_length().unwrap_or(PIECE).clamp(1, PIECE);
-    let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
+    let declared = body.content_length().map(|length| usize::try_from(length).unwrap_or(PIECE));
+    let mut piece = vec![0; declared.unwrap_or(FIRST_PIECE).clamp(1, PIECE)];
     let mut reader = body.with_config().limit(limit).reader();
     loop {
         match reader.read(&mut piece) {
             Ok(0) => return Ok(()),
-            Ok(length) => take(&piece[..length]),
+            Ok(length) => {
+                take(&piece[..length]);
+                if declared.is_none() && length == piece.len() && length < PIECE {
+                    piece.resize(length * 2, 0);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
@@ -214,15 +245,15 @@ impl fmt::Debug for UreqTransport {
     }
 }
 
-/// Whether the request may have been sent decides whether a write's outcome is known; what is not certain counts
-/// as sent.
+/// Converts an error. The outcome of a write is known only if its request was certainly not sent; in doubt, the request
+/// counts as sent.
 fn classify(error: ureq::Error) -> TransportError {
     let is_permanent = is_permanent(&error);
     let error = classify_kind(error);
     if is_permanent { error.permanent() } else { error }
 }
 
-/// ureq does not name the cause of its own errors.
+/// ureq does not expose the causes of its own errors.
 fn is_permanent(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Io(cause) => causes::is_permanent(cause),
@@ -256,7 +287,7 @@ fn classify_kind(error: ureq::Error) -> TransportError {
         ureq::Error::Protocol(_)
         | ureq::Error::LargeResponseHeader(..)
         | ureq::Error::BodyExceedsLimit(_) => TransportError::invalid_response(error),
-        // The text of these is the URL, which may hold a SAS.
+        // The message of these errors is the URL, which may contain a SAS.
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
             TransportError::refused("the URL is not valid")
         }
@@ -265,7 +296,7 @@ fn classify_kind(error: ureq::Error) -> TransportError {
     }
 }
 
-/// No connection, or a certificate that is not trusted, which ends the handshake.
+/// Returns whether no connection was made, or the handshake failed because a certificate is not trusted.
 fn is_before_request(cause: &io::Error) -> bool {
     cause.kind() == io::ErrorKind::ConnectionRefused || causes::is_untrusted(cause)
 }

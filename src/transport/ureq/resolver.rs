@@ -1,4 +1,4 @@
-//! Name resolution for ureq, which asks for it before every request, also when it reuses a connection.
+//! Name resolution for ureq, which requests it before every request, even if it reuses a connection.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
@@ -9,13 +9,13 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// As many as ureq takes.
+/// The maximum number of addresses that ureq accepts.
 const MAX_ADDRESSES: usize = 16;
 
 /// A host and its port.
 type Target = (String, u16);
 
-/// Finds nothing, before a request: the connector looks up what it needs.
+/// A resolver that finds nothing. The connector looks up names when it needs them.
 #[derive(Debug)]
 pub(super) struct NoLookup;
 
@@ -30,7 +30,7 @@ impl Resolver for NoLookup {
     }
 }
 
-/// Asks the system, which may have a cache; here is none, so that a failover is followed.
+/// Asks the system's resolver. Nothing is cached here, so that a failover is followed.
 #[derive(Debug, Clone)]
 pub(super) struct SystemLookup;
 
@@ -58,13 +58,14 @@ impl Resolver for SystemLookup {
     }
 }
 
-/// The system's resolver knows no limit, so it is asked on a thread; where none can be had, without a limit.
+/// The system's resolver has no time limit, so it runs on a separate thread. If no thread can be started, it runs without a
+/// limit.
 fn look_up_within(target: &Target, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let asked = target.clone();
     let spawned =
         std::thread::Builder::new().name("eventhub-checkpointstore-dns".into()).spawn(move || {
-            // Nobody waits any more if this fails.
+            // If this fails, nobody is waiting any longer.
             let _ = sender.send(asked.to_socket_addrs().map(Iterator::collect));
         });
     if spawned.is_err() {

@@ -1,7 +1,7 @@
-//! What ureq writes, edited before it leaves: whole URLs for a proxy that forwards requests, and no cookies.
+//! Edits what ureq sends: full URLs for a proxy that forwards requests, and no cookies.
 //!
-//! ureq asks a proxy for a tunnel whatever the scheme is, which proxies refuse for other ports than 443; and its cookies
-//! cannot be switched off where another crate of the build has switched the Cargo feature on.
+//! ureq asks a proxy for a tunnel whatever the scheme is, which many proxies refuse for ports other than 443. Its cookies
+//! cannot be turned off if another crate of the build enables that Cargo feature.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -14,11 +14,11 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 use ureq::{Error, Proxy};
 use zeroize::Zeroizing;
 
-/// What a request through a forwarding proxy has that another has not.
+/// The additions to a request through a forwarding proxy.
 pub(super) struct Forward {
-    /// Scheme, host and port, in front of the path.
+    /// Scheme, host and port, which precede the path.
     origin: String,
-    /// A whole line, or nothing.
+    /// A complete header line, or nothing.
     authorization: Zeroizing<String>,
 }
 
@@ -46,12 +46,12 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// A connection whose requests are edited.
+/// A connection that edits its requests.
 #[derive(Debug)]
 pub(super) struct Wire {
     connection: Box<dyn Transport>,
     forward: Option<Forward>,
-    /// Whether a request begins with what is written next: nothing was written since the last response.
+    /// Whether the next write begins a request: nothing was written since the last response.
     begins: bool,
 }
 
@@ -96,7 +96,7 @@ impl Transport for Wire {
 static COOKIE: LazyLock<memmem::Finder<'static>> =
     LazyLock::new(|| memmem::Finder::new(b"\r\ncookie:"));
 
-/// Takes the cookies out of a head that is so long; what is left of it.
+/// Removes the cookies from a request head, and returns its remaining length.
 fn without_cookies(output: &mut [u8], mut length: usize) -> usize {
     while let Some(at) = COOKIE.find(&output[..length]) {
         let Some(line) = memmem::find(&output[at + 2..length], b"\r\n") else {
@@ -110,7 +110,7 @@ fn without_cookies(output: &mut [u8], mut length: usize) -> usize {
 }
 
 impl Forward {
-    /// Makes `PUT /path HTTP/1.1` one for a proxy, `PUT http://host/path HTTP/1.1`.
+    /// Rewrites `PUT /path HTTP/1.1` for a proxy as `PUT http://host/path HTTP/1.1`.
     fn edit(&self, output: &mut [u8], length: usize) -> Result<usize, Error> {
         let (origin, authorization) = (self.origin.as_bytes(), self.authorization.as_bytes());
         let head = &output[..length];
@@ -118,7 +118,7 @@ impl Forward {
         let line = memmem::find(head, b"\r\n").map(|at| at + 2);
         let whole = length + origin.len() + authorization.len();
         let (Some(method), Some(line)) = (method, line) else {
-            return Err(Error::Other("the head of the request is not whole".into()));
+            return Err(Error::Other("the head of the request is incomplete".into()));
         };
         if whole > output.len() {
             return Err(Error::Other("the head of the request is too long".into()));
