@@ -12,13 +12,12 @@
     reason = "a bench fails by panicking, and prints"
 )]
 
-mod support;
-
 use std::alloc::System;
 use std::process::Command;
 use std::time::Duration;
 
 use cap::Cap;
+use clean_environment as _;
 use eventhub_checkpointstore::{Checkpoint, Listing};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use support::answers::Answers;

@@ -1,8 +1,8 @@
 //! What the store costs beside the bare client that it uses, for the same signed requests over loopback.
 //!
-//! `cargo bench --bench ratios` measures, and fails if a bound is not met; without `--bench`, as under
-//! `cargo test --benches`, every work only runs a few times, and only what holds on any machine is asserted. A word
-//! after `--` keeps the works that contain it.
+//! `cargo bench --manifest-path benches/Cargo.toml --bench ratios` measures, and fails if a bound is not met. Without
+//! `--bench`, as under `cargo test --benches`, each measurement runs a few times only, and only what holds on any machine
+//! is asserted. A word after `--` keeps the rows that contain it.
 //!
 //! It is a harness of its own because criterion and divan measure one side after the other, and no processor time: here
 //! both sides take turns, so that what else the machine does meets both.
@@ -16,22 +16,22 @@
     reason = "a bench fails by panicking, and prints"
 )]
 
-#[path = "support/instant.rs"]
+#[path = "ratios/instant.rs"]
 mod instant;
-#[path = "support/measure.rs"]
+#[path = "ratios/measure.rs"]
 mod measure;
-#[path = "support/rows.rs"]
+#[path = "ratios/rows.rs"]
 mod rows;
-#[path = "support/run.rs"]
+#[path = "ratios/run.rs"]
 mod run;
-#[path = "support/startup.rs"]
+#[path = "ratios/startup.rs"]
 mod startup;
-mod support;
-#[path = "support/surface.rs"]
+#[path = "ratios/surface.rs"]
 mod surface;
 
 use std::process::{Command, ExitCode};
 
+use clean_environment as _;
 use measure::{Bounds, FULL, SMOKE};
 use run::Run;
 use support::server::{Mode, SERVE};

@@ -136,6 +136,12 @@ macro_rules! shared_example {
 }
 
 pub mod adapters;
+#[cfg(feature = "amqp")]
+#[cfg_attr(
+    not(any(feature = "blocking", feature = "aio")),
+    allow(dead_code, unused_imports, reason = "without a surface the engine has no caller")
+)]
+mod amqp;
 mod clock;
 pub mod container;
 mod error;

@@ -1,5 +1,16 @@
-//! What the benches share.
-#![allow(dead_code, reason = "no bench needs all of it")]
+//! What the benches share: a server, the bare clients, and the same work by the store.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::len_without_is_empty,
+    clippy::new_without_default,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "no API; a bench fails by panicking, and prints"
+)]
 
 use clean_environment as _;
 

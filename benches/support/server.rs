@@ -1,6 +1,7 @@
 //! A server that is faster than its clients: answers are prepared once, requests are not parsed beyond what chooses
 //! the answer. It runs in a process of its own, so that the CPU time of the measured process is the client's alone.
 
+#[allow(dead_code, reason = "shared with the tests, which need all of it")]
 #[path = "../../tests/support/loopback/tls.rs"]
 mod tls;
 

@@ -2,12 +2,11 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `amqp` | the engine of `eventhubs::EventHub` of both surfaces, over `fe2o3-amqp` |
 //! | `azure_messaging_eventhubs` | `BlobCheckpointStore` is a checkpoint store of the official `EventProcessor` |
 //! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
 //! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a `BlobContainer` |
 //!
-//! Each of the others is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
+//! Each is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
 //! the macro `event_processor_store!`, which needs no feature but `aio`.
 
 #[cfg(feature = "azure_core")]
@@ -21,9 +20,3 @@ pub mod azure_storage_blobs;
 pub mod event_processor;
 #[cfg(feature = "aio")]
 mod event_processor_store;
-#[cfg(feature = "amqp")]
-#[cfg_attr(
-    not(any(feature = "blocking", feature = "aio")),
-    allow(dead_code, unused_imports, reason = "without a surface the engine has no caller")
-)]
-pub(crate) mod eventhubs;

@@ -3,6 +3,9 @@
 //! The surface defines the attribute `maybe_async`: the async surface keeps the code unchanged, the blocking surface
 //! removes `async` and `.await`. Code that must differ has the same names in the `runtime` of both surfaces.
 
+#[macro_use]
+mod pointers;
+
 mod checkpointer;
 mod consumer_client;
 mod container;

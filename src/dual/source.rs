@@ -96,39 +96,13 @@ pub trait PartitionReader: Send {
     async fn close(self: Box<Self>) -> Result<()>;
 }
 
-/// Implements the trait for pointers to a source.
-macro_rules! source_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: EventSource + ?Sized> EventSource for $pointer<T> {
-            fn group(&self) -> &ConsumerGroup {
-                T::group(self)
-            }
-
-            async fn properties(&self) -> Result<EventHubProperties> {
-                T::properties(self).await
-            }
-
-            async fn partition_properties(
-                &self,
-                partition_id: &str,
-            ) -> Result<PartitionProperties> {
-                T::partition_properties(self, partition_id).await
-            }
-
-            async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>> {
-                T::open(self, request).await
-            }
-
-            async fn close(&self) -> Result<()> {
-                T::close(self).await
-            }
-        }
-    };
-}
-
-source_behind!(Arc);
-source_behind!(Box);
+pointers!(EventSource {
+    fn group(&self) -> &ConsumerGroup;
+    async fn properties(&self) -> Result<EventHubProperties>;
+    async fn partition_properties(&self, partition_id: &str) -> Result<PartitionProperties>;
+    async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>>;
+    async fn close(&self) -> Result<()>;
+});
 
 #[maybe_async]
 impl<T: PartitionReader + ?Sized> PartitionReader for Box<T> {

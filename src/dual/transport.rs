@@ -64,38 +64,9 @@ pub trait Transport: Send + Sync {
     }
 }
 
-/// Implements the trait for pointers to a transport.
-macro_rules! transport_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: Transport + ?Sized> Transport for $pointer<T> {
-            async fn send(
-                &self,
-                request: http::Request<Bytes>,
-                options: &SendLimits,
-            ) -> Result<http::Response<Bytes>, TransportError> {
-                T::send(self, request, options).await
-            }
-
-            async fn send_streamed(
-                &self,
-                request: http::Request<Bytes>,
-                options: &SendLimits,
-                sink: &mut dyn BodySink,
-            ) -> Result<http::Response<()>, TransportError> {
-                T::send_streamed(self, request, options, sink).await
-            }
-
-            async fn sleep(&self, duration: Duration) {
-                T::sleep(self, duration).await;
-            }
-
-            fn clock(&self) -> &dyn Clock {
-                T::clock(self)
-            }
-        }
-    };
-}
-
-transport_behind!(Arc);
-transport_behind!(Box);
+pointers!(Transport {
+    async fn send(&self, request: http::Request<Bytes>, options: &SendLimits) -> Result<http::Response<Bytes>, TransportError>;
+    async fn send_streamed(&self, request: http::Request<Bytes>, options: &SendLimits, sink: &mut dyn BodySink) -> Result<http::Response<()>, TransportError>;
+    async fn sleep(&self, duration: Duration);
+    fn clock(&self) -> &dyn Clock;
+});

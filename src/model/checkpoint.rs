@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::check::{check_header_text, check_partition_id};
 use super::text::Text;
-use super::{ConsumerGroup, ETag};
+use super::{ConsumerGroup, ETag, RecordId, Version};
 use crate::error::{Error, Result};
 
 /// The position up to which a consumer group has processed a partition.
@@ -124,20 +124,18 @@ impl Checkpoint {
     /// Creates a checkpoint that was read. The offset is kept verbatim, whatever a foreign writer stored.
     #[inline]
     pub(crate) fn from_storage(
-        group: &ConsumerGroup,
-        partition_id: &str,
+        id: RecordId<'_>,
         offset: Option<&str>,
         sequence_number: Option<i64>,
-        etag: Option<ETag>,
-        last_modified: Option<SystemTime>,
+        version: Version,
     ) -> Self {
         Self {
-            group: group.clone(),
-            partition_id: partition_id.into(),
+            group: id.group.clone(),
+            partition_id: id.partition_id.into(),
             offset: offset.map(Text::from),
             sequence_number,
-            etag,
-            last_modified,
+            etag: version.etag,
+            last_modified: version.last_modified,
         }
     }
 
@@ -169,15 +167,10 @@ impl Checkpoint {
         self
     }
 
-    /// Sets the stored version and its time, as far as the service reported them.
-    pub(crate) fn with_version(
-        mut self,
-        etag: Option<ETag>,
-        last_modified: Option<SystemTime>,
-    ) -> Self {
-        self.etag = etag;
-        self.last_modified = last_modified;
-        self
+    /// The stored version, as far as the service told it.
+    pub(crate) fn with_version(self, version: Version) -> Self {
+        let Version { etag, last_modified } = version;
+        Self { etag, last_modified, ..self }
     }
 
     /// Returns the consumer group that processed the events.

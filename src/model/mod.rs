@@ -12,6 +12,7 @@ mod etag;
 mod group_summary;
 mod listing;
 mod ownership;
+mod record;
 mod relinquished;
 #[cfg(feature = "serde")]
 mod serde_form;
@@ -34,4 +35,5 @@ pub use etag::ETag;
 pub use group_summary::{ConsumerGroupSummary, OwnerSummary};
 pub use listing::{Listing, SkipReason, SkippedBlob};
 pub use ownership::PartitionOwnership;
+pub(crate) use record::{RecordId, Version};
 pub use relinquished::{RelinquishOutcome, Relinquished};

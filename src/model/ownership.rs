@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::check::{check_header_text, check_partition_id};
 use super::text::Text;
-use super::{ConsumerGroup, ETag};
+use super::{ConsumerGroup, ETag, RecordId, Version};
 use crate::error::{Error, Result};
 
 /// The ownership of a partition, either as stored or as a claim.
@@ -82,31 +82,27 @@ impl PartitionOwnership {
         let (partition_id, owner_id) = (partition_id.into(), owner_id.into());
         check_partition_id(&partition_id)?;
         check_owner_id(&owner_id)?;
-        Ok(Self::from_storage(group, &partition_id, Some(&owner_id), None, None).into_claim())
+        let id = RecordId { group, partition_id: &partition_id };
+        Ok(Self::from_storage(id, Some(&owner_id), Version::default()).into_claim())
     }
 
     /// Creates a first claim without an owner, which only the interfaces of other crates ask for.
     #[cfg(feature = "aio")]
     pub(crate) fn unowned(group: &ConsumerGroup, partition_id: &str) -> Result<Self> {
         check_partition_id(partition_id)?;
-        Ok(Self::from_storage(group, partition_id, None, None, None).into_claim())
+        let id = RecordId { group, partition_id };
+        Ok(Self::from_storage(id, None, Version::default()).into_claim())
     }
 
     /// Creates a record that was read. The owner id is not checked, so that no foreign record is refused.
     #[inline]
-    pub(crate) fn from_storage(
-        group: &ConsumerGroup,
-        partition_id: &str,
-        owner_id: Option<&str>,
-        etag: Option<ETag>,
-        last_modified: Option<SystemTime>,
-    ) -> Self {
+    pub(crate) fn from_storage(id: RecordId<'_>, owner_id: Option<&str>, version: Version) -> Self {
         Self {
-            group: group.clone(),
-            partition_id: partition_id.into(),
+            group: id.group.clone(),
+            partition_id: id.partition_id.into(),
             owner_id: owner_id.map(Text::from),
-            etag,
-            last_modified,
+            etag: version.etag,
+            last_modified: version.last_modified,
             source: Source::Store,
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checkpoint, ConsumerGroup, ETag, PartitionOwnership};
+use super::{Checkpoint, ConsumerGroup, ETag, PartitionOwnership, RecordId, Version};
 use crate::error::{Error, Result};
 
 #[derive(Serialize, Deserialize)]
@@ -79,7 +79,8 @@ impl TryFrom<OwnershipForm> for PartitionOwnership {
             None => nobody,
             // An owner id that this crate could not store came from a list, so the record is restored as a listed one.
             Some(owner_id) => nobody.claimed_by(owner_id.as_str()).unwrap_or_else(|_| {
-                Self::from_storage(&group, &partition_id, Some(&owner_id), None, None)
+                let id = RecordId { group: &group, partition_id: &partition_id };
+                Self::from_storage(id, Some(&owner_id), Version::default())
             }),
         };
         if let Some(etag) = form.etag {
@@ -236,10 +237,11 @@ mod tests {
     fn listed() -> (PartitionOwnership, Checkpoint) {
         let etag = ETag::new("0x8DC").ok();
         let time = from_seconds(1_790_000_000).ok();
-        // Values that no constructor accepts, but that other writers have stored.
-        let owner =
-            PartitionOwnership::from_storage(&group(), "0", Some("é\u{1}"), etag.clone(), time);
-        let checkpoint = Checkpoint::from_storage(&group(), "0", Some("@é"), Some(-1), etag, time);
+        // What no constructor takes, but other writers have left.
+        let id = RecordId { group: &group(), partition_id: "0" };
+        let version = Version { etag, last_modified: time };
+        let owner = PartitionOwnership::from_storage(id, Some("é\u{1}"), version.clone());
+        let checkpoint = Checkpoint::from_storage(id, Some("@é"), Some(-1), version);
         (owner, checkpoint)
     }
 

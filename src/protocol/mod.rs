@@ -19,6 +19,8 @@ mod xml;
 
 pub use address::ApiVersion;
 pub(crate) use address::{ConnectionString, ContainerName, Endpoint, StringCredential};
+#[cfg(feature = "amqp")]
+pub(crate) use address::{Pair, fault_of_letters, pairs};
 pub(crate) use auth::Authorization;
 pub use auth::{AccessToken, AccountKey, SasToken, TokenRequest};
 pub(crate) use list::PageBody;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::container::{BlobProperties, BlobWritten};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ETag, PartitionOwnership};
-use crate::records::metadata::read_owner;
+use crate::records::ownership;
 
 /// The maximum number of inspections after writes of unknown outcome. The deadline of the call also ends them; this limit
 /// stops the loop with a container that responds at once and never knows the outcome.
@@ -69,7 +69,7 @@ pub(crate) struct Claim {
 
 impl From<BlobProperties> for Seen {
     fn from(properties: BlobProperties) -> Self {
-        let owner_id = read_owner(&properties.metadata).map(str::to_owned);
+        let owner_id = ownership::owner(&properties.metadata).map(str::to_owned);
         Self { owner_id, etag: properties.etag, last_modified: properties.last_modified }
     }
 }

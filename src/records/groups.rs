@@ -6,9 +6,10 @@ use std::time::SystemTime;
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor, PageEnd};
 use crate::error::Result;
 use crate::model::{ConsumerGroupSummary, ETag, Listing, OwnerSummary, SkipReason, SkippedBlob};
-use crate::records::listing::{PageReader, Pages, Warned, stored_position};
-use crate::records::metadata::{is_directory, read_owner};
+use crate::records::listing::{PageReader, Pages, Warned};
+use crate::records::metadata::is_directory;
 use crate::records::naming::{BlobKind, RecordName};
+use crate::records::{checkpoint, ownership};
 
 /// Counts the records of each group. Its memory grows with groups and owners, not with blobs.
 #[derive(Default)]
@@ -87,16 +88,12 @@ impl PageReader for GroupReader {
 impl Tally {
     fn count_checkpoint(&mut self, entry: &BlobEntry<'_>) -> Option<SkipReason> {
         self.last_checkpoint = self.last_checkpoint.max(entry.last_modified);
-        match stored_position(entry.metadata) {
-            Ok(position) => {
-                self.checkpoints += 1;
-                position.defect()
-            }
-            Err(reason) => {
-                self.unreadable += 1;
-                Some(reason)
-            }
+        let position = checkpoint::position(entry.metadata);
+        match position.record() {
+            Some(_) => self.checkpoints += 1,
+            None => self.unreadable += 1,
         }
+        position.defect()
     }
 
     fn count_ownership(&mut self, entry: &BlobEntry<'_>) -> Option<SkipReason> {
@@ -106,7 +103,7 @@ impl Tally {
         }
         self.ownerships += 1;
         self.last_renewal = self.last_renewal.max(entry.last_modified);
-        if let Some(owner_id) = read_owner(entry.metadata) {
+        if let Some(owner_id) = ownership::owner(entry.metadata) {
             let owner = match self.owners.get_mut(owner_id) {
                 Some(owner) => owner,
                 None => self.owners.entry(owner_id.to_owned()).or_default(),

@@ -10,8 +10,10 @@ use std::num::NonZeroU64;
 
 use serde_json::{Map, Value};
 
+use super::decoded::Decoded;
 use crate::model::{
-    Checkpoint, ConsumerGroup, SkipReason, check_header_text, means_no_number, means_no_offset,
+    Checkpoint, ConsumerGroup, RecordId, SkipReason, Version, check_header_text, means_no_number,
+    means_no_offset,
 };
 
 /// The location of a legacy processor's checkpoints: the prefix of its blob names before the partition id.
@@ -108,57 +110,51 @@ fn escape_as_functions(name: &str) -> String {
 /// The maximum that is read of a blob. A lease has a few hundred bytes; a longer blob is not a lease.
 pub(crate) const MAX_CONTENT: NonZeroU64 = NonZeroU64::new(64 * 1024).unwrap();
 
-/// A checkpoint, with its defect if it was only read in part; or the reason why it is not one.
-pub(crate) type ReadContent = Result<(Checkpoint, Option<SkipReason>), SkipReason>;
-
-/// Returns the defect of the content, if any.
-pub(crate) fn defect(read: &ReadContent) -> Option<SkipReason> {
-    match read {
-        Ok((_, repaired)) => *repaired,
-        Err(reason) => Some(*reason),
-    }
+/// A checkpoint from the content of a legacy blob.
+pub(crate) fn decode(id: RecordId<'_>, content: &[u8]) -> Decoded<Checkpoint> {
+    position(id.partition_id, content).map(|(offset, sequence_number)| {
+        Checkpoint::from_storage(id, offset.as_deref(), sequence_number, Version::default())
+    })
 }
 
-/// Reads a checkpoint from the content of a legacy blob.
-pub(crate) fn read_content(
-    group: &ConsumerGroup,
-    partition_id: &str,
-    content: &[u8],
-) -> ReadContent {
+/// Offset and sequence number; one of both is there.
+fn position(partition_id: &str, content: &[u8]) -> Decoded<(Option<String>, Option<i64>)> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let Ok(Value::Object(lease)) = serde_json::from_slice(content) else {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     };
     // A prefix that ends in a hyphen also fits a group with a longer name: `dapr-hub-group-` and `group-2`.
     if text(&lease, "partitionid").is_some_and(|id| id != partition_id) {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     }
     let place = match value(&lease, "checkpoint") {
         Some(Value::Object(checkpoint)) => checkpoint,
-        // Go creates a lease like this.
-        Some(Value::Null) => return Err(SkipReason::NoPosition),
+        // Go creates a lease so.
+        Some(Value::Null) => return Decoded::Skipped(SkipReason::NoPosition),
         _ => &lease,
     };
     if value(place, "offset").is_none() && value(place, "sequencenumber").is_none() {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     }
     let offset = text(place, "offset").filter(|offset| !means_no_offset(offset));
     let is_storable = |offset| check_header_text("offset", offset).is_ok();
     if is_inexact(place, "offset") || !offset.as_deref().is_none_or(is_storable) {
-        return Err(SkipReason::InvalidContent);
+        return Decoded::Skipped(SkipReason::InvalidContent);
     }
     let number = text(place, "sequencenumber").filter(|number| !means_no_number(number));
     let number = number.map(|number| number.parse::<i64>());
     let repaired = matches!(number, Some(Err(_))).then_some(SkipReason::InvalidSequenceNumber);
     let number = number.and_then(Result::ok).filter(|number| *number != i64::MIN);
     match (&offset, number) {
-        (None, None) => return Err(repaired.unwrap_or(SkipReason::NoPosition)),
-        // A lease is created without an offset and with 0. As a position, 0 would skip the first event.
-        (None, Some(0)) => return Err(SkipReason::NoPosition),
+        (None, None) => return Decoded::Skipped(repaired.unwrap_or(SkipReason::NoPosition)),
+        // A lease is created with no offset and 0; taken for a position it would skip the first event.
+        (None, Some(0)) => return Decoded::Skipped(SkipReason::NoPosition),
         _ => {}
     }
-    let offset = offset.as_deref();
-    Ok((Checkpoint::from_storage(group, partition_id, offset, number, None, None), repaired))
+    match repaired {
+        Some(reason) => Decoded::Repaired((offset, number), reason),
+        None => Decoded::Whole((offset, number)),
+    }
 }
 
 /// Returns the value of a key in any of the spellings `SequenceNumber`, `sequenceNumber` and `sequence_number`.
@@ -191,7 +187,10 @@ mod tests {
 
     fn read(content: &str) -> Result<(Option<String>, Option<i64>), SkipReason> {
         let group = ConsumerGroup::new("ns", "hub", "g").unwrap();
-        let (checkpoint, _) = read_content(&group, "0", content.as_bytes())?;
+        let id = RecordId { group: &group, partition_id: "0" };
+        let decoded = decode(id, content.as_bytes());
+        let reason = decoded.defect();
+        let Some(checkpoint) = decoded.into_record() else { return Err(reason.unwrap()) };
         Ok((checkpoint.offset().map(str::to_owned), checkpoint.sequence_number()))
     }
 

@@ -5,33 +5,30 @@ use std::collections::HashSet;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::SystemTime;
 
+use super::decoded::Decoded;
+use super::metadata::is_directory;
+use super::naming::{BlobKind, partition_id};
+use super::{checkpoint, ownership};
 use crate::container::{BlobEntry, BlobEntryKind, BlobVisitor, PageEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, SkipReason, SkippedBlob,
+    Checkpoint, ConsumerGroup, ETag, Listing, PartitionOwnership, RecordId, SkipReason,
+    SkippedBlob, Version,
 };
-use crate::records::metadata::{Position, is_directory, read_owner, read_position};
-use crate::records::naming::{BlobKind, partition_id};
 
 /// The kind of record that a list reads.
 pub(crate) trait Record: Sized {
     const KIND: BlobKind;
 
-    /// Adds the record to the others. Returns its defect if it was only read in part.
-    ///
-    /// # Errors
-    ///
-    /// The reason to skip the blob.
-    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason>;
+    fn decode(found: Found<'_>) -> Decoded<Self>;
 
     fn partition_id(&self) -> &str;
 }
 
 /// A blob whose name belongs to a partition.
 pub(crate) struct Found<'a> {
-    pub(crate) group: &'a ConsumerGroup,
-    pub(crate) partition_id: &'a str,
-    pub(crate) etag: Option<&'a str>,
+    pub(crate) id: RecordId<'a>,
+    pub(crate) etag: Option<ETag>,
     pub(crate) last_modified: Option<SystemTime>,
     pub(crate) metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
     /// Whether the name is of the other naming. Its record can only be written again, under the store's own name.
@@ -39,24 +36,21 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
-    pub(crate) fn etag(&self) -> Option<ETag> {
-        self.etag.and_then(ETag::listed)
+    fn version(&self) -> Version {
+        let etag = if self.is_foreign { None } else { self.etag.clone() };
+        Version { etag, last_modified: self.last_modified }
     }
 }
 
 impl Record for PartitionOwnership {
     const KIND: BlobKind = BlobKind::Ownership;
 
-    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
-        let etag = found.etag().ok_or(SkipReason::Unreadable)?;
-        records.push(Self::from_storage(
-            found.group,
-            found.partition_id,
-            read_owner(found.metadata),
-            (!found.is_foreign).then_some(etag),
-            found.last_modified,
-        ));
-        Ok(None)
+    #[inline]
+    fn decode(found: Found<'_>) -> Decoded<Self> {
+        if found.etag.is_none() {
+            return Decoded::Skipped(SkipReason::Unreadable);
+        }
+        Decoded::Whole(ownership::decode(found.id, found.version(), found.metadata))
     }
 
     fn partition_id(&self) -> &str {
@@ -67,17 +61,9 @@ impl Record for PartitionOwnership {
 impl Record for Checkpoint {
     const KIND: BlobKind = BlobKind::Checkpoint;
 
-    fn read(found: &Found<'_>, records: &mut Vec<Self>) -> Result<Option<SkipReason>, SkipReason> {
-        let position = stored_position(found.metadata)?;
-        records.push(Self::from_storage(
-            found.group,
-            found.partition_id,
-            position.offset,
-            position.sequence_number,
-            if found.is_foreign { None } else { found.etag() },
-            found.last_modified,
-        ));
-        Ok(position.defect())
+    #[inline]
+    fn decode(found: Found<'_>) -> Decoded<Self> {
+        checkpoint::decode(found.id, found.version(), found.metadata)
     }
 
     fn partition_id(&self) -> &str {
@@ -85,21 +71,7 @@ impl Record for Checkpoint {
     }
 }
 
-/// Returns the position in a checkpoint's blob.
-pub(crate) fn stored_position<K: AsRef<str>, V: AsRef<str>>(
-    metadata: &[(K, V)],
-) -> Result<Position<'_>, SkipReason> {
-    if is_directory(metadata) {
-        return Err(SkipReason::Directory);
-    }
-    let position = read_position(metadata);
-    if position.is_empty() {
-        return Err(position.defect().unwrap_or(SkipReason::NoPosition));
-    }
-    Ok(position)
-}
-
-/// A reader of the pages of a list.
+/// What reads the pages of a list.
 pub(crate) trait PageReader: BlobVisitor {
     /// Applies the end of a page.
     ///
@@ -204,14 +176,19 @@ impl<'a, T: Record> ListingReader<'a, T> {
             return Err(SkipReason::Directory);
         }
         let found = Found {
-            group: self.group,
-            partition_id,
-            etag: entry.etag.as_deref(),
+            id: RecordId { group: self.group, partition_id },
+            etag: entry.etag.as_deref().and_then(ETag::listed),
             last_modified: entry.last_modified,
             metadata: entry.metadata,
             is_foreign: self.own.is_some(),
         };
-        T::read(&found, &mut self.items)
+        let (record, defect) = match T::decode(found) {
+            Decoded::Whole(record) => (record, None),
+            Decoded::Repaired(record, reason) => (record, Some(reason)),
+            Decoded::Skipped(reason) => return Err(reason),
+        };
+        self.items.push(record);
+        Ok(defect)
     }
 
     pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {

@@ -1,9 +1,10 @@
 //! Runtimes that a store is called in, or is not.
 
-use std::time::{Duration, Instant};
+use std::convert::Infallible;
+use std::time::{Duration, Instant, SystemTime};
 
-use eventhub_checkpointstore::ErrorKind;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};
+use eventhub_checkpointstore::{AccessToken, ErrorKind};
 use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
@@ -30,6 +31,25 @@ fn a_store_outside_a_runtime_says_what_it_needs() {
     assert!(!error.is_outcome_unknown(), "{error}");
     assert!(loopback.requests().is_empty());
     runtime().block_on(store.list_ownership(&group())).unwrap();
+}
+
+/// The wait for a token has a limit, and with it a timer, which panics outside a runtime.
+#[test]
+fn a_token_is_asked_for_outside_a_runtime_too() {
+    let store =
+        BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
+            .credential(Credential::token(|| async {
+                Ok::<_, Infallible>(AccessToken::new(
+                    "token",
+                    SystemTime::now() + Duration::from_secs(3600),
+                ))
+            }))
+            .build()
+            .unwrap();
+    let listed = store.list_ownership(&group()).now_or_never().expect("nothing to wait for");
+    let error = listed.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
 }
 
 /// Its connections are driven by a runtime that stands still.

@@ -23,7 +23,14 @@ const CLIENTS: &[&str] = &["ureq::", "reqwest::", "tokio::", "rustls::", "native
 const RULES: &[Rule] = &[
     Rule {
         sentence: "Plain data and what is decided from it know no HTTP, so that they serve without a client.",
-        rooms: &["error", "model", "ownership", "records/naming", "records/metadata"],
+        rooms: &[
+            "error",
+            "model",
+            "ownership",
+            "records/checkpoint",
+            "records/naming",
+            "records/ownership",
+        ],
         never: &["http::", "bytes::", "quick_xml::"],
     },
     Rule {
@@ -43,9 +50,10 @@ const RULES: &[Rule] = &[
             "model",
             "container/call",
             "container/requests",
+            "records/checkpoint",
             "records/fenced_update",
-            "records/metadata",
             "records/naming",
+            "records/ownership",
             "records/stored",
             "protocol",
             "ownership",

@@ -17,6 +17,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ownership", &["error", "model"]),
     ("processing", &["error", "model", "ownership"]),
     ("memory", &["clock", "error", "model", "ownership", "processing"]),
+    // An engine in tasks of its own: the surfaces know its channels, it knows no surface.
+    ("amqp", &["error", "model", "ownership", "processing", "protocol", "transport"]),
 ];
 
 /// The same inside `protocol`.

@@ -31,10 +31,10 @@ fn nothing_obeys_the_global_switch_of_maybe_async() {
         "is_sync",
     ];
     let mut faults = Vec::new();
-    // The helper package of `both_surfaces.rs` shows that the switch is on, and this file names it.
+    // The helper package of `repository/surfaces.rs` shows that the switch is on, and this file names it.
     let exempt = |path: &str| {
         path.starts_with("tests/is_sync/")
-            || matches!(path, "tests/both_surfaces.rs" | "tests/tidy/surfaces.rs")
+            || matches!(path, "tests/repository/surfaces.rs" | "tests/tidy/surfaces.rs")
     };
     for file in rust().iter().filter(|file| !exempt(&file.path)) {
         for (number, line) in file.code() {
@@ -89,4 +89,38 @@ fn dual_code_uses_only_what_is_rewritten() {
         "Dual code has no async closures, `AsyncFn` bounds or futures by hand: they are not rewritten.",
         faults,
     );
+}
+
+/// A provided method that is not passed on would fall back to its default behind an `Arc`.
+#[test]
+fn pointers_pass_on_every_method_of_a_trait() {
+    let mut faults = Vec::new();
+    let mut lists = 0;
+    for file in sources().iter().filter(|file| file.path.starts_with("src/dual/")) {
+        for list in file.text.split("\npointers!(").skip(1) {
+            let (name, list) = list.split_once(" {").unwrap();
+            let list = list.split("\n});").next().unwrap();
+            lists += 1;
+            let passed_on: Vec<_> = methods(list.lines()).collect();
+            let code: Vec<_> = file.code().map(|(_, line)| line).collect();
+            let begin = code.iter().position(|line| line.starts_with(&format!("pub trait {name}")));
+            let code = &code[begin.expect("the trait stands in the same file")..];
+            let declared: Vec<_> =
+                methods(code.iter().copied().take_while(|line| *line != "}")).collect();
+            assert!(!declared.is_empty());
+            if passed_on != declared {
+                faults.push(format!("{}: {passed_on:?}, but `{name}` has {declared:?}", file.path));
+            }
+        }
+    }
+    assert_eq!(lists, 4);
+    report("`pointers!` lists the methods of a trait in their order.", faults);
+}
+
+fn methods<'a>(lines: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    lines.filter_map(|line| {
+        let line = line.strip_prefix("    ")?;
+        let name = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "))?;
+        name.split(['(', '<']).next()
+    })
 }

@@ -12,7 +12,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
 use super::super::Credential;
-use crate::adapters::eventhubs::{
+use crate::amqp::{
     Deliver, GetToken, Handed, Hub, Opened, TokenSource, delivery, no_token_credential,
 };
 use crate::error::{Error, ErrorKind, Result};

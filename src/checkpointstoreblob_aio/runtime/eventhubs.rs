@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::super::Credential;
-use crate::adapters::eventhubs::{
+use crate::amqp::{
     Deliver, GetToken, Handed, Hub, Opened, TokenSource, delivery, no_token_credential,
 };
 use crate::error::{Error, ErrorKind, Result};

@@ -87,8 +87,7 @@ pub trait BlobContainer: Send + Sync {
     ///
     /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
     async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
-        Err(Error::new(ErrorKind::Other, "this container does not delete blobs")
-            .with_blob(request.name))
+        Err(Error::new(ErrorKind::Other, "this container does not delete blobs").with_blob(request.name))
     }
 
     /// Creates the container. Only needed for `create_container_if_not_exists`.
@@ -106,52 +105,13 @@ pub trait BlobContainer: Send + Sync {
     }
 }
 
-/// Implements the trait for pointers to a container.
-macro_rules! container_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: BlobContainer + ?Sized> BlobContainer for $pointer<T> {
-            async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
-                T::put_blob(self, request).await
-            }
-
-            async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten> {
-                T::set_blob_metadata(self, request).await
-            }
-
-            async fn get_blob_properties(
-                &self,
-                request: GetBlobProperties<'_>,
-            ) -> Result<BlobProperties> {
-                T::get_blob_properties(self, request).await
-            }
-
-            async fn list_blobs(
-                &self,
-                request: ListBlobs<'_>,
-                visitor: &mut dyn BlobVisitor,
-            ) -> Result<PageEnd> {
-                T::list_blobs(self, request, visitor).await
-            }
-
-            async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
-                T::get_blob(self, request).await
-            }
-
-            async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
-                T::delete_blob(self, request).await
-            }
-
-            async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
-                T::create_container(self, request).await
-            }
-
-            fn clock(&self) -> &dyn Clock {
-                T::clock(self)
-            }
-        }
-    };
-}
-
-container_behind!(Arc);
-container_behind!(Box);
+pointers!(BlobContainer {
+    async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten>;
+    async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten>;
+    async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties>;
+    async fn list_blobs(&self, request: ListBlobs<'_>, visitor: &mut dyn BlobVisitor) -> Result<PageEnd>;
+    async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent>;
+    async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()>;
+    async fn create_container(&self, request: CreateContainer<'_>) -> Result<()>;
+    fn clock(&self) -> &dyn Clock;
+});

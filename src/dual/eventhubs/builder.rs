@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::super::Credential;
 use super::super::runtime::eventhubs::token_source;
 use super::EventHub;
-use crate::adapters::eventhubs::{
+use crate::amqp::{
     Address, ConnectionString, Connector, Hub, HubOptions, TokenSource, split_endpoint,
 };
 use crate::error::{Error, ErrorKind, Result};

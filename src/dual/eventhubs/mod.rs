@@ -9,7 +9,7 @@ use std::sync::Arc;
 use self::reader::HubReader;
 use super::runtime::eventhubs::{Driver, channel};
 use super::{Credential, EventSource, PartitionReader, maybe_async};
-use crate::adapters::eventhubs::{Hub, Window};
+use crate::amqp::{Hub, Window};
 use crate::error::{Error, Result};
 use crate::model::{ConsumerGroup, check_partition_id};
 use crate::processing::{EventHubProperties, OpenPartition, PartitionProperties};

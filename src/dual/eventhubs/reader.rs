@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::adapters::eventhubs::{Handed, Window, size_of_event};
+use crate::amqp::{Handed, Window, size_of_event};
 use crate::error::Result;
 use crate::processing::{LastEnqueued, ReadEnd, ReceivedEvent};
 

@@ -156,75 +156,17 @@ impl CheckpointStore for BlobCheckpointStore {
     }
 }
 
-/// Implements the trait for pointers to a store.
-macro_rules! store_behind {
-    ($pointer:ident) => {
-        #[maybe_async]
-        impl<T: CheckpointStore + ?Sized> CheckpointStore for $pointer<T> {
-            async fn list_ownership(
-                &self,
-                group: &ConsumerGroup,
-            ) -> Result<Listing<PartitionOwnership>> {
-                T::list_ownership(self, group).await
-            }
-
-            async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims {
-                T::claim_ownership(self, ownerships).await
-            }
-
-            async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-                T::list_checkpoints(self, group).await
-            }
-
-            async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
-                T::update_checkpoint(self, checkpoint).await
-            }
-
-            async fn relinquish_ownership(
-                &self,
-                ownerships: &[PartitionOwnership],
-            ) -> Relinquished {
-                T::relinquish_ownership(self, ownerships).await
-            }
-
-            async fn get_checkpoint(
-                &self,
-                group: &ConsumerGroup,
-                partition_id: &str,
-            ) -> Result<Option<Checkpoint>> {
-                T::get_checkpoint(self, group, partition_id).await
-            }
-
-            async fn delete_checkpoint(
-                &self,
-                group: &ConsumerGroup,
-                partition_id: &str,
-            ) -> Result<bool> {
-                T::delete_checkpoint(self, group, partition_id).await
-            }
-
-            fn resume_from(&self, checkpoint: &Checkpoint) {
-                T::resume_from(self, checkpoint);
-            }
-
-            fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>> {
-                T::with_time_limit(self, limit)
-            }
-
-            fn with_fence(&self) -> Option<Box<dyn CheckpointStore>> {
-                T::with_fence(self)
-            }
-
-            fn claim_concurrency(&self) -> usize {
-                T::claim_concurrency(self)
-            }
-
-            fn clock(&self) -> &dyn Clock {
-                T::clock(self)
-            }
-        }
-    };
-}
-
-store_behind!(Arc);
-store_behind!(Box);
+pointers!(CheckpointStore {
+    async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>>;
+    async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims;
+    async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>>;
+    async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate>;
+    async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished;
+    async fn get_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<Option<Checkpoint>>;
+    async fn delete_checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<bool>;
+    fn resume_from(&self, checkpoint: &Checkpoint);
+    fn with_time_limit(&self, limit: Duration) -> Option<Box<dyn CheckpointStore>>;
+    fn with_fence(&self) -> Option<Box<dyn CheckpointStore>>;
+    fn claim_concurrency(&self) -> usize;
+    fn clock(&self) -> &dyn Clock;
+});

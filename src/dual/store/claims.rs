@@ -11,10 +11,10 @@ use crate::container::{
     BlobWritten, CallContext, Condition, GetBlobProperties, PutBlob, SetBlobMetadata,
 };
 use crate::error::{Error, Result};
-use crate::model::{ClaimOutcome, Claims, ETag, PartitionOwnership};
+use crate::model::{ClaimOutcome, Claims, ETag, PartitionOwnership, RecordId, Version};
 use crate::records::claim::{Claim, Ending, Seen, Step};
-use crate::records::metadata::write_owner;
 use crate::records::naming::BlobKind;
+use crate::records::ownership as codec;
 
 /// The time limit for finding out who won a lost claim. Nothing depends on the result.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -138,7 +138,7 @@ async fn write(
     condition: Condition<'_>,
     context: CallContext<'_>,
 ) -> Result<BlobWritten> {
-    let metadata = write_owner(claim.owner_id());
+    let metadata = codec::encode(claim.owner_id());
     if condition == Condition::NotExists {
         let put = PutBlob::new(name, &metadata, condition, context);
         store.container().put_blob(put).await
@@ -217,13 +217,9 @@ fn outcome(
 }
 
 fn present(given: &PartitionOwnership, seen: Seen) -> PartitionOwnership {
-    PartitionOwnership::from_storage(
-        given.group(),
-        given.partition_id(),
-        seen.owner_id.as_deref(),
-        Some(seen.etag),
-        seen.last_modified,
-    )
+    let id = RecordId { group: given.group(), partition_id: given.partition_id() };
+    let version = Version { etag: Some(seen.etag), last_modified: seen.last_modified };
+    PartitionOwnership::from_storage(id, seen.owner_id.as_deref(), version)
 }
 
 fn log_lost(given: &PartitionOwnership, present: Option<&PartitionOwnership>) {

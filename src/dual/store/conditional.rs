@@ -7,6 +7,7 @@ use crate::container::{Condition, DeleteBlob, GetBlobProperties};
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointUpdate, ConsumerGroup, DeleteOutcome, ETag, Expected, UpdateOutcome,
+    check_partition_id,
 };
 use crate::records::naming::BlobKind;
 
@@ -64,7 +65,7 @@ impl BlobCheckpointStore {
         partition_id: &str,
         etag: &ETag,
     ) -> Result<DeleteOutcome> {
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let deleted = self.delete_version(&name, etag, self.deadline()).await;
         deleted.map_err(|error| error.with_action("delete the checkpoint"))
@@ -88,7 +89,7 @@ impl BlobCheckpointStore {
         partition_id: &str,
         etag: &ETag,
     ) -> Result<DeleteOutcome> {
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let name = self.name(group, BlobKind::Ownership, partition_id);
         let deleted = self.delete_version(&name, etag, self.deadline()).await;
         deleted.map_err(|error| error.with_action("delete the ownership"))

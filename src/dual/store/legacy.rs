@@ -9,10 +9,11 @@ use crate::container::GetBlob;
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, KeepReason,
-    Listing, RunMode, SkipReason, SkippedBlob,
+    Listing, RecordId, RunMode, SkipReason, SkippedBlob,
 };
 use crate::protocol::is_refusal_of_content;
-use crate::records::legacy::{LegacyLayout, MAX_CONTENT, ReadContent, defect, read_content};
+use crate::records::decoded::Decoded;
+use crate::records::legacy::{self, LegacyLayout, MAX_CONTENT};
 use crate::records::naming::BlobKind;
 use crate::records::stored::StoredCheckpoint;
 
@@ -112,12 +113,12 @@ impl BlobCheckpointStore {
                 Ok(Some(read)) => read,
                 Ok(None) => continue,
                 Err(error) if is_refusal_of_content(error.kind()) => {
-                    Err(SkipReason::ContentRefused)
+                    Decoded::Skipped(SkipReason::ContentRefused)
                 }
                 Err(error) => return Err(error),
             };
-            skipped.extend(defect(&read).map(|reason| SkippedBlob::new(name, reason)));
-            items.extend(read.ok().map(|(checkpoint, _)| checkpoint));
+            skipped.extend(read.defect().map(|reason| SkippedBlob::new(name, reason)));
+            items.extend(read.into_record());
         }
         Ok(Listing::new(items, skipped, server_time))
     }
@@ -129,14 +130,14 @@ impl BlobCheckpointStore {
         partition_id: &str,
         name: &str,
         deadline: Instant,
-    ) -> Result<Option<ReadContent>> {
+    ) -> Result<Option<Decoded<Checkpoint>>> {
         let mut request = GetBlob::new(name, self.context(deadline));
         request.max_length = Some(MAX_CONTENT);
         match self.container().get_blob(request).await {
-            Ok(blob) => Ok(Some(read_content(group, partition_id, &blob.content))),
+            Ok(blob) => Ok(Some(legacy::decode(RecordId { group, partition_id }, &blob.content))),
             Err(error) if error.kind() == ErrorKind::BlobNotFound => Ok(None),
             Err(error) if error.status() == Some(RANGE_NOT_SATISFIABLE) => {
-                Ok(Some(Err(SkipReason::InvalidContent)))
+                Ok(Some(Decoded::Skipped(SkipReason::InvalidContent)))
             }
             Err(error) => Err(error),
         }
@@ -150,7 +151,7 @@ async fn read_one(
     layout: &LegacyLayout,
     blob: &StoredCheckpoint,
     deadline: Instant,
-) -> (String, Result<Option<ReadContent>>) {
+) -> (String, Result<Option<Decoded<Checkpoint>>>) {
     let name = format!("{}{}", layout.prefix(), blob.partition_id);
     let content = store.read_legacy(group, &blob.partition_id, &name, deadline).await;
     (name, content)
@@ -205,8 +206,11 @@ impl Migration<'_> {
             .filter_map(|blob| Some((blob.name.strip_prefix(&prefixes[0])?.to_owned(), None)))
             .collect();
         let stored = listing.into_iter();
-        current
-            .extend(stored.map(|stored: StoredCheckpoint| (stored.partition_id, stored.read.ok())));
+        current.extend(
+            stored.map(|stored: StoredCheckpoint| {
+                (stored.partition_id, stored.decoded.into_record())
+            }),
+        );
         Ok(current)
     }
 
@@ -229,8 +233,11 @@ impl Migration<'_> {
             }
         };
         let (checkpoint, repaired) = match read {
-            Ok(read) => read,
-            Err(reason) => return change(ChangeOutcome::Kept(KeepReason::Skipped(reason))),
+            Decoded::Whole(checkpoint) => (checkpoint, None),
+            Decoded::Repaired(checkpoint, reason) => (checkpoint, Some(reason)),
+            Decoded::Skipped(reason) => {
+                return change(ChangeOutcome::Kept(KeepReason::Skipped(reason)));
+            }
         };
         if self.mode == RunMode::DryRun {
             return change(ChangeOutcome::Planned)
@@ -253,11 +260,14 @@ impl Migration<'_> {
 
 impl Migration<'_> {
     /// Returns the content, unless the store fails on unreadable blobs. Logs a warning about a defect.
-    fn judge(&self, name: String, read: ReadContent) -> ReadContent {
-        let Some(reason) = defect(&read) else {
+    fn judge(&self, name: String, read: Decoded<Checkpoint>) -> Decoded<Checkpoint> {
+        let Some(reason) = read.defect() else {
             return read;
         };
         let blob = SkippedBlob::new(name, reason);
-        self.source.judge(&[blob]).map_err(|_| reason).and(read)
+        match self.source.judge(&[blob]) {
+            Ok(()) => read,
+            Err(_) => Decoded::Skipped(reason),
+        }
     }
 }

@@ -29,10 +29,11 @@ use crate::container::{
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     Checkpoint, CheckpointWritten, Claims, ConsumerGroup, PartitionOwnership, Relinquished,
+    check_partition_id,
 };
 use crate::options::{MAX_CALL_TIMEOUT, StoreOptions};
+use crate::records::checkpoint as codec;
 use crate::records::listing::Warned;
-use crate::records::metadata::write_position;
 use crate::records::naming::{BlobKind, blob_name};
 
 /// Keeps ownerships and checkpoints of Event Hubs consumers in a blob container.
@@ -242,8 +243,8 @@ impl BlobCheckpointStore {
     /// store it again.
     pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointWritten> {
         let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
-        let number = checkpoint.sequence_number().map(|number| number.to_string());
-        let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
+        let encoded = codec::encode(checkpoint);
+        let metadata = encoded.metadata();
         let context = self.context(self.deadline());
 
         let set = SetBlobMetadata::new(&name, &metadata, Condition::None, context);
@@ -275,7 +276,7 @@ impl BlobCheckpointStore {
         group: &ConsumerGroup,
         partition_id: &str,
     ) -> Result<bool> {
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let request = DeleteBlob::new(&name, Condition::None, self.context(self.deadline()));
         match self.container().delete_blob(request).await {

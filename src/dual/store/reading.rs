@@ -5,7 +5,9 @@ use std::time::Instant;
 use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{GetBlobProperties, ListBlobs};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob};
+use crate::model::{
+    Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob, check_partition_id,
+};
 use crate::records::listing::{ListingReader, PageReader, Record, log_left_out};
 use crate::records::naming::{BlobKind, prefix};
 use crate::records::stored::StoredCheckpoint;
@@ -75,8 +77,7 @@ impl BlobCheckpointStore {
         partition_id: &str,
         allow_secondary: bool,
     ) -> Result<Option<Checkpoint>> {
-        // Refuses an invalid partition id before anything is sent.
-        Checkpoint::with_position(group, partition_id, None, Some(0))?;
+        check_partition_id(partition_id)?;
         let deadline = self.deadline();
         let mut is_foreign = false;
         for prefix in self.prefixes(group, BlobKind::Checkpoint) {
@@ -85,10 +86,10 @@ impl BlobCheckpointStore {
                 self.read_stored(group, partition_id, &name, allow_secondary, deadline).await;
             let stored = stored.map_err(|error| error.with_action("read the checkpoint"))?;
             if let Some(stored) = stored {
-                if let Some(reason) = stored.defect() {
+                if let Some(reason) = stored.decoded.defect() {
                     self.judge(&[SkippedBlob::new(name, reason)])?;
                 }
-                if let Ok(checkpoint) = stored.read {
+                if let Some(checkpoint) = stored.into_checkpoint() {
                     let foreign = is_foreign.then(|| checkpoint.clone().without_etag());
                     return Ok(Some(foreign.unwrap_or(checkpoint)));
                 }

@@ -9,10 +9,10 @@ use crate::container::{BlobWritten, Condition, PutBlob, SetBlobMetadata};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, ConsumerGroup, DeleteOutcome,
-    ETag, KeepReason, PartitionOwnership, Partitions, RunMode,
+    ETag, KeepReason, PartitionOwnership, Partitions, RunMode, Version, check_partition_id,
 };
 use crate::options::OWNER_RUNS_FOR;
-use crate::records::metadata::write_position;
+use crate::records::checkpoint as codec;
 use crate::records::naming::BlobKind;
 use crate::records::stored::StoredCheckpoint;
 
@@ -146,7 +146,7 @@ impl BlobCheckpointStore {
     ) -> Result<Vec<Found>> {
         if let Partitions::Only(ids) = partitions {
             for id in ids {
-                Checkpoint::with_position(group, *id, None, Some(0))?;
+                check_partition_id(id)?;
             }
         }
         let mut found = Vec::new();
@@ -196,8 +196,9 @@ impl BlobCheckpointStore {
     ) -> Result<Checkpoint> {
         let conflict = match self.write_over(checkpoint, seen, deadline).await {
             Ok(written) => {
-                let checkpoint = checkpoint.clone();
-                return Ok(checkpoint.with_version(Some(written.etag), written.last_modified));
+                let BlobWritten { etag, last_modified, .. } = written;
+                let version = Version { etag: Some(etag), last_modified };
+                return Ok(checkpoint.clone().with_version(version));
             }
             Err(error) => error,
         };
@@ -209,7 +210,7 @@ impl BlobCheckpointStore {
         let name = self.name(group, BlobKind::Checkpoint, partition_id);
         let stored = self.read_stored(group, partition_id, &name, false, deadline).await;
         let stored = stored.map_err(|error| error.with_applied(Applied::Unknown))?;
-        match stored.and_then(|stored| stored.read.ok()) {
+        match stored.and_then(StoredCheckpoint::into_checkpoint) {
             Some(stored) if stored.has_position_of(checkpoint) => Ok(stored),
             _ => Err(conflict),
         }
@@ -223,8 +224,8 @@ impl BlobCheckpointStore {
         deadline: Instant,
     ) -> Result<BlobWritten> {
         let name = self.name(checkpoint.group(), BlobKind::Checkpoint, checkpoint.partition_id());
-        let number = checkpoint.sequence_number().map(|number| number.to_string());
-        let metadata = write_position(checkpoint.offset(), number.as_deref().unwrap_or_default());
+        let encoded = codec::encode(checkpoint);
+        let metadata = encoded.metadata();
         let context = self.context(deadline);
         if let Some(etag) = seen {
             let condition = Condition::Matches(etag);

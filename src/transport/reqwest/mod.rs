@@ -182,8 +182,13 @@ impl ReqwestTransport {
         Ok(answer)
     }
 
+    /// Outside a runtime there is no timer. The wait has no end then, and whoever waits for something else beside it is
+    /// told by the request that follows what is missing.
     pub(crate) async fn sleep(duration: Duration) {
-        tokio::time::sleep(duration).await;
+        match Handle::try_current() {
+            Ok(_) => tokio::time::sleep(duration).await,
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 

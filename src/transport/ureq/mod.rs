@@ -209,21 +209,30 @@ fn read_body(body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     Ok(content)
 }
 
-/// Half of ureq's own buffer: larger chunks are not faster.
-const PIECE: u64 = 64 * 1024;
+/// Half of what ureq itself holds of a body: more at once is not faster.
+const PIECE: usize = 64 * 1024;
+
+/// The first piece of a body of unknown length. That is how ureq speaks of an empty one as well, which most responses
+/// have: room for a whole piece would cost them more than all the rest.
+const FIRST_PIECE: usize = 1024;
 
 fn read_pieces(
     mut body: ureq::Body,
     limit: u64,
     mut take: impl FnMut(&[u8]),
 ) -> Result<(), ureq::Error> {
-    let length = body.content_length().unwrap_or(PIECE).clamp(1, PIECE);
-    let mut piece = vec![0; usize::try_from(length).unwrap_or_default()];
+    let declared = body.content_length().map(|length| usize::try_from(length).unwrap_or(PIECE));
+    let mut piece = vec![0; declared.unwrap_or(FIRST_PIECE).clamp(1, PIECE)];
     let mut reader = body.with_config().limit(limit).reader();
     loop {
         match reader.read(&mut piece) {
             Ok(0) => return Ok(()),
-            Ok(length) => take(&piece[..length]),
+            Ok(length) => {
+                take(&piece[..length]);
+                if declared.is_none() && length == piece.len() && length < PIECE {
+                    piece.resize(length * 2, 0);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,6 +1,6 @@
-//! The suite of `tests/event_processor_store`, on the type that the macro declares.
+//! The suite of `tests/adapters/event_processor_store.rs`, on the type that the macro declares.
 
-#[path = "../../event_processor_store/mod.rs"]
+#[path = "../../adapters/event_processor_store.rs"]
 mod event_processor_store;
 #[path = "../../support/mod.rs"]
 mod support;

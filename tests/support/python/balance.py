@@ -1,6 +1,6 @@
 """Asks Python's own load balancer for its decisions: python balance.py
 
-Each line on stdin is a list of questions (see python_balance.rs), and is answered by a list with what Python would claim:
+Each line on stdin is a list of questions (see python_balance/question.rs), and is answered by a list with what Python would claim:
 [[[partition id, its owner before], …], …].
 """
 

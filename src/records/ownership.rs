@@ -1,0 +1,47 @@
+//! The codec of ownerships: their metadata, written strictly, read leniently.
+
+use super::metadata::{trim, value};
+use crate::model::{PartitionOwnership, RecordId, Version};
+
+const OWNER_ID: &str = "ownerid";
+
+/// Set Blob Metadata replaces all metadata, so this is all of it. Nobody is an empty owner.
+pub(crate) fn encode(owner_id: Option<&str>) -> [(&'static str, &str); 1] {
+    [(OWNER_ID, owner_id.unwrap_or_default())]
+}
+
+/// An ownership from the metadata of its blob. Every metadata is one: without an owner id it is relinquished.
+#[inline]
+pub(crate) fn decode<K: AsRef<str>, V: AsRef<str>>(
+    id: RecordId<'_>,
+    version: Version,
+    metadata: &[(K, V)],
+) -> PartitionOwnership {
+    PartitionOwnership::from_storage(id, owner(metadata), version)
+}
+
+/// The owner alone; missing or empty is nobody, in one representation.
+#[inline]
+pub(crate) fn owner<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Option<&str> {
+    value(metadata, OWNER_ID).map(trim).filter(|owner_id| !owner_id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_that_others_wrote() {
+        let none: [(&str, &str); 0] = [];
+        assert_eq!(owner(&none), None);
+        assert_eq!(owner(&[("ownerid", "")]), None);
+        assert_eq!(owner(&[("ownerId", "a")]), Some("a"));
+        assert_eq!(owner(&[("ownerid", "a"), ("OwnerId", "b")]), Some("b"));
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        assert_eq!(owner(&encode(Some("me"))), Some("me"));
+        assert_eq!(owner(&encode(None)), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! Tests about other processes, and fleets in model time.
+//!
+//! Most of them wait most of the time, for leases to expire and for what another process prints. They stand in one binary
+//! so that they run side by side, and what needs the processor runs meanwhile. Tests start in the order of their names:
+//! those that take longest come first.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
+mod beside_python;
+mod counterpart_limits;
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
+mod dying;
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
+mod examples;
+mod python_balance;
+mod simulation;
+#[path = "../support/mod.rs"]
+mod support;
