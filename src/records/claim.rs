@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Inspect,
     /// Read the record to see who was first, then call [`Claim::identified`]. The claim is lost regardless of the result.
     Identify,
-    /// /// The claim has ended.
+    /// The claim has ended.
     Done(Ending),
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Step<'a> {
     Read(&'a str),
     /// Replace exactly this version, or create the blob, then call [`FencedUpdate::written`].
     Write(Option<ETag>),
-    /// /// The update has ended.
+    /// The update has ended.
     Done(Result<CheckpointUpdate>),
 }
 

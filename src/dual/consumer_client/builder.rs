@@ -15,7 +15,7 @@ use crate::processing::{
     CheckpointPolicy, CloseReason, Concurrency, Observer, RetryPolicy, StopHandle,
 };
 
-/// /// A builder for a consumer.
+/// A builder for a consumer.
 #[must_use = "it has to be built"]
 pub struct EventHubConsumerClientBuilder {
     origin: Origin,

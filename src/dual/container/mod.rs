@@ -87,7 +87,8 @@ pub trait BlobContainer: Send + Sync {
     ///
     /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
     async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
-        Err(Error::new(ErrorKind::Other, "this container does not delete blobs").with_blob(request.name))
+        Err(Error::new(ErrorKind::Other, "this container does not delete blobs")
+            .with_blob(request.name))
     }
 
     /// Creates the container. Only needed for `create_container_if_not_exists`.

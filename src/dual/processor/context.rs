@@ -24,7 +24,7 @@ impl PartitionContext {
         Self { partition: Arc::clone(&self.partition), attempt }
     }
 
-    /// /// Returns the id of the partition.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.partition.id()
     }

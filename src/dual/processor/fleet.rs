@@ -47,7 +47,7 @@ pub(super) struct Fleet {
 #[derive(Default)]
 struct FleetState {
     open: BTreeMap<String, Arc<Partition>>,
-    /// /// The partitions to open.
+    /// The partitions to open.
     won: VecDeque<Start>,
     /// Partitions that were won again before the former reader has ended.
     waiting: BTreeMap<String, Start>,

@@ -128,7 +128,7 @@ impl OwnedPartition {
         &self.partition
     }
 
-    /// /// Returns the id of the partition.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.partition.id()
     }
