@@ -8,6 +8,7 @@ pub struct Console {
     pub err: Box<dyn Write>,
     pub input: Box<dyn BufRead>,
     pub out_is_terminal: bool,
+    pub err_is_terminal: bool,
     /// Somebody is there who can be asked.
     pub can_ask: bool,
     pub is_quiet: bool,
@@ -26,6 +27,7 @@ impl Console {
             err: Box::new(io::stderr()),
             input: Box::new(BufReader::new(io::stdin())),
             out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
             can_ask: io::stdin().is_terminal() && io::stderr().is_terminal(),
             is_quiet: false,
         }

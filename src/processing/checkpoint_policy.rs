@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 /// When a checkpoint is written: after a number of events, after a time, or both, whichever comes first.
 ///
-/// With every policy, a last checkpoint is written when a partition is closed or the consumer stops. A process that is
-/// killed repeats at most the events that the policy left open. Writes are coalesced: while one is in progress, newer
-/// positions wait, and only the newest of them is written.
+/// Whatever the policy, a last checkpoint is written when a partition is closed or the consumer stops. Writes are
+/// coalesced: while one is under way, newer positions wait, and only the newest of them is written. After a process was
+/// killed, what the policy left open is repeated, and what was processed while a write was under way.
 ///
 /// ```
 /// use std::time::Duration;

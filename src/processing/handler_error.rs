@@ -65,6 +65,15 @@ impl HandlerError {
         }
     }
 
+    /// For metrics and spans: one of few.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Retry(_) => "retry",
+            Self::DeadLetter(_) => "dead_letter",
+            Self::Stop(_) => "stop",
+        }
+    }
+
     pub(crate) fn into_cause(self) -> Cause {
         match self {
             Self::Retry(cause) | Self::DeadLetter(cause) | Self::Stop(cause) => cause,

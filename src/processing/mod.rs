@@ -10,6 +10,8 @@ mod partition;
 mod read_end;
 mod retry_schedule;
 mod source;
+#[cfg(any(feature = "blocking", feature = "aio"))]
+pub(crate) mod spans;
 mod stop_handle;
 mod summary;
 mod tracker;

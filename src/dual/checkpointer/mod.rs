@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::runtime::workers::{Bell, Clock, Tasks};
+use super::runtime::workers::{Bell, Clock, Tasks, save};
 use super::{CheckpointStore, Job, LOG, maybe_async};
 use crate::error::Result;
 use crate::model::{Checkpoint, ConsumerGroup};

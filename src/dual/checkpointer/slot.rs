@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 
 use super::mark::Mark;
-use super::{Bell, Job, LOG, Shared, maybe_async};
+use super::{Bell, Job, LOG, Shared, maybe_async, save};
 use crate::error::{Error, Result};
 use crate::model::{Checkpoint, CheckpointUpdate, ConsumerGroup, UpdateOutcome};
+use crate::processing::spans::Span;
 use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, WriteEnd, WriteQueue};
 
 /// Decides whether a partition may still be written, and is told when it turns out to be stale.
@@ -239,7 +240,9 @@ impl Job for Writer {
             let began = slot.shared.clock.now();
             let (checkpoint, result) = match mark.checkpoint(&slot.group, &slot.partition_id) {
                 Ok(checkpoint) => {
-                    let result = slot.shared.store.update_checkpoint(&checkpoint).await;
+                    let span = checkpoint_span(&checkpoint);
+                    let result = save(&*slot.shared.store, &checkpoint, &span).await;
+                    note_failure(&span, &result);
                     (Some(checkpoint), result)
                 }
                 Err(error) => (None, Err(error)),
@@ -258,6 +261,19 @@ impl Job for Writer {
             }
         }
         slot.ring_watchers();
+    }
+}
+
+fn checkpoint_span(checkpoint: &Checkpoint) -> Span {
+    let number = checkpoint.sequence_number();
+    Span::settle(checkpoint.group(), checkpoint.partition_id(), number)
+}
+
+fn note_failure(span: &Span, result: &Result<CheckpointUpdate>) {
+    match result {
+        Ok(update) if update.outcome == UpdateOutcome::Stale => span.failed("Stale"),
+        Ok(_) => {}
+        Err(error) => span.failed(&format!("{:?}", error.kind())),
     }
 }
 

@@ -12,8 +12,10 @@ use super::super::credential::time_left;
 use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
 use crate::clock::Clock;
 use crate::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
-    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    AccountInformation, BlobContent, BlobProperties, BlobVisitor, BlobWritten, ContainerProperties,
+    CreateContainer, DeleteBlob, GetAccountInformation, GetBlob, GetBlobProperties,
+    GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob, ServiceProperties,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::PageBody;
@@ -365,6 +367,27 @@ impl BlobContainer for RestContainer {
     }
 
     async fn create_container(&self, request: CreateContainer<'_>) -> Result<()> {
+        self.run(&request).await
+    }
+
+    async fn get_container_properties(
+        &self,
+        request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        self.run(&request).await
+    }
+
+    async fn get_account_information(
+        &self,
+        request: GetAccountInformation<'_>,
+    ) -> Result<AccountInformation> {
+        self.run(&request).await
+    }
+
+    async fn get_service_properties(
+        &self,
+        request: GetServiceProperties<'_>,
+    ) -> Result<ServiceProperties> {
         self.run(&request).await
     }
 

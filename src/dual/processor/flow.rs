@@ -9,6 +9,7 @@ use super::partition::Partition;
 use super::workers::{self, Bell};
 use super::{LOG, PartitionContext, PartitionHandler, maybe_async};
 use crate::error::{Error, ErrorKind};
+use crate::processing::spans::Span;
 use crate::processing::{HandlerError, LeaveCause, OnExhausted, ReceivedEvent};
 
 /// Delivers the events of one partition to its handler.
@@ -118,15 +119,23 @@ impl Flow {
         events: &[Arc<ReceivedEvent>],
         attempt: u32,
     ) -> Result<(), HandlerError> {
-        let fleet = self.partition.fleet();
+        let (fleet, id) = (self.partition.fleet(), self.partition.id());
+        let span = Span::process(fleet.group(), id, events, attempt);
         if fleet.observers.is_empty() && attempt == 1 {
-            return workers::process(&*self.handler, &self.context, events).await;
+            let result = workers::process(&*self.handler, &self.context, events, &span).await;
+            if let Err(error) = &result {
+                span.failed(error.type_name());
+            }
+            return result;
         }
         let began = fleet.clock.now();
         let context = self.context.with_attempt(attempt);
-        let result = workers::process(&*self.handler, &context, events).await;
+        let result = workers::process(&*self.handler, &context, events, &span).await;
         let took = fleet.clock.now().saturating_duration_since(began);
-        let (id, error) = (self.partition.id(), result.as_ref().err());
+        let error = result.as_ref().err();
+        if let Some(error) = error {
+            span.failed(error.type_name());
+        }
         fleet.observers.tell(LOG, |observer| observer.processed(id, events.len(), took, error));
         result
     }

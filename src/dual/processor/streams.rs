@@ -12,6 +12,7 @@ use super::workers::{RECEIVES_CAN_BE_DROPPED, receive, take_turns};
 use super::{EventSource, LOG, Origin, PartitionContext, PartitionReader, Settings, maybe_async};
 use crate::error::{Error, Result};
 use crate::ownership::StartingPosition;
+use crate::processing::spans::Span;
 use crate::processing::{
     CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, StopHandle, Summary,
 };
@@ -279,7 +280,9 @@ impl OwnedPartition {
             let can_end = RECEIVES_CAN_BE_DROPPED || reader.interrupter().is_some();
             let wait = if can_end { limit } else { limit.min(SHORT_WAIT) };
             let bell = &self.partition.bell;
-            let received = receive(&mut **reader, &mut self.buffer, room, wait, bell).await;
+            let span = Span::receive(self.partition.group(), self.partition.id());
+            let received = receive(&mut **reader, &mut self.buffer, room, wait, bell, &span).await;
+            span.received(self.buffer.len());
             if let Some(Err(end)) = received {
                 self.ended(end);
             }

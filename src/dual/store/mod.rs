@@ -8,6 +8,7 @@ mod consumer_groups;
 mod fenced;
 #[cfg(feature = "legacy")]
 mod legacy;
+mod properties;
 mod reading;
 mod reset;
 

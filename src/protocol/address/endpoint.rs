@@ -178,6 +178,11 @@ impl Endpoint {
         path
     }
 
+    /// Returns the path of the account itself.
+    pub(in crate::protocol) fn account_path(&self) -> String {
+        format!("{}/", self.base_path)
+    }
+
     /// Returns the host without its port.
     pub(super) fn host(&self) -> &str {
         self.authority.host()
