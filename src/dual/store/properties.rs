@@ -1,6 +1,6 @@
-//! What the container and its account are, for whoever looks for the cause of a trouble.
+//! The properties of the container and its account, for diagnosis.
 
-use super::{BlobCheckpointStore, dot_await, example_end, example_start, maybe_async};
+use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{
     AccountInformation, ContainerProperties, GetAccountInformation, GetContainerProperties,
     GetServiceProperties, ServiceProperties,
@@ -9,16 +9,12 @@ use crate::error::Result;
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// What the container is, and what protects it
+    /// Reads the properties of the container, including what protects it
     /// ([Get Container Properties](https://learn.microsoft.com/rest/api/storageservices/get-container-properties)).
     ///
-    /// An immutability policy or a legal hold forbids all writes of consumers.
+    /// An immutability policy or a legal hold prevents all writes of consumers.
     ///
-    #[doc = example_start!()]
-    #[doc = concat!("let properties = store.get_container_properties()", dot_await!(), "?;")]
-    /// assert_eq!(properties.lease_state.as_deref(), Some("available"));
-    /// assert_ne!(properties.has_legal_hold, Some(true));
-    #[doc = example_end!()]
+    #[doc = example!("store/get_container_properties")]
     ///
     /// # Errors
     ///
@@ -29,8 +25,10 @@ impl BlobCheckpointStore {
         self.container().get_container_properties(request).await
     }
 
-    /// Of which kind the storage account is
+    /// Reads the kind of the storage account
     /// ([Get Account Information](https://learn.microsoft.com/rest/api/storageservices/get-account-information)).
+    ///
+    #[cfg_attr(not(doctest), doc = example!("store/account"))]
     ///
     /// # Errors
     ///
@@ -40,8 +38,10 @@ impl BlobCheckpointStore {
         self.container().get_account_information(request).await
     }
 
-    /// What holds for all containers of the account
+    /// Reads the settings that apply to all containers of the account
     /// ([Get Blob Service Properties](https://learn.microsoft.com/rest/api/storageservices/get-blob-service-properties)).
+    ///
+    #[doc = example!("store/account")]
     ///
     /// # Errors
     ///
