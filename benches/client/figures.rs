@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::measure::miss;
+use support::measure::miss;
 
 #[derive(Default)]
 pub struct Figures {

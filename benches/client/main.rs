@@ -22,9 +22,6 @@ use clean_environment as _;
 mod aio;
 mod blocking;
 mod figures;
-#[allow(dead_code, reason = "not all of it is needed here")]
-#[path = "../ratios/measure.rs"]
-mod measure;
 mod resources;
 
 use std::process::{Command, ExitCode};
@@ -34,8 +31,8 @@ use eventhub_checkpointstore::memory::EventHub;
 use eventhub_checkpointstore::processing::Summary;
 
 use figures::Figures;
-use measure::{Effort, Side, in_turns, middle_of};
 use resources::{Resources, resources};
+use support::measure::{Effort, Side, in_turns, middle_of};
 
 /// The argument with which the bench starts itself for a figure of a whole process.
 const ALONE: &str = "--alone";
@@ -74,7 +71,7 @@ const FULL: Size = Size {
 const SMOKE: Size = Size {
     is_full: false,
     events: 2_000,
-    effort: measure::SMOKE,
+    effort: support::measure::SMOKE,
     flat_events: 50_000,
     partitions: 50,
     watch: Duration::from_secs(2),
@@ -308,7 +305,7 @@ fn in_a_process(what: &str, surface: &str, size: Size) -> [Resources; 2] {
 
 /// A bound that nobody meets, a figure that is no number and a word that nothing contains must not pass.
 fn check_that_it_can_fail() {
-    assert!(measure::miss("no number", f64::NAN, Some(1.0)).is_some());
+    assert!(support::measure::miss("no number", f64::NAN, Some(1.0)).is_some());
     let this = std::env::current_exe().expect("the path of the bench");
     for argument in [IMPOSSIBLE, "there is no such section"] {
         let output = Command::new(&this).arg(argument).output().expect("a process");

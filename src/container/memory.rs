@@ -11,8 +11,9 @@ use bytes::Bytes;
 
 use crate::clock::{Clock, SystemClock};
 use crate::container::{
-    BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition, DeleteBlob,
-    GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition,
+    ContainerProperties, DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ETag;
@@ -114,6 +115,15 @@ impl MemoryContainer {
         let now = self.now();
         self.existing()?.write(name, &[], content.into(), now);
         Ok(())
+    }
+
+    pub(crate) fn container_properties(&self) -> Result<ContainerProperties> {
+        drop(self.existing()?);
+        Ok(ContainerProperties {
+            lease_state: Some("available".to_owned()),
+            server_time: Some(self.now()),
+            ..ContainerProperties::default()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

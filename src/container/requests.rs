@@ -108,6 +108,30 @@ pub struct CreateContainer<'a> {
     pub context: CallContext<'a>,
 }
 
+/// Get Container Properties: what a container is, and what protects it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetContainerProperties<'a> {
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Account Information: of which kind the account is.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetAccountInformation<'a> {
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Blob Service Properties: what holds for all containers of the account.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetServiceProperties<'a> {
+    /// Deadline and options.
+    pub context: CallContext<'a>,
+}
+
 macro_rules! constructors {
     ($($name:ident($($field:ident: $type:ty),*; $($default:ident = $value:expr),*);)*) => {$(
         impl<'a> $name<'a> {
@@ -127,6 +151,9 @@ constructors! {
     DeleteBlob(name: &'a str, condition: Condition<'a>;);
     ListBlobs(prefix: &'a str, marker: Option<&'a PageMarker>; allow_secondary = false);
     CreateContainer(;);
+    GetContainerProperties(;);
+    GetAccountInformation(;);
+    GetServiceProperties(;);
 }
 
 /// The answer to a write.
@@ -192,6 +219,50 @@ impl BlobContent {
     }
 }
 
+/// The answer to [`GetContainerProperties`]. What the service does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ContainerProperties {
+    /// When the container was last changed, by the server's clock; writes of blobs do not count.
+    pub last_modified: Option<SystemTime>,
+    /// The server's clock when it answered.
+    pub server_time: Option<SystemTime>,
+    /// The state of the lease on the container: `available`, `leased`, `expired`, `breaking` or `broken`. A lease protects
+    /// the container from deletion, and its blobs from nothing.
+    pub lease_state: Option<String>,
+    /// What anonymous clients may read: `container` (blobs and lists) or `blob`; `None` if nothing.
+    pub public_access: Option<String>,
+    /// Whether a retention policy forbids to change and to delete blobs. Consumers cannot work in such a container.
+    pub has_immutability_policy: Option<bool>,
+    /// Whether a legal hold forbids to change and to delete blobs. Consumers cannot work in such a container.
+    pub has_legal_hold: Option<bool>,
+    /// Whether versions of blobs may be made immutable, which keeps a version of every write. The service says it from
+    /// the API version 2020-06-12 on.
+    pub has_version_level_immutability: Option<bool>,
+    /// All metadata of the container.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// The answer to [`GetAccountInformation`]. What the service does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AccountInformation {
+    /// The redundancy, as in `Standard_LRS`.
+    pub sku_name: Option<String>,
+    /// The kind, as in `StorageV2`.
+    pub account_kind: Option<String>,
+    /// Whether it has a hierarchical namespace (Data Lake Storage).
+    pub is_hierarchical_namespace_enabled: Option<bool>,
+}
+
+/// The answer to [`GetServiceProperties`], as far as it matters to checkpoints. What the service does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ServiceProperties {
+    /// For how many days deleted and overwritten blobs are kept (soft delete); `None` if they are not.
+    pub delete_retention_days: Option<u32>,
+}
+
 /// What a listed name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -238,7 +309,7 @@ impl<'a> BlobEntry<'a> {
 /// ```
 /// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
 ///
-/// /// The names on one page.
+/// The names on one page.
 /// struct Names(Vec<String>);
 ///
 /// impl BlobVisitor for Names {

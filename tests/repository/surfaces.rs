@@ -51,6 +51,7 @@ const FEATURES: &[(&str, bool)] = &features![
     "rustls",
     "rustls-ring",
     "native-tls",
+    "_fuzz",
     "_rustls",
     "serde",
     "legacy",

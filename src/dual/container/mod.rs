@@ -9,8 +9,10 @@ use super::{AccessToken, Credential, LOG, Transport, maybe_async};
 
 use crate::clock::{Clock, SystemClock};
 use crate::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
-    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    AccountInformation, BlobContent, BlobProperties, BlobVisitor, BlobWritten, ContainerProperties,
+    CreateContainer, DeleteBlob, GetAccountInformation, GetBlob, GetBlobProperties,
+    GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob, ServiceProperties,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 pub(super) use rest::RestContainer;
@@ -99,6 +101,42 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
+    /// Reads what the container is, and what protects it. Only needed for `get_container_properties` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerNotFound`] if there is none.
+    async fn get_container_properties(
+        &self,
+        _request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        Err(Error::new(ErrorKind::Other, "this container has no properties"))
+    }
+
+    /// Reads of which kind the account is. Only needed for `get_account_information` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the container is in no account.
+    async fn get_account_information(
+        &self,
+        _request: GetAccountInformation<'_>,
+    ) -> Result<AccountInformation> {
+        Err(Error::new(ErrorKind::Other, "this container is in no account"))
+    }
+
+    /// Reads what holds for all containers of the account. Only needed for `get_service_properties` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the container is in no account.
+    async fn get_service_properties(
+        &self,
+        _request: GetServiceProperties<'_>,
+    ) -> Result<ServiceProperties> {
+        Err(Error::new(ErrorKind::Other, "this container is in no account"))
+    }
+
     /// The clock that deadlines and leases are judged by. By default the system's.
     fn clock(&self) -> &dyn Clock {
         &SystemClock
@@ -113,5 +151,8 @@ pointers!(BlobContainer {
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent>;
     async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()>;
     async fn create_container(&self, request: CreateContainer<'_>) -> Result<()>;
+    async fn get_container_properties(&self, request: GetContainerProperties<'_>) -> Result<ContainerProperties>;
+    async fn get_account_information(&self, request: GetAccountInformation<'_>) -> Result<AccountInformation>;
+    async fn get_service_properties(&self, request: GetServiceProperties<'_>) -> Result<ServiceProperties>;
     fn clock(&self) -> &dyn Clock;
 });
