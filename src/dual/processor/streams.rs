@@ -12,7 +12,6 @@ use super::workers::{RECEIVES_CAN_BE_DROPPED, receive, take_turns};
 use super::{EventSource, LOG, Origin, PartitionContext, PartitionReader, Settings, maybe_async};
 use crate::error::{Error, Result};
 use crate::ownership::StartingPosition;
-use crate::processing::Span;
 use crate::processing::{
     CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, Span, StopHandle,
     Summary,
