@@ -1,4 +1,4 @@
-//! What a consumer processes, and how far it is: events, positions, policies. Knows no I/O, no clock and no storage.
+//! The pure half of a consumer: events, positions and policies, without I/O, clocks or storage.
 
 mod checkpoint_policy;
 mod close_reason;
