@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 
 /// The streams of a run.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of a stream")]
 pub struct Console {
     pub out: Box<dyn Write>,
     pub err: Box<dyn Write>,

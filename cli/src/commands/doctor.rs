@@ -174,11 +174,11 @@ fn container(storage: &Storage) -> Vec<Finding> {
 fn judged<T>(
     check: &'static str,
     found: Result<T, Error>,
-    judge: impl FnOnce(T) -> (Grade, String),
+    judge: impl FnOnce(&T) -> (Grade, String),
 ) -> Finding {
     match found {
         Ok(found) => {
-            let (grade, detail) = judge(found);
+            let (grade, detail) = judge(&found);
             Finding::new(check, grade, detail)
         }
         Err(error) if error.kind() == ErrorKind::AccessDenied => {
@@ -188,7 +188,7 @@ fn judged<T>(
     }
 }
 
-fn protection(properties: ContainerProperties) -> (Grade, String) {
+fn protection(properties: &ContainerProperties) -> (Grade, String) {
     let holds: Vec<_> = [
         (properties.has_legal_hold, "a legal hold"),
         (properties.has_immutability_policy, "an immutability policy"),
@@ -219,9 +219,9 @@ fn protection(properties: ContainerProperties) -> (Grade, String) {
     (Grade::Ok, format!("nothing forbids writing{lease}"))
 }
 
-fn kind_of_account(account: AccountInformation) -> (Grade, String) {
-    let kind = account.account_kind.unwrap_or_else(|| "an account".to_owned());
-    let sku = account.sku_name.map_or_else(String::new, |sku| format!(", {sku}"));
+fn kind_of_account(account: &AccountInformation) -> (Grade, String) {
+    let kind = account.account_kind.as_deref().unwrap_or("an account");
+    let sku = account.sku_name.as_ref().map_or_else(String::new, |sku| format!(", {sku}"));
     if account.is_hierarchical_namespace_enabled == Some(true) {
         let detail = format!(
             "{kind}{sku} with a hierarchical namespace: directories stand in lists, and some SDKs take them for records"
@@ -231,7 +231,7 @@ fn kind_of_account(account: AccountInformation) -> (Grade, String) {
     (Grade::Ok, format!("{kind}{sku}"))
 }
 
-fn soft_delete(properties: ServiceProperties) -> (Grade, String) {
+fn soft_delete(properties: &ServiceProperties) -> (Grade, String) {
     match properties.delete_retention_days {
         None => (Grade::Ok, "it is off".to_owned()),
         Some(days) => {

@@ -188,7 +188,7 @@ fn shares(patient: &Patient<'_>) -> Finding {
     match least.zip(most) {
         None => Finding::new(check, Grade::Skipped, "there is no live owner"),
         Some((least, most)) if most - least > 1 => {
-            let detail = format!("{} have {least} to {most} partitions", owners);
+            let detail = format!("{owners} have {least} to {most} partitions");
             Finding::new(check, Grade::Warn, detail).with_command(patient.command("show", ""))
         }
         Some((_, most)) if shares.len() == 1 => {

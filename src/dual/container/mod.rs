@@ -102,7 +102,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
-    /// What the container is, and what protects it. Only needed for `get_container_properties` of the store.
+    /// Reads what the container is, and what protects it. Only needed for `get_container_properties` of the store.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container has no properties"))
     }
 
-    /// Of which kind the account is. Only needed for `get_account_information` of the store.
+    /// Reads of which kind the account is. Only needed for `get_account_information` of the store.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container is in no account"))
     }
 
-    /// What holds for all containers of the account. Only needed for `get_service_properties` of the store.
+    /// Reads what holds for all containers of the account. Only needed for `get_service_properties` of the store.
     ///
     /// # Errors
     ///

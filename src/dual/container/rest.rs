@@ -17,7 +17,7 @@ use crate::container::{
     GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob, ServiceProperties,
     SetBlobMetadata,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::protocol::PageBody;
 use crate::protocol::{
     ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts, Response,
@@ -54,7 +54,7 @@ struct Progress {
     attempt: u32,
     max_retries: u32,
     /// Whether an earlier attempt at the write may have been applied.
-    unknown: bool,
+    applied: Applied,
     next_host: NextHost,
     /// When the primary and the secondary last asked for a pause, and for how long.
     pauses: [Option<(Instant, Duration)>; 2],
@@ -114,7 +114,7 @@ impl RestContainer {
             deadline: context.deadline.unwrap_or(started + self.call_timeout),
             attempt: 0,
             max_retries: context.options.max_retries().unwrap_or(self.retry.max_retries()),
-            unknown: false,
+            applied: Applied::No,
             next_host: NextHost::Primary,
             pauses: [None; 2],
             token_replaced: false,
@@ -125,7 +125,7 @@ impl RestContainer {
             let error = error
                 .with_action(operation.name())
                 .with_container(self.container.as_str())
-                .with_outcome_unknown_if(operation.is_write() && progress.unknown);
+                .with_earlier(if operation.is_write() { progress.applied } else { Applied::No });
             let error = self.explain(operation, error);
             match operation.blob() {
                 Some(blob) => error.with_blob(blob),
@@ -147,7 +147,7 @@ impl RestContainer {
             let failure = match self.attempt(operation, page.as_deref_mut(), progress).await? {
                 Ok(response) => {
                     // The write was applied. If its response is unreadable, nothing more is known.
-                    progress.unknown = true;
+                    progress.applied = Applied::Unknown;
                     return operation.read(response);
                 }
                 Err(failure) => failure,
@@ -252,7 +252,7 @@ impl RestContainer {
         progress: &mut Progress,
         failure: &Failure,
     ) -> Decision {
-        progress.unknown |= failure.may_have_been_applied();
+        progress.applied = progress.applied.or(failure.applied());
         progress.new_connection = matches!(failure, Failure::Transport(_));
         if operation.only_secondary() && failure.is_refusal_of_secondary() {
             return Decision::GiveUp;

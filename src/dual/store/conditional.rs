@@ -117,7 +117,7 @@ impl BlobCheckpointStore {
                     Ok(_) => false,
                     Err(error) if error.kind() == ErrorKind::BlobNotFound => true,
                     Err(error) => {
-                        return Err(error.with_outcome_unknown_if(refusal.is_outcome_unknown()));
+                        return Err(error.with_earlier(refusal.applied()));
                     }
                 }
             }

@@ -254,7 +254,7 @@ impl BlobCheckpointStore {
                 let put = PutBlob::new(&name, &metadata, Condition::None, context);
                 let written = self.container().put_blob(put).await;
                 // The first request may still arrive.
-                written.map_err(|later| later.with_outcome_unknown_if(error.is_outcome_unknown()))
+                written.map_err(|later| later.with_earlier(error.applied()))
             }
             other => other,
         };

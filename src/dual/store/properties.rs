@@ -28,7 +28,7 @@ impl BlobCheckpointStore {
     /// Reads the kind of the storage account
     /// ([Get Account Information](https://learn.microsoft.com/rest/api/storageservices/get-account-information)).
     ///
-    #[cfg_attr(not(doctest), doc = example!("store/account"))]
+    #[doc = example!("store/get_account_information")]
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl BlobCheckpointStore {
     /// Reads the settings that apply to all containers of the account
     /// ([Get Blob Service Properties](https://learn.microsoft.com/rest/api/storageservices/get-blob-service-properties)).
     ///
-    #[doc = example!("store/account")]
+    #[doc = example!("store/get_service_properties")]
     ///
     /// # Errors
     ///

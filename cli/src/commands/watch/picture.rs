@@ -101,8 +101,8 @@ fn drawn() -> Buffer {
         let claims: Vec<_> = (0..4_usize)
             .map(|id| {
                 let has_moved = id == 2 && step > STEPS - 8;
-                let owner = if id < 2 || has_moved { "worker-7f3c" } else { "worker-19aa" };
-                let claim = PartitionOwnership::new(&group, &id.to_string(), owner).unwrap();
+                let name = if id < 2 || has_moved { "worker-7f3c" } else { "worker-19aa" };
+                let claim = PartitionOwnership::new(&group, id.to_string(), name).unwrap();
                 match owned.iter().find(|known| known.partition_id() == id.to_string()) {
                     Some(known) => claim.with_etag(known.etag().unwrap().clone()),
                     None => claim,
@@ -118,7 +118,7 @@ fn drawn() -> Buffer {
             done[id] = last[id].min(done[id] + rates.1);
             if id != 1 || step == 0 {
                 let offset = (done[id] * 100).to_string();
-                let checkpoint = Checkpoint::new(&group, &id.to_string(), offset, done[id]);
+                let checkpoint = Checkpoint::new(&group, id.to_string(), offset, done[id]);
                 store.update_checkpoint(&checkpoint.unwrap()).unwrap();
             }
         }
