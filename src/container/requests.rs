@@ -1,4 +1,4 @@
-//! Each request of a container and its result.
+//! The requests to a container, and their results.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::CallContext;
 use crate::model::ETag;
 
-/// What a write asks of the blob that is there.
+/// The condition of a write on the existing blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Condition<'a> {
-    /// Nothing.
+    /// No condition.
     #[default]
     None,
     /// There must be no blob (`If-None-Match: *`).
@@ -30,9 +30,9 @@ pub struct PutBlob<'a> {
     pub name: &'a str,
     /// All metadata of the blob.
     pub metadata: &'a [(&'a str, &'a str)],
-    /// What must be there.
+    /// The condition.
     pub condition: Condition<'a>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -42,11 +42,11 @@ pub struct PutBlob<'a> {
 pub struct SetBlobMetadata<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// All metadata that the blob shall have.
+    /// The new metadata, which replaces all existing metadata.
     pub metadata: &'a [(&'a str, &'a str)],
-    /// What must be there.
+    /// The condition.
     pub condition: Condition<'a>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -56,9 +56,9 @@ pub struct SetBlobMetadata<'a> {
 pub struct GetBlobProperties<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// Whether a lagging secondary may answer.
+    /// Whether a lagging secondary may respond.
     pub allow_secondary: bool,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -68,9 +68,9 @@ pub struct GetBlobProperties<'a> {
 pub struct GetBlob<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// So many bytes of the content at most, from its beginning; `None` for all of it.
+    /// The maximum number of bytes to read from the start; `None` reads the whole blob.
     pub max_length: Option<NonZeroU64>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -80,9 +80,9 @@ pub struct GetBlob<'a> {
 pub struct DeleteBlob<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// What must be there.
+    /// The condition.
     pub condition: Condition<'a>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -90,13 +90,13 @@ pub struct DeleteBlob<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ListBlobs<'a> {
-    /// What the names begin with, not encoded.
+    /// The prefix of the names, not encoded.
     pub prefix: &'a str,
-    /// Where the page before ended; `None` for the first one.
+    /// The marker of the page; `None` for the first one.
     pub marker: Option<&'a PageMarker>,
-    /// Whether a lagging secondary may answer.
+    /// Whether a lagging secondary may respond.
     pub allow_secondary: bool,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -104,7 +104,7 @@ pub struct ListBlobs<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CreateContainer<'a> {
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -112,7 +112,7 @@ pub struct CreateContainer<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GetContainerProperties<'a> {
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -120,7 +120,7 @@ pub struct GetContainerProperties<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GetAccountInformation<'a> {
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -128,14 +128,14 @@ pub struct GetAccountInformation<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GetServiceProperties<'a> {
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
 macro_rules! constructors {
     ($($name:ident($($field:ident: $type:ty),*; $($default:ident = $value:expr),*);)*) => {$(
         impl<'a> $name<'a> {
-            /// A request with its mandatory parts; set the others as fields.
+            /// Creates a request with its required parts. Set the others as fields.
             pub fn new($($field: $type,)* context: CallContext<'a>) -> Self {
                 Self { $($field,)* $($default: $value,)* context }
             }
@@ -156,7 +156,7 @@ constructors! {
     GetServiceProperties(;);
 }
 
-/// The answer to a write.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobWritten {
@@ -164,12 +164,12 @@ pub struct BlobWritten {
     pub etag: ETag,
     /// When it was written, by the server's clock; `None` where a container cannot say.
     pub last_modified: Option<SystemTime>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
 }
 
 impl BlobWritten {
-    /// An answer without times.
+    /// Creates a result without times.
     ///
     #[doc = shared_example!("container/results")]
     pub fn new(etag: ETag) -> Self {
@@ -177,7 +177,7 @@ impl BlobWritten {
     }
 }
 
-/// The answer to [`GetBlobProperties`].
+/// The result of [`GetBlobProperties`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobProperties {
@@ -185,14 +185,14 @@ pub struct BlobProperties {
     pub etag: ETag,
     /// When it was written, by the server's clock.
     pub last_modified: Option<SystemTime>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
     /// All metadata.
     pub metadata: Vec<(String, String)>,
 }
 
 impl BlobProperties {
-    /// An answer without times.
+    /// Creates a result without times.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/results"))]
     pub fn new(etag: ETag, metadata: Vec<(String, String)>) -> Self {
@@ -200,18 +200,18 @@ impl BlobProperties {
     }
 }
 
-/// The answer to [`GetBlob`].
+/// The result of [`GetBlob`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobContent {
     /// Metadata, version and times.
     pub properties: BlobProperties,
-    /// The content, as much of it as was asked for.
+    /// The requested part of the content.
     pub content: Bytes,
 }
 
 impl BlobContent {
-    /// Properties and content.
+    /// Creates a result from properties and content.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/results"))]
     pub fn new(properties: BlobProperties, content: Bytes) -> Self {
@@ -225,7 +225,7 @@ impl BlobContent {
 pub struct ContainerProperties {
     /// When the container was last changed, by the server's clock; writes of blobs do not count.
     pub last_modified: Option<SystemTime>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
     /// The state of the lease on the container: `available`, `leased`, `expired`, `breaking` or `broken`. A lease protects
     /// the container from deletion, and its blobs from nothing.
@@ -263,7 +263,7 @@ pub struct ServiceProperties {
     pub delete_retention_days: Option<u32>,
 }
 
-/// What a listed name stands for.
+/// The kind of a listed entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum BlobEntryKind {
@@ -280,7 +280,7 @@ pub enum BlobEntryKind {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct BlobEntry<'a> {
-    /// The whole name, not encoded.
+    /// The full name, not encoded.
     pub name: Cow<'a, str>,
     /// The version, with or without quotes.
     pub etag: Option<Cow<'a, str>>,
@@ -293,7 +293,7 @@ pub struct BlobEntry<'a> {
 }
 
 impl<'a> BlobEntry<'a> {
-    /// An entry with a name and metadata; set the others as fields.
+    /// Creates an entry with a name and metadata. Set the others as fields.
     ///
     #[doc = shared_example!("container/entry")]
     pub fn new(
@@ -304,7 +304,7 @@ impl<'a> BlobEntry<'a> {
     }
 }
 
-/// What a page of a list is shown to, blob by blob.
+/// A visitor that is shown the blobs of a page one by one.
 ///
 /// ```
 /// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
@@ -323,17 +323,16 @@ impl<'a> BlobEntry<'a> {
 /// }
 /// ```
 pub trait BlobVisitor: Send {
-    /// Takes in a blob.
+    /// Visits a blob.
     fn visit(&mut self, blob: BlobEntry<'_>);
 
-    /// Forgets the blobs of this page, but not those of the pages before: it is shown again from its beginning.
+    /// Forgets the blobs of this page, but not those of earlier pages, because this page is shown again from its beginning.
     ///
-    /// A container that shows blobs while they arrive calls it when it asks for the page once more, after the connection
-    /// broke on the way.
+    /// A container that shows blobs as they arrive calls this when it requests the page again after the connection broke.
     fn start_over(&mut self);
 }
 
-/// Where a page of a list ended, opaque.
+/// An opaque marker of the next page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageMarker {
     text: String,
@@ -341,19 +340,19 @@ pub struct PageMarker {
 }
 
 impl PageMarker {
-    /// The marker that the service gave.
+    /// Creates a marker from the text of the service.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/entry"))]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), secondary: false }
     }
 
-    /// The text of the marker.
+    /// Returns the text of the marker.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Pages of one list come from one host: the two hosts' lists may differ.
+    /// All pages of a list come from the same host, because the lists of the two hosts may differ.
     pub(crate) fn is_from_secondary(&self) -> bool {
         self.secondary
     }
@@ -363,11 +362,11 @@ impl PageMarker {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct PageEnd {
-    /// Where the next page begins; `None` after the last one.
+    /// The marker of the next page; `None` after the last one.
     pub next_marker: Option<PageMarker>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
-    /// Whether a secondary answered.
+    /// Whether a secondary responded.
     pub from_secondary: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the container and its account are, for whoever looks for the cause of a trouble.
+//! The properties of the container and its account, for diagnosis.
 
 use super::{BlobCheckpointStore, maybe_async};
 use crate::container::{
@@ -9,10 +9,10 @@ use crate::error::Result;
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// Reads what the container is, and what protects it
+    /// Reads the properties of the container, including what protects it
     /// ([Get Container Properties](https://learn.microsoft.com/rest/api/storageservices/get-container-properties)).
     ///
-    /// An immutability policy or a legal hold forbids all writes of consumers.
+    /// An immutability policy or a legal hold prevents all writes of consumers.
     ///
     #[doc = example!("store/get_container_properties")]
     ///
@@ -25,7 +25,7 @@ impl BlobCheckpointStore {
         self.container().get_container_properties(request).await
     }
 
-    /// Reads of which kind the storage account is
+    /// Reads the kind of the storage account
     /// ([Get Account Information](https://learn.microsoft.com/rest/api/storageservices/get-account-information)).
     ///
     #[doc = example!("store/get_account_information")]
@@ -38,7 +38,7 @@ impl BlobCheckpointStore {
         self.container().get_account_information(request).await
     }
 
-    /// Reads what holds for all containers of the account
+    /// Reads the settings that apply to all containers of the account
     /// ([Get Blob Service Properties](https://learn.microsoft.com/rest/api/storageservices/get-blob-service-properties)).
     ///
     #[doc = example!("store/get_service_properties")]

@@ -9,12 +9,12 @@ use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 use fastrand::Rng;
 
 use super::super::orders::{EXPIRATION, Surface};
-use super::super::support::azurite::Azurite;
-use super::super::support::process::Killed;
-use super::super::support::report;
 use super::judge::Judge;
 use super::ledger::{Ledger, What};
 use super::orders::{self, FlowOrders, PARTITIONS, group, now};
+use crate::support::azurite::Azurite;
+use crate::support::process::Killed;
+use crate::support::report;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONSUMERS: usize = 4;

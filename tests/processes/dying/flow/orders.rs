@@ -10,7 +10,7 @@ use eventhub_checkpointstore::processing::StopHandle;
 use serde_json::{Value, json};
 
 use super::super::orders::Surface;
-use super::super::support::process::{self, Killed};
+use crate::support::process::{self, Killed};
 
 pub const PARTITIONS: usize = 12;
 /// Between two events of a partition.
@@ -63,7 +63,7 @@ impl FlowOrders {
             "folder": self.folder,
             "began": self.began,
         });
-        let test = "consumers_die_or_stop_while_events_flow";
+        let test = "dying::consumers_die_or_stop_while_events_flow";
         let mut command = process::in_a_process_of_its_own(test, &orders.to_string());
         Killed(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
