@@ -84,7 +84,8 @@ fn word(auth: Auth) -> &'static str {
 }
 
 /// What the sign-in needs.
-pub fn help(auth: Auth) -> &'static str {
+#[cfg(feature = "entra")]
+fn help(auth: Auth) -> &'static str {
     match auth {
         Auth::ManagedIdentity => {
             "The machine, or the app, needs an identity; one of several is chosen with AZURE_CLIENT_ID."

@@ -1,5 +1,5 @@
 //! Sign-in with Microsoft Entra ID: `az login`, a managed identity and a pod's, with doubles of what gives tokens.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "entra"))]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
