@@ -60,6 +60,8 @@ const FEATURES: &[(&str, bool)] = &features![
     "azure_storage_blobs",
     "amqp",
     "amqp-websockets",
+    "metrics",
+    "tracing",
     "tokio",
 ];
 

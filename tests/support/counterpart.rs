@@ -31,7 +31,7 @@ impl Kind {
         match self {
             Self::PythonSync => python_script("driver.py", &["sync"]),
             Self::PythonAio => python_script("driver.py", &["aio"]),
-            Self::JavaScript => javascript_driver(),
+            Self::JavaScript => javascript_script("driver.js"),
         }
     }
 }
@@ -156,10 +156,11 @@ pub fn python_script(script: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn javascript_driver() -> Command {
+/// The command for one of the scripts in `tests/support/javascript`.
+pub fn javascript_script(script: &str) -> Command {
     let (name, version) = tools::JAVASCRIPT_STORE;
-    let script = tools::repository_file("tests/support/javascript/driver.js");
+    let folder = tools::repository_file("tests/support/javascript");
     let mut command = Command::new(tools::NODE);
-    command.arg(script).arg(tools::npm_package(name, version));
+    command.arg(folder.join(script)).arg(tools::npm_package(name, version));
     command
 }

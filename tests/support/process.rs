@@ -88,6 +88,13 @@ impl LineProcess {
         lines.iter().map(|line| self.parse(line)).collect()
     }
 
+    /// Kills the process and returns the lines that it had written. A last line that was cut is left out.
+    pub fn kill_and_read(&mut self) -> Vec<Value> {
+        self.kill();
+        let lines: Vec<String> = self.incoming().iter().collect();
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// Kills the process (SIGKILL on Unix) and waits for its end.
     pub fn kill(&mut self) {
         // Fails only for a process that has ended and been waited for.

@@ -8,6 +8,7 @@ import threading
 
 # Whatever a library prints must not get between the answers.
 _ANSWERS = sys.stdout
+_LOCK = threading.Lock()
 sys.stdout = sys.stderr
 
 
@@ -30,8 +31,9 @@ def end():
 
 
 def write(message):
-    """Write one message to stdout."""
-    print(json.dumps(message), file=_ANSWERS, flush=True)
+    """Write one message to stdout, whole: other threads may write at the same time."""
+    with _LOCK:
+        print(json.dumps(message), file=_ANSWERS, flush=True)
 
 
 def describe(error):

@@ -1,4 +1,4 @@
-//! The source address of a receive link.
+//! The addresses of links: the source of a receive link, the target of a send link.
 
 use percent_encoding::percent_decode_str;
 
@@ -13,11 +13,7 @@ pub(crate) struct PartitionAddress {
 impl PartitionAddress {
     /// Parses the address with or without a scheme and host before it: the official client sends a whole URL.
     pub(crate) fn parse(address: &str) -> Option<Self> {
-        let path = match address.split_once("://") {
-            Some((_, authority_and_path)) => authority_and_path.split_once('/')?.1,
-            None => address,
-        };
-        let parts: Vec<_> = path.trim_matches('/').split('/').collect();
+        let parts = parts(address)?;
         let [hub, groups, group, partitions, partition] = parts[..] else {
             return None;
         };
@@ -29,6 +25,37 @@ impl PartitionAddress {
             partition_id: decode(partition),
         })
     }
+}
+
+/// `{hub}` or `{hub}/Partitions/{id}`: where events are sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntityAddress {
+    pub(crate) eventhub_name: String,
+    pub(crate) partition_id: Option<String>,
+}
+
+impl EntityAddress {
+    /// Parses the address with or without a scheme and host before it: Python's client sends a whole URL.
+    pub(crate) fn parse(address: &str) -> Option<Self> {
+        match parts(address)?[..] {
+            [hub] if !hub.is_empty() => {
+                Some(Self { eventhub_name: decode(hub), partition_id: None })
+            }
+            [hub, partitions, id] if partitions.eq_ignore_ascii_case("Partitions") => {
+                Some(Self { eventhub_name: decode(hub), partition_id: Some(decode(id)) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The parts of the path.
+fn parts(address: &str) -> Option<Vec<&str>> {
+    let path = match address.split_once("://") {
+        Some((_, authority_and_path)) => authority_and_path.split_once('/')?.1,
+        None => address,
+    };
+    Some(path.trim_matches('/').split('/').collect())
 }
 
 fn decode(part: &str) -> String {
@@ -59,6 +86,19 @@ mod tests {
     fn other_entities_are_no_partition() {
         for address in ["", "$cbs", "hub", "hub/Partitions/3", "amqps://ns.example", "a/b/c/d/e"] {
             assert_eq!(PartitionAddress::parse(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn events_are_sent_to_a_hub_or_to_a_partition() {
+        let address = |hub: &str, id: Option<&str>| {
+            Some(EntityAddress { eventhub_name: hub.into(), partition_id: id.map(Into::into) })
+        };
+        assert_eq!(EntityAddress::parse("Hub"), address("Hub", None));
+        assert_eq!(EntityAddress::parse("amqps://ns.example/Hub"), address("Hub", None));
+        assert_eq!(EntityAddress::parse("Hub/Partitions/3"), address("Hub", Some("3")));
+        for other in ["", "amqps://ns.example", "Hub/Publishers/a", "a/b/c/d"] {
+            assert_eq!(EntityAddress::parse(other), None, "{other}");
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Config {
     /// when it arrives, events that are queued follow the answer, and the official client (fe2o3-amqp 0.16) loses its
     /// session, then its connection, to an event for a link that is gone.
     pub in_flight: usize,
+    /// Writes every field of a performative, as the service does. Python's client needs it; others are faster without.
+    pub whole_performatives: bool,
     /// Speaks AMQP over WebSockets only.
     pub websockets: bool,
     /// Speaks TLS, with this certificate.
@@ -49,6 +51,7 @@ impl Config {
             offset_style: OffsetStyle::default(),
             settle_delay: Duration::from_millis(5),
             in_flight: 1,
+            whole_performatives: false,
             websockets: false,
             tls: None,
         }
@@ -65,6 +68,13 @@ impl Config {
     #[must_use]
     pub fn settle_delay(mut self, delay: Duration) -> Self {
         self.settle_delay = delay;
+        self
+    }
+
+    /// Writes every field of a performative.
+    #[must_use]
+    pub fn whole_performatives(mut self) -> Self {
+        self.whole_performatives = true;
         self
     }
 

@@ -13,6 +13,9 @@ use crate::sasl::AnonymousOrPlain;
 /// What the official client asks for too.
 const MAX_FRAME_SIZE: u32 = 65536;
 
+/// Links of a session, as at the service. A number that is the default is not written, and Python's client compares it.
+const MAX_LINKS: u32 = 254;
+
 /// Serves one connection until the peer closes it.
 pub(crate) async fn serve(stream: DuplexStream, hub: Arc<Hub>) {
     let acceptor = ConnectionAcceptor::builder()
@@ -25,7 +28,7 @@ pub(crate) async fn serve(stream: DuplexStream, hub: Arc<Hub>) {
     };
     hub.counts.connections.add(1);
 
-    let session_acceptor = SessionAcceptor::new();
+    let session_acceptor = SessionAcceptor::builder().handle_max(MAX_LINKS).build();
     let mut sessions = JoinSet::new();
     while let Ok(session) = session_acceptor.accept(&mut connection).await {
         while sessions.try_join_next().is_some() {}

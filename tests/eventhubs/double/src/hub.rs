@@ -1,9 +1,10 @@
 //! The state that all connections share.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::counters::Counter;
+use crate::counters::{Counter, Level};
 use crate::faults::Faults;
 use crate::log::{PartitionLog, now_millis};
 use crate::seats::Seats;
@@ -21,6 +22,8 @@ pub(crate) struct Hub {
     /// The tokens that were put, in their order: audience and text.
     pub(crate) tokens: Mutex<Vec<(String, String)>>,
     pub(crate) counts: Counts,
+    /// How many messages have come without a partition or a key.
+    turn: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -35,6 +38,7 @@ pub(crate) struct Counts {
     pub(crate) connections: Counter,
     pub(crate) put_tokens: Counter,
     pub(crate) management_requests: Counter,
+    pub(crate) management_level: Level,
     pub(crate) opened_links: Counter,
     pub(crate) stolen_links: Counter,
     pub(crate) refused_links: Counter,
@@ -56,6 +60,7 @@ impl Hub {
             faults: Faults::default(),
             tokens: Mutex::default(),
             counts: Counts::default(),
+            turn: AtomicUsize::default(),
             name: config.eventhub_name,
         }
     }
@@ -68,12 +73,28 @@ impl Hub {
         self.partitions.iter().find(|partition| partition.id == id)
     }
 
+    /// Where an event goes: to the partition that is asked for, to that of its key, or to the next one in turn.
+    pub(crate) fn partition_for(&self, id: Option<&str>, key: Option<&str>) -> &Partition {
+        if let Some(partition) = id.and_then(|id| self.partition(id)) {
+            return partition;
+        }
+        let index = match key {
+            // The service's own hash is not public; any that is stable does.
+            Some(key) => key.bytes().fold(5381, |hash: usize, byte| {
+                hash.wrapping_mul(33).wrapping_add(usize::from(byte))
+            }),
+            None => self.turn.fetch_add(1, Ordering::Relaxed),
+        };
+        &self.partitions[index % self.partitions.len()]
+    }
+
     pub(crate) fn counters(&self) -> Counters {
         let delivered = |partition: &Partition| (partition.id.clone(), partition.delivered.get());
         Counters {
             connections: self.counts.connections.get(),
             put_tokens: self.counts.put_tokens.get(),
             management_requests: self.counts.management_requests.get(),
+            most_management_requests: self.counts.management_level.most(),
             opened_links: self.counts.opened_links.get(),
             stolen_links: self.counts.stolen_links.get(),
             refused_links: self.counts.refused_links.get(),

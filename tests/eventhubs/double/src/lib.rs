@@ -1,5 +1,6 @@
 //! An Azure Event Hubs double on loopback: an AMQP 1.0 listener with in-memory partitions, good enough for the
-//! official Rust client (`azure_messaging_eventhubs`) and its `EventProcessor`.
+//! official Rust client (`azure_messaging_eventhubs`) with its `EventProcessor`, and for the producers and consumers of
+//! Python and JavaScript.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
@@ -26,7 +27,10 @@
 //! - Links that are settled when they are sent, and runtime metrics with each event, for receivers that ask for them.
 //! - Faults on demand: cut or held connections, links detached or never attached, refused and late replies, a restart.
 //!
-//! Everything else (sending, transactions) is refused or not there.
+//! - Send links `{hub}` and `{hub}/Partitions/{id}`: single events and batches, with partition keys. An event without
+//!   a partition or a key goes to the next partition in turn.
+//!
+//! Everything else (transactions, idempotent producers) is refused or not there.
 //!
 //! # Names
 //!
@@ -43,6 +47,8 @@ mod hub;
 mod link;
 mod log;
 mod management;
+mod padding;
+mod publisher;
 mod receiver;
 mod request_response;
 mod sasl;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use fe2o3_amqp::Sender;
 use fe2o3_amqp::acceptor::{LinkAcceptor, LinkEndpoint, ListenerSessionHandle};
-use fe2o3_amqp::types::definitions::{AmqpError, Error, Role};
+use fe2o3_amqp::types::definitions::{Error, ReceiverSettleMode, Role};
 use fe2o3_amqp::types::messaging::{Target, TargetArchetype};
 use fe2o3_amqp::types::performatives::Attach;
 use tokio::time::{sleep, timeout};
 
 use crate::hub::Hub;
+use crate::publisher;
 use crate::receiver;
 use crate::request_response::{self, Node, Replies};
 
@@ -19,7 +20,7 @@ use crate::request_response::{self, Node, Replies};
 pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How long a close waits for the answer of a peer that may be gone.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the links of one session share.
 pub(crate) struct SessionContext {
@@ -39,8 +40,13 @@ pub(crate) async fn accept(
     session: &mut ListenerSessionHandle,
     context: &SessionContext,
 ) -> Option<Serving> {
+    // Settled in one step, as at the service, whatever the peer asks for: Python's producer asks for two and waits for one.
+    attach.rcv_settle_mode = ReceiverSettleMode::First;
     match attach.role {
-        Role::Sender => accept_requests(attach, session, context).await,
+        Role::Sender => match target_address(&attach).and_then(Node::at) {
+            Some(node) => accept_requests(node, attach, session, context).await,
+            None => publisher::accept(attach, session, context).await,
+        },
         Role::Receiver => {
             // A receiver need not name a target, but the acceptor insists on one.
             attach.target.get_or_insert_with(|| Box::new(Target::default().into()));
@@ -55,25 +61,14 @@ pub(crate) async fn accept(
 }
 
 async fn accept_requests(
+    node: Node,
     attach: Attach,
     session: &mut ListenerSessionHandle,
     context: &SessionContext,
 ) -> Option<Serving> {
-    let node = target_address(&attach).and_then(Node::at);
     let endpoint = LinkAcceptor::new().accept_incoming_attach(attach, session).await.ok()?;
     let LinkEndpoint::Receiver(requests) = endpoint else {
         return None;
-    };
-    let Some(node) = node else {
-        context.hub.counts.refused_links.add(1);
-        let error = Error::new(
-            AmqpError::NotImplemented,
-            "the double does not take events".to_string(),
-            None,
-        );
-        return Some(Box::pin(async move {
-            let _ = timeout(CLOSE_TIMEOUT, requests.close_with_error(error)).await;
-        }));
     };
     Some(Box::pin(request_response::serve(
         node,

@@ -1,7 +1,8 @@
 //! Request-response nodes: `$cbs` and `$management`.
 //!
 //! A client attaches a pair of links in one session: it sends requests on the first and names, in `reply-to`, the
-//! target address of the second, where the answers go.
+//! target address of the second, where the answers go. JavaScript's client names the link instead, and Python's names
+//! nothing: its session has one pair for the node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,10 +31,11 @@ pub(crate) enum Node {
 }
 
 impl Node {
+    /// JavaScript's client asks for the management of a hub at `{hub}/$management`.
     pub(crate) fn at(address: &str) -> Option<Self> {
         match address {
             "$cbs" => Some(Self::Cbs),
-            "$management" => Some(Self::Management),
+            _ if address.rsplit('/').next() == Some("$management") => Some(Self::Management),
             _ => None,
         }
     }
@@ -98,12 +100,21 @@ impl Replies {
         receiver
     }
 
-    async fn send(&self, node: Node, address: &str, reply: Reply) {
-        let link = self.links().get(&(node, address.to_string())).cloned();
+    async fn send(&self, node: Node, address: Option<&str>, reply: Reply) {
+        let link = match address {
+            Some(address) => self.links().get(&(node, address.to_string())).cloned(),
+            None => self.only_one(node),
+        };
         if let Some(link) = link {
             // The peer may have closed the link without waiting for its answer.
             let _ = link.send(reply).await;
         }
+    }
+
+    fn only_one(&self, node: Node) -> Option<mpsc::Sender<Reply>> {
+        let links = self.links();
+        let mut open = links.iter().filter(|((of, _), link)| *of == node && !link.is_closed());
+        open.next().map(|(_, link)| link.clone())
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<(Node, String), mpsc::Sender<Reply>>> {
@@ -129,6 +140,7 @@ pub(crate) async fn serve(
             }
         };
         let Ok(delivery) = delivery else { return };
+        let _inside = (node == Node::Management).then(|| hub.counts.management_level.enter());
         sleep(hub.settle_delay).await;
         if requests.accept(&delivery).await.is_err() {
             return;
@@ -148,9 +160,7 @@ pub(crate) async fn serve(
         };
         let reply_to =
             request.properties.as_ref().and_then(|properties| properties.reply_to.as_deref());
-        if let Some(reply_to) = reply_to {
-            replies.send(node, reply_to, answer.into_reply(&request)).await;
-        }
+        replies.send(node, reply_to, answer.into_reply(&request)).await;
     }
 }
 
@@ -161,7 +171,8 @@ pub(crate) async fn accept_replies(
     session: &mut ListenerSessionHandle,
     context: &SessionContext,
 ) -> Option<Serving> {
-    let address = link::target_address(&attach).unwrap_or_default().to_string();
+    let address = link::target_address(&attach).filter(|address| !address.is_empty());
+    let address = address.unwrap_or(&attach.name).to_string();
     let queue = context.replies.open(node, address);
     let sender = link::accept_sender(attach, session).await?;
     Some(Box::pin(serve_replies(sender, queue)))

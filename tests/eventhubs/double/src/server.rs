@@ -30,6 +30,7 @@ pub struct EventHubsDouble {
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
     websockets: bool,
+    pads: bool,
     hub: Arc<Hub>,
     wire: Arc<watch::Sender<Wire>>,
     accepted: Arc<AtomicU64>,
@@ -46,10 +47,12 @@ impl EventHubsDouble {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (tls, websockets) = (config.tls.clone(), config.websockets);
+        let pads = config.whole_performatives;
         let double = Self {
             address,
             tls,
             websockets,
+            pads,
             hub: Arc::new(Hub::new(config)),
             wire: Arc::new(watch::Sender::new(Wire::default())),
             accepted: Arc::default(),
@@ -65,6 +68,7 @@ impl EventHubsDouble {
             speech: Arc::new(Speech {
                 tls: self.tls.clone().map(TlsAcceptor::from),
                 websockets: self.websockets,
+                pads: self.pads,
             }),
             hub: Arc::clone(&self.hub),
             wire: Arc::clone(&self.wire),
@@ -175,6 +179,15 @@ impl EventHubsDouble {
         end - count..end
     }
 
+    /// How many events a partition has: the sequence number of the next one.
+    ///
+    /// # Panics
+    ///
+    /// There is no such partition.
+    pub fn length(&self, partition_id: &str) -> i64 {
+        *self.partition(partition_id).log.length().borrow() as i64
+    }
+
     /// The offset of an event, as receivers see it; `None` when the partition has no such event.
     ///
     /// # Panics
@@ -222,6 +235,7 @@ struct Door {
 struct Speech {
     tls: Option<TlsAcceptor>,
     websockets: bool,
+    pads: bool,
 }
 
 impl Door {
@@ -248,10 +262,10 @@ async fn carried(
     wire: watch::Receiver<Wire>,
 ) {
     match &speech.tls {
-        None => carry(stream, speech.websockets, near, id, wire).await,
+        None => carry(stream, &speech, near, id, wire).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                carry(stream, speech.websockets, near, id, wire).await;
+                carry(stream, &speech, near, id, wire).await;
             }
         }
     }
@@ -259,15 +273,15 @@ async fn carried(
 
 async fn carry(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    websockets: bool,
+    speech: &Speech,
     near: DuplexStream,
     id: u64,
     wire: watch::Receiver<Wire>,
 ) {
-    if !websockets {
-        return wire::carry(stream, near, id, wire).await;
+    if !speech.websockets {
+        return wire::carry(stream, near, speech.pads, id, wire).await;
     }
     if let Some(stream) = websocket::accept(stream).await {
-        wire::carry(stream, near, id, wire).await;
+        wire::carry(stream, near, speech.pads, id, wire).await;
     }
 }

@@ -3,6 +3,8 @@
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, copy, split};
 use tokio::sync::watch;
 
+use crate::padding;
+
 /// Connections are numbered as they come; a fault is for those that are there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wire {
@@ -16,15 +18,22 @@ pub(crate) struct Wire {
 pub(crate) async fn carry(
     client: impl AsyncRead + AsyncWrite + Unpin,
     double: DuplexStream,
+    pads: bool,
     id: u64,
     mut wire: watch::Receiver<Wire>,
 ) {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_double, mut to_double) = split(double);
     let copying = async {
+        let answering = async {
+            match pads {
+                true => padding::copy(&mut from_double, &mut to_client).await,
+                false => copy(&mut from_double, &mut to_client).await.map(drop),
+            }
+        };
         tokio::select! {
             _ = copy(&mut from_client, &mut to_double) => {}
-            _ = copy(&mut from_double, &mut to_client) => {}
+            _ = answering => {}
         }
     };
     tokio::pin!(copying);
