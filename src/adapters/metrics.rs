@@ -1,4 +1,4 @@
-//! What a consumer does, as metrics of the facade `metrics`.
+//! Metrics of consumers through the facade `metrics`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +27,7 @@ const FAILURES: &str = "eventhub_consumer_failures";
 
 /// An [`Observer`] that records what a consumer does with the recorder of the crate `metrics`.
 ///
-/// Names and labels are those of OpenTelemetry's conventions for messaging, 1.44, where these have any:
+/// Names and labels follow OpenTelemetry's semantic conventions for messaging, 1.44, where they define any:
 ///
 /// | metric | kind, unit | labels beside the common ones |
 /// |---|---|---|
@@ -43,11 +43,11 @@ const FAILURES: &str = "eventhub_consumer_failures";
 ///
 /// All have `messaging.system = eventhubs`, `messaging.destination.name` (the event hub),
 /// `messaging.consumer.group.name` and `server.address` (the namespace); the partition is
-/// `messaging.destination.partition.id`. `error.type` is there after a failure only: `retry`, `dead_letter` or `stop` for
-/// a handler, `Stale` for a checkpoint that another consumer has passed, else the [`ErrorKind`](crate::ErrorKind).
+/// `messaging.destination.partition.id`. `error.type` is only set after a failure: `retry`, `dead_letter` or `stop` for
+/// a handler, `Stale` for a checkpoint that another consumer has passed, otherwise the [`ErrorKind`](crate::ErrorKind).
 ///
-/// Install the recorder before the consumer starts: a partition looks for it once, when it is opened. Several consumers of a
-/// group in one process share one `Arc<ConsumerMetrics>`, so that their gauges do not overwrite each other.
+/// Install the recorder before the consumer starts, because a partition looks it up once, when it is opened. Several consumers of a
+/// group in one process must share one `Arc<ConsumerMetrics>`, so that their gauges do not overwrite each other.
 ///
 /// ```
 /// use eventhub_checkpointstore::adapters::metrics::ConsumerMetrics;
@@ -69,7 +69,7 @@ pub struct ConsumerMetrics {
     open: AtomicUsize,
 }
 
-/// What is recorded for each event or batch of a partition, looked up once.
+/// The metrics that are recorded for each event or batch of a partition, looked up once.
 struct Handles {
     labels: Vec<Label>,
     consumed: Counter,
@@ -79,7 +79,19 @@ struct Handles {
 }
 
 impl ConsumerMetrics {
-    /// For a consumer of this group.
+    /// Creates an observer for the consumers of a group.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use eventhub_checkpointstore::ConsumerGroup;
+    /// use eventhub_checkpointstore::adapters::metrics::ConsumerMetrics;
+    ///
+    /// let group = ConsumerGroup::new("contoso.servicebus.windows.net", "telemetry", "$Default")?;
+    /// // One for all consumers of the group in this process; pass a clone to each builder.
+    /// let metrics = Arc::new(ConsumerMetrics::new(&group));
+    /// # let _ = metrics;
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
     pub fn new(group: &ConsumerGroup) -> Self {
         let labels = vec![
             Label::from_static_parts("messaging.system", "eventhubs"),
