@@ -18,8 +18,6 @@
 
 #[path = "ratios/instant.rs"]
 mod instant;
-#[path = "ratios/measure.rs"]
-mod measure;
 #[path = "ratios/rows.rs"]
 mod rows;
 #[path = "ratios/run.rs"]
@@ -32,8 +30,8 @@ mod surface;
 use std::process::{Command, ExitCode};
 
 use clean_environment as _;
-use measure::{Bounds, FULL, SMOKE};
 use run::Run;
+use support::measure::{Bounds, FULL, SMOKE};
 use support::server::{Mode, SERVE};
 use support::target::Work;
 use surface::{Aio, Blocking, Surface};
@@ -66,7 +64,7 @@ fn main() -> ExitCode {
 
 fn everything(run: &mut Run) {
     instant::check_that_requests_are_equal();
-    measure::print_header();
+    support::measure::print_header();
     let (one_thread, workers) = (Aio::one_thread(), Aio::workers());
     for surface in [&Blocking as &dyn Surface, &one_thread] {
         rows::sequential(run, surface);
@@ -101,7 +99,7 @@ fn impossible() -> Vec<String> {
 
 /// A bound that is missed, a ratio that is no number and a word that nothing contains must not pass.
 fn check_that_it_can_fail() {
-    assert!(measure::miss("no number", f64::NAN, Some(1.0)).is_some());
+    assert!(support::measure::miss("no number", f64::NAN, Some(1.0)).is_some());
     let this = std::env::current_exe().expect("the path of the bench");
     for argument in [IMPOSSIBLE, "there is no such work"] {
         let output = Command::new(&this).arg(argument).output().expect("a process");

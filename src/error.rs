@@ -182,9 +182,9 @@ impl Error {
         self
     }
 
-    /// Adds a doubt; never takes one away.
-    pub(crate) fn with_outcome_unknown_if(mut self, unknown: bool) -> Self {
-        self.0.applied = self.0.applied.or(Applied::unknown_if(unknown));
+    /// Adds what is known of earlier attempts at the same write: an unknown outcome stays unknown.
+    pub(crate) fn with_earlier(mut self, applied: Applied) -> Self {
+        self.0.applied = self.0.applied.or(applied);
         self
     }
 

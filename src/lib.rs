@@ -1,15 +1,16 @@
 //! Checkpoint and ownership store for Azure Event Hubs consumers on Azure Blob Storage.
 //!
-//! Consumers of an event hub share its partitions: each claims some, and stores how far it has processed their events, so
-//! that whoever owns a partition next resumes there. This crate keeps both records, *ownerships* and *checkpoints*, as
-//! metadata of blobs, in the format of the stores of the other SDKs.
+//! Consumers of an event hub share its partitions. Each consumer claims some of them and stores how far it has processed
+//! their events, so that the next owner of a partition resumes there. This crate keeps both records, *ownerships* and
+//! *checkpoints*, as blob metadata, in the same format as the stores of the other SDKs.
 //!
 #![doc = include_str!("docs/picture.svg")]
 //!
 //! # Quickstart
 //!
-//! In memory; [`from_connection_string`](checkpointstoreblob::BlobCheckpointStore::from_connection_string) and
-//! [`new`](checkpointstoreblob::BlobCheckpointStore::new) make the same store in a storage account.
+//! These examples use a store in memory.
+//! [`from_connection_string`](checkpointstoreblob::BlobCheckpointStore::from_connection_string) and
+//! [`new`](checkpointstoreblob::BlobCheckpointStore::new) create the same store in a storage account.
 //!
 #![cfg_attr(
     feature = "blocking",
@@ -68,42 +69,42 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! |---|---|
 //! | [`checkpointstoreblob`], [`checkpointstoreblob_aio`] | the store, its traits and credentials, and `OwnershipManager`: blocking and async, with the same names |
 //! | the crate's root | plain data for both: [`Checkpoint`], [`PartitionOwnership`], [`Claims`], [`Listing`], options, [`Error`] |
-//! | [`ownership`] | the options of an `OwnershipManager`, and what a round of it tells |
-//! | [`ownership::balance`] | who should own which partition, and the choice of interval and expiration |
-//! | [`processing`] | events, what a source of events is asked for, checkpoint policies, observers |
-//! | [`memory`] | an event hub in memory, and time that tests move |
-//! | [`container`] | requests and answers of the `BlobContainer` traits, for a container of your own |
+//! | [`ownership`] | the options of an `OwnershipManager`, and the results of its rounds |
+//! | [`ownership::balance`] | load balancing, and the choice of interval and expiration |
+//! | [`processing`] | events, requests to event sources, checkpoint policies, observers |
+//! | [`memory`] | an event hub in memory, and clocks that tests control |
+//! | [`container`] | requests and results of the `BlobContainer` traits, for custom containers |
 //! | [`_documentation`] | pages: Cargo features, credentials, mixed fleets, troubleshooting, cost at scale, architecture, changes |
 //!
-//! Layers, from the top: store → `BlobContainer` → `Transport`. Each is a trait of both surfaces and can be
-//! replaced: the container by other storage, the transport by another HTTP client.
+//! The layers, from the top: store → `BlobContainer` → `Transport`. The last two are traits of both surfaces, so you can
+//! replace the container by other storage, or the transport by another HTTP client.
 //!
 //! # Errors
 //!
-//! There is one [`Error`], with a [kind](Error::kind) to decide on, the [status](Error::status) and [code](Error::code)
-//! of the service, and the cause as `source`. What is a normal outcome is a value: a lost claim is a [`ClaimOutcome`], a
-//! missing checkpoint is `None`. A write whose answer was lost says so: [`Error::is_outcome_unknown`].
+//! There is one [`Error`] type. It has a [kind](Error::kind) to decide on, the [status](Error::status) and
+//! [code](Error::code) of the service, and the cause as `source`. Normal outcomes are values: a lost claim is a
+//! [`ClaimOutcome`], a missing checkpoint is `None`. If the response to a write was lost, [`Error::is_outcome_unknown`]
+//! returns `true`.
 //!
 //! # Log levels
 //!
-//! Through the [`log`](https://docs.rs/log) crate, under the targets `eventhub_checkpointstore` (what lists found),
-//! `eventhub_checkpointstore::blocking` and `eventhub_checkpointstore::aio` (requests of a surface).
+//! The crate logs through the [`log`](https://docs.rs/log) facade, under the targets `eventhub_checkpointstore` (results of
+//! lists), `eventhub_checkpointstore::blocking` and `eventhub_checkpointstore::aio` (requests of a surface).
 //!
-//! - `warn`: a request that failed after its last attempt; a token that could not be renewed early; once in the life of a
-//!   store, a blob that is not readable (1,000 at most, and that there are more), and a list without a `Date`; once in a
-//!   round of the official `EventProcessor`, its failed claims.
-//! - `debug`: every request that was done, with its time and attempts; each repetition; expected outcomes, such as a lost
-//!   claim, a blob that is not there, or content that the service does not give; blobs beside the records that a list
-//!   leaves out.
+//! - `warn`: a request that failed after its last attempt; a token that could not be refreshed early; each unreadable blob,
+//!   once per store (at most 1,000); a list without a `Date`, once per store; the failed claims of the official
+//!   `EventProcessor`, once per round.
+//! - `debug`: every completed request, with its duration and attempts; each retry; expected outcomes, such as a lost claim,
+//!   a missing blob, or content that the service refuses to return; blobs that are not records.
 //!
-//! No line has a key, a token, a SAS or a header. The HTTP clients log under targets of their own: at `trace`, `ureq`
-//! prints whole URLs, of which a SAS is a part, and `ureq_proto` the bytes of every request, `Authorization` included.
-//! Keep these two targets at `debug` or above. With the feature `azure_storage_blobs` keep `azure_core` at `info` or
-//! above: at `debug` that SDK prints both.
+//! Keys, tokens, signatures and headers never appear in a log line of this crate. The HTTP clients log under their own
+//! targets: at `trace`, `ureq` prints full URLs, which may contain a SAS, and `ureq_proto` prints the bytes of every
+//! request, including `Authorization`. Keep these two targets at `debug` or above. With the feature `azure_storage_blobs`,
+//! keep `azure_core` at `info` or above, because that SDK prints both at `debug`.
 //!
 //! # Features
 //!
-//! By default both surfaces with their clients and rustls. See [`_documentation::features`].
+//! The default is both surfaces with their clients and rustls. See [`_documentation::features`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
@@ -158,7 +159,7 @@ mod protocol;
 mod records;
 mod transport;
 
-// Tools that know a file by one module read it as the one that comes first.
+// Tools that assign a file to one module choose the first one that mounts it.
 #[cfg(feature = "aio")]
 pub mod checkpointstoreblob_aio;
 
@@ -186,6 +187,13 @@ pub use records::naming::NameCase;
 pub use transport::{
     BodySink, ProxyOptions, SendLimits, TlsBackend, TransportError, TransportErrorKind,
 };
+
+/// Not for users: the decoders of what an AMQP peer sends.
+#[cfg(all(feature = "amqp", feature = "_fuzz"))]
+#[doc(hidden)]
+pub mod _fuzzing {
+    pub use crate::amqp::fuzzing::{event, properties};
+}
 
 /// Pages beside the reference.
 #[cfg(any(doc, doctest))]

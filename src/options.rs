@@ -13,8 +13,8 @@ use crate::transport::TransportOptions;
 /// Shorter than the shortest life of an ownership in any fleet, 60 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long an owner is taken for a running one after its last renewal: four of the longest intervals in which another SDK
-/// renews by default (Python, .NET, Java, official Rust: 30 s).
+/// How long an owner counts as running after its last renewal: four times the longest default interval of another SDK
+/// (Python, .NET, Java, official Rust: 30 s).
 pub(crate) const OWNER_RUNS_FOR: Duration = Duration::from_secs(120);
 pub(crate) const CLAIM_CONCURRENCY: usize = 16;
 const MAX_CLAIM_CONCURRENCY: usize = 256;
@@ -53,7 +53,7 @@ pub(crate) struct RestOptions {
     pub(crate) transport: TransportOptions,
 }
 
-/// Free text is not shown: it may be a secret in the wrong place.
+/// Free text is not shown, because it may be a secret in the wrong place.
 impl fmt::Debug for RestOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RestOptions")
@@ -108,7 +108,7 @@ impl RestOptions {
     }
 }
 
-/// Zero would fail every request, and more than a day overflows some clients.
+/// Zero would fail every request, and more than a day would overflow in some clients.
 fn check_duration(what: &str, duration: Duration) -> Result<()> {
     let allowed = Duration::from_millis(1)..=MAX_CALL_TIMEOUT;
     if allowed.contains(&duration) {

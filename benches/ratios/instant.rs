@@ -9,11 +9,11 @@ use eventhub_checkpointstore::{
     SendLimits, TransportError, checkpointstoreblob, checkpointstoreblob_aio,
 };
 
-use crate::measure::{in_turns, middle_of, miss};
 use crate::run::Run;
 use crate::surface::Aio;
 use support::answers::{Answers, MARKER};
 use support::bare::{Request, Signer, look_at};
+use support::measure::{in_turns, middle_of, miss};
 use support::target::{ACCOUNT, CONTAINER, ETAG, KEY, List, OFFSET, Work};
 use support::{aio, blocking};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::measure::Bounds;
 use crate::run::{Ports, Run};
 use crate::surface::{Aio, Surface};
 use support::aio;
+use support::measure::Bounds;
 use support::server::Mode;
 use support::target::{List, Work};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::measure::{self, Bounds, Effort, Row, Side};
 use support::core::on_one_core;
+use support::measure::{self, Bounds, Effort, Row, Side};
 use support::server::{Counts, Mode, Place, Server};
 use support::target::Endpoint;
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use cpu_time::ProcessTime;
 
-use crate::measure::{Cost, middle_of, miss};
 use crate::run::{Ports, Run};
+use support::measure::{Cost, middle_of, miss};
 use support::server::Mode;
 use support::target::{Endpoint, Work};
 use support::{aio, blocking};

@@ -19,5 +19,6 @@ pub mod answers;
 pub mod bare;
 pub mod blocking;
 pub mod core;
+pub mod measure;
 pub mod server;
 pub mod target;

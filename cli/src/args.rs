@@ -21,7 +21,8 @@ Targets: NAMESPACE/HUB[/GROUP], as in contoso/telemetry/billing. A namespace wit
 .servicebus.windows.net; the group defaults to $Default, which a shell wants in single quotes.
 
 Secrets come from the environment only: AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or
-AZURE_STORAGE_SAS_TOKEN for the storage account, EVENTHUBS_CONNECTION_STRING for the hub.
+AZURE_STORAGE_SAS_TOKEN for the storage account, EVENTHUBS_CONNECTION_STRING for the hub. Without
+secrets: --auth login, with `az login`; --auth managed-identity or workload-identity.
 
 Exit codes: 0 done, or a dry run that would work · 1 failed · 2 usage · 3 nothing found ·
 4 refused, nothing changed · 5 partly changed · 6 threshold or findings · 130 interrupted";
@@ -81,7 +82,7 @@ impl NameCase {
 /// How the tool signs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Auth {
-    /// A connection string, a key or a SAS: whichever is set.
+    /// A connection string, a key or a SAS, whichever is set; else the identity of the pod or the app.
     #[default]
     Auto,
     /// AZURE_STORAGE_CONNECTION_STRING.
@@ -90,6 +91,12 @@ pub enum Auth {
     Key,
     /// AZURE_STORAGE_SAS_TOKEN.
     Sas,
+    /// Whoever is signed in with `az login` or `azd auth login`.
+    Login,
+    /// The managed identity of the machine or the app.
+    ManagedIdentity,
+    /// The identity of the pod's service account.
+    WorkloadIdentity,
     /// No credential.
     Anonymous,
 }
@@ -124,14 +131,14 @@ pub struct Global {
         help_heading = "Storage"
     )]
     pub name_case: NameCase,
-    /// How to sign in
+    /// How to sign in: login, managed-identity and workload-identity at the event hub, too
     #[arg(
         long,
         global = true,
         value_enum,
         default_value_t,
         hide_possible_values = true,
-        value_name = "auto|connection-string|key|sas|anonymous",
+        value_name = "auto|connection-string|key|sas|login|managed-identity|workload-identity|anonymous",
         help_heading = "Storage"
     )]
     pub auth: Auth,

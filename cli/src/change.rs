@@ -68,6 +68,7 @@ pub(crate) fn carry_out(operation: &Operation<'_>, session: &mut Session) -> Res
     if flags.execute && operation.guards_owners && flags.wait.is_some() && !flags.force {
         wait_for_owners(operation, &plans, session)?;
         // Consumers store their last checkpoints when they stop.
+        session.look_again();
         plans = (operation.plan)(session)?;
     }
     let is_data = session.global.output.is_data();

@@ -3,11 +3,13 @@
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 
 /// The streams of a run.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of a stream")]
 pub struct Console {
     pub out: Box<dyn Write>,
     pub err: Box<dyn Write>,
     pub input: Box<dyn BufRead>,
     pub out_is_terminal: bool,
+    pub err_is_terminal: bool,
     /// Somebody is there who can be asked.
     pub can_ask: bool,
     pub is_quiet: bool,
@@ -26,6 +28,7 @@ impl Console {
             err: Box::new(io::stderr()),
             input: Box::new(BufReader::new(io::stdin())),
             out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
             can_ask: io::stdin().is_terminal() && io::stderr().is_terminal(),
             is_quiet: false,
         }

@@ -1,13 +1,13 @@
 //! The numbers of an event hub: from where they come.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::checkpointstoreblob::eventhubs::EventHub;
-use eventhub_checkpointstore::checkpointstoreblob::{EventSource, PartitionReader};
+use eventhub_checkpointstore::checkpointstoreblob::{Credential, EventSource, PartitionReader};
 use eventhub_checkpointstore::ownership::StartingPosition;
 use eventhub_checkpointstore::processing::{OpenPartition, PartitionProperties};
 use eventhub_checkpointstore::{ConsumerGroup, Error, ErrorKind};
@@ -15,11 +15,18 @@ use serde::Deserialize;
 
 use crate::core::partition::{HubPartition, HubPartitions};
 use crate::exit::{Exit, Failure, with_causes};
+use crate::parallel;
+use crate::progress::Progress;
 
 /// Tells the properties of hubs, and reads single events on behalf of a group of its own.
-pub trait HubData {
+pub trait HubData: Send + Sync {
     /// Every partition of a hub. No receiver is opened, which would throw a consumer out.
-    fn partitions(&self, namespace: &str, eventhub: &str) -> Result<HubPartitions, Failure>;
+    fn partitions(
+        &self,
+        namespace: &str,
+        eventhub: &str,
+        progress: &Progress,
+    ) -> Result<HubPartitions, Failure>;
 
     /// The first event from a place on, read by a group that nobody else uses; `None` if there is none yet.
     fn event(
@@ -50,13 +57,30 @@ pub struct EventPlace {
 /// How long an event that must be there is waited for.
 const READ: Duration = Duration::from_secs(10);
 
+/// What opens the hubs.
+pub enum HubAccess {
+    /// Those of one namespace.
+    ConnectionString(String),
+    /// Those that whoever signs in may read.
+    Credential(Credential),
+}
+
+impl std::fmt::Debug for HubAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ConnectionString(_) => "ConnectionString(..)",
+            Self::Credential(_) => "Credential(..)",
+        })
+    }
+}
+
 /// The event hub itself, over AMQP.
 pub struct AmqpHub {
-    connection_string: String,
+    access: HubAccess,
     endpoint: Option<String>,
     timeout: Duration,
     /// One connection a group.
-    open: RefCell<BTreeMap<String, EventHub>>,
+    open: Mutex<BTreeMap<String, EventHub>>,
 }
 
 impl std::fmt::Debug for AmqpHub {
@@ -66,25 +90,26 @@ impl std::fmt::Debug for AmqpHub {
 }
 
 impl AmqpHub {
-    /// The hubs of the namespace that the connection string is for.
-    pub fn new(connection_string: &str, endpoint: Option<&str>, timeout: Duration) -> Self {
-        Self {
-            connection_string: connection_string.to_owned(),
-            endpoint: endpoint.map(str::to_owned),
-            timeout,
-            open: RefCell::default(),
-        }
+    /// Hubs, by AMQP at their namespaces or at another address.
+    pub fn new(access: HubAccess, endpoint: Option<&str>, timeout: Duration) -> Self {
+        Self { access, endpoint: endpoint.map(str::to_owned), timeout, open: Mutex::default() }
     }
 
     fn source(&self, namespace: &str, eventhub: &str, group: &str) -> Result<EventHub, Failure> {
         let name = format!("{namespace}/{eventhub}/{group}");
-        if let Some(source) = self.open.borrow().get(&name) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = open.get(&name) {
             return Ok(source.clone());
         }
-        let mut builder =
-            EventHub::builder_from_connection_string(&self.connection_string, group, eventhub)
-                .request_timeout(self.timeout)
-                .open_timeout(self.timeout);
+        let builder = match &self.access {
+            HubAccess::ConnectionString(text) => {
+                EventHub::builder_from_connection_string(text, group, eventhub)
+            }
+            HubAccess::Credential(credential) => {
+                EventHub::builder(namespace, eventhub, group).credential(credential.clone())
+            }
+        };
+        let mut builder = builder.request_timeout(self.timeout).open_timeout(self.timeout);
         if let Some(endpoint) = &self.endpoint {
             builder = builder.custom_endpoint(endpoint);
         }
@@ -95,22 +120,28 @@ impl AmqpHub {
                 "the target is in {namespace}, but the connection string of the hub is for {own}"
             )));
         }
-        self.open.borrow_mut().insert(name, source.clone());
+        open.insert(name, source.clone());
         Ok(source)
     }
 }
 
 impl HubData for AmqpHub {
-    fn partitions(&self, namespace: &str, eventhub: &str) -> Result<HubPartitions, Failure> {
+    fn partitions(
+        &self,
+        namespace: &str,
+        eventhub: &str,
+        progress: &Progress,
+    ) -> Result<HubPartitions, Failure> {
         // The group is that of no link: properties are asked for at the management node.
         let source = self.source(namespace, eventhub, "$Default")?;
-        let properties = source.properties().map_err(|error| refused(&error))?;
-        let mut partitions = HubPartitions::new();
-        for id in properties.partition_ids {
-            let properties = source.partition_properties(&id).map_err(|error| refused(&error))?;
-            partitions.insert(id, numbers(properties));
-        }
-        Ok(partitions)
+        let ids = source.properties().map_err(|error| refused(&error))?.partition_ids;
+        progress.begin(ids.len());
+        let partitions = parallel::try_map(&ids, |id| {
+            let properties = source.partition_properties(id).map_err(|error| refused(&error))?;
+            progress.step();
+            Ok::<_, Failure>((id.clone(), numbers(properties)))
+        });
+        Ok(partitions?.into_iter().collect())
     }
 
     fn event(
@@ -213,7 +244,12 @@ impl HubFile {
 }
 
 impl HubData for HubFile {
-    fn partitions(&self, namespace: &str, eventhub: &str) -> Result<HubPartitions, Failure> {
+    fn partitions(
+        &self,
+        namespace: &str,
+        eventhub: &str,
+        _: &Progress,
+    ) -> Result<HubPartitions, Failure> {
         let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
         let hub = self
             .hubs

@@ -20,12 +20,14 @@ pub mod exit;
 pub mod hub;
 mod logger;
 mod output;
+mod parallel;
+pub mod progress;
 pub mod session;
+mod sign_in;
 pub mod storage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -51,7 +53,7 @@ pub struct World {
     /// Takes the place of the container that flags and environment name.
     pub storage: Option<Storage>,
     /// Takes the place of the event hub.
-    pub hub: Option<Rc<dyn HubData>>,
+    pub hub: Option<Arc<dyn HubData>>,
 }
 
 impl std::fmt::Debug for World {
@@ -98,8 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: World) -> Exit {
     };
     console.is_quiet = cli.global.quiet;
     logger::start(cli.global.verbose);
-    let mut session =
-        Session { global: cli.global, console, vars, interrupted, clock, storage, hub };
+    let mut session = Session::new(cli.global, console, vars, interrupted, clock, storage, hub);
     match commands::run(cli.command, &mut session) {
         Ok(_) if session.is_interrupted() => Exit::Interrupted,
         Ok(exit) => exit,

@@ -1,7 +1,7 @@
 //! What the commands share: flags, streams, the container and the hub.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,12 +9,14 @@ use std::time::Duration;
 use eventhub_checkpointstore::ConsumerGroup;
 use jiff::tz::TimeZone;
 
-use crate::args::{Color, Global};
+use crate::args::{Auth, Color, Global};
 use crate::console::Console;
 use crate::core::partition::HubPartitions;
 use crate::exit::Failure;
-use crate::hub::{AmqpHub, HubData, HubFile};
+use crate::hub::{AmqpHub, HubAccess, HubData, HubFile};
 use crate::output::{Report, Style};
+use crate::progress::Progress;
+use crate::sign_in;
 use crate::storage::{GroupRecords, Storage};
 
 /// Looks a variable of the environment up.
@@ -27,7 +29,9 @@ pub struct Session {
     pub(crate) interrupted: Arc<AtomicBool>,
     pub(crate) clock: fn() -> std::time::SystemTime,
     pub(crate) storage: Option<Storage>,
-    pub(crate) hub: Option<Rc<dyn HubData>>,
+    pub(crate) hub: Option<Arc<dyn HubData>>,
+    /// The numbers of this look: several groups of a hub need them once.
+    numbers: BTreeMap<String, HubPartitions>,
 }
 
 impl std::fmt::Debug for Session {
@@ -37,6 +41,33 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
+    pub(crate) fn new(
+        global: Global,
+        console: Console,
+        vars: Vars,
+        interrupted: Arc<AtomicBool>,
+        clock: fn() -> std::time::SystemTime,
+        storage: Option<Storage>,
+        hub: Option<Arc<dyn HubData>>,
+    ) -> Self {
+        let numbers = BTreeMap::new();
+        Self { global, console, vars, interrupted, clock, storage, hub, numbers }
+    }
+
+    /// From here on the hub is asked anew.
+    pub(crate) fn look_again(&mut self) {
+        self.numbers.clear();
+    }
+
+    /// A bar for work that may take long.
+    pub(crate) fn progress(&self, what: &'static str) -> Progress {
+        if self.console.err_is_terminal && !self.console.is_quiet {
+            Progress::on_a_terminal(what)
+        } else {
+            Progress::none()
+        }
+    }
+
     /// Whether Ctrl-C was pressed.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
@@ -69,29 +100,51 @@ impl Session {
             return Ok(None);
         }
         if let Some(path) = &self.global.hub_file {
-            self.hub = Some(Rc::new(HubFile::read(path)?));
+            self.hub = Some(Arc::new(HubFile::read(path)?));
         }
-        self.hub()?.partitions(group.fully_qualified_namespace(), group.eventhub_name()).map(Some)
+        let (namespace, eventhub) = (group.fully_qualified_namespace(), group.eventhub_name());
+        let name = format!("{namespace}/{eventhub}").to_lowercase();
+        if let Some(known) = self.numbers.get(&name) {
+            return Ok(Some(known.clone()));
+        }
+        let progress = self.progress("Asking the event hub");
+        let numbers = self.hub()?.partitions(namespace, eventhub, &progress)?;
+        drop(progress);
+        self.numbers.insert(name, numbers.clone());
+        Ok(Some(numbers))
     }
 
     /// The event hub that flags and environment name.
     pub(crate) fn hub(&mut self) -> Result<&dyn HubData, Failure> {
         if self.hub.is_none() {
-            let Some(secret) = self.hub_secret() else {
+            let Some(access) = self.hub_access()? else {
                 return Err(Failure::usage(
                     "EVENTHUBS_CONNECTION_STRING is not set, so the event hub cannot be asked",
                 )
-                .with_hint("Use --no-hub for what the container alone says."));
+                .with_hint(
+                    "Use --auth login to sign in, or --no-hub for what the container alone says.",
+                ));
             };
             let endpoint = self.global.hub_endpoint.as_deref();
-            self.hub = Some(Rc::new(AmqpHub::new(&secret, endpoint, self.global.timeout)));
+            self.hub = Some(Arc::new(AmqpHub::new(access, endpoint, self.global.timeout)));
         }
         self.hub.as_deref().ok_or_else(|| Failure::failed("the event hub is not open"))
     }
 
-    fn hub_secret(&self) -> Option<String> {
+    /// A sign-in that was asked for comes before the connection string, and that before one that this machine was given.
+    fn hub_access(&self) -> Result<Option<HubAccess>, Failure> {
         let set = |name: &str| (self.vars)(name).filter(|value| !value.trim().is_empty());
-        set("EVENTHUBS_CONNECTION_STRING").or_else(|| set("EVENTHUB_CONNECTION_STRING"))
+        let string =
+            set("EVENTHUBS_CONNECTION_STRING").or_else(|| set("EVENTHUB_CONNECTION_STRING"));
+        let auth = match self.global.auth {
+            auth if sign_in::has_tokens(auth) => Some(auth),
+            Auth::Auto if string.is_none() => sign_in::given(&*self.vars),
+            _ => None,
+        };
+        Ok(match auth {
+            Some(auth) => Some(HubAccess::Credential(sign_in::credential(auth, &*self.vars)?)),
+            None => string.map(HubAccess::ConnectionString),
+        })
     }
 
     /// As [`hub_partitions`](Self::hub_partitions), for commands that do without.
@@ -100,7 +153,7 @@ impl Session {
         group: &ConsumerGroup,
     ) -> Result<Option<HubPartitions>, Failure> {
         let is_known =
-            self.hub.is_some() || self.global.hub_file.is_some() || self.hub_secret().is_some();
+            self.hub.is_some() || self.global.hub_file.is_some() || self.hub_access()?.is_some();
         if !is_known {
             return Ok(None);
         }

@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime};
 use eventhub_checkpointstore::checkpointstoreblob::{
     BlobCheckpointStore, BlobCheckpointStoreBuilder, Credential,
 };
+use eventhub_checkpointstore::container::{
+    AccountInformation, ContainerProperties, ServiceProperties,
+};
 use eventhub_checkpointstore::{
     ChangeOutcome, Checkpoint, CheckpointChange, ClaimOutcome, ConsumerGroup, DeleteOutcome, ETag,
     Error, ErrorKind, Expected, KeepReason, LegacyLayout, Listing, MemoryContainer, NameCase,
@@ -16,6 +19,7 @@ use crate::core::partition::{HubPartitions, Partition, Position, join};
 use crate::core::plan::Seen;
 use crate::core::records::Naming;
 use crate::exit::Failure;
+use crate::sign_in;
 
 /// What a container holds of a group, in numbers.
 pub use eventhub_checkpointstore::ConsumerGroupSummary as GroupSummary;
@@ -147,6 +151,21 @@ impl Storage {
             })
         });
         read.collect::<Result<_, Error>>().map_err(Failure::from)
+    }
+
+    /// What protects the container.
+    pub fn container_properties(&self) -> Result<ContainerProperties, Error> {
+        self.lower.get_container_properties()
+    }
+
+    /// Of which kind the account is.
+    pub fn account_information(&self) -> Result<AccountInformation, Error> {
+        self.lower.get_account_information()
+    }
+
+    /// What holds for all containers of the account.
+    pub fn service_properties(&self) -> Result<ServiceProperties, Error> {
+        self.lower.get_service_properties()
     }
 
     /// Every group of the container, with its names as they stand in the blobs.
@@ -313,7 +332,7 @@ enum Place {
 }
 
 const WAYS_IN: &str = "Set AZURE_STORAGE_CONNECTION_STRING; or --account (AZURE_STORAGE_ACCOUNT) or --storage-url, \
-                       with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN.";
+                       with AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or --auth login.";
 
 impl Account {
     fn find(global: &Global, vars: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
@@ -341,11 +360,9 @@ impl Account {
             }
             Auth::Auto if set("AZURE_STORAGE_KEY").is_some() => Auth::Key,
             Auth::Auto if set("AZURE_STORAGE_SAS_TOKEN").is_some() => Auth::Sas,
-            Auth::Auto => {
-                return Err(
-                    Failure::usage("no credential for the storage account").with_hint(WAYS_IN)
-                );
-            }
+            Auth::Auto => sign_in::given(vars).ok_or_else(|| {
+                Failure::usage("no credential for the storage account").with_hint(WAYS_IN)
+            })?,
             explicit => explicit,
         };
         if auth == Auth::ConnectionString {
@@ -371,6 +388,7 @@ impl Account {
                 Credential::account_key(&account, &needed("AZURE_STORAGE_KEY")?)?
             }
             Auth::Sas => Credential::sas(&needed("AZURE_STORAGE_SAS_TOKEN")?)?,
+            auth if sign_in::has_tokens(auth) => sign_in::credential(auth, vars)?,
             _ => Credential::anonymous(),
         };
         Ok(Self { container, place: Place::Url(url), credential: Some(credential) })

@@ -16,6 +16,8 @@ mod amqp;
 mod azurite;
 #[path = "commands/bed.rs"]
 mod bed;
+#[path = "commands/browsing.rs"]
+mod browsing;
 #[path = "commands/changes.rs"]
 mod changes;
 #[path = "commands/faults.rs"]
@@ -36,6 +38,8 @@ mod readme;
 mod scale;
 #[path = "commands/serving.rs"]
 mod serving;
+#[path = "commands/signing_in.rs"]
+mod signing_in;
 #[path = "commands/terminal.rs"]
 mod terminal;
 #[path = "commands/watching.rs"]

@@ -2,11 +2,13 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `metrics` | [`ConsumerMetrics`](metrics::ConsumerMetrics), an observer that records what a consumer does |
+//! | `tracing` | spans around the receiving, the processing and the checkpoints of a consumer |
 //! | `azure_messaging_eventhubs` | `BlobCheckpointStore` is a checkpoint store of the official `EventProcessor` |
 //! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
 //! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a `BlobContainer` |
 //!
-//! Each is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
+//! Each `azure_` one is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
 //! the macro `event_processor_store!`, which needs no feature but `aio`.
 
 #[cfg(feature = "azure_core")]
@@ -20,3 +22,6 @@ pub mod azure_storage_blobs;
 pub mod event_processor;
 #[cfg(feature = "aio")]
 mod event_processor_store;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;

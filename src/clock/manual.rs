@@ -1,11 +1,11 @@
-//! A clock that a test moves.
+//! A clock that a test controls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Clock;
 
-/// A clock that stands still until it is told to [advance](Self::advance). Clones are the same clock.
+/// A clock that stands still until a test [advances](Self::advance) it. Clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,14 +24,14 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows the present time.
+    /// Creates a clock at the current time.
     ///
     #[doc = shared_example!("clock/manual")]
     pub fn new() -> Self {
         Self { origin: Instant::now(), system_origin: SystemTime::now(), elapsed: Arc::default() }
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("clock/manual"))]
     pub fn advance(&self, time: Duration) {

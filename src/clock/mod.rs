@@ -1,4 +1,4 @@
-//! The time, as stores and consumers see it: from the system, or from a test.
+//! The clocks of stores and consumers: the system's, or a test's.
 
 mod manual;
 mod system;
@@ -8,17 +8,17 @@ use std::time::{Instant, SystemTime};
 pub use manual::ManualClock;
 pub use system::SystemClock;
 
-/// Where a transport, a container or a store has its time from.
+/// The clock of a transport, a container or a store.
 ///
-/// The default everywhere is [`SystemClock`]. A test that gives another one, such as [`ManualClock`], need not wait until a
-/// lease ends.
+/// The default is always [`SystemClock`]. With another clock, such as [`ManualClock`], a test need not wait until a lease
+/// ends.
 ///
 #[doc = shared_example!("clock/clock")]
 pub trait Clock: Send + Sync {
-    /// The clock that limits and leases are judged by. It never goes back, and it should go on while the machine is
-    /// suspended: a lease that ends meanwhile is over.
+    /// Returns the monotonic time, for limits and leases. It should continue while the machine is suspended, so that a
+    /// lease can end in the meantime.
     fn now(&self) -> Instant;
 
-    /// The wall clock. Requests are dated by it, and the service refuses dates that are 15 minutes off.
+    /// Returns the wall-clock time, which dates requests. The service refuses dates that are 15 minutes off.
     fn system_time(&self) -> SystemTime;
 }

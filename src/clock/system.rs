@@ -6,9 +6,9 @@ use super::Clock;
 
 /// The system's clocks.
 ///
-/// `Instant::now` stands still on Linux and macOS while the machine is suspended, and a lease would outlive it. Here the
-/// time of a suspension counts, as it does on Windows: on Linux and Android by `CLOCK_BOOTTIME`, on Apple's systems by
-/// `CLOCK_MONOTONIC`. On other systems `Instant::now` is all there is.
+/// On Linux and macOS, `Instant::now` stands still while the machine is suspended, so a lease would survive a suspension.
+/// This clock includes the time of a suspension, as on Windows: it uses `CLOCK_BOOTTIME` on Linux and Android, and
+/// `CLOCK_MONOTONIC` on Apple's systems. On other systems it is `Instant::now`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -1,4 +1,4 @@
-//! The options of a single call.
+//! Options of single calls.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ const RESERVED: [&str; 15] = [
 const RESERVED_PREFIX: &str = "x-ms-";
 
 impl CallOptions {
-    /// Options of which none is set: the store's own apply.
+    /// Creates options with nothing set; the store's own options apply.
     ///
     /// ```
     /// use eventhub_checkpointstore::CallOptions;
@@ -87,10 +87,10 @@ impl CallOptions {
         self
     }
 
-    /// Whether reads are only sent to the primary, also where the secondary could respond. Default: no.
+    /// Sets whether reads go only to the primary, even if a secondary could respond. Default: no.
     ///
-    /// A secondary may lag by minutes. A list of ownerships from it has old ETags, so that claims by it are lost, and may
-    /// not show yet what others have claimed.
+    /// A secondary may lag by minutes. Its list of ownerships may have outdated ETags, so that claims are lost, and may not
+    /// show recent claims of other consumers.
     ///
     #[doc = shared_example!("container/primary_only")]
     #[must_use]
@@ -112,9 +112,8 @@ impl CallOptions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if no header can carry the name or the
-    /// value, or if the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths,
-    /// `x-ms-…`).
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value is not valid in a header, or if
+    /// the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths, `x-ms-…`).
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
             let shown = crate::model::shown(name);
@@ -126,25 +125,25 @@ impl CallOptions {
                 name.as_str()
             )));
         }
-        // The value may be a secret, so it is not named.
+        // The value may be a secret, so it is not shown.
         let refused = |fault: &str| {
             Error::invalid_input(format!(
                 "header {:?}: only printable ASCII is allowed{fault}",
                 name.as_str()
             ))
         };
-        // The clients do not agree on bytes beyond ASCII, and `HeaderValue` takes them.
+        // The clients disagree on non-ASCII bytes, which `HeaderValue` accepts.
         if let Some(found) = crate::model::unprintable(value) {
             return Err(refused(&format!(", but {found}")));
         }
         let mut value = HeaderValue::from_str(value).map_err(|_| refused(""))?;
-        // `Debug` does not show it then.
+        // `Debug` does not show the value then.
         value.set_sensitive(true);
         self.headers.append(name, value);
         Ok(self)
     }
 
-    /// Sends this as `x-ms-client-request-id` instead of a new id for each attempt.
+    /// Sets `x-ms-client-request-id` for all requests, instead of a new id for each attempt.
     ///
     /// ```
     /// use eventhub_checkpointstore::CallOptions;
@@ -173,7 +172,7 @@ impl CallOptions {
         Ok(self)
     }
 
-    /// The limit of the whole call, if one was set.
+    /// Returns the limit of the whole call, if set.
     ///
     /// ```
     /// use eventhub_checkpointstore::CallOptions;
@@ -184,7 +183,7 @@ impl CallOptions {
         self.timeout
     }
 
-    /// The limit of retries, if one was set.
+    /// Returns the limit of retries, if set.
     ///
     /// ```
     /// use eventhub_checkpointstore::CallOptions;
@@ -195,7 +194,7 @@ impl CallOptions {
         self.max_retries
     }
 
-    /// The additional headers.
+    /// Returns the additional headers.
     ///
     /// ```
     /// use eventhub_checkpointstore::CallOptions;
@@ -206,12 +205,12 @@ impl CallOptions {
         &self.headers
     }
 
-    /// Whether reads are only sent to the primary.
+    /// Returns whether reads go only to the primary.
     pub fn primary_only(&self) -> bool {
         self.primary_only
     }
 
-    /// The client request id, if one was set.
+    /// Returns the client request id, if set.
     ///
     /// ```
     /// use eventhub_checkpointstore::CallOptions;
@@ -227,21 +226,21 @@ impl CallOptions {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CallContext<'a> {
-    /// When the whole call must have ended, if it is limited.
+    /// The deadline of the whole call, if it is limited.
     pub deadline: Option<Instant>,
     /// The options that the caller gave.
     pub options: &'a CallOptions,
 }
 
 impl<'a> CallContext<'a> {
-    /// A context without a limit.
+    /// Creates a context without a deadline.
     ///
     #[doc = shared_example!("container/call_context")]
     pub fn new(options: &'a CallOptions) -> Self {
         Self { deadline: None, options }
     }
 
-    /// Sets when the call must have ended.
+    /// Sets the deadline of the call.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/call_context"))]
     #[must_use]

@@ -1,4 +1,4 @@
-//! Blobs in memory, under the conditions of the service.
+//! A container in memory, with the semantics of the service.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,8 +11,9 @@ use bytes::Bytes;
 
 use crate::clock::{Clock, SystemClock};
 use crate::container::{
-    BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition, DeleteBlob,
-    GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    BlobContent, BlobEntry, BlobProperties, BlobVisitor, BlobWritten, Condition,
+    ContainerProperties, DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ETag;
@@ -22,8 +23,8 @@ const PAGE: usize = 5000;
 
 /// A container in memory, with the conditions, ETags, times and errors of the service.
 ///
-/// Clones share the blobs, also between the blocking and the async surface. Two consumers of one process can share
-/// partitions over it, as in a test or a demonstration; it is gone with the process.
+/// Clones share the blobs, even across the blocking and the async surface. Consumers in one process can share partitions
+/// over it, in tests and demonstrations. Its content is lost with the process.
 ///
 /// ```
 /// use eventhub_checkpointstore::MemoryContainer;
@@ -56,14 +57,14 @@ type Page = Vec<(Arc<str>, Arc<Blob>)>;
 type ListedMetadata<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 impl MemoryContainer {
-    /// An empty container.
+    /// Creates an empty container.
     ///
     #[doc = shared_example!("container/memory")]
     pub fn new() -> Self {
         Self::over(State { exists: true, ..State::default() })
     }
 
-    /// A container that has yet to be created; until then every operation fails with
+    /// Creates a container that does not exist in the service yet. Until it is created, every operation fails with
     /// [`ErrorKind::ContainerNotFound`].
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/memory"))]
@@ -75,8 +76,8 @@ impl MemoryContainer {
         Self { state: Arc::new(Mutex::new(state)), clock: Arc::new(SystemClock) }
     }
 
-    /// The same container with another clock: for the times of its blobs, and for whoever uses it. So a test can see leases
-    /// end and ownerships expire without waiting for it.
+    /// Returns the same container with another clock, for the times of its blobs and for the stores that use it. A test can
+    /// then let leases end and ownerships expire without waiting.
     ///
     /// ```
     /// use std::time::Duration;
@@ -97,13 +98,13 @@ impl MemoryContainer {
         &*self.clock
     }
 
-    /// The service's clock has whole seconds.
+    /// Returns the time in whole seconds, like the service's clock.
     fn now(&self) -> SystemTime {
         let since = self.clock.system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
         UNIX_EPOCH + Duration::from_secs(since.as_secs())
     }
 
-    /// Writes a blob with content and without metadata, replacing what is there: what a legacy processor would leave.
+    /// Writes a blob with content and without metadata, as a legacy processor would. Replaces an existing blob.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/memory"))]
     ///
@@ -114,6 +115,15 @@ impl MemoryContainer {
         let now = self.now();
         self.existing()?.write(name, &[], content.into(), now);
         Ok(())
+    }
+
+    pub(crate) fn container_properties(&self) -> Result<ContainerProperties> {
+        drop(self.existing()?);
+        Ok(ContainerProperties {
+            lease_state: Some("available".to_owned()),
+            server_time: Some(self.now()),
+            ..ContainerProperties::default()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -217,7 +227,7 @@ impl State {
             .ok_or_else(|| answered(ErrorKind::BlobNotFound, 404, "BlobNotFound").with_blob(name))
     }
 
-    /// The visitor of a list may use the container, so it is not shown the blobs under the lock.
+    /// The visitor may use the container, so the blobs are not shown while the lock is held.
     fn page(&self, prefix: &str, after: Bound<&str>) -> (Page, bool) {
         let mut found = self
             .blobs
@@ -290,7 +300,7 @@ mod tests {
     use crate::container::CallContext;
     use crate::container::call::CallOptions;
 
-    /// Writes into the container that it is shown.
+    /// A visitor that writes into the listed container.
     struct Writer {
         container: MemoryContainer,
         seen: Vec<String>,

@@ -1,4 +1,4 @@
-//! The requests and answers of a blob container, shared by the `BlobContainer` traits of both surfaces.
+//! The requests and results of blob containers, shared by the `BlobContainer` traits of both surfaces.
 
 pub(crate) mod call;
 pub(crate) mod memory;

@@ -1,4 +1,4 @@
-//! Each request of a container and its result.
+//! The requests to a container, and their results.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::CallContext;
 use crate::model::ETag;
 
-/// What a write asks of the blob that is there.
+/// The condition of a write on the existing blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Condition<'a> {
-    /// Nothing.
+    /// No condition.
     #[default]
     None,
     /// There must be no blob (`If-None-Match: *`).
@@ -30,9 +30,9 @@ pub struct PutBlob<'a> {
     pub name: &'a str,
     /// All metadata of the blob.
     pub metadata: &'a [(&'a str, &'a str)],
-    /// What must be there.
+    /// The condition.
     pub condition: Condition<'a>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -42,11 +42,11 @@ pub struct PutBlob<'a> {
 pub struct SetBlobMetadata<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// All metadata that the blob shall have.
+    /// The new metadata, which replaces all existing metadata.
     pub metadata: &'a [(&'a str, &'a str)],
-    /// What must be there.
+    /// The condition.
     pub condition: Condition<'a>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -56,9 +56,9 @@ pub struct SetBlobMetadata<'a> {
 pub struct GetBlobProperties<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// Whether a lagging secondary may answer.
+    /// Whether a lagging secondary may respond.
     pub allow_secondary: bool,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -68,9 +68,9 @@ pub struct GetBlobProperties<'a> {
 pub struct GetBlob<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// So many bytes of the content at most, from its beginning; `None` for all of it.
+    /// The maximum number of bytes to read from the start; `None` reads the whole blob.
     pub max_length: Option<NonZeroU64>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -80,9 +80,9 @@ pub struct GetBlob<'a> {
 pub struct DeleteBlob<'a> {
     /// The name of the blob, not encoded.
     pub name: &'a str,
-    /// What must be there.
+    /// The condition.
     pub condition: Condition<'a>,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -90,13 +90,13 @@ pub struct DeleteBlob<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ListBlobs<'a> {
-    /// What the names begin with, not encoded.
+    /// The prefix of the names, not encoded.
     pub prefix: &'a str,
-    /// Where the page before ended; `None` for the first one.
+    /// The marker of the page; `None` for the first one.
     pub marker: Option<&'a PageMarker>,
-    /// Whether a lagging secondary may answer.
+    /// Whether a lagging secondary may respond.
     pub allow_secondary: bool,
-    /// Deadline and options.
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
@@ -104,14 +104,38 @@ pub struct ListBlobs<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CreateContainer<'a> {
-    /// Deadline and options.
+    /// The deadline and the options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Container Properties: what a container is, and what protects it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetContainerProperties<'a> {
+    /// The deadline and the options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Account Information: of which kind the account is.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetAccountInformation<'a> {
+    /// The deadline and the options.
+    pub context: CallContext<'a>,
+}
+
+/// Get Blob Service Properties: what holds for all containers of the account.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GetServiceProperties<'a> {
+    /// The deadline and the options.
     pub context: CallContext<'a>,
 }
 
 macro_rules! constructors {
     ($($name:ident($($field:ident: $type:ty),*; $($default:ident = $value:expr),*);)*) => {$(
         impl<'a> $name<'a> {
-            /// A request with its mandatory parts; set the others as fields.
+            /// Creates a request with its required parts. Set the others as fields.
             pub fn new($($field: $type,)* context: CallContext<'a>) -> Self {
                 Self { $($field,)* $($default: $value,)* context }
             }
@@ -127,9 +151,12 @@ constructors! {
     DeleteBlob(name: &'a str, condition: Condition<'a>;);
     ListBlobs(prefix: &'a str, marker: Option<&'a PageMarker>; allow_secondary = false);
     CreateContainer(;);
+    GetContainerProperties(;);
+    GetAccountInformation(;);
+    GetServiceProperties(;);
 }
 
-/// The answer to a write.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobWritten {
@@ -137,12 +164,12 @@ pub struct BlobWritten {
     pub etag: ETag,
     /// When it was written, by the server's clock; `None` where a container cannot say.
     pub last_modified: Option<SystemTime>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
 }
 
 impl BlobWritten {
-    /// An answer without times.
+    /// Creates a result without times.
     ///
     #[doc = shared_example!("container/results")]
     pub fn new(etag: ETag) -> Self {
@@ -150,7 +177,7 @@ impl BlobWritten {
     }
 }
 
-/// The answer to [`GetBlobProperties`].
+/// The result of [`GetBlobProperties`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobProperties {
@@ -158,14 +185,14 @@ pub struct BlobProperties {
     pub etag: ETag,
     /// When it was written, by the server's clock.
     pub last_modified: Option<SystemTime>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
     /// All metadata.
     pub metadata: Vec<(String, String)>,
 }
 
 impl BlobProperties {
-    /// An answer without times.
+    /// Creates a result without times.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/results"))]
     pub fn new(etag: ETag, metadata: Vec<(String, String)>) -> Self {
@@ -173,18 +200,18 @@ impl BlobProperties {
     }
 }
 
-/// The answer to [`GetBlob`].
+/// The result of [`GetBlob`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlobContent {
     /// Metadata, version and times.
     pub properties: BlobProperties,
-    /// The content, as much of it as was asked for.
+    /// The requested part of the content.
     pub content: Bytes,
 }
 
 impl BlobContent {
-    /// Properties and content.
+    /// Creates a result from properties and content.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/results"))]
     pub fn new(properties: BlobProperties, content: Bytes) -> Self {
@@ -192,7 +219,51 @@ impl BlobContent {
     }
 }
 
-/// What a listed name stands for.
+/// The answer to [`GetContainerProperties`]. What the service does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ContainerProperties {
+    /// When the container was last changed, by the server's clock; writes of blobs do not count.
+    pub last_modified: Option<SystemTime>,
+    /// The server's clock at the time of the response.
+    pub server_time: Option<SystemTime>,
+    /// The state of the lease on the container: `available`, `leased`, `expired`, `breaking` or `broken`. A lease protects
+    /// the container from deletion, and its blobs from nothing.
+    pub lease_state: Option<String>,
+    /// What anonymous clients may read: `container` (blobs and lists) or `blob`; `None` if nothing.
+    pub public_access: Option<String>,
+    /// Whether a retention policy forbids to change and to delete blobs. Consumers cannot work in such a container.
+    pub has_immutability_policy: Option<bool>,
+    /// Whether a legal hold forbids to change and to delete blobs. Consumers cannot work in such a container.
+    pub has_legal_hold: Option<bool>,
+    /// Whether versions of blobs may be made immutable, which keeps a version of every write. The service says it from
+    /// the API version 2020-06-12 on.
+    pub has_version_level_immutability: Option<bool>,
+    /// All metadata of the container.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// The answer to [`GetAccountInformation`]. What the service does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AccountInformation {
+    /// The redundancy, as in `Standard_LRS`.
+    pub sku_name: Option<String>,
+    /// The kind, as in `StorageV2`.
+    pub account_kind: Option<String>,
+    /// Whether it has a hierarchical namespace (Data Lake Storage).
+    pub is_hierarchical_namespace_enabled: Option<bool>,
+}
+
+/// The answer to [`GetServiceProperties`], as far as it matters to checkpoints. What the service does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ServiceProperties {
+    /// For how many days deleted and overwritten blobs are kept (soft delete); `None` if they are not.
+    pub delete_retention_days: Option<u32>,
+}
+
+/// The kind of a listed entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum BlobEntryKind {
@@ -209,7 +280,7 @@ pub enum BlobEntryKind {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct BlobEntry<'a> {
-    /// The whole name, not encoded.
+    /// The full name, not encoded.
     pub name: Cow<'a, str>,
     /// The version, with or without quotes.
     pub etag: Option<Cow<'a, str>>,
@@ -222,7 +293,7 @@ pub struct BlobEntry<'a> {
 }
 
 impl<'a> BlobEntry<'a> {
-    /// An entry with a name and metadata; set the others as fields.
+    /// Creates an entry with a name and metadata. Set the others as fields.
     ///
     #[doc = shared_example!("container/entry")]
     pub fn new(
@@ -233,12 +304,12 @@ impl<'a> BlobEntry<'a> {
     }
 }
 
-/// What a page of a list is shown to, blob by blob.
+/// A visitor that is shown the blobs of a page one by one.
 ///
 /// ```
 /// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
 ///
-/// /// The names on one page.
+/// The names on one page.
 /// struct Names(Vec<String>);
 ///
 /// impl BlobVisitor for Names {
@@ -252,17 +323,16 @@ impl<'a> BlobEntry<'a> {
 /// }
 /// ```
 pub trait BlobVisitor: Send {
-    /// Takes in a blob.
+    /// Visits a blob.
     fn visit(&mut self, blob: BlobEntry<'_>);
 
-    /// Forgets the blobs of this page, but not those of the pages before: it is shown again from its beginning.
+    /// Forgets the blobs of this page, but not those of earlier pages, because this page is shown again from its beginning.
     ///
-    /// A container that shows blobs while they arrive calls it when it asks for the page once more, after the connection
-    /// broke on the way.
+    /// A container that shows blobs as they arrive calls this when it requests the page again after the connection broke.
     fn start_over(&mut self);
 }
 
-/// Where a page of a list ended, opaque.
+/// An opaque marker of the next page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageMarker {
     text: String,
@@ -270,19 +340,19 @@ pub struct PageMarker {
 }
 
 impl PageMarker {
-    /// The marker that the service gave.
+    /// Creates a marker from the text of the service.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("container/entry"))]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), secondary: false }
     }
 
-    /// The text of the marker.
+    /// Returns the text of the marker.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Pages of one list come from one host: the two hosts' lists may differ.
+    /// All pages of a list come from the same host, because the lists of the two hosts may differ.
     pub(crate) fn is_from_secondary(&self) -> bool {
         self.secondary
     }
@@ -292,11 +362,11 @@ impl PageMarker {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct PageEnd {
-    /// Where the next page begins; `None` after the last one.
+    /// The marker of the next page; `None` after the last one.
     pub next_marker: Option<PageMarker>,
-    /// The server's clock when it answered.
+    /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
-    /// Whether a secondary answered.
+    /// Whether a secondary responded.
     pub from_secondary: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
 const EARLY: Duration = Duration::from_secs(5 * 60);
 /// The pause between two early refreshes, if one failed or returned a token that expires soon.
 const PAUSE: Duration = Duration::from_secs(30);
-/// The time that an early refresh may take from the call that happens to do it.
+/// The maximum time that an early refresh may add to the call that performs it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gets tokens of Microsoft Entra ID. A closure without arguments that returns an [`AccessToken`] also implements it.
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Example
 ///
-/// A closure, and a type that reads the request:
+/// A closure, and a type that uses the request:
 ///
 #[doc = example!("credential/token_credential")]
 #[maybe_async]
@@ -36,7 +36,7 @@ pub trait TokenCredential: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Any; it becomes the source of an [`ErrorKind::Credential`](crate::ErrorKind::Credential).
+    /// Any error. It becomes the source of an [`ErrorKind::Credential`](crate::ErrorKind::Credential).
     async fn get_token(
         &self,
         request: TokenRequest,
@@ -56,14 +56,14 @@ enum Kind {
 }
 
 impl Credential {
-    /// No credential: for reading public containers, or behind a proxy or transport that signs.
+    /// Uses no credential: to read public containers, or behind a proxy or transport that signs.
     ///
     #[doc = example!("credential/anonymous")]
     pub fn anonymous() -> Self {
         Self(Kind::Anonymous)
     }
 
-    /// A key of the storage account, in Base64 as the portal shows it.
+    /// Uses a key of the storage account, in Base64 as the portal shows it.
     ///
     #[doc = example!("credential/account_key")]
     ///
@@ -74,7 +74,7 @@ impl Credential {
         Ok(AccountKey::new(account_name, key)?.into())
     }
 
-    /// A shared access signature, with or without its leading `?`.
+    /// Uses a shared access signature, with or without the leading `?`.
     ///
     #[doc = example!("credential/sas")]
     ///
@@ -85,7 +85,7 @@ impl Credential {
         Ok(SasToken::new(token)?.into())
     }
 
-    /// Tokens of Microsoft Entra ID. They are only sent over https. See [`TokenCredential`] for examples.
+    /// Uses tokens of Microsoft Entra ID, which are only sent over https.
     ///
     #[cfg_attr(not(doctest), doc = example!("credential/token_credential"))]
     pub fn token(credential: impl TokenCredential + 'static) -> Self {
@@ -101,7 +101,7 @@ impl Credential {
         matches!(self.0, Kind::Anonymous)
     }
 
-    /// The account that a key is of.
+    /// Returns the account of the key.
     pub(super) fn account_name(&self) -> Option<&str> {
         match &self.0 {
             Kind::AccountKey(key) => Some(key.account_name()),
@@ -127,7 +127,7 @@ impl Credential {
         }
     }
 
-    /// For tokens of another service than storage, which are not kept here.
+    /// Returns the credential for tokens of another service, which are not cached here.
     #[cfg(feature = "amqp")]
     pub(in super::super) fn shared_cache(&self) -> Option<Arc<TokenCache>> {
         match &self.0 {
@@ -136,7 +136,7 @@ impl Credential {
         }
     }
 
-    /// How a request is authorized; `bearer` is set for a token credential.
+    /// Returns how a request is authorized. `bearer` is set for a token credential.
     pub(super) fn authorization<'a>(
         &'a self,
         bearer: Option<&'a HeaderValue>,
@@ -197,17 +197,17 @@ struct Cached {
     renew_at: SystemTime,
 }
 
-/// Whether the cached token can be used.
+/// The state of the cached token.
 enum State {
     Fresh(Arc<AccessToken>),
-    /// Still valid, but it should be renewed.
+    /// Still valid, but due for a refresh.
     Aging(Arc<AccessToken>),
     Missing,
 }
 
 #[maybe_async]
 impl TokenCache {
-    /// The token to send now, for a call that ends at the deadline.
+    /// Returns the token to send now, for a call with this deadline.
     pub(super) async fn token(
         &self,
         transport: &dyn Transport,
@@ -225,7 +225,7 @@ impl TokenCache {
         }
     }
 
-    /// `None` if the old token must do.
+    /// Refreshes the token early. Returns `None` if the old token stays in use.
     async fn renew_early(
         &self,
         transport: &dyn Transport,
@@ -287,7 +287,7 @@ impl TokenCache {
                 "the token credential returned a token that has already expired",
             ));
         }
-        // A token that no header can carry is not cached.
+        // A token that cannot be sent in a header is not cached.
         token.bearer()?;
         let token = Arc::new(token);
         let early = token.expires_on().checked_sub(EARLY).unwrap_or(now);
@@ -301,7 +301,7 @@ impl TokenCache {
 #[cfg(feature = "amqp")]
 #[maybe_async]
 impl TokenCache {
-    /// A new token for another service than storage.
+    /// Requests a token for a service other than storage.
     pub(in super::super) async fn ask(&self, request: TokenRequest) -> Result<AccessToken> {
         let asked = self.credential.get_token(request).await;
         asked.map_err(|error| {
@@ -343,7 +343,7 @@ fn after_pause(now: SystemTime) -> SystemTime {
     now.checked_add(PAUSE).unwrap_or(now)
 }
 
-/// The time left until the deadline of a call, or its error.
+/// Returns the time until the deadline of a call, or an error if it has passed.
 pub(super) fn time_left(transport: &dyn Transport, deadline: Instant) -> Result<Duration> {
     let remaining = deadline.saturating_duration_since(transport.clock().now());
     if remaining.is_zero() {

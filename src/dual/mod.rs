@@ -1,7 +1,7 @@
 //! The operations of both surfaces, written once as async code and mounted by each of them.
 //!
-//! The attribute `maybe_async` gets its meaning from the surface: the async one keeps the code as it is, the blocking one
-//! takes `async` and `.await` out of it. What differs by nature has the same name in both surfaces' `runtime`.
+//! The surface defines the attribute `maybe_async`: the async surface keeps the code unchanged, the blocking surface
+//! removes `async` and `.await`. Code that must differ has the same names in the `runtime` of both surfaces.
 
 #[macro_use]
 mod pointers;

@@ -1,4 +1,4 @@
-//! Where events come from; a source of your own is plugged in here.
+//! The traits of event sources. Custom sources implement them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,66 +10,66 @@ use crate::processing::{
     EventHubProperties, LastEnqueued, OpenPartition, PartitionProperties, ReadEnd, ReceivedEvent,
 };
 
-/// An event hub, as a consumer group reads it.
+/// A source of events: an event hub as a consumer group reads it.
 ///
-/// Implement it to receive from elsewhere than Event Hubs. New operations come as provided methods.
+/// Implement it to receive events from other systems. New operations will be added as provided methods.
 ///
 #[doc = example!("source/event_source")]
 #[maybe_async]
 pub trait EventSource: Send + Sync {
-    /// The consumer group, as it is named in checkpoints and ownerships.
+    /// Returns the consumer group, with its names as in checkpoints and ownerships.
     fn group(&self) -> &ConsumerGroup;
 
-    /// Reads the name, the age and the partitions of the event hub.
+    /// Reads the name, the creation time and the partitions of the event hub.
     ///
     /// # Errors
     ///
     /// Any failure of the request. [`ErrorKind::AccessDenied`](crate::ErrorKind::AccessDenied) and
-    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) (no such event hub or consumer group) end a consumer that
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) (no such event hub or consumer group) end a consumer while it
     /// starts; it retries after all others.
     async fn properties(&self) -> Result<EventHubProperties>;
 
-    /// Reads which events a partition holds.
+    /// Reads the range of events in a partition.
     ///
     /// # Errors
     ///
     /// As [`properties`](Self::properties).
     async fn partition_properties(&self, partition_id: &str) -> Result<PartitionProperties>;
 
-    /// Begins to read a partition. It may return before the link stands: the reader then makes it.
+    /// Starts to read a partition. It may return before the link is established; the reader then establishes it.
     ///
     /// # Errors
     ///
-    /// The request cannot be carried out.
+    /// The partition cannot be opened.
     async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>>;
 
-    /// Ends the connections and all readers.
+    /// Closes the connections and all readers.
     ///
     /// # Errors
     ///
-    /// They could not be ended in an orderly way; they have ended all the same.
+    /// They could not be closed in an orderly way, but are closed nevertheless.
     async fn close(&self) -> Result<()> {
         Ok(())
     }
 }
 
-/// Reads one partition from a position on, in order, without a gap and without repeating an event.
+/// Reads one partition from a position, in order, without gaps or repeated events.
 ///
-/// A reader heals broken links and connections itself, with bounded backoff, and resumes behind the last event that it
-/// handed out.
+/// A reader restores broken links and connections by itself, with bounded backoff, and resumes after the last event that it
+/// returned.
 ///
 #[cfg_attr(not(doctest), doc = example!("source/event_source"))]
 #[maybe_async]
 pub trait PartitionReader: Send {
-    /// Waits until there is an event, but no longer than `wait`, then appends the events that are there, at most
-    /// `max`. Appends none if none came.
+    /// Waits for an event, but no longer than `wait`, then appends the available events, at most `max`. Appends nothing if
+    /// no event arrived.
     ///
-    /// On the async surface it may be dropped at any point without losing an event. On the blocking surface it returns
-    /// early if its [`interrupter`](Self::interrupter) is called.
+    /// On the async surface, the future may be dropped at any point without losing an event. On the blocking surface, the
+    /// call returns early if its [`interrupter`](Self::interrupter) is called.
     ///
     /// # Errors
     ///
-    /// Why there will be no more events.
+    /// The reason why there are no more events.
     async fn receive(
         &mut self,
         events: &mut Vec<ReceivedEvent>,
@@ -77,22 +77,22 @@ pub trait PartitionReader: Send {
         wait: Duration,
     ) -> Result<(), ReadEnd>;
 
-    /// The end of the partition, as the last received event told it. `None` if it was not asked for, or not told.
+    /// Returns the end of the partition as reported with the last event. `None` if it was not requested or not reported.
     fn last_enqueued(&self) -> Option<LastEnqueued> {
         None
     }
 
-    /// A function that makes a `receive` that waits on another thread return at once, or else the next one. `None`, the
-    /// default, if there is none: the caller then waits in short steps.
+    /// Returns a function that makes a `receive` that waits on another thread return at once, or the next one if none
+    /// waits. `None`, the default, if there is no such function; the caller then waits in short steps.
     fn interrupter(&self) -> Option<Arc<dyn Fn() + Send + Sync>> {
         None
     }
 
-    /// Ends the link in an orderly way.
+    /// Closes the link.
     ///
     /// # Errors
     ///
-    /// It could not be ended in an orderly way; it has ended all the same.
+    /// It could not be closed in an orderly way, but is closed nevertheless.
     async fn close(self: Box<Self>) -> Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! How requests reach the service; an HTTP client of your own is plugged in here.
+//! The trait of HTTP clients. Custom clients implement it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,41 +9,41 @@ use super::maybe_async;
 use crate::clock::{Clock, SystemClock};
 use crate::transport::{BodySink, SendLimits, TransportError};
 
-/// An HTTP client: sends one request and waits for its whole answer.
+/// An HTTP client that sends one request and waits for the whole response.
 ///
-/// It must not follow redirects and must not retry. It must send the headers as they are, because they are signed:
-/// `Content-Length` is among them wherever it is needed, so the client must not add one; `Host` is not, and is the
-/// client's to add from the URL. It must send no cookies, and must not ask for compression. Retrying, signing and reading
-/// statuses are the store's business.
+/// It must not follow redirects, and must not retry. It must send the headers unchanged, because they are signed.
+/// `Content-Length` is included where it is needed, so the client must not add one. `Host` is not included; the client adds
+/// it from the URL. It must not send cookies or request compression. The store does the retries, the signatures and the
+/// interpretation of statuses.
 ///
 /// # Example
 ///
-/// The crates `http` and `bytes` must be dependencies of yours, too.
+/// Your crate must also depend on `http` and `bytes`.
 ///
 #[cfg_attr(not(doctest), doc = example!("transport/transport"))]
 #[maybe_async]
 pub trait Transport: Send + Sync {
-    /// Sends a request and reads the answer with its body, whatever its status.
+    /// Sends a request and reads the response with its body, whatever the status.
     ///
     /// # Errors
     ///
-    /// There is no whole response within [`SendLimits::timeout`]. An error that is not marked
-    /// [`not_sent`](TransportError::not_sent) counts as a request that may have been carried out. One that is marked
-    /// [`permanent`](TransportError::permanent) is not retried.
+    /// No complete response arrived within [`SendLimits::timeout`]. Unless the error is marked
+    /// [`not_sent`](TransportError::not_sent), the request may have been applied. A
+    /// [`permanent`](TransportError::permanent) error is not retried.
     async fn send(
         &self,
         request: http::Request<Bytes>,
         options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError>;
 
-    /// Sends a request and hands the body of the answer over piece by piece, as it comes, whatever the status.
+    /// Sends a request and passes the body of the response to `sink` in chunks as it arrives, whatever the status.
     ///
-    /// The pages of a list, of megabytes each, are asked for in this way, so that they need not be held. By default the
-    /// whole body of [`send`](Self::send) is one piece.
+    /// The pages of a list, which may have megabytes, are requested in this way, so that they are never held in memory. By
+    /// default, the whole body of [`send`](Self::send) is one chunk.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send); what was handed over before is discarded.
+    /// As [`send`](Self::send). The chunks before the error are discarded.
     async fn send_streamed(
         &self,
         request: http::Request<Bytes>,
@@ -55,10 +55,10 @@ pub trait Transport: Send + Sync {
         Ok(http::Response::from_parts(head, ()))
     }
 
-    /// Waits before a repetition.
+    /// Waits before a retry.
     async fn sleep(&self, duration: Duration);
 
-    /// The clock that deadlines are judged by, and requests are dated by. By default the system's.
+    /// Returns the clock for deadlines and for the dates of requests. Default: the system's.
     fn clock(&self) -> &dyn Clock {
         &SystemClock
     }

@@ -1,4 +1,4 @@
-//! An event hub in memory: events, retention, owner levels, and faults when a test wants them.
+//! An event hub in memory, with retention, owner levels, and faults on request.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -11,14 +11,14 @@ use crate::model::ConsumerGroup;
 use crate::ownership::StartingPosition;
 use crate::processing::{LastEnqueued, ReadEnd, ReceivedEvent, lane_of};
 
-/// How far apart offsets are, so that nobody takes one for a sequence number.
+/// The distance between offsets, so that an offset is not mistaken for a sequence number.
 const OFFSET_STEP: i64 = 48;
 
 /// An event hub in memory, for tests and demonstrations without Azure.
 ///
-/// Clones share the events, also between the blocking and the async surface. A consumer reads it as
-/// [`consumer_group`](Self::consumer_group), with the retention, the owner levels and the resume positions of the real
-/// one, and with faults where a test asks for them.
+/// Clones share the events, even across the blocking and the async surface. Consumers read it through
+/// [`consumer_group`](Self::consumer_group). Retention, owner levels and resume positions work as in Event Hubs, and tests
+/// can inject faults.
 ///
 /// ```
 /// use eventhub_checkpointstore::memory::EventHub;
@@ -43,7 +43,7 @@ pub(super) struct Inner {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// What tests have added to the time.
+    /// The time that tests have added.
     advance: Duration,
     retention: Option<Duration>,
     pub(super) partitions: Vec<Partition>,
@@ -60,7 +60,7 @@ pub(super) struct Partition {
     pub(super) open_faults: VecDeque<Error>,
 }
 
-/// One link of a reader.
+/// The link of a reader.
 pub(super) struct SeatState {
     pub(super) group: String,
     pub(super) partition: usize,
@@ -71,14 +71,15 @@ pub(super) struct SeatState {
 }
 
 impl EventHub {
-    /// An event hub with so many partitions, `"0"` and up, at least one, on `memory.servicebus.windows.net`.
+    /// Creates an event hub with this many partitions (at least one), named `"0"`, `"1"` and so on, in the namespace
+    /// `memory.servicebus.windows.net`.
     ///
     #[doc = shared_example!("memory/event_hub")]
     pub fn new(partitions: usize) -> Self {
         Self::named("memory.servicebus.windows.net", "events", partitions)
     }
 
-    /// An event hub with a name and a namespace, as they stand in checkpoints.
+    /// Creates an event hub with a namespace and a name, which appear in checkpoints.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     pub fn named(
@@ -89,7 +90,7 @@ impl EventHub {
         Self::build(fully_qualified_namespace.into(), eventhub_name.into(), partitions, None)
     }
 
-    /// An event hub whose time, and whose readers on the blocking surface, go by a test's clock.
+    /// Creates an event hub that uses a test's clock for its time, and for its readers on the blocking surface.
     ///
     #[doc = shared_example!("memory/with_clock")]
     pub fn with_clock(partitions: usize, clock: &TestClock) -> Self {
@@ -104,7 +105,7 @@ impl EventHub {
         Self(Arc::new(Inner { namespace, name, clock, created_at, state: Mutex::new(state) }))
     }
 
-    /// The event hub as a consumer group reads it: an `EventSource` of both surfaces.
+    /// Returns the event hub as a consumer group reads it: an `EventSource` of both surfaces.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     ///
@@ -116,12 +117,12 @@ impl EventHub {
         Ok(EventHubSource::new(self.clone(), group))
     }
 
-    /// The ids of the partitions.
+    /// Returns the ids of the partitions.
     pub fn partition_ids(&self) -> Vec<String> {
         (0..self.lock().partitions.len()).map(|id| id.to_string()).collect()
     }
 
-    /// Adds an event to a partition and returns its sequence number. Its number, offset and time are set here.
+    /// Adds an event to a partition and returns its sequence number. The event hub sets its number, offset and time.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     ///
@@ -135,7 +136,7 @@ impl EventHub {
         Ok(state.publish(index, event.into_event(), now))
     }
 
-    /// Adds an event with a partition key, which chooses the partition.
+    /// Adds an event with a partition key, which determines the partition.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/event_hub"))]
     pub fn publish_by_key(&self, key: &str, event: impl IntoEvent) -> i64 {
@@ -145,37 +146,37 @@ impl EventHub {
         state.publish(index, event.into_event().with_partition_key(key), now)
     }
 
-    /// How many events are kept in all partitions.
+    /// Returns the number of retained events in all partitions.
     pub fn len(&self) -> usize {
         self.lock().partitions.iter().map(|partition| partition.events.len()).sum()
     }
 
-    /// Whether no event is kept.
+    /// Returns whether no event is retained.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Keeps events for so long; for ever by default.
+    /// Sets the retention. Default: forever.
     ///
     #[doc = shared_example!("memory/retention")]
     pub fn expire_after(&self, retention: Duration) {
         self.lock().retention = Some(retention);
     }
 
-    /// Lets the time of the event hub pass, for retention and enqueued times.
+    /// Advances the time of the event hub, for retention and enqueued times.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/retention"))]
     pub fn advance(&self, duration: Duration) {
         self.lock().advance += duration;
     }
 
-    /// The time of the event hub.
+    /// Returns the time of the event hub.
     pub fn now(&self) -> SystemTime {
         let now = self.0.clock.as_ref().map_or_else(SystemTime::now, TestClock::system_time);
         now + self.lock().advance
     }
 
-    /// Drops the events of a partition below a sequence number, as retention does.
+    /// Removes the events of a partition below a sequence number, as retention does.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/retention"))]
     ///
@@ -192,7 +193,7 @@ impl EventHub {
         Ok(())
     }
 
-    /// Ends the links of all readers of a partition, as a reader with a higher owner level does.
+    /// Disconnects all readers of a partition, as a reader with a higher owner level does.
     ///
     #[doc = shared_example!("memory/faults")]
     ///
@@ -242,7 +243,7 @@ impl EventHub {
         self.lock().properties_fault = Some(error);
     }
 
-    /// How many readers a partition has, in all consumer groups.
+    /// Returns the number of readers of a partition in all consumer groups.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/faults"))]
     pub fn readers(&self, partition_id: &str) -> usize {
@@ -278,7 +279,8 @@ impl Partition {
         Some(LastEnqueued::new(last.sequence_number(), offset, last.enqueued_time()))
     }
 
-    /// The number from which on a reader reads. As on the service, one that has expired means the first that is kept.
+    /// Returns the first sequence number for a reader. As in the service, an expired position means the first retained
+    /// event.
     pub(super) fn resolve(&self, position: &StartingPosition) -> Result<i64> {
         let after = |number: i64, inclusive: bool| if inclusive { number } else { number + 1 };
         Ok(match position {
@@ -288,7 +290,8 @@ impl Partition {
             }
             StartingPosition::Offset { offset, inclusive } => {
                 let bad = |_| {
-                    let text = format!("offset {offset:?}: this event hub has numbers only");
+                    let text =
+                        format!("offset {offset:?}: the offsets of this event hub are numbers");
                     Error::new(ErrorKind::InvalidInput, text)
                 };
                 after(offset.parse::<i64>().map_err(bad)? / OFFSET_STEP, *inclusive)
@@ -311,7 +314,9 @@ impl State {
         let index = partition_id.parse::<usize>().ok();
         index.filter(|index| *index < self.partitions.len()).ok_or_else(|| {
             let last = self.partitions.len() - 1;
-            let text = format!("partition {partition_id:?}: this event hub has 0 to {last}");
+            let text = format!(
+                "partition {partition_id:?}: this event hub has the partitions 0 to {last}"
+            );
             Error::new(ErrorKind::InvalidInput, text)
         })
     }
@@ -347,8 +352,8 @@ impl State {
         }
     }
 
-    /// Whoever has a level ends the links of those without, and of those whose level is not higher. Returns why the
-    /// newcomer has to leave at once, if it has.
+    /// A reader with an owner level disconnects readers without one, and readers whose level is not higher. Returns why the
+    /// new reader must leave at once, if it must.
     pub(super) fn make_way(
         &mut self,
         index: usize,
@@ -364,7 +369,7 @@ impl State {
             return Some(ReadEnd::Displaced(text));
         }
         if let Some(level) = level {
-            self.displace(beside, &format!("a reader came with the owner level {level}"));
+            self.displace(beside, &format!("a reader with the owner level {level} connected"));
         }
         None
     }

@@ -1,12 +1,12 @@
-//! What can be published.
+//! Types that can be published.
 
 use crate::processing::ReceivedEvent;
 
-/// An event with its properties, or a body.
+/// Converts a value into an event: an event with its properties, or just a body.
 ///
 #[doc = shared_example!("memory/into_event")]
 pub trait IntoEvent {
-    /// The event; its number, offset and time do not matter.
+    /// Returns the event. Its number, offset and time are ignored.
     fn into_event(self) -> ReceivedEvent;
 }
 

@@ -1,4 +1,4 @@
-//! Doubles of Azure for tests and demonstrations: an event hub in memory, and time that tests move.
+//! Doubles of Azure for tests and demonstrations: an event hub in memory, and a clock that tests control.
 
 mod event_hub;
 mod into_event;

@@ -1,4 +1,4 @@
-//! How readers see the event hub in memory: each has a seat, which the owner levels may take from it.
+//! The readers of an event hub in memory. Each has a seat, which a reader with a higher owner level may take.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ impl EventHubSource {
         Self { hub, group }
     }
 
-    /// The event hub.
+    /// Returns the event hub.
     pub fn hub(&self) -> &EventHub {
         &self.hub
     }
 
-    /// Namespace, event hub and consumer group, as they stand in checkpoints.
+    /// Returns the namespace, event hub and consumer group, as in checkpoints.
     pub fn group(&self) -> &ConsumerGroup {
         &self.group
     }
@@ -56,7 +56,7 @@ impl EventHubSource {
         Ok(PartitionProperties::new(partition_id, first, last, is_empty))
     }
 
-    /// A link of its own, which the owner levels may end.
+    /// A separate link, which a reader with a higher owner level may end.
     pub(crate) fn sit_down(
         &self,
         request: &OpenPartition,
@@ -82,7 +82,7 @@ impl EventHubSource {
     }
 }
 
-/// The link of one reader; it ends with it.
+/// The link of one reader, which ends when this is dropped.
 pub(crate) struct Seat {
     hub: EventHub,
     id: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// The events that are there. Whoever finds none waits until it is woken.
+    /// Returns the available events. If there are none, the reader waits until it is woken.
     pub(crate) fn take(
         &mut self,
         events: &mut Vec<ReceivedEvent>,

@@ -1,4 +1,4 @@
-//! Time for tests of threads: it stands still while any of them works, and jumps when all of them wait.
+//! A clock for tests with threads: it stands still while any thread works, and jumps when all threads wait.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::clock::Clock;
 
-/// Where the time of day of a test begins.
+/// The wall-clock time at which tests begin.
 const BEGIN: Duration = Duration::from_secs(1_700_000_000);
 
-/// A clock for tests on the blocking surface, in which an hour takes no time.
+/// A clock for tests on the blocking surface, where an hour takes no real time.
 ///
-/// It counts the threads that take part: the one that made it, those that [`spawn`](Self::spawn) starts, and those of
-/// consumers that were built with it. As soon as all of them wait, the time jumps to the next moment for which one of
-/// them waits. A thread that takes part must not wait for another one in any way that the clock does not see, as by
+/// It counts the participating threads: the one that created it, those that [`spawn`](Self::spawn) starts, and those of
+/// consumers that use the clock. As soon as all of them wait, the time jumps to the next moment that one of them waits for.
+/// A participating thread must not wait for another one in a way that the clock does not see, such as
 /// [`JoinHandle::join`](std::thread::JoinHandle::join) or a channel.
 ///
-/// On the async surface `tokio::time::pause` does the same.
+/// On the async surface, `tokio::time::pause` does the same.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,7 +43,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     elapsed: Duration,
-    /// Threads that take part and do not wait.
+    /// The number of participating threads that do not wait.
     running: usize,
     next_id: u64,
     waiting: HashMap<u64, Waiting>,
@@ -61,7 +61,7 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// A clock in which the calling thread takes part.
+    /// Creates a clock. The calling thread participates.
     ///
     #[doc = shared_example!("memory/test_clock")]
     pub fn new() -> Self {
@@ -69,22 +69,22 @@ impl TestClock {
         Self(Arc::new(Inner { origin: Instant::now(), state: Mutex::new(state) }))
     }
 
-    /// How much time has passed since the clock was made.
+    /// Returns the time since the clock was created.
     pub fn elapsed(&self) -> Duration {
         self.lock().elapsed
     }
 
-    /// The present moment.
+    /// Returns the current moment.
     pub fn now(&self) -> Instant {
         self.0.origin + self.elapsed()
     }
 
-    /// The present time of day.
+    /// Returns the current wall-clock time.
     pub fn system_time(&self) -> SystemTime {
         UNIX_EPOCH + BEGIN + self.elapsed()
     }
 
-    /// Waits.
+    /// Waits for a duration of this clock.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/test_clock"))]
     pub fn sleep(&self, duration: Duration) {
@@ -92,7 +92,7 @@ impl TestClock {
         Alarm::new(self).wait(Some(until));
     }
 
-    /// Starts a thread that takes part.
+    /// Starts a participating thread.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/test_clock"))]
     pub fn spawn<T: Send + 'static>(
@@ -110,7 +110,7 @@ impl TestClock {
         TestThread(ended)
     }
 
-    /// Counts one more thread until the result is dropped, which happens on that thread.
+    /// Counts another thread until the result is dropped on that thread.
     pub(crate) fn take_part(&self) -> TakingPart {
         self.lock().running += 1;
         TakingPart(self.clone())
@@ -121,7 +121,7 @@ impl TestClock {
     }
 }
 
-/// For stores and containers of the same test.
+/// Implements the trait for stores and containers of the same test.
 impl Clock for TestClock {
     fn now(&self) -> Instant {
         Self::now(self)
@@ -139,7 +139,7 @@ impl fmt::Debug for TestClock {
 }
 
 impl State {
-    /// The time jumps if nobody works.
+    /// Lets the time jump if no thread works.
     fn jump(&mut self) {
         if self.running > 0 {
             return;
@@ -167,7 +167,7 @@ impl State {
     }
 }
 
-/// A thread that takes part.
+/// A participating thread.
 pub(crate) struct TakingPart(TestClock);
 
 impl Drop for TakingPart {
@@ -178,7 +178,7 @@ impl Drop for TakingPart {
     }
 }
 
-/// Wakes one thread that waits, or the next that begins to.
+/// Wakes one waiting thread, or the next one that waits.
 pub(crate) struct Alarm {
     clock: TestClock,
     state: Mutex<AlarmState>,
@@ -230,16 +230,16 @@ struct Ended<T> {
     alarm: Alarm,
 }
 
-/// A thread of a test.
+/// A participating thread of a test.
 #[must_use = "a test waits for its threads"]
 pub struct TestThread<T>(Arc<Ended<T>>);
 
 impl<T> TestThread<T> {
-    /// Waits for the end of the thread.
+    /// Waits for the thread to end, and returns its result.
     ///
     /// # Panics
     ///
-    /// The thread has panicked.
+    /// If the thread panicked.
     pub fn join(self) -> T {
         loop {
             let result = self.0.result.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -251,7 +251,7 @@ impl<T> TestThread<T> {
         }
     }
 
-    /// Whether the thread has ended.
+    /// Returns whether the thread has ended.
     pub fn is_finished(&self) -> bool {
         self.0.result.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }

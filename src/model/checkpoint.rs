@@ -183,12 +183,12 @@ impl Checkpoint {
         &self.partition_id
     }
 
-    /// /// Returns the offset of the last processed event, verbatim.
+    /// Returns the offset of the last processed event, verbatim.
     pub fn offset(&self) -> Option<&str> {
         self.offset.as_deref()
     }
 
-    /// /// Returns the sequence number of the last processed event.
+    /// Returns the sequence number of the last processed event.
     pub fn sequence_number(&self) -> Option<i64> {
         self.sequence_number
     }
@@ -230,7 +230,7 @@ pub(crate) fn means_no_number(text: &str) -> bool {
 #[non_exhaustive]
 #[must_use = "a stale checkpoint was not stored"]
 pub enum UpdateOutcome {
-    /// /// The checkpoint was stored.
+    /// The checkpoint was stored.
     Written,
     /// Another writer has already stored a later position, which was left alone.
     ///
@@ -263,9 +263,9 @@ pub enum Expected<'a> {
 #[non_exhaustive]
 #[must_use = "the checkpoint may still be there"]
 pub enum DeleteOutcome {
-    /// /// The record was deleted.
+    /// The record was deleted.
     Deleted,
-    /// /// There was no record.
+    /// There was no record.
     Missing,
     /// A version other than the expected one is stored, and was left alone.
     Conflict,

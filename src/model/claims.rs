@@ -95,7 +95,7 @@ impl Claims {
         &self.outcomes
     }
 
-    /// /// Iterates over the records that were claimed.
+    /// Iterates over the records that were claimed.
     pub fn claimed(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.outcomes.iter().filter_map(ClaimOutcome::claimed)
     }

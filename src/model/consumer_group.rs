@@ -103,7 +103,7 @@ impl ConsumerGroup {
         &self.0.fully_qualified_namespace
     }
 
-    /// /// Returns the name of the event hub.
+    /// Returns the name of the event hub.
     ///
     /// ```
     /// # use eventhub_checkpointstore::{ConsumerGroup};

@@ -69,7 +69,7 @@ impl fmt::Display for SkipReason {
 pub struct SkippedBlob {
     /// The full name of the blob.
     pub name: String,
-    /// /// The reason.
+    /// The reason.
     pub reason: SkipReason,
 }
 
@@ -133,7 +133,7 @@ impl<T> Listing<T> {
         self.from_secondary
     }
 
-    /// /// Returns the items.
+    /// Returns the items.
     ///
     /// ```
     /// use std::time::SystemTime;

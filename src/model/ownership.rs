@@ -177,7 +177,7 @@ impl PartitionOwnership {
         &self.group
     }
 
-    /// /// Returns the id of the partition.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         &self.partition_id
     }

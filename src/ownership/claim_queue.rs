@@ -38,7 +38,7 @@ pub(super) struct Health {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
-    /// /// The number of failures in a row.
+    /// The number of failures in a row.
     count: u32,
     /// The last claim used up its limit.
     stalled: bool,
@@ -98,7 +98,7 @@ pub(crate) struct ClaimQueue {
 pub(crate) struct ClaimUnderWay {
     pub(crate) claim: PlannedClaim,
     pub(crate) started: Instant,
-    /// /// The time limit, counted from `started`.
+    /// The time limit, counted from `started`.
     pub(crate) limit: Duration,
     is_suspect: bool,
 }

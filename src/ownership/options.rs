@@ -172,27 +172,27 @@ impl OwnershipOptions {
         Ok(self)
     }
 
-    /// /// Returns how fast this consumer takes its share.
+    /// Returns how fast this consumer takes its share.
     pub fn strategy(&self) -> BalanceStrategy {
         self.strategy
     }
 
-    /// /// Returns the longest time between the starts of two rounds.
+    /// Returns the longest time between the starts of two rounds.
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// /// Returns the age beyond which this consumer takes over another consumer's record.
+    /// Returns the age beyond which this consumer takes over another consumer's record.
     pub fn expiration(&self) -> Duration {
         self.expiration
     }
 
-    /// /// Returns the shortest expiration of any consumer in the fleet, including this one.
+    /// Returns the shortest expiration of any consumer in the fleet, including this one.
     pub fn fleet_expiration(&self) -> Duration {
         self.fleet_expiration.min(self.expiration)
     }
 
-    /// /// Returns how long before the expiration a lease ends.
+    /// Returns how long before the expiration a lease ends.
     pub fn margin(&self) -> Duration {
         self.margin
     }

@@ -1,12 +1,12 @@
-//! When a checkpoint is to be written.
+//! When checkpoints are written.
 
 use std::time::{Duration, Instant};
 
-/// When a checkpoint is written: after so many events, after so much time, or both, whichever comes first.
+/// When a checkpoint is written: after a number of events, after a time, or both, whichever comes first.
 ///
-/// Whatever the policy, a last checkpoint is written when a partition is closed or the consumer stops. A process that
-/// is killed repeats at most what the policy left open. Writes are coalesced: while one is under way, newer positions
-/// wait, and only the newest of them is written.
+/// Whatever the policy, a last checkpoint is written when a partition is closed or the consumer stops. Writes are
+/// coalesced: while one is under way, newer positions wait, and only the newest of them is written. After a process was
+/// killed, what the policy left open is repeated, and what was processed while a write was under way.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ impl Default for CheckpointPolicy {
 }
 
 impl CheckpointPolicy {
-    /// After so many events (at least one), or so long after the first event that is not covered yet.
+    /// Writes after this many events (at least one), or this long after the first event that is not covered yet.
     ///
     #[doc = shared_example!("processing/checkpoint_policy")]
     pub const fn every(events: u64, interval: Duration) -> Self {
@@ -39,21 +39,21 @@ impl CheckpointPolicy {
         }
     }
 
-    /// After each batch that a handler has processed.
+    /// Writes after each batch that a handler has processed.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/checkpoint_policy"))]
     pub const fn every_batch() -> Self {
         Self { events: None, interval: None, batches: true }
     }
 
-    /// After each event.
+    /// Writes after each event.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/checkpoint_policy"))]
     pub const fn every_event() -> Self {
         Self { events: Some(1), interval: None, batches: false }
     }
 
-    /// Only where the handler asks for it, as with Python's `update_checkpoint`, and at the end.
+    /// Writes only when the handler requests it, as with Python's `update_checkpoint`, and at the end.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/checkpoint_policy"))]
     pub const fn manual() -> Self {
@@ -66,11 +66,11 @@ impl CheckpointPolicy {
 pub(crate) enum Due {
     Now,
     At(Instant),
-    /// Until something happens.
+    /// Not before something happens.
     Never,
 }
 
-/// The policy applied to one partition: what is not covered by a checkpoint yet.
+/// The policy applied to one partition: it tracks the events that no checkpoint covers yet.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckpointSchedule {
     policy: CheckpointPolicy,
@@ -84,7 +84,7 @@ impl CheckpointSchedule {
         Self { policy, events: 0, since: None, is_requested: false }
     }
 
-    /// The position moved by so many events. Returns whether the waiting began with it.
+    /// Notes that the position advanced by this many events. Returns whether the wait began with it.
     pub(crate) fn advanced(&mut self, events: u64, now: Instant) -> bool {
         self.events = self.events.saturating_add(events);
         let begins = self.since.is_none();
@@ -96,7 +96,7 @@ impl CheckpointSchedule {
         self.is_requested |= self.policy.batches && self.since.is_some();
     }
 
-    /// Whatever the policy says, what was noted is due now.
+    /// Makes the noted position due now, regardless of the policy.
     pub(crate) fn request(&mut self) {
         self.is_requested |= self.since.is_some();
     }
@@ -113,7 +113,7 @@ impl CheckpointSchedule {
         }
     }
 
-    /// A write of all that was noted begins.
+    /// Notes that a write of the noted position begins.
     pub(crate) fn begin(&mut self) {
         (self.events, self.since, self.is_requested) = (0, None, false);
     }

@@ -9,15 +9,15 @@ use super::ReadEnd;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The consumer stops, or the program closes the partition.
+    /// The consumer stopped, or the program closed the partition.
     Stopped,
-    /// The partition belongs to another consumer, or soon may. No checkpoint is written any more.
+    /// The partition belongs to another consumer, or soon may. No more checkpoints are written.
     Lost(LossCause),
-    /// Another consumer's checkpoint is ahead of ours. No checkpoint is written any more.
+    /// Another consumer's checkpoint is ahead. No more checkpoints are written.
     Stale,
-    /// The source gives no more events.
+    /// The source has no more events.
     SourceEnded(Arc<ReadEnd>),
-    /// A handler ended the consumer.
+    /// A handler stopped the consumer.
     HandlerStopped,
 }
 
@@ -29,7 +29,7 @@ pub enum LossCause {
     Lapsed,
     /// Another consumer claimed it.
     Taken,
-    /// Another reader of the consumer group took the link, by its owner level.
+    /// Another reader of the consumer group took the link with its owner level.
     Displaced,
 }
 

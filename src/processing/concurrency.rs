@@ -1,23 +1,23 @@
 //! How many handlers run inside of one partition.
 
-/// How the events of one partition are handed to the handler.
+/// How the events of one partition are delivered to the handler.
 ///
-/// Partitions are always processed beside each other. Within one, several handlers may run at once; a checkpoint still
-/// never passes an event that is not done, and no more events than `max_in_flight` are held.
+/// Partitions are always processed concurrently. Within a partition, several handlers may run concurrently. A checkpoint
+/// still never passes an unfinished event, and no more than `max_in_flight` events are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Concurrency {
     /// One after the other, in order.
     #[default]
     InOrder,
-    /// At most so many at once. Events with the same partition key stay in order; those without one count as one key.
+    /// At most this many at once. Events with the same partition key stay in order; events without a key count as one key.
     ByKey(usize),
-    /// At most so many at once, in no order.
+    /// At most this many at once, in no particular order.
     Unordered(usize),
 }
 
 impl Concurrency {
-    /// How many handlers run at once in a partition.
+    /// Returns the maximum number of concurrent handlers in a partition.
     ///
     #[doc = shared_example!("processing/concurrency")]
     pub fn limit(self) -> usize {
@@ -28,7 +28,7 @@ impl Concurrency {
     }
 }
 
-/// Which of `lanes` an event with this key goes through. FNV-1a: the same on every machine.
+/// Returns the lane of an event with this key. FNV-1a gives the same lane on every machine.
 pub(crate) fn lane_of(key: Option<&str>, lanes: usize) -> usize {
     let hash = key
         .unwrap_or_default()

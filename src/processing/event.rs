@@ -1,4 +1,4 @@
-//! An event as a consumer receives it.
+//! Events as a consumer receives them.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,13 +7,15 @@ use bytes::Bytes;
 
 use super::AmqpValue;
 use crate::error::Result;
+#[cfg(feature = "serde")]
+use crate::error::{Error, ErrorKind};
 use crate::model::{Checkpoint, ConsumerGroup};
 
-/// The content of an event. Nearly all senders send bytes.
+/// The body of an event. Nearly all senders send bytes.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum EventBody {
-    /// Bytes. The sections of a body that was sent in several are joined.
+    /// Bytes. If the body was sent in several sections, they are joined.
     Data(Bytes),
     /// Lists of values.
     Sequence(Vec<Vec<AmqpValue>>),
@@ -22,7 +24,7 @@ pub enum EventBody {
 }
 
 impl EventBody {
-    /// The bytes of the body; empty for a body that is not bytes.
+    /// Returns the bytes of the body; empty for a body that does not consist of bytes.
     ///
     #[doc = shared_example!("processing/event_body")]
     pub fn as_bytes(&self) -> &[u8] {
@@ -33,9 +35,55 @@ impl EventBody {
         }
     }
 
-    /// The body as text; bytes that are not UTF-8 are replaced.
+    /// Returns the body as text. Invalid UTF-8 is replaced.
     pub fn to_text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.as_bytes())
+    }
+
+    /// Reads a JSON body into a type of yours. A byte order mark before it is ignored. The content type is not looked at:
+    /// many senders set none.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::processing::ReceivedEvent;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Reading<'a> {
+    ///     sensor: &'a str,
+    ///     degrees: f64,
+    /// }
+    ///
+    /// let event = ReceivedEvent::new(960_180, r#"{"sensor":"sensor-7","degrees":21.5}"#);
+    /// let reading: Reading<'_> = event.body().json()?;
+    /// assert_eq!((reading.sensor, reading.degrees), ("sensor-7", 21.5));
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidData`] if the body is neither bytes nor text, is not JSON, or does not fit the type; the source
+    /// of the error says where.
+    #[cfg(feature = "serde")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+    pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T> {
+        let is_bytes = matches!(
+            self,
+            Self::Data(_) | Self::Value(AmqpValue::Binary(_) | AmqpValue::String(_))
+        );
+        if !is_bytes {
+            let message =
+                "the body of the event is made of AMQP values; JSON is sent as bytes or text";
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
+        let bytes = self.as_bytes();
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        serde_json::from_slice(bytes).map_err(|error| {
+            let message = if error.is_data() {
+                "the body of the event is JSON of another type"
+            } else {
+                "the body of the event is not JSON"
+            };
+            Error::new(ErrorKind::InvalidData, message).with_source(error)
+        })
     }
 
     /// How many bytes the body has.
@@ -43,7 +91,7 @@ impl EventBody {
         self.as_bytes().len()
     }
 
-    /// Whether the body has no bytes.
+    /// Returns whether the body has no bytes.
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
@@ -57,7 +105,7 @@ impl<T: Into<Bytes>> From<T> for EventBody {
 
 /// An event of a partition, with its position.
 ///
-/// Sources make it with [`new`](Self::new) and the setters, consumers read it.
+/// Sources create it with [`new`](Self::new) and the setters; consumers read it.
 ///
 /// ```
 /// use eventhub_checkpointstore::processing::ReceivedEvent;
@@ -77,7 +125,7 @@ pub struct ReceivedEvent {
     enqueued_time: SystemTime,
     partition_key: Option<String>,
     body: EventBody,
-    /// Most events have none of it.
+    /// Rarely used fields.
     extras: Option<Box<Extras>>,
 }
 
@@ -91,7 +139,7 @@ struct Extras {
 }
 
 impl ReceivedEvent {
-    /// An event at a sequence number, enqueued at the beginning of the Unix epoch until that is set.
+    /// Creates an event with a sequence number and a body. The enqueued time is the Unix epoch until it is set.
     ///
     #[doc = shared_example!("processing/event_setters")]
     pub fn new(sequence_number: i64, body: impl Into<EventBody>) -> Self {
@@ -114,7 +162,7 @@ impl ReceivedEvent {
         self
     }
 
-    /// Sets the time at which the service stored the event.
+    /// Sets the time at which the service enqueued the event.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
@@ -123,7 +171,7 @@ impl ReceivedEvent {
         self
     }
 
-    /// Sets the key by which the sender chose the partition.
+    /// Sets the partition key.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
@@ -141,7 +189,7 @@ impl ReceivedEvent {
         self
     }
 
-    /// Adds a property that the service or the protocol defines, as in `x-opt-publisher`.
+    /// Adds a property that the service or the protocol defines, such as `x-opt-publisher`.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
@@ -163,7 +211,7 @@ impl ReceivedEvent {
         self
     }
 
-    /// Sets the id of what the event belongs to.
+    /// Sets the correlation id.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
@@ -181,7 +229,7 @@ impl ReceivedEvent {
         self
     }
 
-    /// The same event at another place.
+    /// Returns the same event with another number, offset and time.
     pub(crate) fn at(mut self, number: i64, offset: String, enqueued_time: SystemTime) -> Self {
         (self.sequence_number, self.offset) = (number, Some(offset));
         self.enqueued_time = enqueued_time;
@@ -192,67 +240,67 @@ impl ReceivedEvent {
         self.extras.get_or_insert_default()
     }
 
-    /// The number of the event in its partition. Numbers rise by one from event to event.
+    /// Returns the number of the event in its partition. Numbers increase by one from event to event.
     #[inline]
     pub fn sequence_number(&self) -> i64 {
         self.sequence_number
     }
 
-    /// The offset of the event: opaque text, which Event Hubs always sends.
+    /// Returns the offset of the event: opaque text, which Event Hubs always sends.
     pub fn offset(&self) -> Option<&str> {
         self.offset.as_deref()
     }
 
-    /// When the service stored the event, by its clock.
+    /// Returns when the service enqueued the event, by its clock.
     pub fn enqueued_time(&self) -> SystemTime {
         self.enqueued_time
     }
 
-    /// The key by which the sender chose the partition.
+    /// Returns the partition key that the sender set.
     pub fn partition_key(&self) -> Option<&str> {
         self.partition_key.as_deref()
     }
 
-    /// The content.
+    /// Returns the body.
     pub fn body(&self) -> &EventBody {
         &self.body
     }
 
-    /// An application property.
+    /// Returns an application property.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     pub fn property(&self, name: &str) -> Option<&AmqpValue> {
         self.properties().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// The application properties, in the order in which they were sent.
+    /// Iterates over the application properties, in the order in which they were sent.
     pub fn properties(&self) -> impl Iterator<Item = (&str, &AmqpValue)> {
         let properties = self.extras.iter().flat_map(|extras| &extras.properties);
         properties.map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The properties that the service or the protocol defines, beyond those that have a reader of their own.
+    /// Iterates over the properties that the service or the protocol defines and that have no method of their own.
     pub fn system_properties(&self) -> impl Iterator<Item = (&str, &AmqpValue)> {
         let properties = self.extras.iter().flat_map(|extras| &extras.system_properties);
         properties.map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The sender's id of the event.
+    /// Returns the sender's id of the event.
     pub fn message_id(&self) -> Option<&str> {
         self.extras.as_ref()?.message_id.as_deref()
     }
 
-    /// The id of what the event belongs to.
+    /// Returns the correlation id.
     pub fn correlation_id(&self) -> Option<&str> {
         self.extras.as_ref()?.correlation_id.as_deref()
     }
 
-    /// The MIME type of the body.
+    /// Returns the MIME type of the body.
     pub fn content_type(&self) -> Option<&str> {
         self.extras.as_ref()?.content_type.as_deref()
     }
 
-    /// The checkpoint behind this event.
+    /// Returns the checkpoint after this event.
     ///
     #[doc = shared_example!("processing/event_checkpoint")]
     ///
@@ -262,5 +310,47 @@ impl ReceivedEvent {
     pub fn checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<Checkpoint> {
         let (offset, number) = (self.offset.clone(), Some(self.sequence_number));
         Checkpoint::with_position(group, partition_id, offset, number)
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn refused(body: &EventBody) -> String {
+        let error = body.json::<Vec<u32>>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        format!("{error}; {source}")
+    }
+
+    #[test]
+    fn json_is_read_from_bytes_and_from_text() {
+        let bodies = [
+            EventBody::from("[1, 2]"),
+            EventBody::from("\u{feff}[1, 2]"),
+            EventBody::Value(AmqpValue::from("[1, 2]")),
+            EventBody::Value(AmqpValue::Binary("[1, 2]".into())),
+        ];
+        for body in bodies {
+            assert_eq!(body.json::<Vec<u32>>().unwrap(), [1, 2], "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_that_json_says_why() {
+        let list = AmqpValue::List(vec![AmqpValue::Int(1)]);
+        for (body, parts) in [
+            (EventBody::from("[1, 2"), ["not JSON", "line 1"]),
+            (EventBody::from(""), ["not JSON", "EOF"]),
+            (EventBody::from("[1, \"two\"]"), ["JSON of another type", "column 9"]),
+            (EventBody::Value(list), ["made of AMQP values", ""]),
+            (EventBody::Sequence(Vec::new()), ["made of AMQP values", ""]),
+        ] {
+            let refused = refused(&body);
+            assert!(parts.iter().all(|part| refused.contains(part)), "{body:?}: {refused}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How a handler refuses events.
+//! The errors of handlers.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -6,9 +6,9 @@ use std::fmt;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Why a handler did not process events, and what is to happen with them.
+/// Why a handler did not process events, and what to do with them.
 ///
-/// `?` on any error makes [`Retry`](Self::Retry).
+/// `?` turns any error into [`Retry`](Self::Retry).
 ///
 /// ```
 /// use eventhub_checkpointstore::processing::HandlerError;
@@ -28,26 +28,26 @@ pub enum HandlerError {
     Retry(Cause),
     /// The events go to the dead letter sink, and the next ones follow. Without a sink the consumer stops.
     DeadLetter(Cause),
-    /// The consumer stops; the events come again when it is started again.
+    /// Stops the consumer. The events are delivered again when it is restarted.
     Stop(Cause),
 }
 
 impl HandlerError {
-    /// The handler gets the same events again.
+    /// Delivers the same events to the handler again.
     ///
     #[doc = shared_example!("processing/handler_error")]
     pub fn retry(cause: impl Into<Cause>) -> Self {
         Self::Retry(cause.into())
     }
 
-    /// The events go to the dead letter sink.
+    /// Sends the events to the dead letter sink.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/handler_error"))]
     pub fn dead_letter(cause: impl Into<Cause>) -> Self {
         Self::DeadLetter(cause.into())
     }
 
-    /// The consumer stops.
+    /// Stops the consumer.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/handler_error"))]
     pub fn stop(cause: impl Into<Cause>) -> Self {
@@ -58,10 +58,19 @@ impl HandlerError {
         Self::Retry(format!("the handler panicked: {text}").into())
     }
 
-    /// The cause.
+    /// Returns the cause.
     pub fn cause(&self) -> &(dyn StdError + Send + Sync + 'static) {
         match self {
             Self::Retry(cause) | Self::DeadLetter(cause) | Self::Stop(cause) => &**cause,
+        }
+    }
+
+    /// For metrics and spans: one of few.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Retry(_) => "retry",
+            Self::DeadLetter(_) => "dead_letter",
+            Self::Stop(_) => "stop",
         }
     }
 
@@ -78,7 +87,7 @@ impl fmt::Display for HandlerError {
     }
 }
 
-/// It is no `Error` itself, so that this can be.
+/// `HandlerError` does not implement `Error`, because this conversion would then conflict.
 impl<E: Into<Cause>> From<E> for HandlerError {
     fn from(error: E) -> Self {
         Self::Retry(error.into())
@@ -88,5 +97,5 @@ impl<E: Into<Cause>> From<E> for HandlerError {
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "without a text".to_owned())
+    text.unwrap_or_else(|| "without a message".to_owned())
 }

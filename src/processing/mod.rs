@@ -1,4 +1,4 @@
-//! What a consumer processes, and how far it is: events, positions, policies. Knows no I/O, no clock and no storage.
+//! The pure half of a consumer: events, positions and policies, without I/O, clocks or storage.
 
 mod checkpoint_policy;
 mod close_reason;
@@ -10,6 +10,8 @@ mod partition;
 mod read_end;
 mod retry_schedule;
 mod source;
+#[cfg(any(feature = "blocking", feature = "aio"))]
+mod spans;
 mod stop_handle;
 mod summary;
 mod tracker;
@@ -30,6 +32,8 @@ pub(crate) use partition::{LeaveCause, PartitionLife, Phase};
 pub use read_end::ReadEnd;
 pub use retry_schedule::{OnExhausted, RetryPolicy};
 pub use source::{EventHubProperties, LastEnqueued, OpenPartition, PartitionProperties};
+#[cfg(any(feature = "blocking", feature = "aio"))]
+pub(crate) use spans::Span;
 pub use stop_handle::StopHandle;
 pub use summary::Summary;
 pub use tracker::CheckpointTracker;

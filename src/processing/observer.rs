@@ -1,4 +1,4 @@
-//! What a consumer tells about itself while it runs.
+//! Observers of a running consumer.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,22 +11,22 @@ use super::{CloseReason, panic_text};
 use crate::error::Error;
 use crate::model::Checkpoint;
 
-/// What became of a checkpoint's write.
+/// The outcome of writing a checkpoint.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CheckpointOutcome<'a> {
-    /// It is stored.
+    /// The checkpoint was stored.
     Written,
-    /// A later one is stored: another consumer is ahead. The partition counts as lost.
+    /// A later checkpoint is stored, so another consumer is ahead. The partition counts as lost.
     Stale,
-    /// It failed, and is tried again while the partition is owned.
+    /// The write failed. It is retried while the partition is owned.
     Failed(&'a Error),
 }
 
-/// Is told what a consumer does, for metrics and tests.
+/// Observes a consumer, for metrics and tests.
 ///
-/// The calls come from the threads or tasks of the partitions, so they should be short. All are provided; new ones may
-/// come. A panic is caught and logged.
+/// The methods are called on the threads or tasks of the partitions, so they should be fast. All have default
+/// implementations, and new ones may be added. A panic is caught and logged.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,10 +45,10 @@ pub enum CheckpointOutcome<'a> {
 /// }
 /// ```
 pub trait Observer: Send + Sync {
-    /// A partition is read from now on.
+    /// A partition was opened.
     fn opened(&self, _partition_id: &str) {}
 
-    /// A partition is no longer read.
+    /// A partition was closed.
     fn closed(&self, _partition_id: &str, _reason: &CloseReason) {}
 
     /// Events arrived.
@@ -64,7 +64,7 @@ pub trait Observer: Send + Sync {
     ) {
     }
 
-    /// A handler gets events again after a pause.
+    /// A handler will get events again after a pause.
     fn retry(&self, _partition_id: &str, _attempt: u32, _pause: Duration) {}
 
     /// The dead letter sink took events.
@@ -79,18 +79,19 @@ pub trait Observer: Send + Sync {
     ) {
     }
 
-    /// A round of the load balancing ended, with so many owned partitions.
+    /// A load balancing round ended, with this many owned partitions.
     fn round(&self, _took: Duration, _owned: Result<usize, &Error>) {}
 
     /// How many events of a partition are behind the watermark. Only with
     /// `track_last_enqueued_event_properties`.
     fn lag(&self, _partition_id: &str, _events: i64) {}
 
-    /// The source or the storage failed; the consumer goes on. `None` if it does not concern one partition.
+    /// The source or the storage failed, and the consumer continues. The id is `None` if the failure does not concern a
+    /// single partition.
     fn failed(&self, _partition_id: Option<&str>, _error: &Error) {}
 }
 
-/// What points to an observer is one, so that a program can keep another pointer.
+/// Implements the trait for `Arc`, so that a program can keep a pointer to its observer.
 impl<T: Observer + ?Sized> Observer for Arc<T> {
     fn opened(&self, partition_id: &str) {
         T::opened(self, partition_id);
@@ -139,7 +140,7 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
     }
 }
 
-/// Those of one consumer. None of them can end it.
+/// The observers of one consumer. A panic in one of them does not end it.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Arc<[Arc<dyn Observer>]>);
 
@@ -159,7 +160,7 @@ impl Observers {
     }
 }
 
-/// A callback of the user: a panic in it is logged, and ends nothing. Returns whether it went well.
+/// Runs a user's callback. A panic in it is logged. Returns whether it returned normally.
 pub(crate) fn guarded(target: &str, who: &str, call: impl FnOnce()) -> bool {
     let panic = catch_unwind(AssertUnwindSafe(call)).err();
     if let Some(panic) = &panic {

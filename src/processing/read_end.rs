@@ -1,4 +1,4 @@
-//! Why a reader gives no more events.
+//! Why a reader has no more events.
 
 use std::fmt;
 
@@ -6,17 +6,18 @@ use crate::error::Error;
 
 /// Why a [`PartitionReader`](crate::checkpointstoreblob_aio::PartitionReader) ended.
 ///
-/// A broken link or connection is not among these: the reader heals them itself.
+/// A broken link or connection is not a reason, because the reader restores it by itself.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadEnd {
-    /// Another reader of the group took the partition, by its owner level. Do not reconnect; the text is the service's.
+    /// Another reader of the group took the partition with its owner level. Do not reconnect. Contains the service's
+    /// message.
     Displaced(String),
-    /// The reader was closed, or the source it belongs to.
+    /// The reader or its source was closed.
     Closed,
-    /// The position no longer exists: the events behind it have expired, or the partition was created anew.
+    /// The position no longer exists: the events after it have expired, or the partition was recreated.
     PositionLost(String),
-    /// It cannot go on: access was revoked, the event hub was deleted.
+    /// Reading cannot continue, for example because access was revoked or the event hub was deleted.
     Failed(Error),
 }
 

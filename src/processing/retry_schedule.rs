@@ -1,10 +1,10 @@
-//! When something that failed is tried again.
+//! When failed work is retried.
 
 use std::time::Duration;
 
-/// How often, and at what pace, a handler gets events again that it failed on.
+/// How often and at what pace a handler gets failed events again.
 ///
-/// The pause doubles from `initial` to `max`; a quarter of it is random. By default this goes on for ever: nothing is
+/// The pause doubles from `initial` to `max`; a quarter of it is random. By default, retries continue forever: no event is
 /// skipped, and other partitions are not affected.
 ///
 /// ```
@@ -25,14 +25,14 @@ pub struct RetryPolicy {
     on_exhausted: OnExhausted,
 }
 
-/// What happens to events on which a handler has failed as often as it may.
+/// What happens to events after the last attempt of a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum OnExhausted {
-    /// The consumer stops; the events come again when it is started again.
+    /// The consumer stops. The events are delivered again when it is restarted.
     #[default]
     Stop,
-    /// They go to the dead letter sink. Without a sink the consumer stops.
+    /// The events go to the dead letter sink. Without a sink, the consumer stops.
     DeadLetter,
 }
 
@@ -48,7 +48,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Sets the first pause, 100 ms by default.
+    /// Sets the first pause. Default: 100 ms.
     ///
     #[doc = shared_example!("processing/retry_policy")]
     #[must_use]
@@ -57,7 +57,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest pause, 30 s by default.
+    /// Sets the longest pause. Default: 30 s.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/retry_policy"))]
     #[must_use]
@@ -66,7 +66,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how often the handler gets the same events, the first time included. `None`, the default: for ever.
+    /// Sets how often the handler gets the same events, including the first time. Default: `None`, forever.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/retry_policy"))]
     #[must_use]
@@ -84,12 +84,12 @@ impl RetryPolicy {
         self
     }
 
-    /// How often the handler gets the same events.
+    /// Returns how often the handler gets the same events.
     pub fn attempts(&self) -> Option<u32> {
         self.attempts
     }
 
-    /// What happens after the last attempt.
+    /// Returns what happens after the last attempt.
     pub fn on_exhausted(&self) -> OnExhausted {
         self.on_exhausted
     }
@@ -98,7 +98,7 @@ impl RetryPolicy {
         self.attempts.is_some_and(|attempts| attempt >= attempts)
     }
 
-    /// The pause after an attempt, the first being 1.
+    /// Returns the pause after an attempt; the first attempt is 1.
     pub(crate) fn pause(&self, attempt: u32, seed: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let full = self.initial.saturating_mul(1 << doublings).min(self.max);

@@ -1,4 +1,4 @@
-//! What a source of events is asked for, and what it tells about its event hub.
+//! Requests to event sources, and the properties of event hubs and partitions.
 
 use std::time::SystemTime;
 
@@ -18,23 +18,23 @@ use crate::ownership::StartingPosition;
 pub struct OpenPartition {
     /// The id of the partition.
     pub partition_id: String,
-    /// Where reading begins.
+    /// The starting position.
     pub position: StartingPosition,
-    /// The sequence number of the checkpoint that the position was made of, if it is known. A source may resume by it
-    /// where the offset is refused, as after a failover of a geo-replicated namespace.
+    /// The sequence number of the checkpoint behind the position, if known. A source may resume at it if the offset is
+    /// refused, for example after a failover of a geo-replicated namespace.
     pub sequence_number: Option<i64>,
-    /// The owner level (epoch). A reader with a higher level displaces the others of the consumer group; without a
-    /// level several may read.
+    /// The owner level (epoch). A reader with a higher level displaces the other readers of the consumer group; without a
+    /// level, several may read.
     pub owner_level: Option<i64>,
-    /// How many events may be fetched ahead of the consumer. A source may bound them by their size, too.
+    /// The maximum number of events to fetch ahead. A source may also limit their size.
     pub prefetch: u32,
-    /// Whether each event says how far the partition reaches, for
+    /// Whether each event reports the end of the partition, for
     /// [`last_enqueued`](crate::checkpointstoreblob_aio::PartitionReader::last_enqueued).
     pub track_last_enqueued: bool,
 }
 
 impl OpenPartition {
-    /// A request without owner level, 300 events ahead.
+    /// Creates a request without an owner level, and with 300 events to fetch ahead.
     ///
     #[doc = shared_example!("processing/open_partition")]
     pub fn new(partition_id: impl Into<String>, position: StartingPosition) -> Self {
@@ -75,7 +75,7 @@ impl OpenPartition {
         self
     }
 
-    /// Asks for the end of the partition with each event.
+    /// Requests the end of the partition with each event.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/open_partition"))]
     #[must_use]
@@ -85,7 +85,7 @@ impl OpenPartition {
     }
 }
 
-/// What an event hub is.
+/// The properties of an event hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventHubProperties {
@@ -98,7 +98,7 @@ pub struct EventHubProperties {
 }
 
 impl EventHubProperties {
-    /// For implementers of sources.
+    /// Creates the properties; for implementers of sources.
     ///
     #[doc = shared_example!("processing/properties")]
     pub fn new(
@@ -118,12 +118,12 @@ pub struct LastEnqueued {
     pub sequence_number: i64,
     /// Its offset.
     pub offset: Option<String>,
-    /// When the service stored it.
+    /// When the service enqueued it.
     pub enqueued_time: SystemTime,
 }
 
 impl LastEnqueued {
-    /// For implementers of sources.
+    /// Describes the last event; for implementers of sources.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/properties"))]
     pub fn new(sequence_number: i64, offset: Option<String>, enqueued_time: SystemTime) -> Self {
@@ -131,22 +131,22 @@ impl LastEnqueued {
     }
 }
 
-/// What a partition holds.
+/// The properties of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionProperties {
     /// The id of the partition.
     pub partition_id: String,
-    /// The sequence number of the first event that is kept.
+    /// The sequence number of the first retained event.
     pub beginning_sequence_number: i64,
-    /// The last event. Of a partition that never had one, the sequence number is -1.
+    /// The last event. Its sequence number is -1 if the partition has never had an event.
     pub last_enqueued: LastEnqueued,
-    /// Whether no event is kept.
+    /// Whether no event is retained.
     pub is_empty: bool,
 }
 
 impl PartitionProperties {
-    /// For implementers of sources.
+    /// Creates the properties; for implementers of sources.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/properties"))]
     pub fn new(

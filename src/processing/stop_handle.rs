@@ -1,4 +1,4 @@
-//! How a consumer is told to stop, from anywhere.
+//! A handle that stops a consumer from anywhere.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 type Listener = Arc<dyn Fn() + Send + Sync>;
 
-/// Stops a consumer, from any thread or task, as from a handler of Ctrl-C.
+/// Stops a consumer from any thread or task, for example from a Ctrl-C handler.
 ///
-/// A stop is final: a consumer that was stopped does not start again. Clones stop the same one.
+/// A stop is final: a stopped consumer does not start again. Clones stop the same consumer.
 #[derive(Clone, Default)]
 pub struct StopHandle(Arc<Stop>);
 
@@ -28,8 +28,8 @@ impl StopHandle {
         self.tell();
     }
 
-    /// Ends the consumer as a crash would, for tests: no checkpoint is stored any more, and its ownerships are left to
-    /// expire. Handlers that have begun are not waited for.
+    /// Ends the consumer like a crash, for tests: no more checkpoints are stored, and its ownerships are left to expire.
+    /// Does not wait for running handlers.
     ///
     #[doc = shared_example!("processing/abandon")]
     pub fn abandon(&self) {
@@ -44,7 +44,7 @@ impl StopHandle {
         }
     }
 
-    /// Whether it was told to stop.
+    /// Returns whether the consumer was told to stop.
     pub fn is_stopped(&self) -> bool {
         self.0.is_stopped.load(Ordering::Acquire)
     }
@@ -53,7 +53,7 @@ impl StopHandle {
         self.0.is_abandoned.load(Ordering::Acquire)
     }
 
-    /// The listener must look at [`is_stopped`](Self::is_stopped) itself after this.
+    /// After this, the listener must check [`is_stopped`](Self::is_stopped) itself.
     pub(crate) fn listen(&self, listener: Listener) {
         self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }

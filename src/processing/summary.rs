@@ -1,4 +1,4 @@
-//! What a consumer did.
+//! The summary of a consumer's run.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ pub struct Summary {
     pub checkpoints: usize,
     /// Events that the dead letter sink took.
     pub dead_lettered: usize,
-    /// Partitions that were given up at the stop, so that others take them at once.
+    /// Partitions that were relinquished at the stop, so that other consumers take them at once.
     pub relinquished: usize,
     /// Partitions whose last position could not be stored in time: their next owner repeats some events.
     pub unsaved: Vec<String>,
-    /// Partitions whose handler had not returned when the shutdown timeout was over.
+    /// Partitions whose handler had not returned when the shutdown timeout ended.
     pub unfinished: Vec<String>,
 }
 

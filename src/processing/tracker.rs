@@ -1,14 +1,14 @@
-//! How far a partition is processed without a gap, whatever the order in which its events are done.
+//! Tracks up to where a partition is processed without gaps, in whatever order its events are done.
 
 use std::collections::VecDeque;
 
 /// The contiguous watermark of one partition.
 ///
 /// Events are received in order and done in any order. A checkpoint may only be stored at the
-/// [`watermark`](Self::watermark): the last event before which nothing is left. `P` is whatever is kept with the
-/// position, for instance the offset.
+/// [`watermark`](Self::watermark): the last event before which all events are done. `P` is data to keep with each position,
+/// such as the offset.
 ///
-/// Holds no more than its limit; each held event costs a few words and its `P`.
+/// It holds at most `limit` events. Each takes a few words and its `P`.
 ///
 /// ```
 /// use eventhub_checkpointstore::processing::CheckpointTracker;
@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone)]
 pub struct CheckpointTracker<P = ()> {
     limit: usize,
-    /// In order of their numbers, from the first that is not done.
+    /// Ordered by number, from the first event that is not done.
     held: VecDeque<Held<P>>,
     in_flight: usize,
     last_received: Option<i64>,
@@ -41,7 +41,7 @@ struct Held<P> {
 }
 
 impl<P> CheckpointTracker<P> {
-    /// A tracker of a partition of which nothing was received, for `limit` events at once, at least one.
+    /// Creates an empty tracker for at most `limit` events at a time (at least one).
     ///
     #[doc = shared_example!("processing/tracker")]
     pub fn new(limit: usize) -> Self {
@@ -54,8 +54,8 @@ impl<P> CheckpointTracker<P> {
         }
     }
 
-    /// Notes an event. `false` if it is not new, because its number is not above all before, or if there is no
-    /// [`room`](Self::room): then nothing changes.
+    /// Notes a received event. Returns `false` and changes nothing if its number is not higher than all before, or if there
+    /// is no [`room`](Self::room).
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/tracker"))]
     pub fn received(&mut self, sequence_number: i64, position: P) -> bool {
@@ -70,7 +70,7 @@ impl<P> CheckpointTracker<P> {
 
     /// Notes that an event is done. Returns whether the watermark moved.
     ///
-    /// A number that was not received, or that is done already, changes nothing.
+    /// A number that was not received, or that is already done, changes nothing.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("processing/tracker"))]
     pub fn done(&mut self, sequence_number: i64) -> bool {
@@ -89,7 +89,7 @@ impl<P> CheckpointTracker<P> {
         moved
     }
 
-    /// In a partition without gaps the place follows from the number.
+    /// In a partition without gaps, the index follows from the number.
     fn find(&mut self, sequence_number: i64) -> Option<&mut Held<P>> {
         let first = self.held.front()?.sequence_number;
         let distance = sequence_number.checked_sub(first);
@@ -107,22 +107,22 @@ impl<P> CheckpointTracker<P> {
         self.held.get_mut(place)
     }
 
-    /// The last event before which nothing is left to do. `None` until the first received event is done.
+    /// Returns the last event up to which all events are done. `None` until the first received event is done.
     pub fn watermark(&self) -> Option<(i64, &P)> {
         self.watermark.as_ref().map(|(number, position)| (*number, position))
     }
 
-    /// The last event that was received.
+    /// Returns the number of the last received event.
     pub fn last_received(&self) -> Option<i64> {
         self.last_received
     }
 
-    /// How many events are received and not done.
+    /// Returns the number of events that are received but not done.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// How many more events may be received now. Events that are done behind one that is not take room, too.
+    /// Returns how many more events may be received now. Events that are done after an unfinished one also take up room.
     pub fn room(&self) -> usize {
         self.limit - self.held.len()
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// A value of the AMQP type system, as event properties and some bodies have it.
 ///
-/// Integers of all widths are read as 64 bits; the readers return `None` for another type.
+/// Integers of all widths are read as 64 bits. The accessors return `None` for another type.
 ///
 /// ```
 /// use eventhub_checkpointstore::processing::AmqpValue;
@@ -20,7 +20,7 @@ use bytes::Bytes;
 pub enum AmqpValue {
     /// No value.
     Null,
-    /// A truth value.
+    /// A Boolean.
     Bool(bool),
     /// A signed integer of any width.
     Int(i64),
@@ -34,7 +34,7 @@ pub enum AmqpValue {
     String(String),
     /// Bytes.
     Binary(Bytes),
-    /// A moment, with a resolution of one millisecond.
+    /// A timestamp, with a resolution of one millisecond.
     Timestamp(SystemTime),
     /// A UUID, in network byte order.
     Uuid([u8; 16]),
@@ -45,7 +45,7 @@ pub enum AmqpValue {
 }
 
 impl AmqpValue {
-    /// The text of a string or a symbol.
+    /// Returns the text of a string or a symbol.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -53,7 +53,7 @@ impl AmqpValue {
         }
     }
 
-    /// An integer that fits into 64 bits with a sign.
+    /// Returns an integer that fits into an `i64`.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Int(number) => Some(*number),
@@ -62,7 +62,7 @@ impl AmqpValue {
         }
     }
 
-    /// A truth value.
+    /// A Boolean.
     ///
     #[doc = shared_example!("processing/value")]
     pub fn as_bool(&self) -> Option<bool> {

@@ -29,6 +29,11 @@ pub(crate) trait Operation {
 
     fn context(&self) -> CallContext<'_>;
 
+    /// Returns whether the operation asks the blob service of the account, not a container.
+    fn is_about_account(&self) -> bool {
+        false
+    }
+
     /// Returns whether the operation writes, so that its outcome is unknown if the response is lost.
     fn is_write(&self) -> bool {
         true

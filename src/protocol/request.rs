@@ -35,7 +35,11 @@ pub(crate) fn build<O: Operation>(
     operation: &O,
     parts: RequestParts<'_>,
 ) -> Result<http::Request<Bytes>> {
-    let path = parts.endpoint.path(parts.container, operation.blob());
+    let path = if operation.is_about_account() {
+        parts.endpoint.account_path()
+    } else {
+        parts.endpoint.path(parts.container, operation.blob())
+    };
     let mut query = Query::new();
     operation.query(&mut query);
 

@@ -95,6 +95,11 @@ impl Response {
         Ok(written)
     }
 
+    /// Returns the value of a header that is `true` or `false`.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.header(name).map(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// Returns the metadata in the headers. A value that is not UTF-8 is neither a position nor an owner id of this crate.
     /// It is kept with replacement characters, so that the key is still visible.
     pub(super) fn metadata(&self) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::protocol::status::ServiceFailure;
 use crate::protocol::xml::XmlFault;
 use crate::transport::{TransportError, TransportErrorKind};
@@ -199,11 +199,11 @@ impl Failure {
     }
 
     /// Returns whether the request may have been applied anyway.
-    pub(crate) fn may_have_been_applied(&self) -> bool {
+    pub(crate) fn applied(&self) -> Applied {
         match self {
-            Self::Service(service) | Self::RefusedToken(service) => service.may_have_been_applied(),
-            Self::Transport(error) => error.may_have_been_sent(),
-            Self::Unreadable(_) => true,
+            Self::Service(service) | Self::RefusedToken(service) => service.applied(),
+            Self::Transport(error) => Applied::unknown_if(error.may_have_been_sent()),
+            Self::Unreadable(_) => Applied::Unknown,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Applied, Error, ErrorKind};
 use crate::protocol::date::parse_date;
 use crate::protocol::reason;
 use crate::protocol::response::Response;
@@ -77,12 +77,12 @@ impl ServiceFailure {
     }
 
     /// Returns whether the service may have applied the request anyway. A busy service has not.
-    pub(crate) fn may_have_been_applied(&self) -> bool {
-        match self.status {
+    pub(crate) fn applied(&self) -> Applied {
+        Applied::unknown_if(match self.status {
             503 => self.code.as_deref() != Some("ServerBusy"),
             408 | 500.. => true,
             _ => false,
-        }
+        })
     }
 
     pub(crate) fn into_error(self) -> Error {

@@ -10,7 +10,7 @@
 use std::time::SystemTime;
 
 use crate::container::{BlobProperties, BlobWritten};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::model::{ETag, PartitionOwnership};
 use crate::records::ownership;
 
@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Inspect,
     /// Read the record to see who was first, then call [`Claim::identified`]. The claim is lost regardless of the result.
     Identify,
-    /// /// The claim has ended.
+    /// The claim has ended.
     Done(Ending),
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Claim {
     /// Whether this is a release, for which the record need not exist.
     must_exist: bool,
     /// Whether an earlier write of this claim may have been applied, or may still arrive.
-    in_doubt: bool,
+    applied: Applied,
     /// Whether the current write is a [`Step::Create`].
     creates: bool,
     inspections: u32,
@@ -94,7 +94,7 @@ impl Claim {
         Self {
             owner_id: owner_id.map(str::to_owned),
             must_exist,
-            in_doubt: false,
+            applied: Applied::No,
             creates: false,
             inspections: 0,
         }
@@ -111,11 +111,12 @@ impl Claim {
             Ok(written) => return Step::Done(Ending::Won(written)),
             Err(error) => error,
         };
-        let is_unknown = error.is_outcome_unknown();
-        self.in_doubt |= is_unknown;
+        self.applied = self.applied.or(error.applied());
         match error.kind() {
             // A first claim may have met any of its earlier writes; a replacement only the last one.
-            ErrorKind::ConditionNotMet if is_unknown || (self.creates && self.in_doubt) => {
+            ErrorKind::ConditionNotMet
+                if error.is_outcome_unknown() || (self.creates && self.applied != Applied::No) =>
+            {
                 if self.inspections == MAX_INSPECTIONS {
                     self.failed(error)
                 } else {
@@ -163,7 +164,7 @@ impl Claim {
 
     /// A refusal tells nothing about earlier writes.
     fn failed(&self, error: Error) -> Step {
-        Step::Done(Ending::Failed(error.with_outcome_unknown_if(self.in_doubt)))
+        Step::Done(Ending::Failed(error.with_earlier(self.applied)))
     }
 }
 
@@ -269,8 +270,8 @@ mod tests {
         }
 
         fn write(&mut self, claim: &Claim, etag: Option<&ETag>, fate: Fate) -> Result<BlobWritten> {
-            let lost = || Error::new(ErrorKind::Network, "").with_outcome_unknown_if(true);
-            let unknown = |error: Error| error.with_outcome_unknown_if(true);
+            let lost = || Error::new(ErrorKind::Network, "").with_applied(Applied::Unknown);
+            let unknown = |error: Error| error.with_applied(Applied::Unknown);
             match fate {
                 Fate::Denied => Err(Error::new(ErrorKind::AccessDenied, "")),
                 Fate::Lost => Err(lost()),
@@ -385,7 +386,7 @@ mod tests {
     /// A container that refuses every write and never knows the outcome.
     #[test]
     fn a_doubt_that_never_ends_is_a_failure() {
-        let conflict = || Error::new(ErrorKind::ConditionNotMet, "").with_outcome_unknown_if(true);
+        let conflict = || Error::new(ErrorKind::ConditionNotMet, "").with_applied(Applied::Unknown);
         let seen =
             || Seen { owner_id: Some(US.into()), etag: ETag::numbered(7), last_modified: None };
         let (mut claim, mut step) = Claim::new(&claim(None));

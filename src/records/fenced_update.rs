@@ -4,7 +4,7 @@ use log::{debug, warn};
 
 use super::version_cache::{Known, Moment, VersionCache};
 use crate::container::BlobWritten;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Applied, ErrorKind, Result};
 use crate::model::{Checkpoint, CheckpointUpdate, ETag, UpdateOutcome};
 use crate::records::stored::StoredCheckpoint;
 
@@ -21,7 +21,7 @@ pub(crate) enum Step<'a> {
     Read(&'a str),
     /// Replace exactly this version, or create the blob, then call [`FencedUpdate::written`].
     Write(Option<ETag>),
-    /// /// The update has ended.
+    /// The update has ended.
     Done(Result<CheckpointUpdate>),
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct FencedUpdate<'a> {
     began: Moment,
     races: u32,
     /// Whether an earlier write of this update may have been applied, regardless of the next one.
-    in_doubt: bool,
+    applied: Applied,
 }
 
 /// Why the store is read before a write.
@@ -87,7 +87,7 @@ impl<'a> FencedUpdate<'a> {
             replaces: false,
             began: Moment::default(),
             races: 0,
-            in_doubt: false,
+            applied: Applied::No,
         };
         let first = match cache.begin_update(update.own_name()) {
             // That write may have replaced the known version.
@@ -109,7 +109,7 @@ impl<'a> FencedUpdate<'a> {
                 }
                 return self.read_next();
             }
-            Err(error) => return Step::Done(Err(error.with_outcome_unknown_if(self.in_doubt))),
+            Err(error) => return Step::Done(Err(error.with_earlier(self.applied))),
         };
         match stored.checkpoint() {
             Some(found) if self.place == 0 => self.judge_own(found, stored.etag.clone()),
@@ -135,7 +135,7 @@ impl<'a> FencedUpdate<'a> {
         } else {
             self.cache.refused(self.own_name(), self.began);
         }
-        self.in_doubt |= error.is_outcome_unknown();
+        self.applied = self.applied.or(error.applied());
         self.races += 1;
         match error.kind() {
             _ if self.races == MAX_RACES => {}
@@ -147,7 +147,7 @@ impl<'a> FencedUpdate<'a> {
             ErrorKind::ConditionNotMet => return self.look(Occasion::Conflict),
             _ => {}
         }
-        Step::Done(Err(error.with_outcome_unknown_if(self.in_doubt)))
+        Step::Done(Err(error.with_earlier(self.applied)))
     }
 
     fn own_name(&self) -> &'a str {

@@ -48,7 +48,7 @@ impl TransportError {
         Self::new(TransportErrorKind::Network, source.into(), true)
     }
 
-    /// /// Creates the error of a time limit that was reached.
+    /// Creates the error of a time limit that was reached.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
     pub fn timeout(source: impl Into<Source>) -> Self {
@@ -88,12 +88,12 @@ impl TransportError {
         self
     }
 
-    /// /// Returns what happened.
+    /// Returns what happened.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// /// Returns whether another attempt would fail in the same way.
+    /// Returns whether another attempt would fail in the same way.
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }

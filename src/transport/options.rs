@@ -42,7 +42,7 @@ pub enum ProxyOptions {
     /// `HTTP_PROXY` is ignored, because any client could set it with a `Proxy` header.
     #[default]
     FromEnvironment,
-    /// /// No proxy.
+    /// No proxy.
     Disabled,
     /// This proxy, such as `http://proxy.example:3128`, with `user:password@` if needed.
     ///

@@ -96,6 +96,21 @@ impl BlobService {
         self.state().clock_offset = seconds;
     }
 
+    /// For how many days the account keeps what is deleted or overwritten.
+    pub fn set_delete_retention_days(&self, days: Option<u32>) {
+        self.state().delete_retention_days = days;
+    }
+
+    /// Whether the account has a hierarchical namespace.
+    pub fn set_hierarchical(&self, is_hierarchical: bool) {
+        self.state().is_hierarchical = is_hierarchical;
+    }
+
+    /// A header of the container's properties, as `x-ms-has-legal-hold`.
+    pub fn set_container_header(&self, name: &str, value: &str) {
+        self.state().container_headers.insert(name.to_owned(), value.to_owned());
+    }
+
     /// What the server's clock shows.
     pub fn now(&self) -> SystemTime {
         self.state().now()

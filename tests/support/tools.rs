@@ -71,26 +71,27 @@ pub fn npm_package_in(root: &Path, name: &str, version: &str) -> PathBuf {
 
 /// [`python_venv`] in a folder of the caller's choice.
 pub fn python_venv_in(root: &Path) -> PathBuf {
-    let folder = root.join("python");
+    python_venv_with(&root.join("python"), PYTHON_REQUIREMENTS)
+}
+
+/// Returns the Python executable of a virtual environment in this folder with these packages, creating it first if need
+/// be.
+pub fn python_venv_with(folder: &Path, requirements: &[&str]) -> PathBuf {
     let python = if cfg!(windows) {
         folder.join("Scripts").join("python.exe")
     } else {
         folder.join("bin").join("python")
     };
-    let install = Install {
-        requirements: &PYTHON_REQUIREMENTS.join(" "),
-        essential: &python,
-        folder: &folder,
-    };
+    let install = Install { requirements: &requirements.join(" "), essential: &python, folder };
     install.ensure(|lock| {
         require_venv_module(lock);
         let mut venv = Command::new(PYTHON);
-        venv.args(["-m", "venv"]).arg(&folder);
+        venv.args(["-m", "venv"]).arg(folder);
         run(venv, lock);
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
             .arg("--disable-pip-version-check")
-            .args(PYTHON_REQUIREMENTS);
+            .args(requirements);
         run(pip, lock);
     });
     python

@@ -37,6 +37,7 @@ pub mod ownership;
 mod paging;
 mod pointers;
 pub mod processing;
+mod properties;
 mod proxies;
 mod quickstart;
 mod races;

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use eventhub_checkpointstore::Clock;
 use eventhub_checkpointstore::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CallContext, CreateContainer,
-    DeleteBlob, GetBlob, GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    AccountInformation, BlobContent, BlobProperties, BlobVisitor, BlobWritten, CallContext,
+    ContainerProperties, CreateContainer, DeleteBlob, GetAccountInformation, GetBlob,
+    GetBlobProperties, GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob,
+    ServiceProperties, SetBlobMetadata,
 };
 use eventhub_checkpointstore::{CallOptions, MemoryContainer, Result};
 
@@ -55,6 +57,27 @@ impl BlobContainer for Whole {
         BlobContainer::create_container(&self.blobs, request).await
     }
 
+    async fn get_container_properties(
+        &self,
+        request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        BlobContainer::get_container_properties(&self.blobs, request).await
+    }
+
+    async fn get_account_information(
+        &self,
+        _request: GetAccountInformation<'_>,
+    ) -> Result<AccountInformation> {
+        Ok(AccountInformation::default())
+    }
+
+    async fn get_service_properties(
+        &self,
+        _request: GetServiceProperties<'_>,
+    ) -> Result<ServiceProperties> {
+        Ok(ServiceProperties::default())
+    }
+
     fn clock(&self) -> &dyn Clock {
         self
     }
@@ -85,6 +108,12 @@ async fn does_all<C: BlobContainer + 'static>(point: impl FnOnce(Whole) -> C) {
     assert_eq!(read.content, "content");
 
     let store = BlobCheckpointStore::from_container(container);
+    let properties = store.get_container_properties().await.unwrap();
+    assert_eq!(properties.lease_state.as_deref(), Some("available"));
+    let account = store.get_account_information().await.unwrap();
+    assert_eq!(account, AccountInformation::default());
+    let service = store.get_service_properties().await.unwrap();
+    assert_eq!(service, ServiceProperties::default());
     store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
     let renewed = store.claim_ownership(&claims.into_claimed()).await;

@@ -4,6 +4,7 @@ mod checkpointer;
 mod fleet;
 mod hub;
 mod ownerships;
+mod panics;
 mod rules;
 mod streams;
 pub mod world;

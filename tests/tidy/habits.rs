@@ -1,6 +1,6 @@
 //! Habits of the house, in all files.
 
-use super::files::{all, report, rust, sources};
+use super::files::{all, read, report, rust, sources};
 
 /// Beyond it a file has more than one idea.
 const MAX_LINES: usize = 450;
@@ -96,4 +96,28 @@ fn no_file_names_a_machine_path_or_a_registry() {
         }
     }
     report("No file names a path of somebody's machine or the host of a registry.", faults);
+}
+
+/// A topic that no room has is looked for in vain, and written twice.
+#[test]
+fn the_map_of_the_tests_names_every_file_of_the_suite() {
+    let map = read("tests/README.md");
+    let table = map.split("## Which room is tested where").nth(1).expect("the table");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let mut named: Vec<_> = table
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .filter_map(|line| line.split('|').nth(2))
+        .flat_map(|files| files.split('`').skip(1).step_by(2))
+        .filter(|name| *name != "surface/")
+        .map(str::to_owned)
+        .collect();
+    named.sort();
+    let files = rust();
+    let topics: Vec<_> = files
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("tests/surface/")?.strip_suffix(".rs"))
+        .filter(|topic| !topic.contains('/') && *topic != "mod")
+        .collect();
+    assert_eq!(named, topics, "named in tests/README.md, and there");
 }

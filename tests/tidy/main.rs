@@ -13,6 +13,7 @@ mod api;
 mod environment;
 mod examples;
 mod files;
+mod from_python;
 mod habits;
 mod links;
 mod names;

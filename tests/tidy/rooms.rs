@@ -32,7 +32,7 @@ const PROTOCOL: &[(&str, &[&str])] = &[
     ("auth", &["date", "operation"]),
     ("address", &["auth"]),
     ("request", &["address", "auth", "date", "headers", "operation"]),
-    ("operations", &["headers", "operation", "response"]),
+    ("operations", &["headers", "operation", "response", "xml"]),
     ("list", &["date", "operation", "response", "xml"]),
     ("status", &["date", "reason", "response"]),
     ("retry", &["status", "xml"]),

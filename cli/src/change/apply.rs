@@ -1,11 +1,13 @@
-//! Makes the planned changes, one at a time, and gives an account of them.
+//! Makes the planned changes and gives an account of them.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::GroupPlan;
 use crate::core::partition_set::in_short;
 use crate::core::plan::{Action, Change};
 use crate::exit::{Exit, Failure};
+use crate::parallel;
 use crate::session::Session;
 use crate::storage::{Storage, WriteError};
 
@@ -49,32 +51,42 @@ impl Outcome {
 }
 
 /// One outcome per change, in the order of the plans.
+///
+/// The first change goes alone: what forbids it, such as a fleet that has started or a missing permission, forbids the others
+/// too, and nothing is changed then. The rest goes several at a time; after a failure none is begun.
 pub(super) fn apply(
     plans: &[GroupPlan],
     destination: Option<&Storage>,
     session: &mut Session,
 ) -> Result<Vec<Vec<Outcome>>, Failure> {
     session.storage()?;
+    let progress = session.progress("Writing");
     let storage =
         destination.or(session.storage.as_ref()).ok_or_else(|| Failure::failed("no container"))?;
-    let mut ended = false;
-    let mut results = Vec::new();
-    for plan in plans {
-        let mut outcomes = Vec::new();
-        for change in &plan.changes {
-            let outcome = if !change.is_change() {
-                Outcome::Kept
-            } else if ended || session.is_interrupted() {
-                Outcome::NotTried
-            } else {
-                one(storage, plan, change)
-            };
-            ended |= outcome.ends_it();
-            outcomes.push(outcome);
+    let work: Vec<_> = plans
+        .iter()
+        .flat_map(|plan| plan.changes.iter().map(move |change| (plan, change)))
+        .collect();
+    progress.begin(work.iter().filter(|(_, change)| change.is_change()).count());
+    let (interrupted, has_ended) = (&session.interrupted, AtomicBool::new(false));
+    let attempt = |(plan, change): &(&GroupPlan, &Change)| {
+        if !change.is_change() {
+            return Outcome::Kept;
         }
-        results.push(outcomes);
-    }
-    Ok(results)
+        if has_ended.load(Ordering::SeqCst) || interrupted.load(Ordering::SeqCst) {
+            return Outcome::NotTried;
+        }
+        let outcome = one(storage, plan, change);
+        has_ended.fetch_or(outcome.ends_it(), Ordering::SeqCst);
+        progress.step();
+        outcome
+    };
+    let first = work.iter().position(|(_, change)| change.is_change()).map_or(0, |index| index + 1);
+    let (alone, rest) = work.split_at(first);
+    let mut outcomes: Vec<_> = alone.iter().map(&attempt).collect();
+    outcomes.extend(parallel::map(rest, attempt));
+    let mut outcomes = outcomes.into_iter();
+    Ok(plans.iter().map(|plan| outcomes.by_ref().take(plan.changes.len()).collect()).collect())
 }
 
 fn one(storage: &Storage, plan: &GroupPlan, change: &Change) -> Outcome {

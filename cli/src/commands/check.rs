@@ -8,7 +8,7 @@ use super::lag::{Limits, Seen, identify, look, parse_target};
 use crate::core::assess::total;
 use crate::core::check::{Thresholds, findings};
 use crate::core::target::Target;
-use crate::core::text::{grouped, parse_duration};
+use crate::core::text::{counted, grouped, parse_duration};
 use crate::exit::{Exit, Failure};
 use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
@@ -88,7 +88,8 @@ fn summary(seen: &Seen) -> String {
     let lag = lag.map_or_else(String::new, |lag| {
         format!(", lag {}{}", if lag.is_bound { "<= " } else { "" }, grouped(lag.value))
     });
-    format!("{} partitions, {} owners{lag}", seen.rows.len(), seen.owners)
+    let (partitions, owners) = (seen.rows.len(), seen.owners);
+    format!("{}, {}{lag}", counted(partitions, "partition"), counted(owners, "owner"))
 }
 
 fn line(verdict: &Verdict) -> String {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use eventhub_checkpointstore::{ConsumerGroup, ErrorKind, LegacyLayout};
+use eventhub_checkpointstore::container::{
+    AccountInformation, ContainerProperties, ServiceProperties,
+};
+use eventhub_checkpointstore::{ConsumerGroup, Error, ErrorKind, LegacyLayout};
 use serde_json::Value;
 
 use super::lag::parse_target;
@@ -12,11 +15,11 @@ use crate::core::diagnosis::{Finding, Grade, Patient, diagnose};
 use crate::core::partition::HubPartitions;
 use crate::core::records::Naming;
 use crate::core::target::Target;
-use crate::core::text::rough;
+use crate::core::text::{counted, rough};
 use crate::exit::{Exit, Failure, with_causes};
 use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
-use crate::storage::{GroupRecords, WriteError};
+use crate::storage::{GroupRecords, Storage, WriteError};
 
 /// Find what is wrong; print the commands that mend it
 #[derive(Debug, clap::Args)]
@@ -53,11 +56,12 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     if targets.is_empty() {
         return Err(Failure::nothing("the container has no records of any group"));
     }
+    let place = container(session.storage()?);
     let mut sections = Vec::new();
     let mut worst = Grade::Ok;
     for target in &targets {
         let group = target.consumer_group()?;
-        let findings = examine(args, &group, session)?;
+        let findings = examine(args, &group, &place, session)?;
         let bad =
             findings.iter().map(|finding| finding.grade).filter(|grade| *grade != Grade::Skipped);
         worst = worst.max(bad.max().unwrap_or(Grade::Ok));
@@ -102,6 +106,7 @@ fn row(finding: &Finding) -> Vec<Cell> {
 fn examine(
     args: &Args,
     group: &ConsumerGroup,
+    place: &[Finding],
     session: &mut Session,
 ) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
@@ -112,6 +117,7 @@ fn examine(
     let local = (session.clock)();
     findings.push(reading(took));
     findings.push(clock(&all, local));
+    findings.extend(place.iter().cloned());
     findings.push(spellings(group, &all));
     findings.push(writing(group, session)?);
     let (hub, finding) = hub(group, session);
@@ -151,6 +157,92 @@ fn examine(
 fn reading(took: Duration) -> Finding {
     let detail = format!("the lists took {} ms", took.as_millis());
     Finding::new("read access", if took > SLOW { Grade::Warn } else { Grade::Ok }, detail)
+}
+
+/// What protects the container, and what its account keeps.
+fn container(storage: &Storage) -> Vec<Finding> {
+    [
+        judged("container", storage.container_properties(), protection),
+        judged("kind of account", storage.account_information(), kind_of_account),
+        judged("soft delete", storage.service_properties(), soft_delete),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// What may not be asked for is no finding: consumers need no such permission.
+fn judged<T>(
+    check: &'static str,
+    found: Result<T, Error>,
+    judge: impl FnOnce(&T) -> (Grade, String),
+) -> Finding {
+    match found {
+        Ok(found) => {
+            let (grade, detail) = judge(&found);
+            Finding::new(check, grade, detail)
+        }
+        Err(error) if error.kind() == ErrorKind::AccessDenied => {
+            Finding::new(check, Grade::Skipped, "this credential may not ask for it")
+        }
+        Err(error) => Finding::new(check, Grade::Skipped, with_causes(&error)),
+    }
+}
+
+fn protection(properties: &ContainerProperties) -> (Grade, String) {
+    let holds: Vec<_> = [
+        (properties.has_legal_hold, "a legal hold"),
+        (properties.has_immutability_policy, "an immutability policy"),
+    ]
+    .into_iter()
+    .filter_map(|(holds, what)| (holds == Some(true)).then_some(what))
+    .collect();
+    if !holds.is_empty() {
+        let detail = format!(
+            "{} forbids to change blobs: consumers can neither claim partitions nor store checkpoints here",
+            holds.join(" and ")
+        );
+        return (Grade::Bad, detail);
+    }
+    if let Some(access) = &properties.public_access {
+        let what = if access == "container" { "read and list" } else { "read" };
+        return (Grade::Warn, format!("it is public: everybody may {what} its blobs"));
+    }
+    if properties.has_version_level_immutability == Some(true) {
+        let detail =
+            "it keeps versions: every renewal and every checkpoint leaves one, which is paid for";
+        return (Grade::Warn, detail.to_owned());
+    }
+    let lease = match properties.lease_state.as_deref() {
+        None | Some("available") => String::new(),
+        Some(state) => format!("; its lease is {state}, which protects it from deletion alone"),
+    };
+    (Grade::Ok, format!("nothing forbids writing{lease}"))
+}
+
+fn kind_of_account(account: &AccountInformation) -> (Grade, String) {
+    let kind = account.account_kind.as_deref().unwrap_or("an account");
+    let sku = account.sku_name.as_ref().map_or_else(String::new, |sku| format!(", {sku}"));
+    if account.is_hierarchical_namespace_enabled == Some(true) {
+        let detail = format!(
+            "{kind}{sku} with a hierarchical namespace: directories stand in lists, and some SDKs take them for records"
+        );
+        return (Grade::Warn, detail);
+    }
+    (Grade::Ok, format!("{kind}{sku}"))
+}
+
+fn soft_delete(properties: &ServiceProperties) -> (Grade, String) {
+    match properties.delete_retention_days {
+        None => (Grade::Ok, "it is off".to_owned()),
+        Some(days) => {
+            let days = counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
+            let detail = format!(
+                "the account keeps deleted and overwritten blobs for {days}: where an SDK uploads its records anew, each \
+                 leaves a copy, which is paid for and makes lists slow"
+            );
+            (Grade::Warn, detail)
+        }
+    }
 }
 
 fn clock(all: &[GroupRecords], local: SystemTime) -> Finding {
@@ -210,8 +302,11 @@ fn hub(group: &ConsumerGroup, session: &mut Session) -> (Option<HubPartitions>, 
     let check = "event hub";
     match session.hub_partitions(group) {
         Ok(Some(hub)) => {
-            let finding =
-                Finding::new(check, Grade::Ok, format!("it has {} partitions", hub.len()));
+            let finding = Finding::new(
+                check,
+                Grade::Ok,
+                format!("it has {}", counted(hub.len(), "partition")),
+            );
             (Some(hub), finding)
         }
         Ok(None) => (None, Finding::new(check, Grade::Skipped, "--no-hub")),

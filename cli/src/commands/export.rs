@@ -4,11 +4,15 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use eventhub_checkpointstore::ConsumerGroup;
+
 use super::lag::parse_target;
 use crate::args::NameCase;
 use crate::core::records::{self, Form, Naming, Record};
 use crate::core::target::{Scope, Target};
+use crate::core::text::counted;
 use crate::exit::{Exit, Failure};
+use crate::parallel;
 use crate::session::Session;
 use crate::storage::GroupRecords;
 
@@ -43,7 +47,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
         let failed = |error| Failure::failed(format!("{}: {error}", args.file.display()));
         let mut file = File::create_new(&args.file).map_err(failed)?;
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        session.console.say(&format!("{} records in {}", exported.len(), args.file.display()));
+        let records = counted(exported.len(), "record");
+        session.console.say(&format!("{records} in {}", args.file.display()));
     }
     Ok(Exit::Done)
 }
@@ -55,19 +60,25 @@ fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure
     }
     let scope = args.target.as_ref().map(Scope::of_hub);
     let name_case = session.global.name_case;
+    let progress = session.progress("Reading groups");
     let storage = session.storage()?;
-    let mut found = Vec::new();
-    for summary in &storage.groups()? {
-        if scope.as_ref().is_some_and(|scope| !scope.contains(&summary.group)) {
-            continue;
-        }
-        // The names are those of the blobs.
-        let names = summary.group.to_string();
-        let naming = if names == names.to_lowercase() { Naming::Lower } else { Naming::AsGiven };
-        if name_case == NameCase::Auto || name_case.namings().contains(&naming) {
-            found.extend(storage.read(&summary.group, &[naming])?);
-        }
-    }
+    let groups = storage.groups()?;
+    let of_scope =
+        |group: &&ConsumerGroup| scope.as_ref().is_none_or(|scope| scope.contains(group));
+    let meant: Vec<_> = groups
+        .iter()
+        .map(|summary| &summary.group)
+        .filter(of_scope)
+        .map(|group| (group, naming_of(group)))
+        .filter(|(_, naming)| name_case == NameCase::Auto || name_case.namings().contains(naming))
+        .collect();
+    progress.begin(meant.len());
+    let read = parallel::try_map(&meant, |(group, naming)| {
+        let read = storage.read(group, &[*naming]);
+        progress.step();
+        read
+    });
+    let found: Vec<_> = read?.into_iter().flatten().collect();
     if found.is_empty() {
         return Err(Failure::nothing(format!(
             "container {} has no records of any such group",
@@ -75,6 +86,12 @@ fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure
         )));
     }
     Ok(found)
+}
+
+/// The names of a listed group are those of its blobs.
+fn naming_of(group: &ConsumerGroup) -> Naming {
+    let names = group.to_string();
+    if names == names.to_lowercase() { Naming::Lower } else { Naming::AsGiven }
 }
 
 fn of_group(records: &GroupRecords, with_owners: bool) -> Vec<Record> {

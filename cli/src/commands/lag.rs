@@ -12,10 +12,11 @@ use crate::core::notes::notes;
 use crate::core::partition::{Partition, live_owners};
 use crate::core::partition_set::by_id;
 use crate::core::target::{Scope, Target};
-use crate::core::text::{self, grouped, parse_duration, rfc3339, rough};
+use crate::core::text::{self, counted, grouped, parse_duration, rfc3339, rough};
 use crate::exit::{Exit, Failure};
 use crate::hub::Place;
 use crate::output::{Cell, Column, Report, Section, Tint};
+use crate::parallel;
 use crate::session::Session;
 use crate::storage::GroupRecords;
 
@@ -157,18 +158,26 @@ fn peek(
         return Err(Failure::usage("--via-group must not be the group that is looked at"));
     }
     let (via, now) = (target.group_called(name)?, seen.records.server_time());
-    for (partition, assessment) in &mut seen.rows {
-        let (Some(hub), Some(stored)) = (&partition.hub, &partition.checkpoint) else { continue };
-        let Some(number) = resume_number(&stored.position, hub).filter(|_| assessment.has_lag())
-        else {
-            continue;
-        };
-        let next = Place::Number(number.saturating_add(1).max(hub.first));
-        if let Some(event) = session.hub()?.event(&via, &partition.id, &next)? {
-            assessment.behind = Some(Bounded::exact(text::age(event.enqueued, now)));
-        }
+    let progress = session.progress("Reading events");
+    let hub = session.hub()?;
+    progress.begin(seen.rows.len());
+    let ages = parallel::try_map(&seen.rows, |(partition, assessment)| {
+        let next = next_event(partition, assessment);
+        let event = next.map(|next| hub.event(&via, &partition.id, &next)).transpose()?.flatten();
+        progress.step();
+        Ok::<_, Failure>(event.map(|event| text::age(event.enqueued, now)))
+    });
+    for ((_, assessment), age) in seen.rows.iter_mut().zip(ages?) {
+        assessment.behind = age.map(Bounded::exact).or(assessment.behind);
     }
     Ok(())
+}
+
+/// The first event that is not processed, if there is one.
+fn next_event(partition: &Partition, assessment: &Assessment) -> Option<Place> {
+    let (hub, stored) = (partition.hub.as_ref()?, partition.checkpoint.as_ref()?);
+    let number = resume_number(&stored.position, hub).filter(|_| assessment.has_lag())?;
+    Some(Place::Number(number.saturating_add(1).max(hub.first)))
 }
 
 fn all_groups(targets: &[Target], session: &mut Session) -> Result<Vec<Target>, Failure> {
@@ -259,9 +268,7 @@ pub(super) fn heading(
         group.eventhub_name(),
         group.consumer_group()
     );
-    let plural =
-        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let mut sums = format!("{}, {}", plural(partitions, "partition"), plural(owners, "owner"));
+    let mut sums = format!("{}, {}", counted(partitions, "partition"), counted(owners, "owner"));
     if let Some(lag) = lag {
         let sign = if lag.is_bound { "<= " } else { "" };
         sums = format!("{sums}, lag {sign}{}", grouped(lag.value));

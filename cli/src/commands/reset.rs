@@ -18,7 +18,8 @@ use crate::core::reset::{Aim, Goal, aim};
 use crate::core::target::Target;
 use crate::core::text::{parse_duration, parse_rfc3339};
 use crate::exit::{Exit, Failure};
-use crate::hub::{EventPlace, Place};
+use crate::hub::{HubData, Place};
+use crate::parallel;
 use crate::session::Session;
 
 /// Move checkpoints
@@ -172,22 +173,39 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
     }
     partitions.retain(|partition| set.contains(&partition.id));
     let via = via(args, &group)?;
-    let mut changes = Vec::new();
+    let mut aims = Vec::with_capacity(partitions.len());
     for partition in partitions {
-        changes.push(match aim(goal, &partition).map_err(Failure::usage)? {
-            Aim::Position(position) => Change::write(partition, position),
-            Aim::Stay(why) => Change::keep(partition, why),
-            Aim::Before(number) => {
-                let position = before(session, via.as_ref(), &partition, number)?;
-                Change::write(partition, position)
-            }
-            Aim::AtTime(moment) => {
-                let position = at_time(session, via.as_ref(), &partition, moment)?;
-                Change::write(partition, position)
-            }
-        });
+        aims.push((aim(goal, &partition).map_err(Failure::usage)?, partition));
     }
-    Ok(GroupPlan::new(&records, changes))
+    let is_read = |aim: &Aim| matches!(aim, Aim::Before(_) | Aim::AtTime(_));
+    let progress = session.progress("Reading events");
+    progress.begin(aims.iter().filter(|(aim, _)| is_read(aim)).count());
+    let reader = match aims.iter().find(|(aim, _)| is_read(aim)) {
+        None => None,
+        Some((_, first)) => {
+            let via = via.ok_or_else(|| {
+                Failure::usage(format!(
+                    "partition {}: the offset is known only by reading events: name a group that no consumer uses, --via-group",
+                    first.id
+                ))
+            })?;
+            Some(Reader { hub: session.hub()?, via })
+        }
+    };
+    let changes = parallel::try_map(&aims, |(aim, partition)| {
+        let position = match (aim, &reader) {
+            (Aim::Position(position), _) => position.clone(),
+            (Aim::Stay(why), _) => return Ok(Change::keep(partition.clone(), *why)),
+            (Aim::Before(number), Some(reader)) => reader.before(partition, *number)?,
+            (Aim::AtTime(moment), Some(reader)) => reader.at_time(partition, *moment)?,
+            (_, None) => return Err(Failure::failed("there is nothing to read events with")),
+        };
+        if is_read(aim) {
+            progress.step();
+        }
+        Ok(Change::write(partition.clone(), position))
+    });
+    Ok(GroupPlan::new(&records, changes?))
 }
 
 /// The group to read with.
@@ -201,61 +219,45 @@ fn via(args: &Args, group: &ConsumerGroup) -> Result<Option<ConsumerGroup>, Fail
     Ok(Some(args.target.group_called(name)?))
 }
 
-/// Resuming is exclusive: to start at an event is to have processed the one before it.
-fn before(
-    session: &mut Session,
-    via: Option<&ConsumerGroup>,
-    partition: &Partition,
-    number: i64,
-) -> Result<Position, Failure> {
-    let found = event(session, via, partition, &Place::Number(number - 1))?;
-    match (found, &partition.hub) {
-        (Some(event), _) if event.sequence_number == number - 1 => {
-            Ok(Position::new(event.offset, event.sequence_number))
-        }
-        // Retention has passed meanwhile: the event is the first that is kept.
-        (Some(event), Some(hub)) if event.sequence_number >= number => {
-            Ok(Position::new(EARLIEST_OFFSET, event.sequence_number.max(hub.first) - 1))
-        }
-        _ => Err(Failure::failed(format!(
-            "partition {}: event {} was not received",
-            partition.id,
-            number - 1
-        ))),
-    }
+/// Reads single events with a group that no consumer uses.
+struct Reader<'a> {
+    hub: &'a dyn HubData,
+    via: ConsumerGroup,
 }
 
-fn at_time(
-    session: &mut Session,
-    via: Option<&ConsumerGroup>,
-    partition: &Partition,
-    moment: SystemTime,
-) -> Result<Position, Failure> {
-    let (Some(event), Some(hub)) =
-        (event(session, via, partition, &Place::Time(moment))?, &partition.hub)
-    else {
-        let id = &partition.id;
-        return Err(Failure::failed(format!("partition {id}: no event of that time was received")));
-    };
-    if event.sequence_number <= hub.first {
-        return Ok(Position::new(EARLIEST_OFFSET, event.sequence_number - 1));
+impl Reader<'_> {
+    /// Resuming is exclusive: to start at an event is to have processed the one before it.
+    fn before(&self, partition: &Partition, number: i64) -> Result<Position, Failure> {
+        let found = self.hub.event(&self.via, &partition.id, &Place::Number(number - 1))?;
+        match (found, &partition.hub) {
+            (Some(event), _) if event.sequence_number == number - 1 => {
+                Ok(Position::new(event.offset, event.sequence_number))
+            }
+            // Retention has passed meanwhile: the event is the first that is kept.
+            (Some(event), Some(hub)) if event.sequence_number >= number => {
+                Ok(Position::new(EARLIEST_OFFSET, event.sequence_number.max(hub.first) - 1))
+            }
+            _ => Err(Failure::failed(format!(
+                "partition {}: event {} was not received",
+                partition.id,
+                number - 1
+            ))),
+        }
     }
-    before(session, via, partition, event.sequence_number)
-}
 
-fn event(
-    session: &mut Session,
-    via: Option<&ConsumerGroup>,
-    partition: &Partition,
-    place: &Place,
-) -> Result<Option<EventPlace>, Failure> {
-    let via = via.ok_or_else(|| {
-        Failure::usage(format!(
-            "partition {}: the offset is known only by reading events: name a group that no consumer uses, --via-group",
-            partition.id
-        ))
-    })?;
-    session.hub()?.event(via, &partition.id, place)
+    fn at_time(&self, partition: &Partition, moment: SystemTime) -> Result<Position, Failure> {
+        let found = self.hub.event(&self.via, &partition.id, &Place::Time(moment))?;
+        let (Some(event), Some(hub)) = (found, &partition.hub) else {
+            let id = &partition.id;
+            return Err(Failure::failed(format!(
+                "partition {id}: no event of that time was received"
+            )));
+        };
+        if event.sequence_number <= hub.first {
+            return Ok(Position::new(EARLIEST_OFFSET, event.sequence_number - 1));
+        }
+        self.before(partition, event.sequence_number)
+    }
 }
 
 /// Partitions for which a position is given and of which there is no record.

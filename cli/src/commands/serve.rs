@@ -98,6 +98,7 @@ fn sample(
     session: &mut Session,
     histories: &mut BTreeMap<String, Histories>,
 ) -> Sample {
+    session.look_again();
     let mut sample = Sample { groups: Vec::new(), failures: 0 };
     let targets = match targets(args, session) {
         Ok(targets) => targets,

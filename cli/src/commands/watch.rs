@@ -1,5 +1,7 @@
 //! `watch`: rates, the time to drain, and who moved, look by look.
 
+#[cfg(test)]
+mod picture;
 mod screen;
 
 use std::time::Duration;
@@ -117,6 +119,7 @@ fn sections(
     histories: &mut Histories,
 ) -> Result<Vec<Section>, Failure> {
     let zone = session.zone();
+    session.look_again();
     let seen = look(session, &args.target, args.limits)?;
     let sections = seen.into_iter().map(|mut seen| {
         let now = seen.records.server_time();

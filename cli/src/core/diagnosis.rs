@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::assess::{Assessment, Status};
 use super::partition::{OwnerState, Partition};
 use super::partition_set::in_short;
-use super::text::{age, ago, rough};
+use super::text::{age, ago, counted, rough};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,22 +184,24 @@ fn shares(patient: &Patient<'_>) -> Finding {
         }
     }
     let (least, most) = (shares.values().min().copied(), shares.values().max().copied());
+    let owners = counted(shares.len(), "owner");
     match least.zip(most) {
         None => Finding::new(check, Grade::Skipped, "there is no live owner"),
         Some((least, most)) if most - least > 1 => {
-            let detail = format!("{} owners have {least} to {most} partitions", shares.len());
+            let detail = format!("{owners} have {least} to {most} partitions");
             Finding::new(check, Grade::Warn, detail).with_command(patient.command("show", ""))
+        }
+        Some((_, most)) if shares.len() == 1 => {
+            Finding::new(check, Grade::Ok, format!("{owners} has {}", counted(most, "partition")))
         }
         Some((least, most)) if least == most => Finding::new(
             check,
             Grade::Ok,
-            format!("{} owners have {most} partitions each", shares.len()),
+            format!("{owners} have {} each", counted(most, "partition")),
         ),
-        Some((least, most)) => Finding::new(
-            check,
-            Grade::Ok,
-            format!("{} owners have {least} or {most} partitions", shares.len()),
-        ),
+        Some((least, most)) => {
+            Finding::new(check, Grade::Ok, format!("{owners} have {least} or {most} partitions"))
+        }
     }
 }
 

@@ -22,6 +22,11 @@ pub fn grouped(number: impl Into<i128>) -> String {
     text
 }
 
+/// `1 partition`, `2 partitions`.
+pub fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The two largest units: `8s`, `3m 20s`, `2h 11m`, `9d`, `1d 4h`.
 pub fn rough(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -109,6 +114,12 @@ mod tests {
         ] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let texts = [0, 1, 2].map(|count| counted(count, "owner"));
+        assert_eq!(texts, ["0 owners", "1 owner", "2 owners"]);
     }
 
     #[test]

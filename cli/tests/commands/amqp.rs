@@ -1,11 +1,15 @@
 //! The numbers and the events of a hub over AMQP, from the double of Event Hubs.
 
+use std::time::Duration;
+
 use eventhub_checkpoints::exit::Exit;
 use eventhubs_double::{Config, EventHubsDouble};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::bed::{Bed, TARGET};
+
+const STRING: &str = "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=listen;SharedAccessKey=c2VjcmV0";
 
 struct Hub {
     double: EventHubsDouble,
@@ -35,6 +39,23 @@ fn lag_asks_the_hub_and_opens_no_receiver() {
     assert_eq!(rows[0]["last_offset"], json!(hub.double.offset("0", 99)));
     assert_eq!((&rows[1]["status"], &rows[1]["lag"]), (&json!("empty"), &json!(0)));
     assert_eq!(hub.double.counters().opened_links, 0);
+}
+
+/// Several requests are on their way at a time, on one connection, and none is made twice.
+#[test]
+fn a_hub_of_many_partitions_is_asked_with_several_requests_at_a_time() {
+    const PARTITIONS: usize = 60;
+    let runtime = Runtime::new().unwrap();
+    let config = Config::new("telemetry", PARTITIONS).settle_delay(Duration::from_millis(50));
+    let double = runtime.block_on(EventHubsDouble::start(config)).unwrap();
+    let (bed, hub) = (Bed::new().with_real_hub(), Hub { double, _runtime: runtime });
+    bed.checkpoint("0", 39, 30);
+    let ran = bed.run(&line(&hub, &format!("lag {TARGET} -o json"))).ends(Exit::Done);
+    assert_eq!(ran.rows("partitions").len(), PARTITIONS);
+    let counters = hub.double.counters();
+    let (connections, requests) = (counters.connections, counters.management_requests);
+    assert_eq!((connections, requests), (1, PARTITIONS as u64 + 1));
+    assert!((2..=8).contains(&counters.most_management_requests), "{counters:?}");
 }
 
 #[test]
@@ -74,6 +95,10 @@ fn without_a_secret_the_hub_is_not_asked() {
         .says("EVENTHUBS_CONNECTION_STRING")
         .says("--no-hub");
     bed.run(&format!("lag {TARGET} --no-hub")).ends(Exit::Done);
+    // The other spelling of the variable.
+    bed.set_var("EVENTHUB_CONNECTION_STRING", STRING);
+    bed.run(&line(&hub(), &format!("lag {TARGET}"))).ends(Exit::Done);
+    bed.set_var("EVENTHUB_CONNECTION_STRING", "");
     // A reset to a given position needs no hub.
     let line = format!("reset {TARGET} --to-offset 7 --sequence-number 7");
     bed.run(&line).ends(Exit::Done).says("replay 32 events");

@@ -1,11 +1,9 @@
 //! What every test stands on: a storage account, a hub, and a way to run a command line.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{self, BufReader, Cursor, Write};
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -13,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use eventhub_checkpoints::console::Console;
 use eventhub_checkpoints::exit::{Exit, Failure};
 use eventhub_checkpoints::hub::{EventPlace, HubData, Place};
+use eventhub_checkpoints::progress::Progress;
 use eventhub_checkpoints::{HubPartition, HubPartitions, World, run};
 use eventhub_checkpointstore::ConsumerGroup;
 use serde_json::Value;
@@ -37,7 +36,7 @@ pub struct Bed {
     pub loopback: Loopback,
     pub folder: TempDir,
     pub interrupted: Arc<AtomicBool>,
-    hub: Rc<Hub>,
+    hub: Arc<Hub>,
     has_real_hub: bool,
     vars: Vec<(String, String)>,
     answer: Option<String>,
@@ -54,18 +53,26 @@ pub struct Ran {
 }
 
 #[derive(Default)]
-struct Hub {
-    partitions: RefCell<HubPartitions>,
-    is_away: RefCell<bool>,
+pub struct Hub {
+    partitions: Mutex<HubPartitions>,
+    is_away: AtomicBool,
+    /// How often it was asked for all partitions.
+    asked: AtomicUsize,
 }
 
 impl HubData for Hub {
-    fn partitions(&self, namespace: &str, eventhub: &str) -> Result<HubPartitions, Failure> {
+    fn partitions(
+        &self,
+        namespace: &str,
+        eventhub: &str,
+        _: &Progress,
+    ) -> Result<HubPartitions, Failure> {
         assert_eq!((namespace, eventhub), ("contoso.servicebus.windows.net", "telemetry"));
-        if *self.is_away.borrow() {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.is_away.load(Ordering::SeqCst) {
             return Err(Failure::failed("the event hub is away"));
         }
-        Ok(self.partitions.borrow().clone())
+        Ok(self.partitions.lock().unwrap().clone())
     }
 
     /// An event a second up to the last one; the offsets of all end in `00`.
@@ -76,7 +83,7 @@ impl HubData for Hub {
         from: &Place,
     ) -> Result<Option<EventPlace>, Failure> {
         assert_eq!(via.consumer_group(), "tools", "no other group is read with");
-        let partitions = self.partitions.borrow();
+        let partitions = self.partitions.lock().unwrap();
         let hub = &partitions[partition_id];
         let end = hub.last_enqueued.unwrap();
         let enqueued =
@@ -91,6 +98,16 @@ impl HubData for Hub {
             offset: (number * 100).to_string(),
             enqueued: enqueued(number),
         }))
+    }
+}
+
+impl Hub {
+    /// The last event of a partition came now, so many after the one of the fleet.
+    pub fn publish(&self, partition_id: &str, events: i64) {
+        let mut partitions = self.partitions.lock().unwrap();
+        let partition = partitions.get_mut(partition_id).unwrap();
+        partition.last = crate::reading::LAST + events;
+        partition.last_enqueued = Some(SystemTime::now());
     }
 }
 
@@ -132,7 +149,7 @@ impl Bed {
             loopback,
             folder: TempDir::new().expect("a folder"),
             interrupted: Arc::default(),
-            hub: Rc::default(),
+            hub: Arc::default(),
             has_real_hub: false,
             vars,
             answer: None,
@@ -173,8 +190,18 @@ impl Bed {
         self
     }
 
+    /// The hub, for another thread.
+    pub fn hub(&self) -> Arc<Hub> {
+        Arc::clone(&self.hub)
+    }
+
+    /// How often the hub was asked for all its partitions.
+    pub fn hub_was_asked(&self) -> usize {
+        self.hub.asked.load(Ordering::SeqCst)
+    }
+
     pub fn hub_is_away(&self) {
-        *self.hub.is_away.borrow_mut() = true;
+        self.hub.is_away.store(true, Ordering::SeqCst);
     }
 
     /// The hub has events from `first` to `last`, of which the last came so long ago.
@@ -186,7 +213,7 @@ impl Bed {
             last_enqueued: Some(self.ago(enqueued)),
             is_empty: last < first,
         };
-        self.hub.partitions.borrow_mut().insert(id.to_owned(), partition);
+        self.hub.partitions.lock().unwrap().insert(id.to_owned(), partition);
     }
 
     /// A moment of the server's clock, in seconds before now.
@@ -285,6 +312,7 @@ impl Bed {
             err: Box::new(err.clone()),
             input: Box::new(BufReader::new(Cursor::new(input))),
             out_is_terminal: false,
+            err_is_terminal: false,
             can_ask,
             is_quiet: false,
         };
@@ -297,7 +325,7 @@ impl Bed {
             interrupted: Arc::clone(&self.interrupted),
             clock: if self.moment.is_some() { moment } else { SystemTime::now },
             storage: None,
-            hub: (!self.has_real_hub).then(|| self.hub.clone() as Rc<dyn HubData>),
+            hub: (!self.has_real_hub).then(|| self.hub.clone() as Arc<dyn HubData>),
         };
         let program = std::iter::once(OsString::from("eventhub-checkpoints"));
         let exit = run(program.chain(args), world);

@@ -39,7 +39,7 @@ fn what_is_no_export_is_refused_with_its_line() {
 fn an_export_does_not_overwrite_a_file() {
     let bed = Bed::new();
     bed.checkpoint("0", 5, 60);
-    bed.run(&format!("export {TARGET} {{e.jsonl}}")).ends(Exit::Done).says("1 records");
+    bed.run(&format!("export {TARGET} {{e.jsonl}}")).ends(Exit::Done).says("1 record in ");
     bed.run(&format!("export {TARGET} {{e.jsonl}}")).ends(Exit::Failed);
 }
 

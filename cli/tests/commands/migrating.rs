@@ -101,6 +101,54 @@ fn the_doctor_tells_what_the_credential_lacks() {
 }
 
 #[test]
+fn the_doctor_looks_at_the_container_and_its_account() {
+    let line = format!("doctor {TARGET} --no-hub");
+    let looked = |change: &dyn Fn(&Bed)| {
+        let bed = Bed::new();
+        bed.checkpoint("0", 500, 20);
+        change(&bed);
+        bed.run(&line)
+    };
+    let well = looked(&|_| ()).ends(Exit::Done).shows("nothing forbids writing");
+    well.shows("StorageV2, Standard_LRS").shows("it is off");
+    let header = |name: &'static str, value: &'static str| {
+        looked(&move |bed| bed.service.set_container_header(name, value))
+    };
+    let held = header("x-ms-has-legal-hold", "true").ends(Exit::Findings);
+    held.shows("a legal hold forbids to change blobs").shows("problem");
+    header("x-ms-has-immutability-policy", "true")
+        .ends(Exit::Findings)
+        .shows("an immutability policy forbids");
+    header("x-ms-blob-public-access", "container")
+        .ends(Exit::Findings)
+        .shows("everybody may read and list its blobs");
+    header("x-ms-immutable-storage-with-versioning-enabled", "true")
+        .ends(Exit::Findings)
+        .shows("it keeps versions");
+    header("x-ms-lease-state", "leased").ends(Exit::Done).shows("its lease is leased");
+    looked(&|bed| bed.service.set_delete_retention_days(Some(7)))
+        .ends(Exit::Findings)
+        .shows("keeps deleted and overwritten blobs for 7 days");
+    looked(&|bed| bed.service.set_hierarchical(true))
+        .ends(Exit::Findings)
+        .shows("hierarchical namespace");
+    // Who may not ask is not told off for it.
+    let denied = looked(&|bed| {
+        bed.service.inject(|request| {
+            let is_asked = request.query("restype").is_some_and(|kind| kind != "container")
+                || request.method == "HEAD";
+            if is_asked {
+                Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+            } else {
+                Fault::None
+            }
+        });
+    });
+    let denied = denied.ends(Exit::Done);
+    assert_eq!(denied.out.matches("this credential may not ask for it").count(), 3, "{denied}");
+}
+
+#[test]
 fn two_spellings_are_two_fleets() {
     let bed = Bed::new();
     let at = [("offset", "1"), ("sequencenumber", "1")];

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, GROUP, TARGET};
 
+/// The last event of its first partition.
+pub const LAST: i64 = 881_216;
+
 /// The fleet of the manual: one partition well, one stalled, one without a checkpoint, one that lost events.
 pub fn fleet() -> Bed {
     let bed = Bed::new();
@@ -15,7 +18,7 @@ pub fn fleet() -> Bed {
 pub fn populate(bed: &Bed) {
     bed.checkpoint("0", 881_204, 2);
     bed.owner("0", "worker-7f3c", 8);
-    bed.partition("0", 0, 881_216, 3);
+    bed.partition("0", 0, LAST, 3);
     bed.checkpoint("1", 802_118, 7_890);
     bed.owner("1", "worker-7f3c", 8);
     bed.partition("1", 0, 843_416, 7_885);

@@ -16,9 +16,22 @@ fn scene(name: &str) -> Bed {
                 bed.partition(id, 100, 999, 60);
             }
         }
+        "incident" => incident(&bed, 3_243, Some("worker-b")),
+        "incident-stopped" => incident(&bed, 3_243, None),
+        "incident-resumed" => incident(&bed, 8, Some("worker-d")),
         other => panic!("no scene is called {other}"),
     }
     bed
+}
+
+/// An event a second; the checkpoint of partition 1 is this many seconds behind.
+fn incident(bed: &Bed, behind: u32, owner: Option<&str>) {
+    const LAST: i64 = 20_000;
+    for (id, behind) in [("0", 5), ("1", behind)] {
+        bed.partition(id, 10_000, LAST, 3);
+        bed.checkpoint(id, LAST + 3 - i64::from(behind), u64::from(behind) - 3);
+        bed.owner(id, owner.unwrap_or_default(), 6);
+    }
 }
 
 /// A command and what it is said to show.
@@ -55,7 +68,7 @@ fn steps(text: &str) -> Vec<Step> {
 }
 
 /// How long a list took is another number each time.
-fn without_times(text: &str) -> String {
+pub fn without_times(text: &str) -> String {
     let Some((before, rest)) = text.split_once("the lists took ") else {
         return text.to_owned();
     };

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use eventhub_checkpoints::exit::Exit;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, Buffer, GROUP, TARGET};
 use crate::reading::fleet;
+use crate::support::tools;
 
 /// Where the server listens, once it says so.
 fn address(err: &Buffer) -> String {
@@ -44,7 +46,7 @@ fn ready(err: &Buffer) -> String {
     address
 }
 
-fn serve(bed: &Bed, flags: &str, client: impl FnOnce(&str) + Send + 'static) {
+pub fn serve(bed: &Bed, flags: &str, client: impl FnOnce(&str) + Send + 'static) {
     let line = format!("serve --listen 127.0.0.1:0 --interval 100ms {flags}");
     bed.run_beside(&line, move |err| client(&ready(&err))).ends(Exit::Interrupted);
 }
@@ -76,6 +78,56 @@ fn metrics_are_in_the_text_format_of_prometheus() {
         }
         well_formed(&text);
     });
+}
+
+/// Prometheus' own parser, in Python.
+const PARSER: &str = "prometheus-client==0.26.0";
+
+#[test]
+fn the_parser_of_prometheus_reads_the_metrics() {
+    let bed = fleet();
+    let odd = "odd \"name\" \\ of\ta wörker";
+    bed.owner("1", odd, 8);
+    serve(&bed, &format!("--target {TARGET}"), move |address| {
+        let (_, _, text) = get(address, "/metrics");
+        let families = parsed(&text);
+        let names: Vec<_> = families.as_object().unwrap().keys().collect();
+        assert_eq!(names.len(), 12, "{names:?}");
+        for (name, family) in families.as_object().unwrap() {
+            assert_eq!(family["type"], "gauge", "{name}");
+            assert!(family["help"].as_str().unwrap().ends_with('.'), "{name}");
+            assert!(!family["samples"].as_array().unwrap().is_empty(), "{name}");
+        }
+        let value = |name: &str, label: &str, value: &str| {
+            let samples = families[name]["samples"].as_array().unwrap();
+            let found = samples.iter().find(|sample| sample[1][label] == value);
+            found.unwrap_or_else(|| panic!("{name} {label}={value}: {samples:?}"))[2].clone()
+        };
+        assert_eq!(value("eventhub_consumer_lag_events", "partition", "1"), 41_298.0);
+        assert_eq!(value("eventhub_consumer_lost_events", "partition", "3"), 18_400.0);
+        assert_eq!(value("eventhub_partition_last_sequence_number", "partition", "2"), 790_000.0);
+        assert_eq!(value("eventhub_consumer_partition_owned", "owner", odd), 1.0);
+        let labels = &families["eventhub_consumer_lag_events"]["samples"][0][1];
+        let expected = json!({
+            "namespace": "contoso.servicebus.windows.net", "eventhub": "telemetry",
+            "consumer_group": "billing", "name_case": "lower", "partition": "0",
+        });
+        assert_eq!(*labels, expected);
+        let statuses = families["eventhub_consumer_status"]["samples"].as_array().unwrap();
+        let set = statuses.iter().filter(|sample| sample[2] == 1.0);
+        assert_eq!(set.count(), 4, "one status a partition");
+    });
+}
+
+fn parsed(text: &str) -> Value {
+    let python = tools::python_venv_with(&tools::root().join("prometheus"), &[PARSER]);
+    let mut command = Command::new(python);
+    command.arg(tools::repository_file("cli/tests/commands/prometheus.py"));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "the parser refuses\n{text}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Each family once, with its help and type before its samples; each sample a name, labels and a number.

@@ -32,7 +32,7 @@ fn a_group_that_is_well_passes_every_threshold() {
     let line = format!("check {TARGET}");
     bed.run(&line)
         .ends(Exit::Done)
-        .shows("OK contoso.servicebus.windows.net/telemetry/billing: 1 partitions");
+        .shows("OK contoso.servicebus.windows.net/telemetry/billing: 1 partition, 1 owner, lag 10");
     for (flags, exit) in [
         ("--max-lag 10", Exit::Done),
         ("--max-lag 9", Exit::Findings),

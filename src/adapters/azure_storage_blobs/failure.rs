@@ -13,7 +13,7 @@ pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
             let answered = ServiceFailure::answered(u16::from(*status), error_code.as_deref());
             // The SDK repeats without saying so: the conflict may be one with an earlier attempt of the same write.
             let is_conflict = answered.kind() == ErrorKind::ConditionNotMet;
-            let unknown = is_write && (is_conflict || answered.may_have_been_applied());
+            let unknown = is_write && (is_conflict || answered.applied().is_unknown());
             return answered.into_error().with_applied(Applied::unknown_if(unknown));
         }
         SdkKind::Io => ErrorKind::Network,

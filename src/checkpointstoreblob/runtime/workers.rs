@@ -5,10 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use super::super::{DeadLetterSink, Job, PartitionContext, PartitionHandler, PartitionReader};
+use super::super::{
+    CheckpointStore, DeadLetterSink, Job, PartitionContext, PartitionHandler, PartitionReader,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Alarm, TestClock};
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, panic_text};
+use crate::model::{Checkpoint, CheckpointUpdate};
+use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
 
 /// Nothing ends a `receive` from outside but the reader's own interrupter.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = false;
@@ -121,12 +124,22 @@ pub(crate) fn receive(
     max: usize,
     wait: Duration,
     _bell: &Bell,
+    span: &Span,
 ) -> Option<Result<(), ReadEnd>> {
-    Some(reader.receive(events, max, wait))
+    Some(span.in_scope(|| reader.receive(events, max, wait)))
 }
 
 fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panic_text(&*panic))
+}
+
+/// Stores a checkpoint.
+pub(crate) fn save(
+    store: &dyn CheckpointStore,
+    checkpoint: &Checkpoint,
+    span: &Span,
+) -> Result<CheckpointUpdate> {
+    span.in_scope(|| store.update_checkpoint(checkpoint))
 }
 
 /// A panic is an error like another one.
@@ -134,8 +147,9 @@ pub(crate) fn process(
     handler: &dyn PartitionHandler,
     partition: &PartitionContext,
     events: &[Arc<ReceivedEvent>],
+    span: &Span,
 ) -> Result<(), HandlerError> {
-    caught(|| handler.process(partition, events))
+    caught(|| span.in_scope(|| handler.process(partition, events)))
         .unwrap_or_else(|panic| Err(HandlerError::panicked(&panic)))
 }
 

@@ -16,9 +16,12 @@ use super::in_tokio as time;
 use super::without_tokio as time;
 pub(crate) use time::{Clock, Tasks, take_turns};
 
-use super::super::{DeadLetterSink, PartitionContext, PartitionHandler, PartitionReader};
+use super::super::{
+    CheckpointStore, DeadLetterSink, PartitionContext, PartitionHandler, PartitionReader,
+};
 use crate::error::Result;
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, panic_text};
+use crate::model::{Checkpoint, CheckpointUpdate};
+use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
 
 /// A `receive` that waits is dropped when something else is to be done.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = true;
@@ -77,8 +80,10 @@ pub(crate) async fn receive(
     max: usize,
     wait: Duration,
     bell: &Bell,
+    span: &Span,
 ) -> Option<Result<(), ReadEnd>> {
-    match select(reader.receive(events, max, wait), pin!(bell.rung())).await {
+    let receiving = pin!(span.around(reader.receive(events, max, wait)));
+    match select(receiving, pin!(bell.rung())).await {
         Either::Left((received, _)) => Some(received),
         Either::Right(((), _)) => None,
     }
@@ -88,13 +93,24 @@ async fn caught<T>(call: impl Future<Output = T> + Send) -> Result<T, String> {
     AssertUnwindSafe(call).catch_unwind().await.map_err(|panic| panic_text(&*panic))
 }
 
+/// Stores a checkpoint.
+pub(crate) async fn save(
+    store: &dyn CheckpointStore,
+    checkpoint: &Checkpoint,
+    span: &Span,
+) -> Result<CheckpointUpdate> {
+    span.around(store.update_checkpoint(checkpoint)).await
+}
+
 /// A panic is an error like another one.
 pub(crate) async fn process(
     handler: &dyn PartitionHandler,
     partition: &PartitionContext,
     events: &[Arc<ReceivedEvent>],
+    span: &Span,
 ) -> Result<(), HandlerError> {
-    let processed = caught(async { handler.process(partition, events).await }).await;
+    let processing = async { handler.process(partition, events).await };
+    let processed = caught(span.around(processing)).await;
     processed.unwrap_or_else(|panic| Err(HandlerError::panicked(&panic)))
 }
 

@@ -1,4 +1,4 @@
-//! A position of a partition, as it is at hand.
+//! A position of a partition in its cheapest form.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::{Checkpoint, ConsumerGroup};
 use crate::processing::ReceivedEvent;
 
-/// A position, as it is at hand.
+/// A position: an event, or a checkpoint.
 #[derive(Clone)]
 pub(crate) enum Mark {
     Event(Arc<ReceivedEvent>),
@@ -20,13 +20,13 @@ impl PartialEq for Mark {
     }
 }
 
-/// Acknowledgements of several threads may come here in another order than they were counted in.
+/// Acknowledgements from several threads may arrive out of order.
 impl PartialOrd for Mark {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         match (self.sequence_number(), other.sequence_number()) {
             (Some(ours), Some(theirs)) if ours != theirs => Some(ours.cmp(&theirs)),
             _ if self == other => Some(Ordering::Equal),
-            // Offsets are opaque: what comes later is believed to be later.
+            // Offsets are opaque, so the later call counts as the later position.
             _ => Some(Ordering::Greater),
         }
     }

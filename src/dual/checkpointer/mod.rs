@@ -1,4 +1,4 @@
-//! Writes checkpoints beside the processing: the newest of each partition, one at a time.
+//! Writes checkpoints in the background: the newest of each partition, one at a time.
 
 mod mark;
 mod slot;
@@ -14,26 +14,26 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::runtime::workers::{Bell, Clock, Tasks};
+use super::runtime::workers::{Bell, Clock, Tasks, save};
 use super::{CheckpointStore, Job, LOG, maybe_async};
 use crate::error::Result;
 use crate::model::{Checkpoint, ConsumerGroup};
 use crate::processing::{CheckpointPolicy, Due, Observers, RetryPolicy};
 
-/// A consumer's checkpoints, written beside its work.
+/// Writes a consumer's checkpoints in the background.
 ///
-/// Tell it each position with [`update`](Self::update), which returns at once. It writes by its [`CheckpointPolicy`]:
-/// only the newest position of a partition, one write of it at a time, none twice. Failed writes are tried again until
-/// they succeed or a newer position comes. With a [`FencedCheckpointStore`](super::FencedCheckpointStore) a former
-/// owner cannot take a position back: then the partition is [stale](Self::is_stale), and nothing more is written.
+/// Pass each position to [`update`](Self::update), which returns at once. The [`CheckpointPolicy`] decides when to write.
+/// Only the newest position of a partition is written, one write at a time, and never twice. A failed write is retried
+/// until it succeeds or a newer position arrives. With a [`FencedCheckpointStore`](super::FencedCheckpointStore), a former
+/// owner cannot move a position back: its partition becomes [stale](Self::is_stale), and nothing more is written.
 ///
-/// [`flush`](Self::flush) before the end: positions that were not written by then are lost with the last clone.
+/// Call [`flush`](Self::flush) at the end: positions that are not written are lost when the last clone is dropped.
 ///
 #[doc = example!("checkpointer/checkpointer")]
 #[derive(Clone)]
 pub struct Checkpointer(Arc<Handle>);
 
-/// With the last clone the timer ends.
+/// The timer ends when the last clone is dropped.
 struct Handle(Arc<Shared>);
 
 struct Shared {
@@ -44,7 +44,7 @@ struct Shared {
     tasks: Arc<Tasks>,
     observers: Observers,
     slots: Mutex<HashMap<(ConsumerGroup, String), Arc<Slot>>>,
-    /// Rung when a partition begins to wait for its time.
+    /// Rung when a partition starts to wait for its due time.
     timer: Bell,
     has_timer: AtomicBool,
     is_closed: AtomicBool,
@@ -53,14 +53,14 @@ struct Shared {
 }
 
 impl Checkpointer {
-    /// Writes to a store by a policy.
+    /// Creates a checkpointer that writes to a store by a policy.
     ///
     #[doc = example!("checkpointer/flush")]
     ///
     /// # Errors
     ///
-    /// None on the blocking surface. On the async one, [`ErrorKind::Configuration`](crate::ErrorKind::Configuration)
-    /// outside of a tokio runtime, in which the writes run.
+    /// None on the blocking surface. On the async surface, [`ErrorKind::Configuration`](crate::ErrorKind::Configuration)
+    /// outside of a tokio runtime, which runs the writes.
     pub fn new(store: impl CheckpointStore + 'static, policy: CheckpointPolicy) -> Result<Self> {
         Self::by_clock(Arc::new(store), policy, Clock::default())
     }
@@ -99,9 +99,9 @@ impl Checkpointer {
         Self(Arc::new(Handle(Arc::new(shared))))
     }
 
-    /// Notes that one more event of a partition is processed, and that this is its checkpoint now.
+    /// Notes that one more event of a partition was processed, with its checkpoint.
     ///
-    /// The positions of a partition must rise. Nothing is written any more for a partition that is stale.
+    /// The positions of a partition must increase. Nothing more is written for a stale partition.
     ///
     #[cfg_attr(not(doctest), doc = example!("checkpointer/flush"))]
     pub fn update(&self, checkpoint: &Checkpoint) {
@@ -109,7 +109,8 @@ impl Checkpointer {
         slot.advance(Mark::Checkpoint(Box::new(checkpoint.clone())), 1);
     }
 
-    /// Whether another consumer's checkpoint of a partition was found to be ahead, so that nothing more is written.
+    /// Returns whether another consumer's checkpoint was found to be ahead, so that nothing more is written for the
+    /// partition.
     ///
     #[doc = example!("checkpointer/forget")]
     pub fn is_stale(&self, group: &ConsumerGroup, partition_id: &str) -> bool {
@@ -118,7 +119,7 @@ impl Checkpointer {
         slot.is_some_and(|slot| slot.is_closed())
     }
 
-    /// Forgets a partition, as after its loss: a position that is not written yet stays so.
+    /// Forgets a partition, for example after its loss. A position that is not written yet will not be written.
     ///
     #[cfg_attr(not(doctest), doc = example!("checkpointer/forget"))]
     pub fn forget(&self, group: &ConsumerGroup, partition_id: &str) {
@@ -128,7 +129,7 @@ impl Checkpointer {
         }
     }
 
-    /// How many checkpoints were written.
+    /// Returns the number of written checkpoints.
     ///
     #[cfg_attr(not(doctest), doc = example!("checkpointer/flush"))]
     pub fn written(&self) -> usize {
@@ -145,7 +146,7 @@ impl Checkpointer {
         Arc::clone(slots.entry(key).or_insert_with(|| self.new_slot(group, partition_id, None)))
     }
 
-    /// The writes of a partition from its opening on, under its guard.
+    /// Returns the slot of a newly opened partition, with its guard.
     pub(super) fn open_slot(
         &self,
         group: &ConsumerGroup,
@@ -170,8 +171,8 @@ impl Checkpointer {
 
 #[maybe_async]
 impl Checkpointer {
-    /// Writes all positions that are not written yet, and waits for it, but not longer than the limit. Returns the
-    /// partitions whose last position is not stored.
+    /// Writes all pending positions and waits for the writes, but no longer than the limit. Returns the partitions whose
+    /// last position is not stored.
     ///
     #[cfg_attr(not(doctest), doc = example!("checkpointer/flush"))]
     #[must_use = "a position that is not stored is processed again"]
@@ -211,12 +212,12 @@ impl Shared {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One timer serves all partitions; it begins with the first that needs it.
+    /// One timer serves all partitions. It starts with the first partition that needs it.
     fn note_waiting(self: &Arc<Self>) {
         if self.has_timer.swap(true, Ordering::AcqRel) {
             self.timer.ring();
         } else if let Err(error) = self.tasks.start(Box::new(Timer(Arc::clone(self)))) {
-            warn!(target: LOG, "checkpoints are not written in time: {error}");
+            warn!(target: LOG, "checkpoints will be delayed, because their timer could not start: {error}");
             self.has_timer.store(false, Ordering::Release);
         }
     }
@@ -230,7 +231,7 @@ impl fmt::Debug for Checkpointer {
     }
 }
 
-/// Looks after the partitions whose checkpoint is due at some time.
+/// Watches the partitions whose checkpoint becomes due at some time.
 struct Timer(Arc<Shared>);
 
 #[maybe_async]

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 
 use super::mark::Mark;
-use super::{Bell, Job, LOG, Shared, maybe_async};
+use super::{Bell, Job, LOG, Shared, maybe_async, save};
 use crate::error::{Error, Result};
 use crate::model::{Checkpoint, CheckpointUpdate, ConsumerGroup, UpdateOutcome};
-use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, WriteEnd, WriteQueue};
+use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, Span, WriteEnd, WriteQueue};
 
-/// Whether a partition may still be written, and what to do when it turns out that it may not.
+/// Decides whether a partition may still be written, and is told when it turns out to be stale.
 pub(crate) trait Guard: Send + Sync {
     fn may_write(&self) -> bool;
     fn is_stale(&self);
@@ -25,7 +25,7 @@ pub(crate) struct Slot {
     pub(super) partition_id: String,
     guard: Option<Arc<dyn Guard>>,
     state: Mutex<SlotState>,
-    /// Rung when waiting after a failure makes no more sense.
+    /// Rung when a wait after a failure should end.
     bell: Bell,
 }
 
@@ -59,7 +59,7 @@ impl Slot {
         }
     }
 
-    /// Whether nothing is written any more.
+    /// Returns whether nothing more is written.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().queue.is_closed()
     }
@@ -68,7 +68,7 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The position moved by so many events.
+    /// Notes that the position advanced by this many events.
     pub(crate) fn advance(self: &Arc<Self>, mark: Mark, events: u64) {
         let now = self.shared.clock.now();
         let (begins, starts) = {
@@ -85,19 +85,19 @@ impl Slot {
         }
     }
 
-    /// A handler has processed a batch.
+    /// Notes that a handler has processed a batch.
     pub(crate) fn batch_ended(self: &Arc<Self>) {
         self.lock().schedule.batch_ended();
         self.look();
     }
 
-    /// Whatever the policy says, what is not written yet is written now.
+    /// Requests a write of the pending position now, regardless of the policy.
     pub(crate) fn request(self: &Arc<Self>) {
         self.lock().schedule.request();
         self.look();
     }
 
-    /// Starts to write if it is time.
+    /// Starts a write if one is due.
     pub(super) fn look(self: &Arc<Self>) -> Due {
         let now = self.shared.clock.now();
         let (due, starts) = {
@@ -113,12 +113,12 @@ impl Slot {
             return;
         }
         if let Err(error) = self.shared.tasks.start(Box::new(Writer(Arc::clone(self)))) {
-            warn!(target: LOG, "a checkpoint is not written: {error}");
+            warn!(target: LOG, "could not start to write a checkpoint: {error}");
             self.lock().has_writer = false;
         }
     }
 
-    /// Nothing more is written, as after a loss. A write that is under way is not waited for.
+    /// Ends the writes, for example after a loss. Does not wait for a write in progress.
     pub(crate) fn give_up(&self) {
         self.lock().queue.close();
         self.bell.ring();
@@ -129,7 +129,7 @@ impl Slot {
         self.shared.watchers().iter().for_each(|bell| bell.ring());
     }
 
-    /// What to write now. The writer ends with `None`.
+    /// Returns the checkpoint to write now. `None` ends the writer.
     fn begin(&self) -> Option<Mark> {
         let is_allowed = self.guard.as_ref().is_none_or(|guard| guard.may_write());
         let now = self.shared.clock.now();
@@ -149,7 +149,7 @@ impl Slot {
         mark
     }
 
-    /// Takes note of what became of a write. Returns when to try again.
+    /// Records the result of a write. Returns when to retry.
     fn end(&self, result: &Result<CheckpointUpdate>) -> Option<Instant> {
         let end = match result {
             Ok(update) if update.outcome == UpdateOutcome::Stale => WriteEnd::Refused,
@@ -202,13 +202,13 @@ impl SlotState {
 
 #[maybe_async]
 impl Slot {
-    /// Waits until nothing is left to write. `false` if something is, because of the deadline or a loss.
+    /// Waits until nothing is left to write. Returns `false` if something is left because of the deadline or a loss.
     pub(crate) async fn settle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         let watcher = Arc::new(Bell::new(&self.shared.clock));
         self.shared.watchers().push(Arc::clone(&watcher));
         let mut is_saved = true;
         self.request();
-        // A writer that waits after a failure tries again now.
+        // A writer that waits after a failure retries now.
         self.bell.ring();
         loop {
             {
@@ -228,7 +228,7 @@ impl Slot {
     }
 }
 
-/// Writes what one partition wants, until nothing is due.
+/// Writes the checkpoints of a partition until nothing is due.
 struct Writer(Arc<Slot>);
 
 #[maybe_async]
@@ -239,7 +239,9 @@ impl Job for Writer {
             let began = slot.shared.clock.now();
             let (checkpoint, result) = match mark.checkpoint(&slot.group, &slot.partition_id) {
                 Ok(checkpoint) => {
-                    let result = slot.shared.store.update_checkpoint(&checkpoint).await;
+                    let span = checkpoint_span(&checkpoint);
+                    let result = save(&*slot.shared.store, &checkpoint, &span).await;
+                    note_failure(&span, &result);
                     (Some(checkpoint), result)
                 }
                 Err(error) => (None, Err(error)),
@@ -258,6 +260,19 @@ impl Job for Writer {
             }
         }
         slot.ring_watchers();
+    }
+}
+
+fn checkpoint_span(checkpoint: &Checkpoint) -> Span {
+    let number = checkpoint.sequence_number();
+    Span::settle(checkpoint.group(), checkpoint.partition_id(), number)
+}
+
+fn note_failure(span: &Span, result: &Result<CheckpointUpdate>) {
+    match result {
+        Ok(update) if update.outcome == UpdateOutcome::Stale => span.failed("Stale"),
+        Ok(_) => {}
+        Err(error) => span.failed(&format!("{:?}", error.kind())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The options of a consumer, named as Python's where Python has them.
+//! The options of a consumer, with the same names as in Python where Python has them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::processing::{
     CheckpointPolicy, CloseReason, Concurrency, Observer, RetryPolicy, StopHandle,
 };
 
-/// Sets the options of a consumer.
+/// A builder for a consumer.
 #[must_use = "it has to be built"]
 pub struct EventHubConsumerClientBuilder {
     origin: Origin,
@@ -34,7 +34,7 @@ impl EventHubConsumerClientBuilder {
         Self { origin, settings, interval: None, expiration: None, strategy: None }
     }
 
-    /// The id that this consumer claims with; a random one by default. It must be unique among the running consumers.
+    /// Sets the owner id of this consumer. It must be unique among the running consumers. Default: a random id.
     ///
     #[doc = example!("client_builder/balancing")]
     pub fn owner_id(mut self, owner_id: impl Into<String>) -> Self {
@@ -42,7 +42,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// The longest time between two rounds of the load balancing, 15 s by default.
+    /// Sets the longest time between two load balancing rounds. Default: 15 s.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
     pub fn load_balancing_interval(mut self, interval: Duration) -> Self {
@@ -50,8 +50,9 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// The age beyond which this consumer takes another one's ownership, 120 s by default. With this or the interval
-    /// set, the whole fleet is expected to have the same values; else see [`ownership_options`](Self::ownership_options).
+    /// Sets the age beyond which this consumer takes over the ownership of another one. Default: 120 s. If you set this or
+    /// the interval, the whole fleet is expected to have the same values; otherwise use
+    /// [`ownership_options`](Self::ownership_options).
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
     pub fn partition_ownership_expiration_interval(mut self, expiration: Duration) -> Self {
@@ -59,7 +60,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How fast this consumer goes for its share; greedy by default.
+    /// Sets how fast this consumer takes its share. Default: greedy.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
     pub fn load_balancing_strategy(mut self, strategy: BalanceStrategy) -> Self {
@@ -67,7 +68,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Interval, expiration, strategy and margin at once, for a mixed fleet.
+    /// Sets the interval, expiration, strategy and margin together, for a mixed fleet.
     ///
     #[doc = example!("client_builder/ownership_options")]
     pub fn ownership_options(mut self, options: OwnershipOptions) -> Self {
@@ -75,7 +76,8 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Reads only this partition, without load balancing. With a store it resumes at the checkpoint, and stores its own.
+    /// Reads only this partition, without load balancing. With a store, the consumer resumes at the checkpoint and stores
+    /// its own.
     ///
     #[doc = example!("client_builder/one_partition")]
     pub fn partition_id(mut self, partition_id: impl Into<String>) -> Self {
@@ -83,9 +85,9 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Where partitions without a checkpoint begin: the earliest event by default, so that nothing is lost.
+    /// Sets where partitions without a checkpoint begin. Default: at the earliest event, so that no event is skipped.
     ///
-    /// `inclusive` of a position is for just this; reading always resumes behind a checkpoint.
+    /// `inclusive` only applies to this position; a consumer always resumes after a checkpoint.
     ///
     #[doc = example!("client_builder/positions")]
     pub fn starting_position(mut self, position: StartingPosition) -> Self {
@@ -93,7 +95,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// The same, with other positions for some partitions.
+    /// Sets where partitions without a checkpoint begin, with other positions for some of them.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/positions"))]
     pub fn starting_positions(mut self, positions: StartingPositions) -> Self {
@@ -101,10 +103,10 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// The owner level (epoch) of the links: a reader with a higher level displaces this one.
+    /// Sets the owner level (epoch) of the links. A reader with a higher level displaces this one.
     ///
-    /// With load balancing it is 0 by default, as in the other SDKs: whoever takes a partition ends the former owner's
-    /// link at once. Without load balancing there is none by default.
+    /// Default with load balancing: 0, as in the other SDKs, so that the new owner of a partition ends the link of the
+    /// former owner at once. Default without load balancing: none.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/one_partition"))]
     pub fn owner_level(mut self, owner_level: i64) -> Self {
@@ -112,7 +114,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How many events of a partition are fetched ahead, 300 by default.
+    /// Sets how many events of a partition are fetched ahead. Default: 300.
     ///
     #[doc = example!("client_builder/batches")]
     pub fn prefetch(mut self, prefetch: u32) -> Self {
@@ -120,7 +122,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How many events a batch has at most, 300 by default. A batch is handed over as soon as there is an event.
+    /// Sets the maximum number of events in a batch. A batch is delivered as soon as there is an event. Default: 300.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/batches"))]
     pub fn max_batch_size(mut self, events: usize) -> Self {
@@ -128,7 +130,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// After how long without an event `receive_batch` hands over an empty batch. `None`, the default: never.
+    /// Sets after how long without an event `receive_batch` delivers an empty batch. Default: `None`, never.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/batches"))]
     pub fn max_wait_time(mut self, wait: Option<Duration>) -> Self {
@@ -136,8 +138,8 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Asks the service to send the end of the partition with each event, for
-    /// [`PartitionContext::last_enqueued`] and [`PartitionContext::lag`].
+    /// Requests the end of the partition with each event, for [`PartitionContext::last_enqueued`] and
+    /// [`PartitionContext::lag`].
     ///
     #[doc = example!("client_builder/track")]
     pub fn track_last_enqueued_event_properties(mut self, track: bool) -> Self {
@@ -145,7 +147,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How events are retried on which the handler failed: for ever by default, at a pace from 100 ms to 30 s.
+    /// Sets how events are retried after the handler failed. Default: forever, with pauses from 100 ms to 30 s.
     ///
     #[doc = example!("client_builder/failures")]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
@@ -153,7 +155,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// When checkpoints are written: every 1,000 events or 10 s by default, whichever comes first.
+    /// Sets when checkpoints are written. Default: every 1,000 events or 10 s, whichever comes first.
     ///
     #[doc = example!("client_builder/checkpoint_policy")]
     pub fn checkpoint_policy(mut self, policy: CheckpointPolicy) -> Self {
@@ -161,8 +163,8 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How many handlers run at once inside a partition; one, in order, by default. With others, `receive_batch` and
-    /// [`EventProcessor`] hand over events one by one.
+    /// Sets how many handlers run concurrently within a partition. Default: one, in order. With other values,
+    /// `receive_batch` and [`EventProcessor`] deliver events one by one.
     ///
     #[doc = example!("client_builder/concurrency")]
     pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
@@ -170,9 +172,9 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How many events of a partition are held that are not done, 1,000 by default. At the limit the partition pauses.
+    /// Sets the maximum number of unfinished events of a partition. At the limit, the partition pauses. Default: 1,000.
     ///
-    /// No more than this and `prefetch` together are in memory for each owned partition.
+    /// Each owned partition holds at most this plus `prefetch` events in memory.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/concurrency"))]
     pub fn max_in_flight(mut self, events: usize) -> Self {
@@ -180,8 +182,8 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// How long a stop waits for handlers and last checkpoints, 30 s by default. Ownerships are not renewed meanwhile, so
-    /// more than their expiration is of no use.
+    /// Sets how long a stop waits for handlers and last checkpoints. Default: 30 s. Ownerships are not renewed in the
+    /// meantime, so a limit above their expiration has no use.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/failures"))]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
@@ -189,7 +191,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Whether the consumer stops when the position of a partition no longer exists. By default it goes on at the
+    /// Sets whether the consumer stops if the position of a partition no longer exists. By default, it continues at the
     /// earliest event, with a warning.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/positions"))]
@@ -198,7 +200,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Takes the events that the handler gives up.
+    /// Sets the sink for events that the handler gives up.
     ///
     #[doc = example!("client_builder/dead_letter")]
     pub fn dead_letter(mut self, sink: impl DeadLetterSink + 'static) -> Self {
@@ -206,7 +208,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Is told what the consumer does. May be called several times.
+    /// Adds an observer of what the consumer does. May be called several times.
     ///
     #[doc = example!("client_builder/observer")]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
@@ -214,7 +216,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Called before the first event of a partition. A panic in it is logged.
+    /// Sets a callback before the first event of a partition. A panic in it is logged.
     ///
     #[doc = example!("client_builder/callbacks")]
     pub fn on_partition_initialize(
@@ -225,7 +227,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Called after the last event of a partition, before its last checkpoint. A panic in it is logged.
+    /// Sets a callback after the last event of a partition, before its last checkpoint. A panic in it is logged.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/callbacks"))]
     pub fn on_partition_close(
@@ -236,7 +238,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Called after a fault of the storage or the source, which the consumer survives. A panic in it is logged.
+    /// Sets a callback after a failure of the storage or the source that the consumer survives. A panic in it is logged.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/callbacks"))]
     pub fn on_error(
@@ -247,20 +249,20 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// The client, for closures.
+    /// Creates the client, which calls closures.
     ///
     #[doc = example!("client/builder")]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] or [`ErrorKind::InvalidInput`] for options that cannot work, with their values.
+    /// [`ErrorKind::Configuration`] or [`ErrorKind::InvalidInput`] for invalid options; the message contains their values.
     /// Nothing is sent yet.
     pub fn build(self) -> Result<EventHubConsumerClient> {
         let (origin, settings) = self.checked()?;
         Ok(EventHubConsumerClient::assemble(origin, settings))
     }
 
-    /// The processor, for a [`PartitionHandler`](super::super::PartitionHandler) of each partition.
+    /// Creates a processor, which runs a [`PartitionHandler`](super::super::PartitionHandler) for each partition.
     ///
     #[doc = example!("processor/event_processor")]
     ///
@@ -272,7 +274,7 @@ impl EventHubConsumerClientBuilder {
         Ok(EventProcessor::new(origin, settings))
     }
 
-    /// The partitions to pull events from. The load balancing begins at once.
+    /// Creates streams to pull events from. Load balancing starts at once.
     ///
     #[doc = example!("processor/partition_streams")]
     ///

@@ -1,4 +1,4 @@
-//! The client that programs receive events with, as the other SDKs have it.
+//! The client that receives events, as in the other SDKs.
 
 mod builder;
 #[cfg(feature = "amqp")]
@@ -14,17 +14,17 @@ use super::{CheckpointStore, EventProcessor, EventSource, PartitionHandler, mayb
 use crate::error::Result;
 use crate::processing::{EventHubProperties, PartitionProperties, StopHandle, Summary};
 
-/// Receives the events of an event hub, shares its partitions with the other consumers of the group, and stores how far
-/// it is.
+/// Receives the events of an event hub, shares its partitions with the other consumers of the group, and stores its
+/// progress.
 ///
-/// [`receive`](Self::receive) and [`receive_batch`](Self::receive_batch) call a closure; the
-/// [builder](Self::builder) has the options, with the names of Python's client, and also makes an
-/// [`EventProcessor`] or [`PartitionStreams`](super::PartitionStreams).
+/// [`receive`](Self::receive) and [`receive_batch`](Self::receive_batch) call a closure; the [builder](Self::builder) has
+/// the options, with the names of Python's client. It can also create an [`EventProcessor`] or
+/// [`PartitionStreams`](super::PartitionStreams).
 ///
 /// Events are delivered at least once. An event whose closure fails or panics comes again after a pause, by default for
 /// ever, and other partitions go on. A checkpoint never passes an event that is not done. A consumer that dies without
-/// warning is replaced by the others when its ownerships expire; they repeat at most what its
-/// [`CheckpointPolicy`](crate::processing::CheckpointPolicy) left open.
+/// warning is replaced by the others when its ownerships expire; they repeat what had no
+/// checkpoint yet, by its [`CheckpointPolicy`](crate::processing::CheckpointPolicy).
 ///
 #[doc = example!("client/event_hub_consumer_client")]
 pub struct EventHubConsumerClient {
@@ -32,7 +32,8 @@ pub struct EventHubConsumerClient {
 }
 
 impl EventHubConsumerClient {
-    /// Options for a consumer that shares the partitions of a source, with its checkpoints and ownerships in a store.
+    /// Returns a builder for a consumer that shares the partitions of a source, with its checkpoints and ownerships in a
+    /// store.
     ///
     #[cfg_attr(not(doctest), doc = example!("client/builder"))]
     pub fn builder(
@@ -42,8 +43,8 @@ impl EventHubConsumerClient {
         EventHubConsumerClientBuilder::new(Arc::new(source), Some(Arc::new(store)))
     }
 
-    /// Options for a consumer without a store: it reads all partitions, or
-    /// [one](EventHubConsumerClientBuilder::partition_id), from the starting position on, beside all other readers.
+    /// Returns a builder for a consumer without a store. It reads all partitions, or
+    /// [one](EventHubConsumerClientBuilder::partition_id), from the starting position, independently of other readers.
     ///
     #[cfg_attr(not(doctest), doc = example!("client/builder"))]
     pub fn builder_without_store(
@@ -56,7 +57,7 @@ impl EventHubConsumerClient {
         Self { processor: EventProcessor::new(origin, settings) }
     }
 
-    /// Stops the consumer from anywhere, as from a handler of Ctrl-C.
+    /// Returns a handle that stops the consumer from anywhere, for example from a Ctrl-C handler.
     pub fn stop_handle(&self) -> StopHandle {
         self.processor.stop_handle()
     }
@@ -68,7 +69,7 @@ impl EventHubConsumerClient {
 
 #[maybe_async]
 impl EventHubConsumerClient {
-    /// Reads the name, the age and the partitions of the event hub.
+    /// Reads the name, the creation time and the partitions of the event hub.
     ///
     #[doc = example!("client/properties")]
     ///
@@ -90,7 +91,7 @@ impl EventHubConsumerClient {
         Ok(self.source().properties().await?.partition_ids)
     }
 
-    /// Reads which events a partition holds.
+    /// Reads the range of events in a partition.
     ///
     #[cfg_attr(not(doctest), doc = example!("client/properties"))]
     ///
@@ -101,7 +102,7 @@ impl EventHubConsumerClient {
         self.source().partition_properties(partition_id).await
     }
 
-    /// Stops receiving, and ends the connections of the source.
+    /// Stops receiving, and closes the connections of the source.
     ///
     /// # Errors
     ///

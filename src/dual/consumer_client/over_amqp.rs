@@ -6,9 +6,10 @@ use super::EventHubConsumerClient;
 use crate::error::Result;
 
 impl EventHubConsumerClient {
-    /// A consumer of an event hub, by the connection string of its namespace, of the event hub, or of the emulator.
+    /// Creates a consumer of an event hub from the connection string of its namespace, of the event hub, or of the
+    /// emulator.
     ///
-    /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet. For options use
+    /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet. For options, use
     /// [`builder`](Self::builder) with an [`EventHub`].
     ///
     #[doc = example!("client/over_amqp")]
@@ -27,7 +28,7 @@ impl EventHubConsumerClient {
         Self::builder(source, store).build()
     }
 
-    /// A consumer of an event hub, with tokens of Microsoft Entra ID. Nothing is sent yet.
+    /// Creates a consumer of an event hub with tokens of Microsoft Entra ID. Nothing is sent yet.
     ///
     #[doc = example!("client/over_amqp_with_tokens")]
     ///

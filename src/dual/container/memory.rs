@@ -4,8 +4,9 @@ use super::{BlobContainer, maybe_async};
 use crate::clock::Clock;
 use crate::container::memory::MemoryContainer;
 use crate::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
-    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    BlobContent, BlobProperties, BlobVisitor, BlobWritten, ContainerProperties, CreateContainer,
+    DeleteBlob, GetBlob, GetBlobProperties, GetContainerProperties, ListBlobs, PageEnd, PutBlob,
+    SetBlobMetadata,
 };
 use crate::error::Result;
 
@@ -41,6 +42,13 @@ impl BlobContainer for MemoryContainer {
 
     async fn create_container(&self, _request: CreateContainer<'_>) -> Result<()> {
         self.create()
+    }
+
+    async fn get_container_properties(
+        &self,
+        _request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        self.container_properties()
     }
 
     fn clock(&self) -> &dyn Clock {

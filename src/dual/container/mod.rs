@@ -1,4 +1,4 @@
-//! Where blobs are kept; a container of your own is plugged in here.
+//! The trait of blob containers. Custom containers implement it.
 
 mod memory;
 mod rest;
@@ -9,31 +9,33 @@ use super::{AccessToken, Credential, LOG, Transport, maybe_async};
 
 use crate::clock::{Clock, SystemClock};
 use crate::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
-    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    AccountInformation, BlobContent, BlobProperties, BlobVisitor, BlobWritten, ContainerProperties,
+    CreateContainer, DeleteBlob, GetAccountInformation, GetBlob, GetBlobProperties,
+    GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob, ServiceProperties,
+    SetBlobMetadata,
 };
 use crate::error::{Error, ErrorKind, Result};
 pub(super) use rest::RestContainer;
 
 /// A container of blobs with metadata, ETags and conditional writes.
 ///
-/// The store keeps its promises only if the conditions are atomic: of two writes with
+/// The guarantees of the store depend on atomic conditions: of two writes with
 /// [`Condition::NotExists`](crate::container::Condition::NotExists), or with the same
-/// [`Condition::Matches`](crate::container::Condition::Matches), exactly one succeeds, and every write makes a new ETag.
+/// [`Condition::Matches`](crate::container::Condition::Matches), exactly one succeeds, and every write creates a new ETag.
 ///
-/// What an error says:
+/// Rules for errors:
 ///
-/// - [`ErrorKind::ConditionNotMet`] if the condition of a write does not hold. If an earlier attempt of the same
-///   call may have been applied, [`Error::with_applied`] must say so: the store then finds out who won.
-/// - [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`] are told apart.
-/// - Any other kind counts as a failure; of a write that may have been applied, say so as above.
+/// - [`ErrorKind::ConditionNotMet`] if the condition of a write does not hold. If an earlier attempt of the same call may
+///   have been applied, set [`Error::with_applied`], so that the store finds out who won.
+/// - [`ErrorKind::BlobNotFound`] and [`ErrorKind::ContainerNotFound`] must be distinguished.
+/// - Any other kind counts as a failure. If the write may have been applied, set [`Error::with_applied`] as above.
 ///
-/// Growth: new operations come as provided methods, new parts of requests and answers as fields of
-/// `#[non_exhaustive]` structs.
+/// New operations will be added as provided methods, and new parts of requests and results as fields of `#[non_exhaustive]`
+/// structs.
 ///
 /// # Example
 ///
-/// A container that counts writes, over another one:
+/// A container that wraps another one and counts writes:
 ///
 #[doc = example!("container/blob_container")]
 #[maybe_async]
@@ -52,18 +54,18 @@ pub trait BlobContainer: Send + Sync {
     /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
     async fn set_blob_metadata(&self, request: SetBlobMetadata<'_>) -> Result<BlobWritten>;
 
-    /// Reads metadata, ETag and time of a blob.
+    /// Reads the metadata, ETag and time of a blob.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
     async fn get_blob_properties(&self, request: GetBlobProperties<'_>) -> Result<BlobProperties>;
 
-    /// Shows each blob of one page to `visitor`, in the order of their names, and returns where the page ended.
+    /// Shows each blob of one page to `visitor`, in the order of their names, and returns the end of the page.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ContainerNotFound`], or a failure; the store then discards what was shown.
+    /// [`ErrorKind::ContainerNotFound`], or a failure. The store then discards the blobs that were shown.
     async fn list_blobs(
         &self,
         request: ListBlobs<'_>,
@@ -75,7 +77,7 @@ pub trait BlobContainer: Send + Sync {
     /// # Errors
     ///
     /// [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure. With a
-    /// [`max_length`](GetBlob::max_length) an empty blob may be refused with the status 416, as by the service.
+    /// [`max_length`](GetBlob::max_length), an empty blob may fail with the status 416, as with the service.
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent> {
         Err(Error::new(ErrorKind::Other, "this container does not read content")
             .with_blob(request.name))
@@ -87,19 +89,56 @@ pub trait BlobContainer: Send + Sync {
     ///
     /// [`ErrorKind::ConditionNotMet`], [`ErrorKind::BlobNotFound`], [`ErrorKind::ContainerNotFound`], or a failure.
     async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()> {
-        Err(Error::new(ErrorKind::Other, "this container does not delete").with_blob(request.name))
+        Err(Error::new(ErrorKind::Other, "this container does not delete blobs")
+            .with_blob(request.name))
     }
 
     /// Creates the container. Only needed for `create_container_if_not_exists`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ContainerAlreadyExists`] if it is there.
+    /// [`ErrorKind::ContainerAlreadyExists`], or a failure.
     async fn create_container(&self, _request: CreateContainer<'_>) -> Result<()> {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
-    /// The clock that deadlines and leases are judged by. By default the system's.
+    /// Reads what the container is, and what protects it. Only needed for `get_container_properties` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ContainerNotFound`] if there is none.
+    async fn get_container_properties(
+        &self,
+        _request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        Err(Error::new(ErrorKind::Other, "this container has no properties"))
+    }
+
+    /// Reads of which kind the account is. Only needed for `get_account_information` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the container is in no account.
+    async fn get_account_information(
+        &self,
+        _request: GetAccountInformation<'_>,
+    ) -> Result<AccountInformation> {
+        Err(Error::new(ErrorKind::Other, "this container is in no account"))
+    }
+
+    /// Reads what holds for all containers of the account. Only needed for `get_service_properties` of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if the container is in no account.
+    async fn get_service_properties(
+        &self,
+        _request: GetServiceProperties<'_>,
+    ) -> Result<ServiceProperties> {
+        Err(Error::new(ErrorKind::Other, "this container is in no account"))
+    }
+
+    /// Returns the clock for deadlines and leases. Default: the system's.
     fn clock(&self) -> &dyn Clock {
         &SystemClock
     }
@@ -113,5 +152,8 @@ pointers!(BlobContainer {
     async fn get_blob(&self, request: GetBlob<'_>) -> Result<BlobContent>;
     async fn delete_blob(&self, request: DeleteBlob<'_>) -> Result<()>;
     async fn create_container(&self, request: CreateContainer<'_>) -> Result<()>;
+    async fn get_container_properties(&self, request: GetContainerProperties<'_>) -> Result<ContainerProperties>;
+    async fn get_account_information(&self, request: GetAccountInformation<'_>) -> Result<AccountInformation>;
+    async fn get_service_properties(&self, request: GetServiceProperties<'_>) -> Result<ServiceProperties>;
     fn clock(&self) -> &dyn Clock;
 });

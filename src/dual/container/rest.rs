@@ -1,4 +1,4 @@
-//! The container of the Blob service: the one loop that sends, reads, and repeats.
+//! The container of the Blob service, with the only loop that sends requests, reads responses and retries.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +12,12 @@ use super::super::credential::time_left;
 use super::{AccessToken, BlobContainer, Credential, Transport, maybe_async};
 use crate::clock::Clock;
 use crate::container::{
-    BlobContent, BlobProperties, BlobVisitor, BlobWritten, CreateContainer, DeleteBlob, GetBlob,
-    GetBlobProperties, ListBlobs, PageEnd, PutBlob, SetBlobMetadata,
+    AccountInformation, BlobContent, BlobProperties, BlobVisitor, BlobWritten, ContainerProperties,
+    CreateContainer, DeleteBlob, GetAccountInformation, GetBlob, GetBlobProperties,
+    GetContainerProperties, GetServiceProperties, ListBlobs, PageEnd, PutBlob, ServiceProperties,
+    SetBlobMetadata,
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::protocol::PageBody;
 use crate::protocol::{
     ApiVersion, ContainerName, Decision, Endpoint, Failure, Operation, RequestParts, Response,
@@ -37,33 +39,33 @@ pub(in super::super) struct RestContainer {
     pub(in super::super) call_timeout: Duration,
 }
 
-/// Where the next attempt goes if the operation may be answered by the secondary.
+/// The host of the next attempt if the secondary may respond to the operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum NextHost {
     Primary,
     Secondary,
-    /// The secondary does not have it or refused; only the primary knows.
+    /// The secondary lacks the blob or refused; only the primary can tell.
     PrimaryOnly,
 }
 
-/// What is known between the attempts at one operation.
+/// The state between the attempts at one operation.
 struct Progress {
     deadline: Instant,
     attempt: u32,
     max_retries: u32,
-    /// A write of which an earlier attempt may have been applied.
-    unknown: bool,
+    /// Whether an earlier attempt at the write may have been applied.
+    applied: Applied,
     next_host: NextHost,
     /// When the primary and the secondary last asked for a pause, and for how long.
     pauses: [Option<(Instant, Duration)>; 2],
-    /// A refused token was replaced once.
+    /// Whether a refused token has been replaced.
     token_replaced: bool,
-    /// The last attempt had no response, perhaps because its connection was dead.
+    /// Whether the last attempt got no response, perhaps because its connection was dead.
     new_connection: bool,
 }
 
 impl Progress {
-    /// What a host still asks to wait.
+    /// Returns the remaining pause that a host asked for.
     fn pause(&self, secondary: bool, now: Instant) -> Option<Duration> {
         let (asked, pause) = self.pauses[usize::from(secondary)]?;
         pause.checked_sub(now.saturating_duration_since(asked))
@@ -71,11 +73,11 @@ impl Progress {
 
     fn choose_next_host(&mut self, failure: &Failure, now: Instant) {
         match failure {
-            // A refused token is no failure of the host.
+            // A refused token is not a failure of the host.
             Failure::RefusedToken(_) => {}
             Failure::Service(service) if service.is_refusal_of_secondary() => {
-                // The primary gets the attempt that this one took; once, or a list that only the secondary can
-                // continue would go on for ever.
+                // The primary gets this attempt as an extra one. Only once, because a list that only the secondary can
+                // continue would otherwise never end.
                 if self.next_host != NextHost::PrimaryOnly {
                     self.next_host = NextHost::PrimaryOnly;
                     self.max_retries = self.max_retries.saturating_add(1);
@@ -84,7 +86,7 @@ impl Progress {
             Failure::Service(_) | Failure::Transport(_) | Failure::Unreadable(_) => {
                 let (primary, secondary) = (self.pause(false, now), self.pause(true, now));
                 self.next_host = match self.next_host {
-                    // Not to the host that asks for the longer pause.
+                    // Avoid the host that asks for the longer pause.
                     NextHost::Primary if secondary <= primary => NextHost::Secondary,
                     NextHost::Secondary if primary <= secondary => NextHost::Primary,
                     same => same,
@@ -100,7 +102,7 @@ impl RestContainer {
         self.run_into(operation, None).await
     }
 
-    /// The body of a success goes into the page, if there is one, while it comes.
+    /// A successful body is streamed into the page, if there is one.
     async fn run_into<O: Operation + Sync>(
         &self,
         operation: &O,
@@ -112,7 +114,7 @@ impl RestContainer {
             deadline: context.deadline.unwrap_or(started + self.call_timeout),
             attempt: 0,
             max_retries: context.options.max_retries().unwrap_or(self.retry.max_retries()),
-            unknown: false,
+            applied: Applied::No,
             next_host: NextHost::Primary,
             pauses: [None; 2],
             token_replaced: false,
@@ -123,7 +125,7 @@ impl RestContainer {
             let error = error
                 .with_action(operation.name())
                 .with_container(self.container.as_str())
-                .with_outcome_unknown_if(operation.is_write() && progress.unknown);
+                .with_earlier(if operation.is_write() { progress.applied } else { Applied::No });
             let error = self.explain(operation, error);
             match operation.blob() {
                 Some(blob) => error.with_blob(blob),
@@ -144,8 +146,8 @@ impl RestContainer {
             progress.attempt += 1;
             let failure = match self.attempt(operation, page.as_deref_mut(), progress).await? {
                 Ok(response) => {
-                    // The write was done; if its response is unreadable, that is all that is known.
-                    progress.unknown = true;
+                    // The write was applied. If its response is unreadable, nothing more is known.
+                    progress.applied = Applied::Unknown;
                     return operation.read(response);
                 }
                 Err(failure) => failure,
@@ -165,7 +167,7 @@ impl RestContainer {
         }
     }
 
-    /// One attempt: token, build, sign, send. The outer error is one that no repetition helps against.
+    /// Makes one attempt: token, build, sign, send. The outer error is one that a retry would not fix.
     async fn attempt<O: Operation + Sync>(
         &self,
         operation: &O,
@@ -191,7 +193,7 @@ impl RestContainer {
         let remaining = time_left(&*self.transport, progress.deadline)?;
         let mut options = SendLimits::new(remaining.min(self.attempt_timeout));
         options.new_connection = progress.new_connection;
-        // Past the implementation for `Arc`, which would box the future once more.
+        // Bypass the implementation for `Arc`, which would box the future again.
         let transport = &*self.transport;
         let (sent, page) = match page {
             None => (Transport::send(transport, request, &options).await, None),
@@ -234,7 +236,7 @@ impl RestContainer {
 }
 
 impl RestContainer {
-    /// Reads alternate to the secondary after a failure of the primary; writes never do.
+    /// Reads alternate between the hosts after a failure of the primary; writes never do.
     fn host<O: Operation>(&self, operation: &O, progress: &Progress) -> (&Endpoint, bool) {
         let alternates = operation.allow_secondary() && progress.next_host == NextHost::Secondary;
         match &self.secondary {
@@ -243,14 +245,14 @@ impl RestContainer {
         }
     }
 
-    /// What a failure says about the write and the hosts, and so about the next attempt.
+    /// Records what a failure tells about the write and the hosts.
     fn take_in<O: Operation>(
         &self,
         operation: &O,
         progress: &mut Progress,
         failure: &Failure,
     ) -> Decision {
-        progress.unknown |= failure.may_have_been_applied();
+        progress.applied = progress.applied.or(failure.applied());
         progress.new_connection = matches!(failure, Failure::Transport(_));
         if operation.only_secondary() && failure.is_refusal_of_secondary() {
             return Decision::GiveUp;
@@ -271,7 +273,7 @@ impl RestContainer {
         )
     }
 
-    /// Adds what is known of the cause, or what to do about it.
+    /// Adds the known cause, or what to do about it.
     fn explain<O: Operation>(&self, operation: &O, error: Error) -> Error {
         let hint = match (error.kind(), error.status(), self.credential.as_sas()) {
             (ErrorKind::AccessDenied, _, Some(sas)) => sas
@@ -292,7 +294,7 @@ impl RestContainer {
         }
     }
 
-    /// Expected outcomes are no warning.
+    /// Expected outcomes are not logged as warnings.
     fn report<O: Operation>(
         &self,
         operation: &O,
@@ -325,7 +327,7 @@ impl RestContainer {
         }
     }
 
-    /// What an operation is about, for a line of the log.
+    /// Returns the subject of an operation, for logs.
     fn subject<O: Operation>(&self, operation: &O) -> String {
         format!("{}/{}", self.container.as_str(), operation.subject())
     }
@@ -368,12 +370,33 @@ impl BlobContainer for RestContainer {
         self.run(&request).await
     }
 
+    async fn get_container_properties(
+        &self,
+        request: GetContainerProperties<'_>,
+    ) -> Result<ContainerProperties> {
+        self.run(&request).await
+    }
+
+    async fn get_account_information(
+        &self,
+        request: GetAccountInformation<'_>,
+    ) -> Result<AccountInformation> {
+        self.run(&request).await
+    }
+
+    async fn get_service_properties(
+        &self,
+        request: GetServiceProperties<'_>,
+    ) -> Result<ServiceProperties> {
+        self.run(&request).await
+    }
+
     fn clock(&self) -> &dyn Clock {
         self.transport.clock()
     }
 }
 
-/// An error does not repeat its causes; a line of the log has no other place for them.
+/// `Display` of an error omits its causes, so a log line adds them.
 fn causes_of(error: &Error) -> String {
     let mut text = String::new();
     let mut next = std::error::Error::source(error);

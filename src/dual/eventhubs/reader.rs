@@ -24,6 +24,8 @@ pub(super) struct HubReader {
     /// Why no more events will come, to be told behind the last one.
     end: Option<ReadEnd>,
     has_ended: bool,
+    /// The interrupter was called, and no `receive` has returned because of it yet.
+    is_woken: bool,
     /// The connection lives as long as a reader.
     _driver: Arc<Driver>,
 }
@@ -37,6 +39,7 @@ impl HubReader {
             last_enqueued: None,
             end: None,
             has_ended: false,
+            is_woken: false,
             _driver: driver,
         }
     }
@@ -51,7 +54,8 @@ impl HubReader {
                 self.end = Some(end);
                 self.has_ended = true;
             }
-            Handed::End(_) | Handed::Wake => {}
+            Handed::End(_) => {}
+            Handed::Wake => self.is_woken = true,
         }
     }
 
@@ -83,13 +87,14 @@ impl PartitionReader for HubReader {
         wait: Duration,
     ) -> Result<(), ReadEnd> {
         self.keep_what_is_there(max);
-        if self.ready.is_empty() && !self.has_ended {
+        if self.ready.is_empty() && !self.has_ended && !self.is_woken {
             // Nothing is lost if the caller drops the future here: what arrives stays in the channel.
             if let Some(handed) = self.inbox.next(wait).await {
                 self.keep(handed);
                 self.keep_what_is_there(max);
             }
         }
+        self.is_woken = false;
         if self.ready.is_empty() && self.has_ended {
             return Err(self.end.take().unwrap_or(ReadEnd::Closed));
         }

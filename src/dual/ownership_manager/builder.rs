@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::ConsumerGroup;
 use crate::ownership::{OwnershipOptions, RoundState, StartingPositions};
 
-/// Sets the options of an [`OwnershipManager`]; made by [`OwnershipManager::builder`].
+/// A builder for an [`OwnershipManager`], created with [`OwnershipManager::builder`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct OwnershipManagerBuilder {
     store: Arc<dyn CheckpointStore>,
@@ -37,7 +37,8 @@ impl OwnershipManagerBuilder {
         }
     }
 
-    /// Strategy, interval and expirations. By default those that fit beside every other SDK's defaults.
+    /// Sets the strategy, the interval and the expirations. The defaults are compatible with the defaults of all other
+    /// SDKs.
     ///
     #[doc = example!("manager_builder/options")]
     pub fn options(mut self, options: OwnershipOptions) -> Self {
@@ -45,11 +46,11 @@ impl OwnershipManagerBuilder {
         self
     }
 
-    /// Where partitions without a checkpoint begin. By default at the earliest event.
+    /// Sets where partitions without a checkpoint begin. Default: at the earliest event.
     ///
-    /// A checkpoint that is stored without a readable position counts as none, as in `list_checkpoints`. A store that was
-    /// told to be strict refuses it instead: the partition is not started then, and stands in
-    /// [`Round::unstarted`](crate::ownership::Round::unstarted).
+    /// A stored checkpoint without a readable position counts as no checkpoint, as in `list_checkpoints`. With a store that
+    /// fails on unreadable blobs, the partition is not started, and
+    /// [`Round::unstarted`](crate::ownership::Round::unstarted) contains it.
     ///
     #[doc = example!("manager_builder/starting_positions")]
     pub fn starting_positions(mut self, positions: StartingPositions) -> Self {
@@ -57,12 +58,11 @@ impl OwnershipManagerBuilder {
         self
     }
 
-    /// Fails the round that finds out that another process runs with the same owner id. By default the round goes on,
-    /// logs a warning, and names the partitions in
-    /// [`Round::same_owner_id`](crate::ownership::Round::same_owner_id).
+    /// Sets whether a round fails if it finds another process with the same owner id. By default, the round continues, logs
+    /// a warning, and names the partitions in [`Round::same_owner_id`](crate::ownership::Round::same_owner_id).
     ///
-    /// Two consumers of one id renew each other's records, so both process every event of the partitions that they
-    /// share. A failed round renews nothing, and so the consumer that was there first gives way to the other one.
+    /// Two consumers with the same id renew each other's records, so both process every event of these partitions. A failed
+    /// round renews nothing, so the consumer that started first gives way to the other one.
     ///
     #[doc = example!("manager_builder/fail_on_shared_owner_id")]
     pub fn fail_on_shared_owner_id(mut self, fail: bool) -> Self {
@@ -70,7 +70,7 @@ impl OwnershipManagerBuilder {
         self
     }
 
-    /// Builds the consumer. Nothing is sent.
+    /// Creates the manager. Nothing is sent.
     ///
     #[doc = example!("manager/builder")]
     ///

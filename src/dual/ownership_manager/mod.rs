@@ -1,4 +1,4 @@
-//! One consumer's part in sharing the partitions: list, balance, claim.
+//! Shares the partitions between consumers: lists, balances and claims.
 
 mod builder;
 mod round;
@@ -15,24 +15,24 @@ use crate::ownership::{Released, Revocation, Round, RoundState, out_of_time, sto
 
 pub use builder::OwnershipManagerBuilder;
 
-/// What is added to a moment must not exceed what a moment can be.
+/// The longest limit that can be added to an `Instant` without an overflow.
 const LONGEST_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often a stop looks for its records whose version is in doubt: a request of ours that is late may change one
+/// The maximum number of lists with which a stop resolves unknown outcomes. A late request of ours may change a record
 /// after it was listed.
 const MAX_LOOKS: usize = 3;
 
 /// Shares the partitions of an event hub with the other consumers of a group.
 ///
-/// Each [`round`](Self::round) lists who owns what, decides, and claims: one list, one request per partition that is
-/// renewed or claimed, and one list of checkpoints if something was won. Nothing happens between the rounds: there is
-/// no hidden thread or task. Call it again after [`Round::next_round_in`], from a thread, a task or a loop of your own.
+/// Each [`round`](Self::round) lists the ownerships, plans, and claims. It sends one list, one request per partition that
+/// is renewed or claimed, and one list of checkpoints if a partition was won. Nothing happens between rounds: there is no
+/// hidden thread or task. Call it again after [`Round::next_round_in`], from a thread, a task or your own loop.
 ///
-/// Between the rounds ask [`is_owned`](Self::is_owned) before each batch and each checkpoint: if renewals fail, a
-/// partition ceases to be owned before another consumer may take it. A steal is different by protocol: the former owner
-/// learns of it in its next round. See the [`balance`](mod@crate::ownership::balance) module for how shares and expirations are
-/// chosen in mixed fleets.
+/// Between rounds, call [`is_owned`](Self::is_owned) before each batch and each checkpoint: if renewals fail, a partition
+/// ceases to be owned before another consumer may take it. A steal is different: the former owner learns of it in its next
+/// round. The module [`balance`](mod@crate::ownership::balance) explains shares, and the choice of expirations in mixed
+/// fleets.
 ///
-/// Cheap to clone; clones are the same consumer.
+/// Cloning is cheap. Clones are the same consumer.
 ///
 /// # A consumer's loop
 ///
@@ -40,7 +40,7 @@ const MAX_LOOKS: usize = 3;
 ///
 /// # Testing
 ///
-/// The container in memory takes a clock, so a test need not wait for a lease to end:
+/// The container in memory accepts a clock, so a test need not wait until a lease ends:
 ///
 #[doc = example!("manager/test_leases")]
 #[derive(Clone)]
@@ -50,19 +50,19 @@ pub struct OwnershipManager {
 
 struct Inner {
     store: Arc<dyn CheckpointStore>,
-    /// One round at a time; held while it waits.
+    /// Held during a round, so that only one runs at a time.
     round: Lock<()>,
-    /// For the round that has its turn.
+    /// Interrupts the current round.
     interrupt: Interrupt,
-    /// Never held while something waits, so that `is_owned` answers at once.
+    /// Never held while waiting, so that `is_owned` returns at once.
     state: Mutex<RoundState>,
 }
 
 impl OwnershipManager {
-    /// A consumer that owns nothing yet, with options to be set.
+    /// Returns a builder for a consumer that owns nothing yet.
     ///
-    /// The owner id must be unique among the running consumers of the group. A consumer that keeps it over a restart
-    /// goes on with its records without waiting for them to expire.
+    /// The owner id must be unique among the running consumers of the group. A consumer that keeps its id across a restart
+    /// continues with its records without waiting for them to expire.
     ///
     #[cfg_attr(not(doctest), doc = example!("manager/builder"))]
     pub fn builder(
@@ -73,28 +73,28 @@ impl OwnershipManager {
         OwnershipManagerBuilder::new(Arc::new(store), group.clone(), owner_id.into())
     }
 
-    /// The id that this consumer claims with.
+    /// Returns the owner id of this consumer.
     pub fn owner_id(&self) -> String {
         self.state().owner_id().to_owned()
     }
 
-    /// Whether a partition may be worked on at this moment. Takes no request and does not wait for a round.
+    /// Returns whether this consumer owns a partition at this moment. Sends no request, and does not wait for a round.
     ///
     #[doc = example!("manager/is_owned")]
     pub fn is_owned(&self, partition_id: &str) -> bool {
         self.state().is_owned(partition_id, self.now())
     }
 
-    /// The partitions that may be worked on at this moment, sorted.
+    /// Returns the partitions that this consumer owns at this moment, sorted.
     ///
     #[doc = example!("manager/owned")]
     pub fn owned(&self) -> Vec<String> {
         self.state().owned(self.now())
     }
 
-    /// The partitions that may no longer be worked on and were not reported yet, by a round or by this.
+    /// Returns the partitions that are no longer owned, and that neither a round nor this method has reported yet.
     ///
-    /// A failed round reports none, so look here after one.
+    /// A failed round reports none, so call this after one.
     ///
     #[doc = example!("manager/take_revoked")]
     #[must_use = "each revocation is reported only once"]
@@ -102,11 +102,11 @@ impl OwnershipManager {
         self.state().take_revoked(self.now())
     }
 
-    /// Notes that another consumer has a partition, as a reader learns when the service closes its link in favor of another
-    /// one: it is not owned any more, and reported as revoked.
+    /// Notes that another consumer has a partition. A reader learns this when the service closes its link in favor of
+    /// another reader. The partition is no longer owned, and will be reported as revoked.
     ///
-    /// The next round tells who has it. If the record is still this consumer's, because only an old link of its own was in
-    /// the way, the partition is reported as won again.
+    /// The next round checks the record. If it is still this consumer's, because only an old link of its own was in the
+    /// way, the partition is reported as won again.
     ///
     #[doc = example!("manager/note_taken")]
     pub fn note_taken(&self, partition_id: &str) {
@@ -114,7 +114,7 @@ impl OwnershipManager {
         self.state().note_taken(partition_id, now);
     }
 
-    /// When to try again after a round that failed: a third of the interval after its start, so that a lease outlives
+    /// Returns the pause after a failed round: a third of the interval, counted from its start, so that a lease survives
     /// two failures. Zero if the round took longer than that.
     ///
     #[doc = example!("manager/retry_in")]
@@ -132,7 +132,7 @@ impl OwnershipManager {
         self.inner.store.clock().now()
     }
 
-    /// A store whose calls end by a moment, if it can be limited.
+    /// Returns the store with calls that end by a deadline, if it supports limits.
     fn until(&self, deadline: Instant) -> Result<Box<dyn CheckpointStore>> {
         let left = deadline.saturating_duration_since(self.now());
         if left.is_zero() { Err(out_of_time()) } else { Ok(self.with_time_limit(left)) }
@@ -148,7 +148,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Until it is dropped, also with a future that is not polled to its end, no round begins.
+/// No round begins until this is dropped, even with a future that is not polled to its end.
 struct Stopping<'a>(&'a OwnershipManager);
 
 impl<'a> Stopping<'a> {
@@ -167,36 +167,39 @@ impl Drop for Stopping<'_> {
 
 #[maybe_async]
 impl OwnershipManager {
-    /// One round: lists the ownerships, decides, claims, and reads where the won partitions begin.
+    /// Runs one round: lists the ownerships, plans, claims, and reads the starting positions of won partitions.
     ///
-    /// The partitions are all those of the event hub, as its own client lists them. One that is new there may be named
-    /// from any round on; one that is not named any more is not renewed, so its lease ends.
+    /// Pass all partitions of the event hub, as its client lists them. You may add a new partition in any round. A
+    /// partition that you leave out is not renewed, and its lease runs out.
     ///
-    /// It ends in time for the next one to renew the leases. Clones that call it at once take turns. A list that a
-    /// secondary answered is only good for renewals: it may not show yet what others have claimed.
+    /// A round ends in time for the next one to renew the leases. Concurrent calls, also on clones, take turns. If a
+    /// secondary responded to the list, the round only renews, because the list may not show recent claims of other
+    /// consumers.
     ///
     #[doc = example!("manager/round")]
     ///
-    /// A claim that hangs holds up nothing else: each has a limit of its own, partitions whose last claim failed go
-    /// last, and what was won is reported by the round that won it. Each outcome counts as soon as it is known, also
-    /// if the round goes no further. A store that cannot be [limited](CheckpointStore::with_time_limit) must end its calls itself.
+    /// A claim that hangs does not delay the others: each has its own limit, partitions whose last claim failed go last,
+    /// and each round reports what it won. An outcome takes effect as soon as it is known, even if the round is dropped
+    /// afterwards. A store that cannot be [limited](CheckpointStore::with_time_limit) must end its calls itself.
     ///
     /// # Errors
     ///
-    /// The list of ownerships could not be read, or no checkpoint of the partitions that were won could. Nothing is lost
-    /// by that: leases go on until they end, and partitions that were won already are reported by the next round that can
-    /// read where they begin. A claim that fails is not an error but stands in [`Round::failed`], and a partition whose
-    /// own checkpoint cannot be read in [`Round::unstarted`].
+    /// The ownerships, or the checkpoints of all won partitions, could not be read. Nothing is lost: leases continue until
+    /// they end, and the next round that can read the checkpoints reports the won partitions. A failed claim is not an
+    /// error of the round, but part of [`Round::failed`]; a partition whose checkpoint cannot be read is part of
+    /// [`Round::unstarted`].
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the manager was
-    /// [told](OwnershipManagerBuilder::fail_on_shared_owner_id) to fail where its owner id is shared.
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if there is no partition, or for a partition id that
-    /// cannot be stored. [`ErrorKind::Other`](crate::ErrorKind::Other) if [`relinquish_all`](Self::relinquish_all) was
-    /// called meanwhile: then nothing is won.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if another process uses the owner id, and the manager
+    /// is [configured](OwnershipManagerBuilder::fail_on_shared_owner_id) to fail then.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the list of partitions is empty, or for a partition
+    /// id that cannot be stored. [`ErrorKind::Other`](crate::ErrorKind::Other) if [`relinquish_all`](Self::relinquish_all)
+    /// was called in the meantime; then nothing is won.
     pub async fn round<T: AsRef<str> + Sync>(&self, partition_ids: &[T]) -> Result<Round> {
         let partition_ids: Vec<_> = partition_ids.iter().map(|id| id.as_ref().to_owned()).collect();
         if partition_ids.is_empty() {
-            return Err(Error::invalid_input("partition ids: an event hub has at least one"));
+            return Err(Error::invalid_input(
+                "partition ids: the list is empty, but an event hub has at least one partition",
+            ));
         }
         let token = self.state().begin_round(self.now())?;
         let _turn = self.inner.round.lock().await;
@@ -204,18 +207,17 @@ impl OwnershipManager {
         round.unwrap_or_else(|| Err(stopped()))
     }
 
-    /// Gives up all partitions, so that others take them in their next round instead of after the expiration. From its
-    /// beginning on nothing is owned.
+    /// Relinquishes all partitions, so that other consumers take them in their next round instead of after the expiration.
+    /// From the start of this call on, nothing is owned.
     ///
-    /// Stop reading first, and run no further rounds: a later one joins the fleet again. A round that is still running
-    /// wins nothing any more and fails.
-    /// On the blocking surface, claims in flight are awaited, but for no more than half of the limit. On the async one the
-    /// round is interrupted wherever it waits, as if its future were dropped.
-    /// Nothing is sent after the limit.
+    /// Stop reading first, and run no further rounds, because a later round joins the fleet again. A round in progress wins
+    /// nothing more, and fails. On the blocking surface, its claims in flight are awaited, but for no more than half of the
+    /// limit. On the async surface, it is interrupted wherever it waits, as if its future were dropped. Nothing is sent
+    /// after the limit.
     ///
-    /// Only versions of the records that this consumer wrote are touched. What failed may be tried again, or expires. One
-    /// request per partition; lists come on top only if answers were lost, or not waited for, so that it must be found out what
-    /// is stored. What reaches the service later than the last of them expires.
+    /// Only versions of records that this consumer wrote are changed. You may retry failed releases, or let them expire.
+    /// Sends one request per partition. Lists are added only if responses were lost or not awaited, to find out what is
+    /// stored. A request that reaches the service after the last of these lists leaves an ownership that expires.
     ///
     #[doc = example!("manager/relinquish_all")]
     pub async fn relinquish_all(&self, limit: Duration) -> Relinquished {
@@ -225,7 +227,7 @@ impl OwnershipManager {
         let was_in_doubt = self.state().has_doubts();
         self.give_up(deadline, &mut released).await;
         if was_in_doubt || self.state().has_doubts() {
-            // The rest is for finding out what nobody learned.
+            // The remaining time is for unknown outcomes.
             let patience = deadline.saturating_duration_since(self.now()) / 2;
             let _turn = self.inner.round.lock_after_interrupt(patience).await;
             self.give_up(deadline, &mut released).await;
@@ -250,7 +252,7 @@ impl OwnershipManager {
         self.state().settle_released(&records, outcomes, released);
     }
 
-    /// Finds out which versions are stored; `false` if there is nothing to find out, or no way.
+    /// Finds out which versions are stored. Returns `false` if nothing is unknown, or if it cannot be found out.
     async fn look(&self, deadline: Instant, released: &mut Released) -> bool {
         if !self.state().has_doubts() {
             return false;

@@ -1,4 +1,4 @@
-//! The steps of a round: list, decide, claim, read where the won partitions begin, tell.
+//! The steps of a round: list, plan, claim, read starting positions, report.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,7 +38,8 @@ impl OwnershipManager {
         self.report(round, starts, started)
     }
 
-    /// Each claim is a call of its own, so that one that hangs holds up no other, and its outcome counts at once.
+    /// Each claim is a separate call, so that a claim that hangs does not delay the others, and each outcome takes effect
+    /// at once.
     async fn claim_all(&self, round: &Mutex<OpenRound>) {
         let slots = lock(round).slots();
         let next = || {
@@ -60,23 +61,23 @@ impl OwnershipManager {
         self.state().settle(&mut round, claim, outcome, now);
     }
 
-    /// Whoever else has the time to read them may take them then.
+    /// Another consumer that can read the checkpoints may then take the partitions.
     async fn relinquish_unstarted(&self, round: &mut OpenRound, deadline: Instant) {
         let records = self.state().relinquish(round);
         if records.is_empty() {
             return;
         }
         let ids: Vec<_> = records.iter().map(PartitionOwnership::partition_id).collect();
-        warn!(target: LOG, "partitions {ids:?} are relinquished: where to begin could not be read for the whole expiration");
+        warn!(target: LOG, "partitions {ids:?} are relinquished: their checkpoints could not be read for a whole expiration");
         let limit = deadline.saturating_duration_since(self.now()) / 2;
         let outcomes = self.with_time_limit(limit).relinquish_ownership(&records).await;
         self.state().relinquished(&records, outcomes);
     }
 
-    /// Reads where the won partitions begin, all at once. A failed read is never "start at the default".
+    /// Reads the starting positions of the won partitions with one list. A failed read never means "start at the default".
     ///
-    /// One checkpoint that is damaged fails the list of a store that is strict. It must not hold up the others, so they
-    /// are read one by one then.
+    /// With a store that fails on unreadable blobs, one damaged checkpoint fails the list. It must not block the others, so
+    /// they are read one by one in that case.
     async fn read_starts(&self, deadline: Instant) -> Result<Starts> {
         let partition_ids = self.state().unstarted(self.now());
         if partition_ids.is_empty() {
@@ -112,8 +113,8 @@ impl OwnershipManager {
 }
 
 impl OwnershipManager {
-    /// Most of the time that the list has left. The rest is for the checkpoints: what was won is to be started, whatever
-    /// became of the other claims.
+    /// Returns the time limit of the claims: most of the remaining time. The rest is reserved for reading checkpoints, so
+    /// that won partitions can be started whatever happens to other claims.
     fn claim_budget(&self, now: Instant, deadline: Instant) -> Budget {
         let left = deadline.saturating_duration_since(now);
         Budget {
@@ -126,7 +127,7 @@ impl OwnershipManager {
     fn warn_of_shared_owner_id(&self, round: &OpenRound) {
         if !round.same_owner_id.is_empty() {
             let (owner_id, ids) = (self.owner_id(), &round.same_owner_id);
-            warn!(target: LOG, "another process writes ownership records with the owner id {owner_id:?} of this consumer, and both work on partitions {ids:?}: give each running consumer an owner id of its own");
+            warn!(target: LOG, "another process uses the owner id {owner_id:?} of this consumer, and both process partitions {ids:?}: give each running consumer its own owner id");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a handler knows of its partition.
+//! The view of a partition that a handler gets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::partition::Partition;
 use crate::model::ConsumerGroup;
 use crate::processing::{LastEnqueued, ReceivedEvent};
 
-/// A partition, as its handler sees it. Cheap to clone.
+/// A partition as its handler sees it. Cloning is cheap.
 #[derive(Clone)]
 pub struct PartitionContext {
     partition: Arc<Partition>,
@@ -24,48 +24,48 @@ impl PartitionContext {
         Self { partition: Arc::clone(&self.partition), attempt }
     }
 
-    /// The id of the partition.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.partition.id()
     }
 
-    /// Namespace, event hub and consumer group.
+    /// Returns the namespace, event hub and consumer group.
     pub fn group(&self) -> &ConsumerGroup {
         self.partition.group()
     }
 
-    /// Whether this consumer may still work on the partition. Takes no request.
+    /// Returns whether this consumer still owns the partition. Sends no request.
     pub fn is_owned(&self) -> bool {
         self.partition.is_owned()
     }
 
-    /// How long the partition has been open.
+    /// Returns how long the partition has been open.
     pub fn owned_for(&self) -> Duration {
         self.partition.owned_for()
     }
 
-    /// The end of the partition, as the last received event told it. `None` without
+    /// Returns the end of the partition as reported with the last event. `None` without
     /// `track_last_enqueued_event_properties`.
     pub fn last_enqueued(&self) -> Option<LastEnqueued> {
         self.partition.last_enqueued()
     }
 
-    /// How many events of the partition are not done yet, received or not. `None` without
+    /// Returns how many events of the partition are not done yet, whether received or not. `None` without
     /// `track_last_enqueued_event_properties`.
     pub fn lag(&self) -> Option<i64> {
         self.partition.lag()
     }
 
-    /// How often the handler has got these events, this time included.
+    /// Returns how often the handler has received these events, including this time.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Asks for a checkpoint at an event, and returns at once.
+    /// Requests a checkpoint at an event, and returns at once.
     ///
-    /// It is written as soon as this event and all before it are done, so a handler may ask for it before it returns.
-    /// A consumer with a [`CheckpointPolicy`](crate::processing::CheckpointPolicy) other than `manual` need not ask.
-    /// Without a checkpoint store nothing happens.
+    /// It is written as soon as this event and all events before it are done, so a handler may request it before it
+    /// returns. Only consumers with the [`CheckpointPolicy`](crate::processing::CheckpointPolicy) `manual` need it. Without
+    /// a checkpoint store, nothing happens.
     ///
     #[doc = example!("processor/update_checkpoint")]
     pub fn update_checkpoint(&self, event: &ReceivedEvent) {

@@ -1,4 +1,4 @@
-//! What the partitions of one consumer share: its ownerships, its checkpoints, and its end.
+//! The state that all partitions of a consumer share: its ownerships, its checkpoints, and its stop.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,22 +19,22 @@ use crate::model::ConsumerGroup;
 use crate::ownership::StartingPosition;
 use crate::processing::{CloseReason, LeaveCause, Observers, StopHandle, Summary, guarded};
 
-/// What giving up the partitions may take after the last of them is closed.
+/// The time limit for relinquishing the partitions after the last one is closed.
 const RELINQUISH_LIMIT: Duration = Duration::from_secs(5);
-/// How much longer than the shutdown timeout partitions are waited for that close just then.
+/// The extra time after the shutdown timeout for partitions that are closing.
 const GRACE: Duration = Duration::from_millis(500);
 
 pub(super) struct Fleet {
     pub(super) source: Arc<dyn EventSource>,
     pub(super) store: Option<Arc<dyn CheckpointStore>>,
-    /// Without one there is no balancing.
+    /// `None` without load balancing.
     pub(super) manager: Option<OwnershipManager>,
     pub(super) checkpointer: Option<Checkpointer>,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) tasks: Arc<Tasks>,
     pub(super) observers: Observers,
-    /// Wakes whoever waits for partitions, or for their end.
+    /// Wakes tasks that wait for partitions, or for their end.
     pub(super) bell: Bell,
     /// Wakes the rounds.
     pub(super) rounds: Bell,
@@ -47,22 +47,22 @@ pub(super) struct Fleet {
 #[derive(Default)]
 struct FleetState {
     open: BTreeMap<String, Arc<Partition>>,
-    /// To be opened.
+    /// The partitions to open.
     won: VecDeque<Start>,
-    /// Won again before the former reader has ended.
+    /// Partitions that were won again before the former reader has ended.
     waiting: BTreeMap<String, Start>,
-    /// Left although the ownership stands, as after another reader took the link.
+    /// Partitions that were left although the ownership still holds, for example because another reader took the link.
     left: BTreeSet<String>,
-    /// Without balancing: what was opened before.
+    /// Without load balancing: the partitions that were opened before.
     begun: BTreeSet<String>,
     fatal: Option<Error>,
-    /// When what still runs is left behind; set by the stop.
+    /// When running handlers are abandoned; set by the stop.
     deadline: Option<Instant>,
     is_over: bool,
     unsaved: BTreeSet<String>,
 }
 
-/// A partition that is to be read from a position on.
+/// A partition to read from a position.
 #[derive(Debug, Clone)]
 pub(super) struct Start {
     pub(super) partition_id: String,
@@ -90,7 +90,7 @@ impl Fleet {
             _ => None,
         };
         if manager.is_some() {
-            // A partition that is taken from us loses its link at once, not with our next round.
+            // A partition that another reader takes loses its link at once, not only in our next round.
             settings.owner_level.get_or_insert(0);
         }
         let checkpointer = store.as_ref().map(|store| {
@@ -136,7 +136,7 @@ impl Fleet {
         self.stop.is_stopped() || state.is_over || state.deadline.is_some()
     }
 
-    /// Whether the ownership of a partition stands.
+    /// Returns whether the partition is still owned.
     pub(super) fn is_owned(&self, partition_id: &str) -> bool {
         self.manager.as_ref().is_none_or(|manager| manager.is_owned(partition_id))
     }
@@ -145,7 +145,7 @@ impl Fleet {
         self.lock().open.contains_key(partition_id)
     }
 
-    /// A partition that is to be read: at once, or when its former reader has ended.
+    /// Starts a partition at once, or when its former reader has ended.
     pub(super) fn win(&self, start: Start) {
         let mut state = self.lock();
         state.left.remove(&start.partition_id);
@@ -159,7 +159,7 @@ impl Fleet {
         self.bell.ring();
     }
 
-    /// A partition that must not be read any more.
+    /// Ends a partition that must not be read any more.
     pub(super) fn lose(&self, partition_id: &str, cause: LeaveCause) {
         let partition = {
             let mut state = self.lock();
@@ -173,7 +173,7 @@ impl Fleet {
         }
     }
 
-    /// The next partition to be read, which counts as open from now on. `None` if there is none now.
+    /// Returns the next partition to read, which counts as open from now on. `None` if there is none now.
     pub(super) fn take_won(self: &Arc<Self>) -> Option<(Arc<Partition>, Start)> {
         let mut state = self.lock();
         if state.deadline.is_some() || state.is_over {
@@ -185,7 +185,7 @@ impl Fleet {
         Some((partition, start))
     }
 
-    /// The reader of a partition has ended, its last checkpoint included.
+    /// Notes that the reader of a partition has ended, including its last checkpoint.
     pub(super) fn closed(&self, partition_id: &str, reason: &CloseReason, is_saved: bool) {
         let mut state = self.lock();
         state.open.remove(partition_id);
@@ -196,7 +196,7 @@ impl Fleet {
         if let Some(start) = state.waiting.remove(partition_id) {
             state.won.push_back(start);
         } else if !is_stopping && self.manager.is_some() {
-            // What was lost comes again by itself if it is won again.
+            // A lost partition is started again if it is won again.
             if !matches!(reason, CloseReason::Lost(_) | CloseReason::Stale) {
                 state.left.insert(partition_id.to_owned());
             }
@@ -208,14 +208,14 @@ impl Fleet {
         self.bell.ring();
     }
 
-    /// A partition was lost in a way that the load balancing does not see: its next round finds out who has it.
+    /// Notes a loss that load balancing does not see. Its next round finds out who has the partition.
     pub(super) fn note_taken(&self, partition_id: &str) {
         if let Some(manager) = &self.manager {
             manager.note_taken(partition_id);
         }
     }
 
-    /// Without balancing a partition is opened once. Whether this is the first time.
+    /// Without load balancing, each partition is opened once. Returns whether this is the first time.
     pub(super) fn begin_once(&self, partition_id: &str) -> bool {
         self.lock().begun.insert(partition_id.to_owned())
     }
@@ -224,7 +224,7 @@ impl Fleet {
         self.lock().begun.remove(partition_id);
     }
 
-    /// The partitions that were left although their ownership stands.
+    /// Returns the partitions that were left although their ownership still holds.
     pub(super) fn left(&self) -> Vec<String> {
         self.lock().left.iter().cloned().collect()
     }
@@ -239,7 +239,7 @@ impl Fleet {
         self.lock().fatal.take()
     }
 
-    /// From now on nothing is opened and nothing received.
+    /// Begins the stop: from now on, nothing is opened or received.
     pub(super) fn begin_stop(&self) {
         let now = self.clock.now();
         let open: Vec<_> = {
@@ -253,7 +253,7 @@ impl Fleet {
             state.waiting.clear();
             state.open.values().cloned().collect()
         };
-        // As after a crash, nothing may be written any more.
+        // As after a crash, nothing more may be written.
         let is_abandoned = self.stop.is_abandoned();
         let cause = if is_abandoned { LeaveCause::Lapsed } else { LeaveCause::Stop };
         for partition in open {
@@ -263,13 +263,13 @@ impl Fleet {
         self.bell.ring();
     }
 
-    /// Until when a partition that closes now may take for its last checkpoint.
+    /// Returns the deadline for the last checkpoint of a partition that closes now.
     pub(super) fn close_deadline(&self) -> Option<Instant> {
         let deadline = self.lock().deadline;
         deadline.or_else(|| self.clock.now().checked_add(self.settings.shutdown_timeout))
     }
 
-    /// The jobs of this consumer end, whatever they do.
+    /// Ends all jobs of this consumer, whatever they do.
     pub(super) fn end(&self) {
         self.lock().is_over = true;
         self.rounds.ring();
@@ -277,7 +277,7 @@ impl Fleet {
         self.tasks.abort_all();
     }
 
-    /// A fault that the consumer survives.
+    /// Reports a failure that the consumer survives.
     pub(super) fn report(&self, partition: Option<&Arc<Partition>>, error: &Error) {
         let id = partition.map(|partition| partition.id());
         match id {
@@ -306,7 +306,7 @@ fn manager(
 
 #[maybe_async]
 impl Fleet {
-    /// Waits for a partition to read. `None` at the stop.
+    /// Waits for a partition to read. `None` after a stop.
     pub(super) async fn next(self: &Arc<Self>) -> Option<(Arc<Partition>, Start)> {
         loop {
             if self.is_stopping() {
@@ -324,10 +324,10 @@ impl Fleet {
         }
     }
 
-    /// Waits for the partitions to close, and gives them up.
+    /// Waits for the partitions to close, and relinquishes them.
     pub(super) async fn finish(&self) -> Summary {
         self.begin_stop();
-        // Those that give up at the deadline still say so.
+        // Partitions that give up at the deadline can still report it.
         let deadline = self.close_deadline().map(|deadline| deadline + GRACE);
         loop {
             let is_late = deadline.is_some_and(|deadline| deadline <= self.clock.now());

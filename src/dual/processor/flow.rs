@@ -1,4 +1,4 @@
-//! Hands events to the handler until they are done: retries in place, and dead letters.
+//! Delivers events to the handler until they are done: retries, and dead letters.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,16 +9,16 @@ use super::partition::Partition;
 use super::workers::{self, Bell};
 use super::{LOG, PartitionContext, PartitionHandler, maybe_async};
 use crate::error::{Error, ErrorKind};
-use crate::processing::{HandlerError, LeaveCause, OnExhausted, ReceivedEvent};
+use crate::processing::{HandlerError, LeaveCause, OnExhausted, ReceivedEvent, Span};
 
-/// The way of events through the handler of one partition.
+/// Delivers the events of one partition to its handler.
 pub(super) struct Flow {
     pub(super) partition: Arc<Partition>,
     pub(super) context: PartitionContext,
     pub(super) handler: Arc<dyn PartitionHandler>,
 }
 
-/// What a failed attempt leads to.
+/// The consequence of a failed attempt.
 enum Verdict {
     Retry,
     DeadLetter,
@@ -45,7 +45,7 @@ impl Flow {
         }
     }
 
-    /// The consumer ends; its events come again.
+    /// The consumer stops; its events are delivered again later.
     fn stop(&self, error: HandlerError) {
         let id = self.partition.id();
         let text = format!("the handler of partition {id} stopped the consumer: {error}");
@@ -68,7 +68,7 @@ impl Flow {
 
 #[maybe_async]
 impl Flow {
-    /// `false` if the partition is left before the handler is ready.
+    /// Returns `false` if the partition is left before the handler is ready.
     pub(super) async fn open(&self, bell: &Bell) -> bool {
         let mut attempt = 1;
         while self.partition.may_handle() {
@@ -89,7 +89,7 @@ impl Flow {
         false
     }
 
-    /// Hands events over until they are done. `false` if they are not, and will come again elsewhere.
+    /// Delivers events until they are done. Returns `false` if they are not done, and will be delivered again elsewhere.
     pub(super) async fn settle(&self, events: &[Arc<ReceivedEvent>], bell: &Bell) -> bool {
         let mut attempt = 1;
         while self.partition.may_handle() {
@@ -99,7 +99,7 @@ impl Flow {
             };
             match self.judge(&error, attempt) {
                 Verdict::Retry => {
-                    self.failed("the handler failed and gets the events again", &error);
+                    self.failed("the handler failed, and gets the events again", &error);
                     self.pause(attempt, bell).await;
                     attempt = attempt.saturating_add(1);
                 }
@@ -118,20 +118,28 @@ impl Flow {
         events: &[Arc<ReceivedEvent>],
         attempt: u32,
     ) -> Result<(), HandlerError> {
-        let fleet = self.partition.fleet();
+        let (fleet, id) = (self.partition.fleet(), self.partition.id());
+        let span = Span::process(fleet.group(), id, events, attempt);
         if fleet.observers.is_empty() && attempt == 1 {
-            return workers::process(&*self.handler, &self.context, events).await;
+            let result = workers::process(&*self.handler, &self.context, events, &span).await;
+            if let Err(error) = &result {
+                span.failed(error.type_name());
+            }
+            return result;
         }
         let began = fleet.clock.now();
         let context = self.context.with_attempt(attempt);
-        let result = workers::process(&*self.handler, &context, events).await;
+        let result = workers::process(&*self.handler, &context, events, &span).await;
         let took = fleet.clock.now().saturating_duration_since(began);
-        let (id, error) = (self.partition.id(), result.as_ref().err());
+        let error = result.as_ref().err();
+        if let Some(error) = error {
+            span.failed(error.type_name());
+        }
         fleet.observers.tell(LOG, |observer| observer.processed(id, events.len(), took, error));
         result
     }
 
-    /// Waits until the next attempt, or until the partition is left.
+    /// Waits for the next attempt, or until the partition is left.
     async fn pause(&self, attempt: u32, bell: &Bell) {
         let fleet = self.partition.fleet();
         let pause = fleet.settings.retry.pause(attempt, fastrand::u64(..));
@@ -143,7 +151,7 @@ impl Flow {
         }
     }
 
-    /// The sink takes events that the handler does not; before that they are not done.
+    /// Passes events to the sink. They are not done before the sink has stored them.
     async fn bury(&self, events: &[Arc<ReceivedEvent>], error: &HandlerError, bell: &Bell) -> bool {
         let fleet = self.partition.fleet();
         let Some(sink) = &fleet.settings.dead_letters else { return false };

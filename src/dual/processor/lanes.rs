@@ -1,4 +1,4 @@
-//! Several handlers at once inside of one partition.
+//! Concurrent handlers within one partition.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,18 +8,18 @@ use super::workers::Bell;
 use super::{Job, maybe_async};
 use crate::processing::{Concurrency, ReceivedEvent, lane_of};
 
-/// The events that wait for a handler, and the handlers, which start when they are needed.
+/// The events that wait for a handler, and the handlers, which are started on demand.
 pub(super) struct Lanes {
     flow: Arc<Flow>,
     by_key: bool,
     bells: Vec<Arc<Bell>>,
     state: Mutex<State>,
-    /// Wakes whoever waits for the end of all of them.
+    /// Wakes the task that waits for the end of all handlers.
     ended: Bell,
 }
 
 struct State {
-    /// One for each lane, or one for all of them.
+    /// The queues: one for each lane, or one for all of them.
     queues: Vec<VecDeque<Arc<ReceivedEvent>>>,
     lanes: Vec<Lane>,
     is_closed: bool,
@@ -53,7 +53,7 @@ impl Lanes {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands an event to a handler, now or later.
+    /// Delivers an event to a handler, now or later.
     pub(super) fn send(self: &Arc<Self>, event: Arc<ReceivedEvent>) {
         let lane = {
             let mut state = self.lock();
@@ -85,13 +85,13 @@ impl Lanes {
         let job = Box::new(LaneJob { lanes: Arc::clone(self), lane });
         let fleet = self.flow.partition.fleet();
         if let Err(error) = fleet.tasks.start(job) {
-            // Another lane takes it, or the next event tries again.
+            // Another lane takes the event, or the next event tries again.
             self.lock().lanes[lane] = Lane::NotStarted;
             fleet.report(Some(&self.flow.partition), &error);
         }
     }
 
-    /// The next event of a lane. `None` if it has to wait, or to end.
+    /// Returns the next event of a lane. `None` if the lane has to wait or end.
     fn take(&self, lane: usize) -> Option<Arc<ReceivedEvent>> {
         let mut state = self.lock();
         let queue = if self.by_key { lane } else { 0 };
@@ -111,7 +111,7 @@ impl Lanes {
 
 #[maybe_async]
 impl Lanes {
-    /// No more events: those that wait for a handler come again elsewhere, those that are with one are waited for.
+    /// Ends the lanes: waiting events are delivered again elsewhere, and running handlers are awaited.
     pub(super) async fn close(&self) {
         {
             let mut state = self.lock();
@@ -146,7 +146,7 @@ impl Job for LaneJob {
     }
 }
 
-/// Also with a job that panics.
+/// Also runs if the job panics.
 impl Drop for LaneJob {
     fn drop(&mut self) {
         self.lanes.lock().lanes[self.lane] = Lane::NotStarted;

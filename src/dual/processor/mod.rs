@@ -1,6 +1,6 @@
-//! Receives the events of all owned partitions: balances, reads, hands over, and stores checkpoints.
+//! Receives the events of all owned partitions: load balancing, reading, delivery and checkpoints.
 //!
-//! It shares partitions through the public `OwnershipManager` only: whatever it does, a loop of your own can do.
+//! It shares partitions only through the public `OwnershipManager`, so your own loop can do the same.
 
 mod context;
 mod fleet;

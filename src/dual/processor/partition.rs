@@ -1,4 +1,4 @@
-//! One owned partition, as everything that works on it shares it.
+//! The shared state of one owned partition.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -11,30 +11,30 @@ use crate::processing::{
     CloseReason, LastEnqueued, LeaveCause, LossCause, PartitionLife, Phase, ReadEnd, ReceivedEvent,
 };
 
-/// How long a look at the lease is believed.
+/// How long the result of a lease check is cached.
 const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) struct Partition {
     fleet: Arc<Fleet>,
     id: String,
     opened_at: Instant,
-    /// Without a store there is none.
+    /// `None` without a store.
     slot: Option<Arc<Slot>>,
     state: Mutex<State>,
     /// Wakes the reader.
     pub(super) bell: Bell,
-    /// What else waits: a receive, and handlers between two attempts.
+    /// Other waiters: a receive, and handlers between two attempts.
     others: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 struct State {
     life: PartitionLife<Arc<ReceivedEvent>>,
     last_enqueued: Option<LastEnqueued>,
-    /// A checkpoint was asked for at this number.
+    /// The sequence number at which a checkpoint was requested.
     requested: Option<i64>,
     end: Option<Arc<ReadEnd>>,
     looked_at: Option<Instant>,
-    /// Done since the watermark moved.
+    /// The number of events done since the watermark moved.
     done: u64,
 }
 
@@ -128,7 +128,7 @@ impl Partition {
         self.lock().life.room()
     }
 
-    /// Whether a handler may begin; looks at the lease now and then.
+    /// Returns whether a handler may start. Checks the lease from time to time.
     pub(super) fn may_handle(&self) -> bool {
         let now = self.fleet.clock.now();
         {
@@ -152,7 +152,7 @@ impl Partition {
         true
     }
 
-    /// Those that are new.
+    /// Returns the new events.
     pub(super) fn note_received(
         &self,
         events: impl Iterator<Item = ReceivedEvent>,
@@ -168,7 +168,7 @@ impl Partition {
         new
     }
 
-    /// These events are done.
+    /// Marks these events as done.
     pub(super) fn acknowledge(&self, numbers: impl Iterator<Item = i64>) {
         let (wakes, mark, events, requested) = {
             let mut state = self.lock();
@@ -202,7 +202,7 @@ impl Partition {
         }
     }
 
-    /// A checkpoint is to be written as soon as it may be at this event.
+    /// Requests a checkpoint at this event, to be written as soon as possible.
     pub(super) fn request_checkpoint(&self, sequence_number: i64) {
         let is_done = {
             let mut state = self.lock();
@@ -218,12 +218,12 @@ impl Partition {
         }
     }
 
-    /// Whatever waits for the partition looks again. A listener that is gone is forgotten with the partition.
+    /// Wakes everything that waits for the partition. A listener that is gone is removed with the partition.
     pub(super) fn listen(&self, listener: Arc<dyn Fn() + Send + Sync>) {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    /// The reader's own is the first; a new link replaces it.
+    /// The first listener is the reader's; a new link replaces it.
     pub(super) fn set_interrupter(&self, interrupter: Option<Arc<dyn Fn() + Send + Sync>>) {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let interrupter = interrupter.unwrap_or_else(|| Arc::new(|| ()));
@@ -252,7 +252,7 @@ impl Partition {
         }
     }
 
-    /// The source gives no more events.
+    /// Notes that the source has no more events.
     pub(super) fn source_ended(&self, end: ReadEnd) {
         self.lock().end = Some(Arc::new(end));
         self.leave(LeaveCause::SourceEnded);
@@ -278,7 +278,7 @@ impl Partition {
         }
     }
 
-    /// Nothing is written any more.
+    /// Nothing more is written.
     pub(super) fn close(&self) {
         self.lock().life.close();
         if let (Some(slot), Some(checkpointer)) = (&self.slot, &self.fleet.checkpointer) {

@@ -1,4 +1,4 @@
-//! Finds out again and again which partitions there are and which of them are ours, apart from all handlers.
+//! Runs the load balancing rounds, and reads the list of partitions, independently of all handlers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::model::Checkpoint;
 use crate::ownership::{Revocation, RevocationCause, StartingPosition, WonPartition};
 use crate::processing::LeaveCause;
 
-/// How often new partitions are looked for: an event hub rarely gets some.
+/// How often to look for new partitions, which are rarely added to an event hub.
 const REFRESH: Duration = Duration::from_secs(300);
 
 pub(super) struct Rounds {
@@ -18,7 +18,7 @@ pub(super) struct Rounds {
     partitions: Arc<Mutex<Partitions>>,
 }
 
-/// The ids of the event hub's partitions. Reading them again must not delay a renewal, so it is a job of its own.
+/// The ids of the event hub's partitions. A separate job reads them again, so that it does not delay renewals.
 #[derive(Default)]
 struct Partitions {
     ids: Vec<String>,
@@ -36,7 +36,7 @@ impl Rounds {
         pause.max(Duration::from_millis(100))
     }
 
-    /// Reads the ids anew, beside the rounds, when it is time.
+    /// Reads the ids again, concurrently with the rounds, when due.
     fn refresh(&self) {
         let now = self.fleet.clock.now();
         {
@@ -60,7 +60,7 @@ impl Rounds {
     }
 }
 
-/// What cannot be mended by waiting ends a consumer that has just started.
+/// A permanent failure ends a consumer that has just started.
 fn is_fatal(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -123,7 +123,7 @@ impl Rounds {
 
     async fn balance(&self, manager: &OwnershipManager, ids: &[String]) -> Result<Duration> {
         let began = self.fleet.clock.now();
-        // What is left from here on was not known to this round.
+        // Partitions that are left from here on were not known to this round.
         let left = self.fleet.left();
         let round = manager.round(ids).await;
         let took = self.fleet.clock.now().saturating_duration_since(began);
@@ -151,7 +151,7 @@ impl Rounds {
         Ok(round.next_round_in)
     }
 
-    /// The ownership of a partition stands although its reader was sent away: it is read again.
+    /// If a partition is still owned although its reader was displaced, it is read again.
     async fn resume(&self, partition_id: &str) {
         match self.stored(partition_id).await {
             Ok(start) => self.fleet.win(start),
@@ -159,7 +159,7 @@ impl Rounds {
         }
     }
 
-    /// Without balancing: each partition once, and those that are new.
+    /// Without load balancing: starts each partition once, including new ones.
     async fn open_all(&self, ids: Vec<String>) -> Result<Duration> {
         for partition_id in ids {
             if self.fleet.begin_once(&partition_id) {
@@ -175,7 +175,7 @@ impl Rounds {
         Ok(REFRESH)
     }
 
-    /// Where the checkpoint says that a partition begins.
+    /// Returns the starting position from the checkpoint.
     async fn stored(&self, partition_id: &str) -> Result<Start> {
         let checkpoint = match &self.fleet.store {
             Some(store) => store.get_checkpoint(self.fleet.group(), partition_id).await?,
@@ -203,7 +203,7 @@ fn started_at(won: WonPartition) -> Start {
     Start { partition_id: won.partition_id, position: won.start, sequence_number }
 }
 
-/// Behind the checkpoint, never at it: `inclusive` is for configured positions only.
+/// After the checkpoint, never at it: `inclusive` only applies to configured positions.
 fn start(
     partition_id: String,
     checkpoint: Option<&Checkpoint>,

@@ -11,7 +11,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::processing::{StopHandle, Summary, guarded};
 
-/// Whether a handler gets events one by one.
+/// Whether a handler receives events one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Grain {
     Event,
@@ -20,7 +20,8 @@ pub(crate) enum Grain {
 
 /// Runs a [`PartitionHandler`] for each partition that this consumer owns.
 ///
-/// [`EventHubConsumerClient::builder`](super::super::EventHubConsumerClient::builder) makes it, with all options.
+/// Create it with [`EventHubConsumerClient::builder`](super::super::EventHubConsumerClient::builder), which has all
+/// options.
 ///
 #[cfg_attr(not(doctest), doc = example!("processor/event_processor"))]
 pub struct EventProcessor {
@@ -35,7 +36,7 @@ impl EventProcessor {
         Self { origin, settings, stop: StopHandle::default(), is_running: AtomicBool::new(false) }
     }
 
-    /// Stops [`run`](Self::run) from anywhere.
+    /// Returns a handle that stops [`run`](Self::run) from anywhere.
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
     }
@@ -46,14 +47,14 @@ impl EventProcessor {
 
     fn begin(&self) -> Result<Running<'_>> {
         if self.is_running.swap(true, Ordering::AcqRel) {
-            let text = "it is receiving already: build another consumer";
+            let text = "the consumer is already receiving: build another one";
             return Err(Error::new(ErrorKind::Configuration, text));
         }
         Ok(Running(&self.is_running))
     }
 }
 
-/// Until it is dropped, also with a future that is not polled to its end.
+/// Marks the consumer as running until it is dropped, even with a future that is not polled to its end.
 struct Running<'a>(&'a AtomicBool);
 
 impl Drop for Running<'_> {
@@ -64,22 +65,21 @@ impl Drop for Running<'_> {
 
 #[maybe_async]
 impl EventProcessor {
-    /// Receives until it is stopped. `make` makes the handler of each partition that is opened.
+    /// Receives until the consumer is stopped. `make` creates the handler of each partition that is opened.
     ///
-    /// At a stop nothing more is received. Each partition waits for what its handler has begun, stores its last
-    /// checkpoint and ends its link; then all are given up. A handler that does not return within the shutdown timeout
-    /// is left behind, and named in the [`Summary`].
-    /// On the blocking surface each partition has a thread of its own, and so has a checkpoint that is being written. On the
-    /// async one these are tasks. If its future is dropped, they end with it: nothing is relinquished, and the ownerships
-    /// expire.
+    /// After a stop, nothing more is received. Each partition waits until its handler returns, stores its last checkpoint
+    /// and closes its link. Then all partitions are relinquished. A handler that does not return within the shutdown
+    /// timeout is abandoned, and the [`Summary`] names its partition. On the blocking surface, each partition and each
+    /// checkpoint in progress has its own thread. On the async surface, these are tasks. If the future is dropped, they end
+    /// with it: nothing is relinquished, and the ownerships expire.
     ///
     #[cfg_attr(not(doctest), doc = example!("processor/event_processor"))]
     ///
     /// # Errors
     ///
-    /// A configuration fault at the start, as a missing permission or container; a handler that stopped the consumer; a
-    /// lost position where that is to stop it. All other faults of the storage and the source are told to the observers,
-    /// logged, and tried again.
+    /// A configuration error at the start, such as a missing permission or container; a handler that stopped the consumer;
+    /// a lost position, if that is configured to stop it. All other failures of the storage and the source are reported to
+    /// the observers, logged, and retried.
     pub async fn run<H: PartitionHandler + 'static>(
         &self,
         make: impl Fn(&PartitionContext) -> H + Send + Sync + 'static,
@@ -94,7 +94,7 @@ impl EventProcessor {
     ) -> Result<Summary> {
         let _running = self.begin()?;
         let (origin, settings) = (self.origin.clone(), self.settings.clone());
-        // Ends what it has started when it is dropped.
+        // Ends everything that it started when it is dropped.
         let mut streams = PartitionStreams::start(origin, settings, self.stop.clone())?;
         let fleet = Arc::clone(streams.fleet());
         let mut fault = None;
@@ -108,9 +108,11 @@ impl EventProcessor {
                 }
             };
             let mut handler = None;
-            guarded(LOG, "the maker of handlers", || handler = Some(make(&owned.context())));
+            guarded(LOG, "the closure that creates handlers", || {
+                handler = Some(make(&owned.context()))
+            });
             let Some(handler) = handler else {
-                let text = "the maker of handlers panicked";
+                let text = "the closure that creates handlers panicked";
                 fleet.fail(Error::new(ErrorKind::Other, text));
                 continue;
             };

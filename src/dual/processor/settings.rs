@@ -1,4 +1,4 @@
-//! The options of a consumer, as its builder has checked them.
+//! The checked options of a consumer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ type OnInitialize = Arc<dyn Fn(&PartitionContext) + Send + Sync>;
 type OnClose = Arc<dyn Fn(&PartitionContext, &CloseReason) + Send + Sync>;
 type OnError = Arc<dyn Fn(Option<&PartitionContext>, &Error) + Send + Sync>;
 
-/// Where events come from, and where checkpoints go.
+/// The source of events, and the store for checkpoints.
 #[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) source: Arc<dyn EventSource>,
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) owner_id: String,
     pub(crate) ownership: OwnershipOptions,
     pub(crate) positions: StartingPositions,
-    /// Only this one, without balancing.
+    /// Reads only this partition, without load balancing.
     pub(crate) partition_id: Option<String>,
     pub(crate) owner_level: Option<i64>,
     pub(crate) prefetch: u32,

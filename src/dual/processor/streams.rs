@@ -1,4 +1,4 @@
-//! Partitions to pull events from, and acknowledgements that come later, from elsewhere.
+//! Partitions to pull events from, with acknowledgements at any later time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use super::{EventSource, LOG, Origin, PartitionContext, PartitionReader, Setting
 use crate::error::{Error, Result};
 use crate::ownership::StartingPosition;
 use crate::processing::{
-    CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, StopHandle, Summary,
+    CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, Span, StopHandle,
+    Summary,
 };
 
-/// How long a receive waits that can be ended from outside.
+/// The wait of a receive that can be interrupted.
 const LONG_WAIT: Duration = Duration::from_secs(5);
-/// How long one waits that cannot.
+/// The wait of a receive that cannot be interrupted.
 const SHORT_WAIT: Duration = Duration::from_millis(250);
 
-/// The partitions of a consumer, to pull events from: for programs that have an engine of their own.
+/// The partitions of a consumer as streams to pull events from, for programs with their own processing engine.
 ///
-/// Balancing, links, resume positions and checkpoints are the same as with an
-/// [`EventProcessor`](super::EventProcessor); handling is up to the program. Events are acknowledged whenever they are
-/// done, in any order, from any thread.
+/// Balancing, links, resume positions and checkpoints work as in an [`EventProcessor`](super::EventProcessor); processing
+/// is up to the program. Acknowledge events when they are done, in any order, from any thread.
 ///
 #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
 pub struct PartitionStreams {
@@ -39,7 +39,7 @@ impl PartitionStreams {
         Ok(Self { fleet, stop })
     }
 
-    /// Stops the consumer from anywhere: all batches and partitions end.
+    /// Returns a handle that stops the consumer from anywhere: all batches and partitions end.
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
     }
@@ -51,16 +51,16 @@ impl PartitionStreams {
 
 #[maybe_async]
 impl PartitionStreams {
-    /// Waits for the next partition that this consumer is to read. `None` after a stop.
+    /// Waits for the next partition to read. `None` after a stop.
     ///
-    /// On the async surface the future may be dropped at any point.
+    /// On the async surface, the future may be dropped at any point.
     ///
     #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     ///
     /// # Errors
     ///
-    /// The consumer cannot go on: a configuration fault at the start, or a lost position where that is to stop it. All
-    /// else is tried again.
+    /// The consumer cannot continue: a configuration error at the start, or a lost position, if that is configured to stop
+    /// it. All other failures are retried.
     pub async fn next_partition(&mut self) -> Result<Option<OwnedPartition>> {
         match self.fleet.next().await {
             Some((partition, start)) => Ok(Some(OwnedPartition::new(partition, start))),
@@ -68,7 +68,7 @@ impl PartitionStreams {
         }
     }
 
-    /// Stops, waits until all partitions are closed, and gives them up. Whoever holds one closes it first.
+    /// Stops, waits until all partitions are closed, and relinquishes them. Close the partitions that you hold first.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl PartitionStreams {
 }
 
 impl Drop for PartitionStreams {
-    /// Without [`close`](Self::close) the ownerships are left to expire.
+    /// Without [`close`](Self::close), the ownerships are left to expire.
     fn drop(&mut self) {
         self.fleet.end();
     }
@@ -95,8 +95,8 @@ impl fmt::Debug for PartitionStreams {
 
 /// A partition that this consumer reads.
 ///
-/// [`close`](Self::close) it when it ends: that stores the last checkpoint. If it is dropped instead, what was
-/// acknowledged since the last one comes again.
+/// Call [`close`](Self::close) when it ends, to store the last checkpoint. If it is dropped instead, the events that were
+/// acknowledged since the last checkpoint are delivered again.
 pub struct OwnedPartition {
     partition: Arc<Partition>,
     reader: Option<Box<dyn PartitionReader>>,
@@ -129,22 +129,22 @@ impl OwnedPartition {
         &self.partition
     }
 
-    /// The id of the partition.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.partition.id()
     }
 
-    /// What a handler would know of it.
+    /// Returns the view of the partition that a handler would get.
     pub fn context(&self) -> PartitionContext {
         PartitionContext::new(&self.partition)
     }
 
-    /// Whether this consumer may still work on the partition. Takes no request.
+    /// Returns whether this consumer still owns the partition. Sends no request.
     pub fn is_owned(&self) -> bool {
         self.partition.is_owned()
     }
 
-    /// Takes the acknowledgements, from any thread or task.
+    /// Returns a handle for acknowledgements from any thread or task.
     pub fn acknowledger(&self) -> Acknowledger {
         Acknowledger(Arc::clone(&self.partition))
     }
@@ -153,7 +153,7 @@ impl OwnedPartition {
         self.partition.fleet()
     }
 
-    /// Those of the buffer that are new.
+    /// Returns the new events in the buffer.
     fn take_buffer(&mut self) -> Vec<Arc<ReceivedEvent>> {
         let Some(last) = self.buffer.last() else { return Vec::new() };
         let number = last.sequence_number();
@@ -175,7 +175,7 @@ impl OwnedPartition {
         events
     }
 
-    /// The link is made again after a pause, behind the last received event.
+    /// Opens the link again after a pause, after the last received event.
     fn retry_later(&mut self) {
         self.reader = None;
         self.partition.set_interrupter(None);
@@ -194,7 +194,7 @@ impl OwnedPartition {
             }
             ReadEnd::PositionLost(reason) if !self.fleet().settings.stops_at_lost_position => {
                 let id = self.partition.id();
-                warn!(target: LOG, "partition {id}: {reason}; reading goes on at the earliest event");
+                warn!(target: LOG, "partition {id}: {reason}; reading continues at the earliest event");
                 (self.resume, self.sequence_number) = (StartingPosition::Earliest, None);
                 self.retry_later();
             }
@@ -240,12 +240,12 @@ impl OwnedPartition {
 
 #[maybe_async]
 impl OwnedPartition {
-    /// Waits for events, at most so many. `None` when the partition is to be [closed](Self::close): after a loss, a stop,
-    /// or the end of the source.
+    /// Waits for events, and returns at most `max`. `None` if you have to [close](Self::close) the partition: after a loss,
+    /// a stop, or the end of the source.
     ///
-    /// Broken links are made again, behind the last event. It waits while `max_in_flight` events are not acknowledged.
-    /// With a `max_wait_time` the batch is empty if none came in time.
-    /// On the async surface the future may be dropped at any point; no event is lost.
+    /// Broken links are opened again after the last event. It waits while `max_in_flight` events are not acknowledged. With
+    /// a `max_wait_time`, the batch is empty if no event arrived in time. On the async surface, the future may be dropped
+    /// at any point; no event is lost.
     ///
     #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     pub async fn next_batch(&mut self, max: usize) -> Option<Vec<Arc<ReceivedEvent>>> {
@@ -254,7 +254,7 @@ impl OwnedPartition {
         let until = max_wait.and_then(|wait| clock.now().checked_add(wait));
         take_turns().await;
         loop {
-            // Left over from a call that was dropped.
+            // Events left over from a call that was dropped.
             let events = self.take_buffer();
             if !events.is_empty() {
                 return Some(events);
@@ -280,14 +280,16 @@ impl OwnedPartition {
             let can_end = RECEIVES_CAN_BE_DROPPED || reader.interrupter().is_some();
             let wait = if can_end { limit } else { limit.min(SHORT_WAIT) };
             let bell = &self.partition.bell;
-            let received = receive(&mut **reader, &mut self.buffer, room, wait, bell).await;
+            let span = Span::receive(self.partition.group(), self.partition.id());
+            let received = receive(&mut **reader, &mut self.buffer, room, wait, bell, &span).await;
+            span.received(self.buffer.len());
             if let Some(Err(end)) = received {
                 self.ended(end);
             }
         }
     }
 
-    /// `false` if there is no link yet.
+    /// Opens the link. Returns `false` if there is none yet.
     async fn open(&mut self) -> bool {
         let clock = self.fleet().clock.clone();
         if let Some(until) = self.wait_until.filter(|until| *until > clock.now()) {
@@ -315,7 +317,7 @@ impl OwnedPartition {
         }
     }
 
-    /// Stores the last checkpoint, if the partition is still ours, and ends the link.
+    /// Stores the last checkpoint if the partition is still owned, and closes the link.
     ///
     #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     pub async fn close(mut self) -> CloseReason {
@@ -353,12 +355,12 @@ impl fmt::Debug for OwnedPartition {
     }
 }
 
-/// Says which events of a partition are done. Cheap to clone.
+/// Acknowledges the events of a partition. Cloning is cheap.
 #[derive(Clone)]
 pub struct Acknowledger(Arc<Partition>);
 
 impl Acknowledger {
-    /// These events are done. In any order, and after a loss without effect.
+    /// Marks these events as done, in any order. Has no effect after a loss.
     ///
     #[cfg_attr(not(doctest), doc = example!("processor/partition_streams"))]
     pub fn acknowledge<'a, E>(&self, events: impl IntoIterator<Item = &'a E>)
@@ -374,7 +376,7 @@ impl Acknowledger {
         events.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// Whether this consumer may still work on the partition.
+    /// Returns whether this consumer still owns the partition.
     pub fn is_owned(&self) -> bool {
         self.0.is_owned()
     }

@@ -1,4 +1,4 @@
-//! Works on one partition from its opening to its end.
+//! Processes one partition from its opening to its end.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Job for Worker {
         }
         let reason = partition.reason();
         if let Err(panic) = workers::closing(&*flow.handler, &flow.context, &reason).await {
-            warn!(target: LOG, "partition {}: the handler panicked at its end: {panic}", partition.id());
+            warn!(target: LOG, "partition {}: the handler panicked in `closing`: {panic}", partition.id());
         }
         if let Some(on_close) = &settings.on_close {
             guarded(LOG, "on_partition_close", || on_close(&flow.context, &reason));
@@ -52,7 +52,7 @@ async fn in_order(owned: &mut OwnedPartition, flow: &Flow, grain: Grain) {
             Grain::Event => 1,
             Grain::Batch => events.len().max(1),
         };
-        // An empty batch says that none came in time.
+        // An empty batch means that no event arrived in time.
         if events.is_empty()
             && grain == Grain::Batch
             && !flow.settle(&events, &partition.bell).await

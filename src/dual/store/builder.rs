@@ -17,7 +17,7 @@ use crate::protocol::{
 use crate::records::naming::NameCase;
 use crate::transport::{ProxyOptions, TlsBackend};
 
-/// Collects the options of a store; [`build`](Self::build) checks them all. Nothing is sent.
+/// A builder for a store. [`build`](Self::build) checks all options. Nothing is sent.
 ///
 #[doc = example!("store_builder/blob_checkpoint_store_builder")]
 #[must_use = "nothing exists before `build`"]
@@ -30,7 +30,7 @@ pub struct BlobCheckpointStoreBuilder {
     transport: Option<Arc<dyn Transport>>,
 }
 
-/// Where the account is; both may hold secrets.
+/// The address of the account. Both forms may contain secrets.
 enum Account {
     Url(Zeroizing<String>),
     ConnectionString(Zeroizing<String>),
@@ -135,7 +135,7 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Sets whether a blob that is not readable as a record fails the read. Default: no, it is left out with a warning.
+    /// Sets whether an unreadable blob fails the read. Default: no, it is skipped with a warning.
     ///
     #[doc = example!("store_builder/fail_on_unreadable")]
     pub fn fail_on_unreadable(mut self, strict: bool) -> Self {
@@ -189,8 +189,8 @@ impl BlobCheckpointStoreBuilder {
 
     /// Sets how long a connection is used at most, counted from when the first of its time was made. Default: 5 min.
     ///
-    /// A host name is only looked up for a new connection. Without this limit a busy connection would stay at the old
-    /// address after a failover in DNS, or after a private endpoint was moved.
+    /// A host name is only looked up for a new connection. Without this limit, a busy connection would stay at the old
+    /// address after a DNS failover, or after a private endpoint was moved.
     ///
     #[doc = example!("store_builder/connection_lifetime")]
     pub fn connection_lifetime(mut self, lifetime: Duration) -> Self {
@@ -215,7 +215,7 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Trusts the certificates of a PEM text instead of the platform's roots. Call it again to add more.
+    /// Trusts the PEM certificates instead of the platform's roots. Call it again to add more.
     ///
     #[doc = example!("store_builder/root_certificates")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -239,8 +239,8 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Sends requests through a custom HTTP client, or an `Arc` or `Box` of one. The options about connections, proxies
-    /// and TLS are ignored then. See [`Transport`](super::Transport) for an example.
+    /// Sends requests through a custom HTTP client, or an `Arc` or `Box` of one. The options about connections, proxies and
+    /// TLS are then ignored.
     ///
     #[doc = example!("transport/transport")]
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
@@ -248,7 +248,8 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Makes a store over a custom container with these options; those about the account, HTTP and retries are ignored.
+    /// Creates a store over a custom container with these options. The options about the account, HTTP and retries are
+    /// ignored.
     ///
     #[doc = example!("store_builder/build_with_container")]
     ///
@@ -263,13 +264,13 @@ impl BlobCheckpointStoreBuilder {
         Ok(BlobCheckpointStore::assemble(Box::new(container), self.store))
     }
 
-    /// Checks all options and makes the store. Nothing is sent.
+    /// Checks all options and creates the store. Nothing is sent.
     ///
     #[doc = example!("store/builder")]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] for a value that is not allowed, which the text names unless it may be a secret;
+    /// [`ErrorKind::InvalidInput`] for an invalid value, which the message contains unless it may be a secret;
     /// [`ErrorKind::Configuration`] if there is no credential, if the options contradict each other, or if they need a
     /// Cargo feature.
     pub fn build(self) -> Result<BlobCheckpointStore> {
@@ -319,7 +320,7 @@ impl BlobCheckpointStoreBuilder {
     }
 }
 
-/// What the URL or the connection string says.
+/// The content of the URL or connection string.
 struct Location {
     endpoint: Endpoint,
     secondary: Option<Endpoint>,
@@ -353,7 +354,7 @@ impl Account {
         matches!(self, Self::Url(_))
     }
 
-    /// What errors call it.
+    /// Returns its name in errors.
     fn what(&self) -> &'static str {
         if self.is_url() { "account URL" } else { "BlobEndpoint" }
     }
@@ -374,7 +375,7 @@ impl Account {
     }
 }
 
-/// Neither the host nor the name of the container is shown before it was checked: a secret may stand in its place.
+/// Neither the host nor the container name is shown before it is checked, because a secret may be in its place.
 impl fmt::Debug for BlobCheckpointStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlobCheckpointStoreBuilder")

@@ -1,4 +1,4 @@
-//! What a load balancer or a consumer needs of a store; a store of your own is plugged in here.
+//! The trait that load balancers and consumers require of a store. Custom stores implement it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,52 +13,52 @@ use crate::options::CLAIM_CONCURRENCY;
 
 /// A store of ownerships and checkpoints.
 ///
-/// Implement it to keep them elsewhere than in blobs. Claims must be atomic: of several claims of the same version
-/// of a record, or of several first claims of a partition, exactly one succeeds.
-/// A listed ownership has an [`ETag`](crate::ETag) that tells its version: one without is never stolen.
+/// Implement it to keep records somewhere other than in blobs. Claims must be atomic: of several claims of the same version
+/// of a record, or of several first claims of a partition, exactly one succeeds. A listed ownership needs an
+/// [`ETag`](crate::ETag) that identifies its version; an ownership without one is never stolen.
 ///
-/// Growth: new operations come as provided methods.
+/// New operations will be added as provided methods.
 ///
 /// # Example
 ///
 #[doc = example!("store/checkpoint_store")]
 #[maybe_async]
 pub trait CheckpointStore: Send + Sync {
-    /// Lists who owns which partition of a group, relinquished partitions included.
+    /// Lists the ownerships of a group, including relinquished partitions.
     ///
     /// # Errors
     ///
-    /// Any failure to read; never a list that is cut short.
+    /// Any failure to read. The list is never truncated.
     async fn list_ownership(&self, group: &ConsumerGroup) -> Result<Listing<PartitionOwnership>>;
 
-    /// Claims partitions; one outcome per claim, in the order of the claims.
+    /// Claims partitions. Returns one outcome per claim, in the same order.
     async fn claim_ownership(&self, ownerships: &[PartitionOwnership]) -> Claims;
 
     /// Lists the checkpoints of a group.
     ///
     /// # Errors
     ///
-    /// Any failure to read; never a list that is cut short.
+    /// Any failure to read. The list is never truncated.
     async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>>;
 
     /// Stores a checkpoint.
     ///
     /// # Errors
     ///
-    /// Any failure to write; [`Error::is_outcome_unknown`] if it may be stored all the same.
+    /// Any failure to write; with [`Error::is_outcome_unknown`] if the checkpoint may have been stored.
     async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate>;
 
-    /// Gives partitions up. By default claims them for nobody.
+    /// Relinquishes partitions. By default, claims them without an owner.
     async fn relinquish_ownership(&self, ownerships: &[PartitionOwnership]) -> Relinquished {
         let released: Vec<_> = ownerships.iter().map(PartitionOwnership::released).collect();
         self.claim_ownership(&released).await.into()
     }
 
-    /// Reads the checkpoint of one partition. By default lists them all.
+    /// Reads the checkpoint of one partition. By default, lists all checkpoints.
     ///
     /// # Errors
     ///
-    /// Any failure to read; never "no checkpoint".
+    /// Any failure to read. A failed read is never `None`.
     async fn get_checkpoint(
         &self,
         group: &ConsumerGroup,
@@ -68,7 +68,7 @@ pub trait CheckpointStore: Send + Sync {
         Ok(listing.into_iter().find(|checkpoint| checkpoint.partition_id() == partition_id))
     }
 
-    /// Deletes the checkpoint of a partition; returns whether there was one. By default it fails.
+    /// Deletes the checkpoint of a partition. Returns whether there was one. By default, fails.
     ///
     /// # Errors
     ///
@@ -77,29 +77,29 @@ pub trait CheckpointStore: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this store does not delete checkpoints"))
     }
 
-    /// Notes that this consumer takes a partition over and goes on from this checkpoint. Takes no request.
+    /// Notes that this consumer takes over a partition and continues from this checkpoint. Sends no request.
     ///
-    /// A fenced store ties its next update to that version; by default nothing is done.
+    /// A fenced store binds its next update to that version. By default, does nothing.
     fn resume_from(&self, _checkpoint: &Checkpoint) {}
 
-    /// The same store, whose calls end within a limit. `None`, the default, if it cannot be limited.
+    /// Returns the same store with a time limit for its calls. `None`, the default, if calls cannot be limited.
     fn with_time_limit(&self, _limit: Duration) -> Option<Box<dyn CheckpointStore>> {
         None
     }
 
-    /// The same store with checkpoints that only move forwards, for one consumer. `None`, the default, if it has no such
-    /// fence, or has it already.
+    /// Returns the same store with checkpoints that only move forward, for one consumer. `None`, the default, if the store
+    /// has no such fence or already is fenced.
     fn with_fence(&self) -> Option<Box<dyn CheckpointStore>> {
         None
     }
 
-    /// How many claims an [`OwnershipManager`](super::super::OwnershipManager) may have under way at a time. It makes each in a call
-    /// of its own, so that one that hangs holds up no other. 16 by default.
+    /// Returns the maximum number of concurrent claims of an [`OwnershipManager`](super::super::OwnershipManager). It makes
+    /// each claim in a separate call, so that a claim that hangs does not delay the others. Default: 16.
     fn claim_concurrency(&self) -> usize {
         CLAIM_CONCURRENCY
     }
 
-    /// The clock that leases are judged by. By default the system's.
+    /// Returns the clock for leases. Default: the system's.
     fn clock(&self) -> &dyn Clock {
         &SystemClock
     }

@@ -1,4 +1,4 @@
-//! Claims of partitions: what a claim asks for is sent, and what comes of it is reported for each.
+//! Sends the requests of claims, and reports an outcome for each.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use crate::records::claim::{Claim, Ending, Seen, Step};
 use crate::records::naming::BlobKind;
 use crate::records::ownership as codec;
 
-/// How long a lost claim may take to find out who was first: nothing depends on it.
+/// The time limit for finding out who won a lost claim. Nothing depends on the result.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A record that is to be claimed or relinquished.
+/// A record to claim or relinquish.
 struct Request<'a> {
     ownership: &'a PartitionOwnership,
     name: String,
-    /// The batch has another one for the same record before it.
+    /// Whether the batch has an earlier one for the same record.
     is_duplicate: bool,
 }
 
@@ -93,7 +93,7 @@ async fn relinquish_one(
     outcome(ownership, ownership.released(), ending, "relinquish the partition")
 }
 
-/// Carries out the steps of a claim.
+/// Runs the steps of a claim.
 #[maybe_async]
 async fn run(
     store: &BlobCheckpointStore,
@@ -185,13 +185,13 @@ impl<'a> Request<'a> {
             return Ok(());
         }
         Err(Error::invalid_input(format!(
-            "ownership of partition {:?}: the same batch has it twice; only the first one is sent",
+            "ownership of partition {:?}: the batch contains it twice; only the first one is sent",
             self.ownership.partition_id()
         )))
     }
 }
 
-/// What is reported of a claim as it was given, with the record that it writes.
+/// Converts the result of a claim into its outcome.
 fn outcome(
     given: &PartitionOwnership,
     record: PartitionOwnership,

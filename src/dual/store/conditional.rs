@@ -1,4 +1,4 @@
-//! Records that are written or deleted only while the stored one is what the caller has seen.
+//! Conditional writes and deletions: only while the stored record is the one that the caller has seen.
 
 use std::time::Instant;
 
@@ -13,16 +13,18 @@ use crate::records::naming::BlobKind;
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// Stores a checkpoint only while the stored one is the expected one, as for a change that a person has confirmed.
+    /// Stores a checkpoint only if the stored one is the expected one, for example for a change that a person has
+    /// confirmed.
     ///
-    /// One request, and no other writer is overwritten: if one was first, the outcome is [`UpdateOutcome::Conflict`]. If a
-    /// response was lost, one more request checks whether the checkpoint was stored.
+    /// Sends one request, and never overwrites another writer: if another writer was first, the outcome is
+    /// [`UpdateOutcome::Conflict`]. If a response was lost, one more request checks whether the checkpoint was stored.
     ///
     #[doc = example!("store/update_checkpoint_if")]
     ///
     /// # Errors
     ///
-    /// Any failure of a request. With [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown) it may be stored.
+    /// Any failure of a request. If [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown), the checkpoint may
+    /// have been stored.
     pub async fn update_checkpoint_if(
         &self,
         checkpoint: &Checkpoint,
@@ -46,11 +48,11 @@ impl BlobCheckpointStore {
         }
     }
 
-    /// Deletes a checkpoint only while it is the version that the caller has seen.
+    /// Deletes a checkpoint only if it is still the version that the caller has seen.
     ///
-    /// One request, and no other writer's checkpoint is deleted: if one was first, one more request tells a
-    /// [conflict](DeleteOutcome::Conflict) from a checkpoint that is gone. If a response was lost and the checkpoint is
-    /// gone, the lost request is taken for the one that deleted it.
+    /// Sends one request, and never deletes another writer's checkpoint: if another writer was first, one more request
+    /// distinguishes a [conflict](DeleteOutcome::Conflict) from a missing checkpoint. If a response was lost and the
+    /// checkpoint is gone, the lost request counts as the one that deleted it.
     ///
     #[doc = example!("store/delete_checkpoint_if")]
     ///
@@ -69,11 +71,11 @@ impl BlobCheckpointStore {
         deleted.map_err(|error| error.with_action("delete the checkpoint"))
     }
 
-    /// Deletes an ownership record only while it is the version that the caller has seen, as to clean up after a consumer
-    /// group that is gone.
+    /// Deletes an ownership record only if it is still the version that the caller has seen, for example to clean up after
+    /// a consumer group that is gone.
     ///
-    /// To let others claim a partition at once, [relinquish](Self::relinquish_ownership) it instead: the record stays, and
-    /// its next version shows who is late. One request, as
+    /// To let other consumers claim a partition at once, [relinquish](Self::relinquish_ownership) it instead: the record
+    /// stays, so a late renewal of the old version is refused. The requests are the same as for
     /// [`delete_checkpoint_if`](Self::delete_checkpoint_if).
     ///
     #[doc = example!("store/delete_ownership_if")]
@@ -93,7 +95,7 @@ impl BlobCheckpointStore {
         deleted.map_err(|error| error.with_action("delete the ownership"))
     }
 
-    /// Deletes just this version of a blob, and finds out what happened if a response was lost.
+    /// Deletes exactly this version of a blob, and finds out what happened if a response was lost.
     pub(super) async fn delete_version(
         &self,
         name: &str,
@@ -108,14 +110,14 @@ impl BlobCheckpointStore {
         };
         let is_gone = match refusal.kind() {
             ErrorKind::BlobNotFound => true,
-            // Azurite says this of a blob that is gone, too.
+            // Azurite also responds with this if the blob is gone.
             ErrorKind::ConditionNotMet => {
                 let request = GetBlobProperties::new(name, context);
                 match self.container().get_blob_properties(request).await {
                     Ok(_) => false,
                     Err(error) if error.kind() == ErrorKind::BlobNotFound => true,
                     Err(error) => {
-                        return Err(error.with_outcome_unknown_if(refusal.is_outcome_unknown()));
+                        return Err(error.with_earlier(refusal.applied()));
                     }
                 }
             }
@@ -130,7 +132,7 @@ impl BlobCheckpointStore {
     }
 }
 
-/// Whether what was expected is not there: another version, or none.
+/// Returns whether the stored state is not the expected one.
 fn is_conflict(kind: ErrorKind, seen: Option<&ETag>) -> bool {
     kind == ErrorKind::ConditionNotMet || (kind == ErrorKind::BlobNotFound && seen.is_some())
 }

@@ -1,4 +1,4 @@
-//! Which consumer groups have records in the container.
+//! Lists the consumer groups with records in the container.
 
 use super::{BlobCheckpointStore, maybe_async};
 use crate::error::Result;
@@ -7,17 +7,16 @@ use crate::records::groups::GroupReader;
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// Lists every consumer group that has a checkpoint or an ownership in the container, whichever SDK wrote it.
+    /// Lists every consumer group with a checkpoint or an ownership in the container, whichever SDK wrote it.
     ///
-    /// Use it to see what is in a container, or why a list of one group is empty: names that differ in case are
-    /// different groups, and so are fleets of different [naming](crate::NameCase). The names are those of the blobs,
-    /// sorted; a group that has upper-case letters is read by a store with
-    /// [`NameCase::AsGiven`](crate::NameCase::AsGiven). The name of an event hub may contain slashes.
+    /// Use it to see what a container holds, or why the list of a group is empty: names that differ only in case are
+    /// different groups, and so are fleets with different [naming](crate::NameCase). The names are those in the blob names,
+    /// sorted. To read a group with upper-case letters, use a store with [`NameCase::AsGiven`](crate::NameCase::AsGiven).
+    /// The name of an event hub may contain slashes.
     ///
-    /// The whole container is listed, one request per 5,000 blobs, and counted as it streams in: memory grows with groups
-    /// and owners, not with blobs. Other blobs are ignored. Records that are not readable are named in
-    /// [`Listing::skipped`]. For a large container, raise the time limit with
-    /// [`with_options`](Self::with_options).
+    /// The whole container is listed, with one request per 5,000 blobs, and counted as it streams in. Memory grows with
+    /// groups and owners, not with blobs. Other blobs are ignored. [`Listing::skipped`] names unreadable records. For a
+    /// large container, raise the time limit with [`with_options`](Self::with_options).
     ///
     #[doc = example!("store/list_consumer_groups")]
     ///

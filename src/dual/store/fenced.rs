@@ -1,4 +1,4 @@
-//! Checkpoints that only move forwards: a late or former owner cannot take a position back.
+//! Checkpoints that only move forward: a late request or a former owner cannot move a position back.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use crate::records::fenced_update::{FencedUpdate, Step};
 use crate::records::naming::BlobKind;
 use crate::records::version_cache::{Known, VersionCache};
 
-/// A [`BlobCheckpointStore`] whose checkpoints only move forwards.
+/// A [`BlobCheckpointStore`] whose checkpoints only move forward.
 ///
-/// A consumer that lost its partition without noticing it, or whose request was late, writes an old position over the
-/// new owner's. This store remembers the version (ETag) of each checkpoint that went through it and replaces only that
-/// one. If another writer was first, it reads what is stored and compares:
+/// A consumer that lost its partition without noticing, or whose request is late, would overwrite the position of the new
+/// owner with an old one. This store remembers the version (ETag) of each checkpoint that it read or wrote, and replaces
+/// only that version. If another writer was first, it reads the stored checkpoint and compares:
 ///
 /// | stored and new position | outcome |
 /// |---|---|
-/// | both have a sequence number, the stored one is not higher | [`Written`](crate::UpdateOutcome::Written) |
+/// | both have a sequence number, and the stored one is not higher | [`Written`](crate::UpdateOutcome::Written) |
 /// | the same position | `Written`: it is stored already, as after a lost response |
 /// | both have a sequence number, the stored one is higher, and another writer stored it | [`Stale`](crate::UpdateOutcome::Stale): nothing is written |
 /// | both have a sequence number, the stored one is higher, and this store wrote or read it last | [`OutOfOrder`](crate::UpdateOutcome::OutOfOrder): nothing is written |
@@ -34,31 +34,32 @@ use crate::records::version_cache::{Known, VersionCache};
 ///
 /// # Taking a partition over
 ///
-/// When you take a partition over, read where to start with [`get_checkpoint`](Self::get_checkpoint): the next update is
-/// tied to what it read. [`list_checkpoints`](Self::list_checkpoints) also does so for partitions that this store has
-/// not updated yet. For one that it has updated, as when a partition is won back, pass the listed checkpoint to
-/// [`resume_from`](Self::resume_from). An [`OwnershipManager`](super::super::OwnershipManager) does that for you.
+/// When you take over a partition, read its position with [`get_checkpoint`](Self::get_checkpoint); the next update is
+/// bound to the version that it read. [`list_checkpoints`](Self::list_checkpoints) does the same for partitions that this
+/// store has not updated yet. If it has updated a partition, for example because the partition was won back, pass the
+/// listed checkpoint to [`resume_from`](Self::resume_from). An [`OwnershipManager`](super::super::OwnershipManager) does
+/// that for you.
 ///
 /// # Limits
 ///
-/// It rules out that a late request stores an older position over a newer one, which a plain
-/// [`update_checkpoint`](BlobCheckpointStore::update_checkpoint) cannot. A position can still be moved backwards on
-/// purpose with [`BlobCheckpointStore::reset_checkpoints`]; updates after that go on from there.
+/// A late request can never replace a newer position with an older one, unlike with a plain
+/// [`update_checkpoint`](BlobCheckpointStore::update_checkpoint). You can still move a position back on purpose with
+/// [`BlobCheckpointStore::reset_checkpoints`]; later updates continue from there.
 ///
-/// If an event hub is created anew or fails over to one whose sequence numbers begin again, no update is stored until the
-/// old checkpoints are reset or deleted; the first one of each partition is logged at `warn`.
+/// If an event hub is recreated, or fails over to one whose sequence numbers restart, no update is stored until the old
+/// checkpoints are reset or deleted. The first refused update of each partition is logged at `warn`.
 ///
-/// The 10,000 partitions that were used last are remembered. The first update of a partition that was forgotten reads
-/// what is stored; only without sequence numbers may a former owner then write again.
+/// The 10,000 most recently used partitions are remembered. The first update of a forgotten partition reads the stored
+/// checkpoint. Only without sequence numbers could a former owner then write again.
 ///
 /// # Requests
 ///
-/// One per update, as without the fence. One more for the first update of a partition whose checkpoint was not read
-/// through this store, and one or two more after another writer was first. Where a read also looks under the other
-/// naming ([`read_other_name_case`](super::BlobCheckpointStoreBuilder::read_other_name_case)) and finds nothing under the own one,
-/// one more.
+/// One per update, as without the fence. The first update of a partition whose checkpoint was not read through this store
+/// takes one more, and an update after another writer takes one or two more. If reads also look under the other naming
+/// ([`read_other_name_case`](super::BlobCheckpointStoreBuilder::read_other_name_case)) and find nothing under the store's
+/// own naming, they take one more.
 ///
-/// Clones share what is remembered. Also works as a [`CheckpointStore`].
+/// Clones share the remembered versions. A fenced store is also a [`CheckpointStore`].
 ///
 /// # Example
 ///
@@ -70,24 +71,24 @@ pub struct FencedCheckpointStore {
 }
 
 impl BlobCheckpointStore {
-    /// The same store with checkpoints that only move forwards: a late request, or a former owner of a partition, does
-    /// not overwrite a later position. See [`FencedCheckpointStore`] for the rules and what they cost.
+    /// Returns the same store with checkpoints that only move forward: neither a late request nor a former owner of a
+    /// partition can overwrite a later position. See [`FencedCheckpointStore`] for the rules and their cost.
     ///
-    /// Each call makes a fence that remembers nothing yet. Make one for each consumer, and clone it.
+    /// Each call creates an empty fence. Create one for each consumer, and clone it.
     pub fn fenced(&self) -> FencedCheckpointStore {
         FencedCheckpointStore { store: self.clone(), versions: Arc::default() }
     }
 }
 
 impl FencedCheckpointStore {
-    /// The store behind the fence, for what has no fence.
+    /// Returns the store behind the fence, for operations without a fence.
     ///
     #[doc = example!("fenced/take_over")]
     pub fn unfenced(&self) -> &BlobCheckpointStore {
         &self.store
     }
 
-    /// The same store, whose calls carry these options. What is remembered is shared.
+    /// Returns the same store with these options for its calls. The remembered versions are shared.
     ///
     #[doc = example!("fenced/with_options")]
     #[must_use]
@@ -103,11 +104,11 @@ impl FencedCheckpointStore {
         self.store.name(group, BlobKind::Checkpoint, partition_id)
     }
 
-    /// Notes that this consumer takes a partition over and goes on from a checkpoint that was listed or read; the next
+    /// Notes that this consumer takes over a partition and continues from a checkpoint that was listed or read. The next
     /// update replaces that version.
     ///
-    /// Without it a list changes nothing for a partition that this store has updated: a former owner that lists the
-    /// checkpoints of its other partitions must not get back in. Takes no request.
+    /// Without this call, a list has no effect on partitions that this store has updated, so that a former owner does not
+    /// get back in by listing the checkpoints of its other partitions. Sends no request.
     ///
     #[doc = example!("fenced/resume_from")]
     pub fn resume_from(&self, checkpoint: &Checkpoint) {
@@ -118,21 +119,22 @@ impl FencedCheckpointStore {
     }
 }
 
-/// A checkpoint of the other naming has no ETag: nothing is known of the own one then, and the next update reads it.
+/// A checkpoint under the other naming has no ETag. Nothing is known about the store's own checkpoint then, so the next
+/// update reads it.
 fn known(checkpoint: &Checkpoint) -> Option<Known> {
     Some(Known::ours(checkpoint.etag()?.clone(), checkpoint.sequence_number()))
 }
 
 #[maybe_async]
 impl FencedCheckpointStore {
-    /// Stores a checkpoint unless a later one is stored, as the [`outcome`](CheckpointUpdate::outcome) tells.
+    /// Stores a checkpoint unless a later one is stored. The [`outcome`](CheckpointUpdate::outcome) tells.
     ///
     #[doc = example!("fenced/update_checkpoint")]
     ///
     /// # Errors
     ///
-    /// Any failure of a request. With [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown) it may be stored all the same; the next update
-    /// finds out.
+    /// Any failure of a request. If [`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown), the checkpoint may
+    /// have been stored; the next update finds out.
     pub async fn update_checkpoint(&self, checkpoint: &Checkpoint) -> Result<CheckpointUpdate> {
         let (group, partition_id) = (checkpoint.group(), checkpoint.partition_id());
         let names: Vec<_> = self
@@ -163,8 +165,8 @@ impl FencedCheckpointStore {
         }
     }
 
-    /// Lists the checkpoints of a group. The next updates of partitions that this store has not updated yet replace the
-    /// versions that it found; for the others see [`resume_from`](Self::resume_from).
+    /// Lists the checkpoints of a group. For partitions that this store has not updated yet, the next update replaces the
+    /// listed version. For the others, see [`resume_from`](Self::resume_from).
     ///
     #[cfg_attr(not(doctest), doc = example!("fenced/take_over"))]
     ///
@@ -183,8 +185,7 @@ impl FencedCheckpointStore {
         Ok(listing)
     }
 
-    /// Reads the checkpoint of one partition, never from a secondary; the next update replaces the version that it
-    /// found.
+    /// Reads the checkpoint of one partition, never from a secondary. The next update replaces the version that was read.
     ///
     #[cfg_attr(not(doctest), doc = example!("fenced/take_over"))]
     ///

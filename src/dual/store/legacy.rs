@@ -1,4 +1,4 @@
-//! Checkpoints of legacy processors: reading them, and taking them over.
+//! Reads and migrates the checkpoints of legacy processors.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -17,21 +17,21 @@ use crate::records::legacy::{self, LegacyLayout, MAX_CONTENT};
 use crate::records::naming::BlobKind;
 use crate::records::stored::StoredCheckpoint;
 
-/// An empty blob has no first byte.
+/// The status of a range request for an empty blob.
 const RANGE_NOT_SATISFIABLE: u16 = 416;
 
 #[maybe_async]
 impl BlobCheckpointStore {
     /// Lists the checkpoints that a legacy processor of the group left in this container. Nothing is written.
     ///
-    /// One request per 5,000 blobs and one for each blob under the prefix, several at a time. Content that is no
-    /// checkpoint, or that the service does not give, is left out and named in [`Listing::skipped`].
+    /// Sends one request per 5,000 blobs, and one for each blob under the prefix, several at a time. A blob whose content
+    /// is not a checkpoint, or that the service refuses to return, is skipped and named in [`Listing::skipped`].
     ///
     #[doc = example!("store/list_legacy_checkpoints")]
     ///
     /// # Errors
     ///
-    /// Any other failure of a request; never a shorter list.
+    /// Any other failure of a request. The list is never truncated.
     #[cfg_attr(docsrs, doc(cfg(feature = "legacy")))]
     pub async fn list_legacy_checkpoints(
         &self,
@@ -44,16 +44,16 @@ impl BlobCheckpointStore {
         Ok(listing)
     }
 
-    /// Takes over the checkpoints that a legacy processor of the group left in this container.
+    /// Migrates the checkpoints that a legacy processor of the group left in this container.
     ///
-    /// A checkpoint is only written where none of the current format exists (`If-None-Match: *`), so it may be
-    /// repeated, and a consumer that has gone further is left alone. The legacy blobs stay. Stop the legacy processors
-    /// before: what they store later is not taken over. A position without an offset is taken over with its sequence
+    /// A checkpoint is only written if none exists in the current format (`If-None-Match: *`). So you can repeat the
+    /// migration, and it never overwrites a newer position. The legacy blobs stay. Stop the legacy processors first:
+    /// checkpoints that they store later are not migrated. A position without an offset is migrated with its sequence
     /// number only, which Python, JavaScript, Go and C++ cannot read.
     ///
-    /// Two lists, then two requests for each partition that has no checkpoint yet, one in a dry run. There is one
-    /// report per partition of which there is a legacy blob; a [strict](super::BlobCheckpointStoreBuilder::fail_on_unreadable)
-    /// store does not take one over in part.
+    /// Sends two lists, then two requests for each partition without a checkpoint (one in a dry run). Each partition with a
+    /// legacy blob gets a report. A store that [fails on unreadable
+    /// blobs](super::BlobCheckpointStoreBuilder::fail_on_unreadable) does not migrate a checkpoint in part.
     ///
     #[doc = example!("store/migrate_legacy_checkpoints")]
     ///
@@ -70,8 +70,8 @@ impl BlobCheckpointStore {
         self.migrate_legacy_checkpoints_from(self, group, layout, mode).await
     }
 
-    /// [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints) from the container of another store into that of
-    /// this one. The source is only read.
+    /// Migrates legacy checkpoints like [`migrate_legacy_checkpoints`](Self::migrate_legacy_checkpoints), but from the
+    /// container of another store into this one. The source is only read.
     ///
     #[doc = example!("store/migrate_legacy_checkpoints_from")]
     ///
@@ -123,7 +123,7 @@ impl BlobCheckpointStore {
         Ok(Listing::new(items, skipped, server_time))
     }
 
-    /// What the content of a blob says; `None` if the blob is gone.
+    /// Reads the content of a blob; `None` if the blob is gone.
     async fn read_legacy(
         &self,
         group: &ConsumerGroup,
@@ -166,11 +166,11 @@ struct Migration<'a> {
     deadline: Instant,
 }
 
-/// A partition of which there is a legacy blob.
+/// A partition with a legacy blob.
 struct LegacyPartition {
     partition_id: String,
     exists: bool,
-    /// The checkpoint of the current format, if it is readable.
+    /// The checkpoint in the current format, if it is readable.
     before: Option<Checkpoint>,
 }
 
@@ -193,9 +193,9 @@ impl Migration<'_> {
             .collect())
     }
 
-    /// The partitions that have a blob of the current format, with its checkpoint if it is readable.
+    /// Returns the partitions that have a blob in the current format, with the checkpoint if it is readable.
     async fn current(&self) -> Result<HashMap<String, Option<Checkpoint>>> {
-        // With the read fallback a checkpoint of the other naming counts: the migrated one would hide it.
+        // With the other naming, its checkpoints also count, because a migrated one would hide them.
         let prefixes = self.target.prefixes(self.group, BlobKind::Checkpoint);
         let listing = self.target.list_under(self.group, &prefixes, false, self.deadline).await?;
         let in_the_way = listing
@@ -259,7 +259,7 @@ impl Migration<'_> {
 }
 
 impl Migration<'_> {
-    /// What was read, unless a strict store does not take it; warns of what is wrong with it.
+    /// Returns the content, unless the store fails on unreadable blobs. Logs a warning about a defect.
     fn judge(&self, name: String, read: Decoded<Checkpoint>) -> Decoded<Checkpoint> {
         let Some(reason) = read.defect() else {
             return read;

@@ -1,4 +1,4 @@
-//! Lists and single reads: which names are asked for, and what becomes of blobs that are not readable.
+//! Lists and single reads: the names to request, and the treatment of unreadable blobs.
 
 use std::time::Instant;
 
@@ -14,20 +14,20 @@ use crate::records::stored::StoredCheckpoint;
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// Lists who owns which partition of a group, relinquished partitions included.
+    /// Lists the ownerships of a group, including relinquished partitions.
     ///
-    /// One request per 5,000 partitions. A blob that is not readable is left out and named in
-    /// [`Listing::skipped`]; it never fails the list.
+    /// Sends one request per 5,000 partitions. An unreadable blob is skipped and named in [`Listing::skipped`]; by default
+    /// it does not fail the list.
     ///
-    /// After a failure of the primary the secondary may respond, if the store knows one:
-    /// [`Listing::is_from_secondary`]. Do not claim by such a list, whose ETags may be old; to rule it out, set
+    /// If the store has a secondary, it may respond after a failure of the primary: see [`Listing::is_from_secondary`]. Do
+    /// not base claims on such a list, because its ETags may be outdated. To exclude the secondary, set
     /// [`with_primary_only`](crate::CallOptions::with_primary_only).
     ///
     #[doc = example!("store/list_ownership")]
     ///
     /// # Errors
     ///
-    /// Any failure of a request; a list that is cut short is [`ErrorKind::InvalidResponse`], never a shorter list.
+    /// Any failure of a request. A truncated list is [`ErrorKind::InvalidResponse`], never a shorter list.
     pub async fn list_ownership(
         &self,
         group: &ConsumerGroup,
@@ -37,7 +37,7 @@ impl BlobCheckpointStore {
             .map_err(|error| error.with_action("list the ownerships"))
     }
 
-    /// Lists the checkpoints of a group. One request per 5,000 partitions.
+    /// Lists the checkpoints of a group. Sends one request per 5,000 partitions.
     ///
     #[doc = example!("store/list_checkpoints")]
     ///
@@ -52,17 +52,17 @@ impl BlobCheckpointStore {
             .map_err(|error| error.with_action("list the checkpoints"))
     }
 
-    /// Reads the checkpoint of one partition, in one request; `None` if there is none.
+    /// Reads the checkpoint of one partition with one request; `None` if there is none.
     ///
-    /// After a failure of the primary the secondary may answer, if the store knows one, with a position that may lag by
-    /// minutes: events are repeated then, none is left out. [`list_checkpoints`](Self::list_checkpoints) never asks it
-    /// unless it was allowed.
+    /// If the store has a secondary, it may respond after a failure of the primary, with a position that may lag by
+    /// minutes. Events are then repeated, but none is skipped. [`list_checkpoints`](Self::list_checkpoints) only uses the
+    /// secondary if [allowed](super::BlobCheckpointStoreBuilder::list_checkpoints_from_secondary).
     ///
     #[doc = example!("store/get_checkpoint")]
     ///
     /// # Errors
     ///
-    /// Any failure of the request: a failed read is never `None`.
+    /// Any failure of the request. A failed read is never `None`.
     pub async fn get_checkpoint(
         &self,
         group: &ConsumerGroup,
@@ -99,7 +99,7 @@ impl BlobCheckpointStore {
         Ok(None)
     }
 
-    /// The blob of a checkpoint, readable or not; `None` if there is none.
+    /// Reads the blob of a checkpoint, readable or not; `None` if there is none.
     pub(super) async fn read_stored(
         &self,
         group: &ConsumerGroup,
@@ -130,7 +130,7 @@ impl BlobCheckpointStore {
         Ok(listing)
     }
 
-    /// Lists the records under a prefix, and under another one those of the partitions that the first does not have.
+    /// Lists the records under a prefix, and under another prefix those of partitions that are not under the first.
     pub(super) async fn list_under<T: Record + Send>(
         &self,
         group: &ConsumerGroup,
@@ -146,7 +146,7 @@ impl BlobCheckpointStore {
         Ok(reader.finish(self.warned()))
     }
 
-    /// Shows a reader every page of a list.
+    /// Shows every page of a list to a reader.
     pub(super) async fn read_pages<R: PageReader>(
         &self,
         prefix: &str,
@@ -157,7 +157,7 @@ impl BlobCheckpointStore {
         let mut marker = None;
         loop {
             if self.container().clock().now() >= deadline {
-                let message = "the time of the whole call is over before the list is complete";
+                let message = "the call's deadline passed before the list was complete";
                 return Err(Error::new(ErrorKind::Timeout, message));
             }
             let mut request = ListBlobs::new(prefix, marker.as_ref(), self.context(deadline));
@@ -173,7 +173,7 @@ impl BlobCheckpointStore {
 }
 
 impl BlobCheckpointStore {
-    /// Where records are read: under the own naming, then, if that was asked for, under the other one.
+    /// Returns the prefixes to read: that of the store's own naming and, if configured, that of the other one.
     pub(super) fn prefixes(&self, group: &ConsumerGroup, kind: BlobKind) -> Vec<String> {
         let options = self.store_options();
         let own = prefix(group, kind, options.name_case);
@@ -181,7 +181,7 @@ impl BlobCheckpointStore {
         if options.read_fallback && own != other { vec![own, other] } else { vec![own] }
     }
 
-    /// Warns of unreadable blobs, or fails if the store was told to be strict.
+    /// Logs warnings about unreadable blobs, or fails if the store is configured to.
     pub(super) fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
         for blob in skipped {
             if !blob.reason.is_defect() {

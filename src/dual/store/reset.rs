@@ -1,4 +1,4 @@
-//! Moving checkpoints on purpose: to another position, or away.
+//! Resets and deletes checkpoints on purpose.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -18,18 +18,17 @@ use crate::records::stored::StoredCheckpoint;
 
 #[maybe_async]
 impl BlobCheckpointStore {
-    /// Sets checkpoints to positions of your choice, older ones too, as to process events again.
+    /// Sets checkpoints to given positions, including older ones, for example to process events again.
     ///
-    /// Stop the consumers first: one that is running goes on from where it is, and its next checkpoint undoes the
-    /// reset. So a partition whose owner has renewed its record within the last 120 s is
-    /// [refused](ChangeOutcome::Refused), unless the mode is [`RunMode::Force`]. A checkpoint is only replaced if nobody has
-    /// written it since it was read; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`], and its position
-    /// stays. Only checkpoints under the store's own
-    /// naming are looked at, whatever else is read with
-    /// [`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case).
+    /// Stop the consumers first. A running consumer continues at its current position, and its next checkpoint undoes the
+    /// reset. Therefore a partition whose owner renewed its record within the last 120 s is
+    /// [refused](ChangeOutcome::Refused), unless the mode is [`RunMode::Force`]. A checkpoint is only replaced if nobody
+    /// has written it since it was read. If a consumer did, the result is [`ErrorKind::ConditionNotMet`], and the
+    /// consumer's position stays. Only checkpoints under the store's own naming are changed, even with
+    /// [`read_other_name_case`](super::BlobCheckpointStoreBuilder::read_other_name_case).
     ///
-    /// One list of the owners, then two requests per partition, one in a dry run; several partitions at a time. The reports
-    /// are in the order of `checkpoints`. If the same partition is given twice, the second one fails.
+    /// Sends one list of the owners, then two requests per partition (one in a dry run), several at a time. The reports are
+    /// in the order of `checkpoints`. If a partition is given twice, the second one fails.
     ///
     #[doc = example!("store/reset_checkpoints")]
     pub async fn reset_checkpoints(
@@ -57,28 +56,28 @@ impl BlobCheckpointStore {
         CheckpointChanges::new(map_concurrently(&resets, self.claim_concurrency(), reset).await)
     }
 
-    /// Deletes checkpoints of a group, as after its event hub was created anew: offsets and sequence numbers begin
-    /// again then, and old checkpoints would point beyond the end.
+    /// Deletes checkpoints of a group, for example after its event hub was recreated: offsets and sequence numbers restart
+    /// then, and old checkpoints would point beyond the end.
     ///
-    /// Blobs of checkpoints without a readable position are deleted, too. Consumers without a checkpoint begin at
-    /// their configured start; stop them first: a partition whose owner has renewed its record within the last 120 s is
-    /// [refused](ChangeOutcome::Refused), unless the mode is [`RunMode::Force`]. A checkpoint is only deleted if nobody has written it since it was
-    /// listed; a consumer that did so is reported as [`ErrorKind::ConditionNotMet`]. Ownerships stay.
+    /// Checkpoints without a readable position are also deleted. Consumers without a checkpoint begin at their configured
+    /// start. Stop the consumers first: a partition whose owner renewed its record within the last 120 s is
+    /// [refused](ChangeOutcome::Refused), unless the mode is [`RunMode::Force`]. A checkpoint is only deleted if nobody has
+    /// written it since it was listed. If a consumer did, the result is [`ErrorKind::ConditionNotMet`]. Ownerships stay.
     ///
-    /// With [`read_fallback`](super::BlobCheckpointStoreBuilder::read_other_name_case) checkpoints of the other naming count
-    /// again, or still, when those of the own one are gone. They are never deleted here; each is reported as
-    /// [`KeepReason::OtherNaming`], besides what became of the own one. Delete them with a store of the other
-    /// [`NameCase`](crate::NameCase).
+    /// With [`read_other_name_case`](super::BlobCheckpointStoreBuilder::read_other_name_case), checkpoints under the other
+    /// naming take effect once those under the store's own naming are gone. They are never deleted here. Each is reported
+    /// as [`KeepReason::OtherNaming`], in addition to the report of the store's own checkpoint. Delete them with a store of
+    /// the other [`NameCase`](crate::NameCase).
     ///
-    /// One list of the checkpoints and one of the owners, each two with the read fallback, and one request per partition
-    /// unless it is a dry run. A blob with snapshots cannot be deleted: that is
+    /// Sends one list of the checkpoints and one of the owners (two of each with the other naming), and one request per
+    /// partition unless it is a dry run. A blob with snapshots cannot be deleted; the result is
     /// [`Failed`](ChangeOutcome::Failed) with the code `SnapshotsPresent`.
     ///
     #[doc = example!("store/delete_checkpoints")]
     ///
     /// # Errors
     ///
-    /// The list failed, and nothing was deleted; [`ErrorKind::InvalidInput`] for what is no partition id.
+    /// The list failed, and nothing was deleted. [`ErrorKind::InvalidInput`] for an invalid partition id.
     pub async fn delete_checkpoints(
         &self,
         group: &ConsumerGroup,
@@ -187,8 +186,8 @@ impl BlobCheckpointStore {
         Ok(listing.into_iter().map(found_there).chain(unreadable).collect())
     }
 
-    /// Writes a position over just the version that was seen, or where there was no blob, and finds out whether it
-    /// was written if the answer was lost. Returns what is stored.
+    /// Writes a position over exactly the version that was seen, or creates the blob. If the response was lost, checks
+    /// whether the position was written. Returns the stored checkpoint.
     pub(super) async fn replace_checkpoint(
         &self,
         checkpoint: &Checkpoint,
@@ -217,7 +216,7 @@ impl BlobCheckpointStore {
         }
     }
 
-    /// Writes a position over just the version that was seen, or where there was no blob.
+    /// Writes a position over exactly the version that was seen, or creates the blob.
     pub(super) async fn write_over(
         &self,
         checkpoint: &Checkpoint,
@@ -242,15 +241,15 @@ impl BlobCheckpointStore {
 /// The ids of running owners, by the names of their records.
 type Owners = HashMap<String, String>;
 
-/// A checkpoint that is to be set.
+/// A checkpoint to set.
 struct Reset<'a> {
     checkpoint: &'a Checkpoint,
     owner_id: Option<String>,
-    /// The batch has another one for the same record before it.
+    /// Whether the batch has an earlier one for the same record.
     is_duplicate: bool,
 }
 
-/// Without the list of owners nothing is changed.
+/// Without the list of owners, nothing is changed.
 fn all_failed(checkpoints: &[Checkpoint], error: &Error) -> CheckpointChanges {
     let failed = |checkpoint: &Checkpoint| {
         let error = Error::new(error.kind(), error.to_string()).with_action("list the ownerships");
@@ -259,7 +258,7 @@ fn all_failed(checkpoints: &[Checkpoint], error: &Error) -> CheckpointChanges {
     CheckpointChanges::new(checkpoints.iter().map(failed).collect())
 }
 
-/// What a deletion has found of a partition.
+/// What a deletion found for a partition.
 enum Found {
     Stored(StoredCheckpoint),
     /// Under the other naming.
@@ -292,7 +291,7 @@ async fn reset_one(
         |error: Error| changed(ChangeOutcome::Failed(error.with_action("reset the checkpoint")));
     if reset.is_duplicate {
         return failed(Error::invalid_input(format!(
-            "checkpoint of partition {partition_id:?}: the same batch has it twice; only the first one counts"
+            "checkpoint of partition {partition_id:?}: the batch contains it twice; only the first one is used"
         )));
     }
     let name = store.name(checkpoint.group(), BlobKind::Checkpoint, partition_id);

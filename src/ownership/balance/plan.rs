@@ -31,7 +31,7 @@ pub struct PlannedClaim {
     /// The argument for `claim_ownership`: our owner id, and the [`ETag`](crate::ETag) of the listed record if there is
     /// one.
     pub ownership: PartitionOwnership,
-    /// /// The reason.
+    /// The reason.
     pub reason: ClaimReason,
 }
 
@@ -44,7 +44,7 @@ impl PlannedClaim {
         Self::new(mine.clone().into_claim(), ClaimReason::Renewal)
     }
 
-    /// /// Returns the id of the partition.
+    /// Returns the id of the partition.
     pub fn partition_id(&self) -> &str {
         self.ownership.partition_id()
     }

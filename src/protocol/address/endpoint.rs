@@ -178,12 +178,17 @@ impl Endpoint {
         path
     }
 
-    /// /// Returns the host without its port.
+    /// Returns the path of the account itself.
+    pub(in crate::protocol) fn account_path(&self) -> String {
+        format!("{}/", self.base_path)
+    }
+
+    /// Returns the host without its port.
     pub(super) fn host(&self) -> &str {
         self.authority.host()
     }
 
-    /// /// Returns the host for error messages.
+    /// Returns the host for error messages.
     pub(crate) fn host_and_port(&self) -> String {
         let Target { host, port, .. } = self.target();
         format!("{host}:{port}")

@@ -76,7 +76,7 @@ impl AccessToken {
         self.expires_on
     }
 
-    /// /// Returns the token itself.
+    /// Returns the token itself.
     #[cfg(feature = "amqp")]
     pub(crate) fn secret(&self) -> &str {
         &self.secret

@@ -57,7 +57,7 @@ impl AccountKey {
         Ok(Self { account: account_name.into(), mac })
     }
 
-    /// /// Returns the name of the account.
+    /// Returns the name of the account.
     ///
     /// ```
     /// use eventhub_checkpointstore::AccountKey;

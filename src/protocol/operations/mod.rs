@@ -2,8 +2,11 @@
 
 mod create_container;
 mod delete_blob;
+mod get_account_information;
 mod get_blob;
 mod get_blob_properties;
+mod get_container_properties;
+mod get_service_properties;
 mod put_blob;
 mod set_blob_metadata;
 

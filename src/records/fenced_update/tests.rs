@@ -150,7 +150,7 @@ impl World {
         checkpoint: &Checkpoint,
         fate: Fate,
     ) -> Result<BlobWritten> {
-        let lost = || Error::new(ErrorKind::Timeout, "").with_outcome_unknown_if(true);
+        let lost = || Error::new(ErrorKind::Timeout, "").with_applied(Applied::Unknown);
         match fate {
             Fate::Applied => self.try_write(writer, version, checkpoint),
             Fate::Denied => Err(Error::new(ErrorKind::AccessDenied, "")),
@@ -160,7 +160,7 @@ impl World {
             Fate::AppliedThenRefused => {
                 let _ = self.try_write(writer, version, checkpoint);
                 let again = self.try_write(writer, version, checkpoint);
-                again.map_err(|error| error.with_outcome_unknown_if(true))
+                again.map_err(|error| error.with_applied(Applied::Unknown))
             }
             Fate::Held => {
                 self.held.push((writer, version.cloned(), checkpoint.clone()));

@@ -27,6 +27,9 @@ fn dispatch(
     if !is_authorized {
         return Err(Refusal::AUTHENTICATION_FAILED);
     }
+    if request::is_about_account(request, account) {
+        return service_properties(state, request);
+    }
     let target = Target::of(request, account)?;
     match &target.blob {
         Some(blob) => on_blob(state, request, &target.container, blob),
@@ -34,7 +37,35 @@ fn dispatch(
     }
 }
 
+fn service_properties(state: &State, request: &Recorded) -> Result<Reply, Refusal> {
+    let (restype, comp) = (request.query("restype"), request.query("comp"));
+    match (request.method.as_str(), restype.as_deref(), comp.as_deref()) {
+        ("GET", Some("service"), Some("properties")) => {
+            let policy = match state.delete_retention_days {
+                Some(days) => format!("<Enabled>true</Enabled><Days>{days}</Days>"),
+                None => "<Enabled>false</Enabled>".to_owned(),
+            };
+            let body = format!(
+                "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><StorageServiceProperties><Logging>\
+                 <Version>1.0</Version></Logging><Cors /><DeleteRetentionPolicy>{policy}</DeleteRetentionPolicy>\
+                 </StorageServiceProperties>"
+            );
+            Ok(Reply::new(200).header("Content-Type", "application/xml").body(body))
+        }
+        _ => Err(Refusal::NOT_IMPLEMENTED),
+    }
+}
+
 fn on_container(state: &mut State, request: &Recorded, name: &str) -> Result<Reply, Refusal> {
+    if request.query("restype").as_deref() == Some("account")
+        && request.query("comp").as_deref() == Some("properties")
+    {
+        let is_hierarchical = state.is_hierarchical.to_string();
+        return Ok(Reply::new(200)
+            .header("x-ms-sku-name", "Standard_LRS")
+            .header("x-ms-account-kind", "StorageV2")
+            .header("x-ms-is-hns-enabled", is_hierarchical));
+    }
     if request.query("restype").as_deref() != Some("container") {
         return Err(Refusal::NOT_IMPLEMENTED);
     }
@@ -71,9 +102,14 @@ fn delete_container(state: &mut State, request: &Recorded, name: &str) -> Result
 
 fn container_properties(state: &State, name: &str) -> Result<Reply, Refusal> {
     let container = state.container(name).ok_or(Refusal::CONTAINER_NOT_FOUND)?;
-    Ok(Reply::new(200)
-        .header("ETag", quoted(&container.etag))
-        .header("x-ms-lease-state", "available"))
+    let mut reply = Reply::new(200).header("ETag", quoted(&container.etag));
+    if !state.container_headers.contains_key("x-ms-lease-state") {
+        reply = reply.header("x-ms-lease-state", "available");
+    }
+    for (name, value) in &state.container_headers {
+        reply = reply.header(name, value.as_str());
+    }
+    Ok(reply)
 }
 
 fn on_blob(

@@ -33,6 +33,14 @@ impl Target {
     }
 }
 
+/// Whether it goes to the root of the account.
+pub(super) fn is_about_account(request: &Recorded, account: Option<&str>) -> bool {
+    match account {
+        None => request.path() == "/",
+        Some(account) => request.path().trim_matches('/') == account,
+    }
+}
+
 /// What the service checks before it looks at the operation.
 pub(super) fn check_required_headers(request: &Recorded) -> Result<(), Refusal> {
     if request.header("x-ms-version").is_none() || request.header("x-ms-date").is_none() {

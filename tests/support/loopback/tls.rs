@@ -52,7 +52,7 @@ impl TlsIdentity {
         &self.key_pem
     }
 
-    pub(super) fn server_config(&self) -> Arc<ServerConfig> {
+    pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
 }

@@ -655,57 +655,7 @@ async fn a_checkpoint_with_only_a_sequence_number_resumes_there() {
     member.stop().await;
 }
 
-// 11
-
-struct Panicking;
-
-impl Observer for Panicking {
-    fn opened(&self, _: &str) {
-        panic!("opened");
-    }
-
-    fn received(&self, _: &str, _: usize) {
-        panic!("received");
-    }
-
-    fn round(&self, _: Duration, _: Result<usize, &Error>) {
-        panic!("round");
-    }
-
-    fn failed(&self, _: Option<&str>, _: &Error) {
-        panic!("failed");
-    }
-
-    fn closed(&self, _: &str, _: &eventhub_checkpointstore::processing::CloseReason) {
-        panic!("closed");
-    }
-}
-
-#[maybe_async]
-#[test]
-async fn panics_of_observers_and_callbacks_end_nothing() {
-    let world = World::new(2);
-    world.publish_to_all(10);
-    let builder = world
-        .builder("a")
-        .observer(Panicking)
-        .on_error(|_, _| panic!("on_error"))
-        .on_partition_initialize(|_| panic!("on_partition_initialize"))
-        .on_partition_close(|_, _| panic!("on_partition_close"));
-    let member = world.run("a", builder, handle);
-    world.until_handled(20).await;
-    world.script(|_, call| match call {
-        Call::ListOwnership => Act::Fail(Duration::ZERO),
-        _ => Act::Pass,
-    });
-    world.time.sleep(20 * SECOND).await;
-    world.heal();
-    world.publish_to_all(10);
-    world.time.sleep(60 * SECOND).await;
-    world.until_handled(40).await;
-    let summary = member.stop().await;
-    assert_eq!((summary.events, summary.relinquished), (40, 2));
-}
+// 11: see `panics.rs`
 
 // 12
 

@@ -9,7 +9,7 @@ use crate::commands::watch::Histories;
 use crate::core::assess::{Status, total};
 use crate::core::notes::notes;
 use crate::core::target::Target;
-use crate::core::text::{age, ago, grouped, moment};
+use crate::core::text::{age, ago, counted, grouped, moment, rough};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:70rem;padding:1rem}\
@@ -17,7 +17,7 @@ h1{font-size:1.2rem}h2{font-size:1rem;margin:1.5rem 0 .25rem;overflow-wrap:anywh
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
 th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #8884;white-space:nowrap}\
 svg{display:block;width:100%;height:4rem;margin:.5rem 0}polyline{fill:none;stroke:currentColor;stroke-width:1.5;\
-vector-effect:non-scaling-stroke}.bad{color:#c62828;font-weight:600}.warn{color:#b26a00}.good{color:#2e7d32}\
+vector-effect:non-scaling-stroke}.small{font-size:.9375rem;opacity:.75}.bad{color:#c62828;font-weight:600}.warn{color:#b26a00}.good{color:#2e7d32}\
 @media(prefers-color-scheme:dark){.bad{color:#ff8a80}.warn{color:#ffcc80}.good{color:#a5d6a7}}";
 
 pub(super) fn html(
@@ -49,10 +49,10 @@ fn of_group(body: &mut String, seen: &Seen, histories: Option<&Histories>) {
     });
     let _ = write!(
         body,
-        "<section><h2>{}</h2><p>{} partitions, {} owners, lag {lag}, {}</p>",
+        "<section><h2>{}</h2><p>{}, {}, lag {lag}, {}</p>",
         escaped(&seen.records.group.to_string()),
-        seen.rows.len(),
-        seen.owners,
+        counted(seen.rows.len(), "partition"),
+        counted(seen.owners, "owner"),
         moment(now, None)
     );
     if let Some(points) = histories
@@ -117,10 +117,12 @@ fn graph(points: &[(SystemTime, u64)]) -> String {
         .collect();
     format!(
         "<svg viewBox=\"0 -2 1000 104\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Lag over {}, up to {}\">\
-         <polyline points=\"{}\"/></svg>",
-        crate::core::text::rough(age(*from, *to)),
+         <polyline points=\"{}\"/></svg><p class=\"small\">Lag over {}, up to {}</p>",
+        rough(age(*from, *to)),
         grouped(most),
-        line.join(" ")
+        line.join(" "),
+        rough(age(*from, *to)),
+        grouped(most)
     )
 }
 

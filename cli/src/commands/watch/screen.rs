@@ -27,13 +27,14 @@ const KEYS: &str = " q quit   s sort   space pause   ↑ ↓ scroll   tab other 
 
 /// What is on the screen.
 #[derive(Debug, Default)]
-struct Screen {
+pub(super) struct Screen {
     sections: Vec<Section>,
     /// The lag of each section over time.
     totals: Vec<Vec<u64>>,
     moves: Vec<String>,
     failure: Option<String>,
     shown: usize,
+    pub(super) has_colors: bool,
     is_sorted_by_lag: bool,
     is_paused: bool,
     table: TableState,
@@ -54,7 +55,7 @@ enum Wish {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     // The first look finds mistakes, before the screen is taken.
     let mut histories = Histories::default();
-    let mut screen = Screen::default();
+    let mut screen = Screen { has_colors: session.style().colors, ..Screen::default() };
     screen.take(sections(args, session, &mut histories)?, &histories);
     // It also puts the terminal back if the program panics.
     let mut terminal = ratatui::try_init()?;
@@ -149,7 +150,7 @@ fn wish(event: &Event) -> Option<Wish> {
 }
 
 impl Screen {
-    fn take(&mut self, found: Vec<Section>, histories: &Histories) {
+    pub(super) fn take(&mut self, found: Vec<Section>, histories: &Histories) {
         self.failure = None;
         for section in &found {
             self.moves.extend(section.notes.iter().cloned());
@@ -190,7 +191,7 @@ impl Screen {
         }
     }
 
-    fn draw(&mut self, frame: &mut Frame<'_>) {
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>) {
         let index = self.shown % self.sections.len().max(1);
         let Some(section) = self.sections.get(index) else { return };
         let height = u16::try_from(self.moves.len()).unwrap_or(0);
@@ -203,6 +204,7 @@ impl Screen {
             Constraint::Length(1),
         ])
         .split(frame.area());
+        let tinted = |color| if self.has_colors { Style::new().fg(color) } else { Style::new() };
         frame.render_widget(
             Line::from(section.heading.join("    ")).style(Modifier::BOLD),
             parts[0],
@@ -210,24 +212,28 @@ impl Screen {
         if let Some(totals) = self.totals.get(index) {
             let width = usize::from(parts[1].width);
             let recent = &totals[totals.len().saturating_sub(width)..];
-            let line = Sparkline::default().data(recent).style(Style::new().fg(Color::Cyan));
+            let line = Sparkline::default().data(recent).style(tinted(Color::Cyan));
             frame.render_widget(line, parts[1]);
         }
-        frame.render_stateful_widget(table(section, parts[2].width), parts[2], &mut self.table);
+        frame.render_stateful_widget(
+            table(section, parts[2].width, self.has_colors),
+            parts[2],
+            &mut self.table,
+        );
         let moves = self.moves.iter().map(|text| Line::from(text.as_str())).collect::<Vec<_>>();
-        frame.render_widget(Paragraph::new(moves).style(Color::Yellow), parts[3]);
+        frame.render_widget(Paragraph::new(moves).style(tinted(Color::Yellow)), parts[3]);
         let state = match &self.failure {
             Some(failure) => format!("error: {}", failure.replace('\n', " ")),
             None if self.is_paused => "paused".to_owned(),
             None => String::new(),
         };
-        frame.render_widget(Line::from(state).style(Color::Red), parts[4]);
+        frame.render_widget(Line::from(state).style(tinted(Color::Red)), parts[4]);
         frame.render_widget(Line::from(KEYS).style(Modifier::REVERSED), parts[5]);
     }
 }
 
 /// Columns that do not fit are left out, from the right: a number that is cut is another number.
-fn table(section: &Section, width: u16) -> Table<'_> {
+fn table(section: &Section, width: u16, has_colors: bool) -> Table<'_> {
     let widths = section.columns.iter().enumerate().map(|(index, column)| {
         let cells = section.rows.iter().filter_map(|row| row.get(index));
         let widest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or_default();
@@ -241,9 +247,10 @@ fn table(section: &Section, width: u16) -> Table<'_> {
         .collect();
     let shown = widths.len();
     let titles = section.columns.iter().take(shown).map(|column| column.title);
+    let style = |tint| if has_colors { color(tint) } else { Style::new() };
     let rows = section.rows.iter().map(|row| {
         let cells = row.iter().take(shown);
-        Row::new(cells.map(|cell| Cell::from(cell.text.as_str()).style(color(cell.tint))))
+        Row::new(cells.map(|cell| Cell::from(cell.text.as_str()).style(style(cell.tint))))
     });
     Table::new(rows, widths.into_iter().map(Constraint::Length))
         .header(Row::new(titles).style(Modifier::BOLD))

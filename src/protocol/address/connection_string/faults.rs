@@ -73,7 +73,7 @@ fn is_endpoint_of_another(key: &str) -> bool {
 }
 
 /// The Levenshtein distance: how many letters to insert, remove or replace.
-fn distance(one: &str, other: &str) -> usize {
+pub(super) fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (line, letter) in one.bytes().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], line + 1);

@@ -4,6 +4,7 @@ use base64::Engine;
 use hmac::Mac;
 use proptest::prelude::*;
 
+use super::faults::distance;
 use super::*;
 
 fn parse(text: &str) -> ConnectionString {

@@ -54,7 +54,7 @@ fn told(outcome: &XmlResult<Read>) -> String {
 
 macro_rules! vector {
     ($name:literal) => {
-        include_bytes!(concat!("../../../tests/vectors/list/", $name)).as_slice()
+        include_bytes!(concat!("../../../../tests/vectors/list/", $name)).as_slice()
     };
 }
 

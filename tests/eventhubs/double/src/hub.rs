@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::counters::Counter;
+use crate::counters::{Counter, Level};
 use crate::faults::Faults;
 use crate::log::{PartitionLog, now_millis};
 use crate::seats::Seats;
@@ -38,6 +38,7 @@ pub(crate) struct Counts {
     pub(crate) connections: Counter,
     pub(crate) put_tokens: Counter,
     pub(crate) management_requests: Counter,
+    pub(crate) management_level: Level,
     pub(crate) opened_links: Counter,
     pub(crate) stolen_links: Counter,
     pub(crate) refused_links: Counter,
@@ -93,6 +94,7 @@ impl Hub {
             connections: self.counts.connections.get(),
             put_tokens: self.counts.put_tokens.get(),
             management_requests: self.counts.management_requests.get(),
+            most_management_requests: self.counts.management_level.most(),
             opened_links: self.counts.opened_links.get(),
             stolen_links: self.counts.stolen_links.get(),
             refused_links: self.counts.refused_links.get(),

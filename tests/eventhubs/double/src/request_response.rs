@@ -140,6 +140,7 @@ pub(crate) async fn serve(
             }
         };
         let Ok(delivery) = delivery else { return };
+        let _inside = (node == Node::Management).then(|| hub.counts.management_level.enter());
         sleep(hub.settle_delay).await;
         if requests.accept(&delivery).await.is_err() {
             return;
