@@ -188,6 +188,13 @@ pub use transport::{
     BodySink, ProxyOptions, SendLimits, TlsBackend, TransportError, TransportErrorKind,
 };
 
+/// Not for users: the decoders of what an AMQP peer sends.
+#[cfg(all(feature = "amqp", feature = "_fuzz"))]
+#[doc(hidden)]
+pub mod _fuzzing {
+    pub use crate::amqp::fuzzing::{event, properties};
+}
+
 /// Pages beside the reference.
 #[cfg(any(doc, doctest))]
 pub mod _documentation {

@@ -1,8 +1,9 @@
 //! What receiving through `EventHubConsumerClient` costs beside reading the bare source, how long a takeover takes, and
 //! what many partitions and many events need.
 //!
-//! `cargo bench --bench client` measures, and fails if a bound is not met; without `--bench` everything runs once, small,
-//! and only what holds on any machine is asserted. A word after `--` keeps the sections that contain it.
+//! `cargo bench --manifest-path benches/Cargo.toml --bench client` measures, and fails if a bound is not met. Without
+//! `--bench` everything runs once, small, and only what holds on any machine is asserted. A word after `--` keeps the
+//! sections that contain it.
 //!
 //! Processor time is measured, of the whole process, in turns with the bare source, so that what else the machine does
 //! meets both. Memory and threads are those of processes of their own. Takeovers are in model time.

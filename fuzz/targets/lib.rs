@@ -2,6 +2,10 @@
 //!
 //! Each target is a function that panics where a promise is broken, and not only where the code panics.
 
+#[cfg(all(feature = "amqp", feature = "_fuzz"))]
+pub mod amqp_event;
+#[cfg(all(feature = "amqp", feature = "_fuzz"))]
+pub mod amqp_properties;
 pub mod canned;
 pub mod connection_string;
 pub mod echo;

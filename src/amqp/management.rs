@@ -254,7 +254,7 @@ impl Attributes {
     }
 }
 
-fn eventhub(mut attributes: Attributes) -> Option<EventHubProperties> {
+pub(super) fn eventhub(mut attributes: Attributes) -> Option<EventHubProperties> {
     let partition_ids = match attributes.take("partition_ids")? {
         Value::Array(ids) => ids.0,
         Value::List(ids) => ids,
@@ -267,7 +267,7 @@ fn eventhub(mut attributes: Attributes) -> Option<EventHubProperties> {
     ))
 }
 
-fn partition(id: &str, mut attributes: Attributes) -> Option<PartitionProperties> {
+pub(super) fn partition(id: &str, mut attributes: Attributes) -> Option<PartitionProperties> {
     let last = LastEnqueued::new(
         attributes.integer("last_enqueued_sequence_number")?,
         attributes.text("last_enqueued_offset"),

@@ -16,6 +16,8 @@ mod connection_string;
 mod decode;
 mod depth;
 mod fault;
+#[cfg(feature = "_fuzz")]
+pub(crate) mod fuzzing;
 mod hub;
 mod link;
 mod management;

@@ -309,7 +309,7 @@ impl<'a> BlobEntry<'a> {
 /// ```
 /// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
 ///
-/// /// The names on one page.
+/// The names on one page.
 /// struct Names(Vec<String>);
 ///
 /// impl BlobVisitor for Names {

@@ -37,7 +37,8 @@ pub enum ErrorKind {
     InvalidResponse,
     /// The token credential did not deliver a token.
     Credential,
-    /// A stored blob is not readable, and the store was told to fail then.
+    /// A stored blob is not readable, and the store was told to fail then; or the body of an event is not what it was read
+    /// as.
     InvalidData,
     /// None of the others. Implementers of the traits use it when nothing fits.
     Other,

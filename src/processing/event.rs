@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use super::AmqpValue;
 use crate::error::Result;
+#[cfg(feature = "serde")]
+use crate::error::{Error, ErrorKind};
 use crate::model::{Checkpoint, ConsumerGroup};
 
 /// The body of an event. Nearly all senders send bytes.
@@ -38,7 +40,53 @@ impl EventBody {
         String::from_utf8_lossy(self.as_bytes())
     }
 
-    /// Returns the number of bytes.
+    /// Reads a JSON body into a type of yours. A byte order mark before it is ignored. The content type is not looked at:
+    /// many senders set none.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::processing::ReceivedEvent;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Reading<'a> {
+    ///     sensor: &'a str,
+    ///     degrees: f64,
+    /// }
+    ///
+    /// let event = ReceivedEvent::new(960_180, r#"{"sensor":"sensor-7","degrees":21.5}"#);
+    /// let reading: Reading<'_> = event.body().json()?;
+    /// assert_eq!((reading.sensor, reading.degrees), ("sensor-7", 21.5));
+    /// # Ok::<(), eventhub_checkpointstore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidData`] if the body is neither bytes nor text, is not JSON, or does not fit the type; the source
+    /// of the error says where.
+    #[cfg(feature = "serde")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+    pub fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T> {
+        let is_bytes = matches!(
+            self,
+            Self::Data(_) | Self::Value(AmqpValue::Binary(_) | AmqpValue::String(_))
+        );
+        if !is_bytes {
+            let message =
+                "the body of the event is made of AMQP values; JSON is sent as bytes or text";
+            return Err(Error::new(ErrorKind::InvalidData, message));
+        }
+        let bytes = self.as_bytes();
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        serde_json::from_slice(bytes).map_err(|error| {
+            let message = if error.is_data() {
+                "the body of the event is JSON of another type"
+            } else {
+                "the body of the event is not JSON"
+            };
+            Error::new(ErrorKind::InvalidData, message).with_source(error)
+        })
+    }
+
+    /// How many bytes the body has.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
@@ -262,5 +310,47 @@ impl ReceivedEvent {
     pub fn checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<Checkpoint> {
         let (offset, number) = (self.offset.clone(), Some(self.sequence_number));
         Checkpoint::with_position(group, partition_id, offset, number)
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn refused(body: &EventBody) -> String {
+        let error = body.json::<Vec<u32>>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        format!("{error}; {source}")
+    }
+
+    #[test]
+    fn json_is_read_from_bytes_and_from_text() {
+        let bodies = [
+            EventBody::from("[1, 2]"),
+            EventBody::from("\u{feff}[1, 2]"),
+            EventBody::Value(AmqpValue::from("[1, 2]")),
+            EventBody::Value(AmqpValue::Binary("[1, 2]".into())),
+        ];
+        for body in bodies {
+            assert_eq!(body.json::<Vec<u32>>().unwrap(), [1, 2], "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_that_json_says_why() {
+        let list = AmqpValue::List(vec![AmqpValue::Int(1)]);
+        for (body, parts) in [
+            (EventBody::from("[1, 2"), ["not JSON", "line 1"]),
+            (EventBody::from(""), ["not JSON", "EOF"]),
+            (EventBody::from("[1, \"two\"]"), ["JSON of another type", "column 9"]),
+            (EventBody::Value(list), ["made of AMQP values", ""]),
+            (EventBody::Sequence(Vec::new()), ["made of AMQP values", ""]),
+        ] {
+            let refused = refused(&body);
+            assert!(parts.iter().all(|part| refused.contains(part)), "{body:?}: {refused}");
+        }
     }
 }

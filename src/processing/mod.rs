@@ -11,7 +11,7 @@ mod read_end;
 mod retry_schedule;
 mod source;
 #[cfg(any(feature = "blocking", feature = "aio"))]
-pub(crate) mod spans;
+mod spans;
 mod stop_handle;
 mod summary;
 mod tracker;
@@ -32,6 +32,8 @@ pub(crate) use partition::{LeaveCause, PartitionLife, Phase};
 pub use read_end::ReadEnd;
 pub use retry_schedule::{OnExhausted, RetryPolicy};
 pub use source::{EventHubProperties, LastEnqueued, OpenPartition, PartitionProperties};
+#[cfg(any(feature = "blocking", feature = "aio"))]
+pub(crate) use spans::Span;
 pub use stop_handle::StopHandle;
 pub use summary::Summary;
 pub use tracker::CheckpointTracker;

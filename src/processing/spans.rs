@@ -1,7 +1,7 @@
 //! Spans of the crate `tracing` around what a consumer does. Without the feature `tracing` they are nothing.
 
+use super::ReceivedEvent;
 use crate::model::ConsumerGroup;
-use crate::processing::ReceivedEvent;
 
 /// One operation on a partition.
 pub(crate) struct Span(#[cfg(feature = "tracing")] tracing::Span);

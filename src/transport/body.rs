@@ -8,7 +8,7 @@ use http::StatusCode;
 /// use eventhub_checkpointstore::BodySink;
 /// use http::StatusCode;
 ///
-/// /// What the `send_streamed` of a transport does with an answer that it reads from a connection.
+/// What the `send_streamed` of a transport does with an answer that it reads from a connection.
 /// fn hand_over(
 ///     status: StatusCode,
 ///     mut body: impl std::io::Read,

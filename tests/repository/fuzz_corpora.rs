@@ -34,4 +34,7 @@ macro_rules! corpora {
 #[cfg(feature = "amqp")]
 corpora! { event_hub_connection_string }
 
+#[cfg(all(feature = "amqp", feature = "_fuzz"))]
+corpora! { amqp_event amqp_properties }
+
 corpora! { list_xml error_xml metadata names connection_string response_headers }

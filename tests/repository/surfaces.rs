@@ -51,6 +51,7 @@ const FEATURES: &[(&str, bool)] = &features![
     "rustls",
     "rustls-ring",
     "native-tls",
+    "_fuzz",
     "_rustls",
     "serde",
     "legacy",
@@ -59,6 +60,8 @@ const FEATURES: &[(&str, bool)] = &features![
     "azure_storage_blobs",
     "amqp",
     "amqp-websockets",
+    "metrics",
+    "tracing",
     "tokio",
 ];
 

@@ -11,8 +11,7 @@ use super::super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Alarm, TestClock};
 use crate::model::{Checkpoint, CheckpointUpdate};
-use crate::processing::spans::Span;
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, panic_text};
+use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
 
 /// Nothing ends a `receive` from outside but the reader's own interrupter.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = false;

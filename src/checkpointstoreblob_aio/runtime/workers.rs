@@ -21,8 +21,7 @@ use super::super::{
 };
 use crate::error::Result;
 use crate::model::{Checkpoint, CheckpointUpdate};
-use crate::processing::spans::Span;
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, panic_text};
+use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
 
 /// A `receive` that waits is dropped when something else is to be done.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = true;

@@ -10,8 +10,7 @@ use super::mark::Mark;
 use super::{Bell, Job, LOG, Shared, maybe_async, save};
 use crate::error::{Error, Result};
 use crate::model::{Checkpoint, CheckpointUpdate, ConsumerGroup, UpdateOutcome};
-use crate::processing::spans::Span;
-use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, WriteEnd, WriteQueue};
+use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, Span, WriteEnd, WriteQueue};
 
 /// Decides whether a partition may still be written, and is told when it turns out to be stale.
 pub(crate) trait Guard: Send + Sync {

@@ -9,8 +9,7 @@ use super::partition::Partition;
 use super::workers::{self, Bell};
 use super::{LOG, PartitionContext, PartitionHandler, maybe_async};
 use crate::error::{Error, ErrorKind};
-use crate::processing::spans::Span;
-use crate::processing::{HandlerError, LeaveCause, OnExhausted, ReceivedEvent};
+use crate::processing::{HandlerError, LeaveCause, OnExhausted, ReceivedEvent, Span};
 
 /// Delivers the events of one partition to its handler.
 pub(super) struct Flow {

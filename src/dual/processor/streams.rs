@@ -12,9 +12,9 @@ use super::workers::{RECEIVES_CAN_BE_DROPPED, receive, take_turns};
 use super::{EventSource, LOG, Origin, PartitionContext, PartitionReader, Settings, maybe_async};
 use crate::error::{Error, Result};
 use crate::ownership::StartingPosition;
-use crate::processing::spans::Span;
 use crate::processing::{
-    CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, StopHandle, Summary,
+    CloseReason, LeaveCause, OpenPartition, Phase, ReadEnd, ReceivedEvent, Span, StopHandle,
+    Summary,
 };
 
 /// The wait of a receive that can be interrupted.

@@ -36,3 +36,10 @@ fn credential_of(
         async move { Ok::<_, std::io::Error>(get()) }
     })
 }
+
+/// A credential of `azure_core`, as this surface takes it.
+fn azure_credential(
+    credential: std::sync::Arc<dyn azure_core::credentials::TokenCredential>,
+) -> subject::Credential {
+    credential.into()
+}

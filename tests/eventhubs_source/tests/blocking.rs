@@ -31,3 +31,11 @@ fn credential_of(
 ) -> subject::Credential {
     subject::Credential::token(move || Ok::<_, std::io::Error>(get()))
 }
+
+/// A credential of `azure_core`, as this surface takes it.
+fn azure_credential(
+    credential: std::sync::Arc<dyn azure_core::credentials::TokenCredential>,
+) -> subject::Credential {
+    use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
+    subject::Credential::token(RuntimeThreadCredential::start(credential).unwrap())
+}

@@ -11,6 +11,15 @@ const input = readline.createInterface({ input: process.stdin, crlfDelay: Infini
 process.stdin.once("close", () => process.exit(0));
 
 const counts = new Map();
+let count = 0;
+let began;
+
+function onlyCount(events, expected) {
+  began ??= performance.now();
+  const before = count;
+  count += events.length;
+  if (before < expected && count >= expected) write({ seconds: (performance.now() - began) / 1000 });
+}
 
 function start(options) {
   const { eventhub, group, container } = options;
@@ -37,10 +46,14 @@ function start(options) {
       write({ error: describe(error), partition: partitionId || null });
     },
     async processEvents(events, context) {
+      if (options.expect !== null) {
+        onlyCount(events, options.expect);
+        return;
+      }
       const partition = context.partitionId;
       for (const event of events) {
         counts.set(partition, (counts.get(partition) ?? 0) + 1);
-        if (!options.quiet) write({ event: described(event), partition });
+        write({ event: described(event), partition });
         if (options.checkpoint_every && counts.get(partition) % options.checkpoint_every === 0) {
           await context.updateCheckpoint(event);
           write({ checkpoint: event.sequenceNumber, partition });
@@ -53,7 +66,7 @@ function start(options) {
     ownerLevel: options.owner_level ?? undefined,
     skipParsingBodyAsJson: true,
     maxWaitTimeInSeconds: 1,
-    ...(options.quiet ? { maxBatchSize: 300, prefetchCount: 300 } : {}),
+    ...(options.expect === null ? {} : { maxBatchSize: 300, prefetchCount: 300 }),
   };
   const subscription =
     options.partition_id === null
@@ -72,8 +85,7 @@ async function main() {
     }
     await running.subscription.close();
     await running.client.close();
-    const count = [...counts.values()].reduce((sum, one) => sum + one, 0);
-    write({ stopped: true, count });
+    write({ stopped: true });
     process.exit(0);
   }
 }

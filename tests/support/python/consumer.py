@@ -2,13 +2,14 @@
 
 The first line on stdin has the options (see peer.rs), the answer is {"ready": true}. Then comes a line for each thing that
 happens: {"event": …}, {"checkpoint": number}, {"initialized": true}, {"closed": reason} and {"error": text}, each with its
-"partition". {"call": "stop"} on stdin closes the client, and is answered by {"stopped": true}. With "quiet" the events are
-counted: {"count": how many} at the stop.
+"partition". {"call": "stop"} on stdin closes the client, and is answered by {"stopped": true}. With "expect" the events are
+only counted, and {"seconds": …} says how long so many took.
 """
 
 import asyncio
 import sys
 import threading
+import time
 
 import events
 import lines
@@ -19,15 +20,25 @@ class Teller:
 
     def __init__(self, options):
         self.every = options["checkpoint_every"]
-        self.quiet = options["quiet"]
+        self.expect = options["expect"]
+        self.began = None
+        self.count = 0
         self.counts = {}
 
     def received(self, context, event):
+        if self.expect is not None:
+            self.only_count()
+            return False
         partition = context.partition_id
         self.counts[partition] = self.counts.get(partition, 0) + 1
-        if not self.quiet:
-            lines.write({"event": events.described(event), "partition": partition})
+        lines.write({"event": events.described(event), "partition": partition})
         return self.every and self.counts[partition] % self.every == 0
+
+    def only_count(self):
+        self.began = self.began or time.monotonic()
+        self.count += 1
+        if self.count == self.expect:
+            lines.write({"seconds": time.monotonic() - self.began})
 
     def stored(self, context, event):
         lines.write({"checkpoint": event.sequence_number, "partition": context.partition_id})
@@ -43,7 +54,7 @@ class Teller:
         lines.write({"error": lines.describe(error), "partition": partition})
 
     def end(self):
-        lines.write({"stopped": True, "count": sum(self.counts.values())})
+        lines.write({"stopped": True})
         # Not a return: the interpreter's orderly end aborts when it finds a thread that is still reading stdin.
         lines.end()
 

@@ -4,7 +4,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
 
 const PROTOCOL: &[u8] = b"AMQP";
 const AMQP_FRAME: u8 = 0;
@@ -15,10 +15,16 @@ const MAX_FRAME_SIZE: usize = 65536;
 
 /// Copies frames until one side closes.
 pub(crate) async fn copy(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
+    from: impl AsyncRead + Unpin,
+    to: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
+    let mut from = BufReader::with_capacity(MAX_FRAME_SIZE, from);
+    let mut to = BufWriter::with_capacity(MAX_FRAME_SIZE, to);
     loop {
+        // The rest of a frame that has begun comes by itself.
+        if from.buffer().is_empty() {
+            to.flush().await?;
+        }
         let mut head = [0; 8];
         from.read_exact(&mut head).await?;
         if head.starts_with(PROTOCOL) {
@@ -90,9 +96,8 @@ mod tests {
     fn missing_fields_are_written_as_null() {
         // A close without an error, and a detach of handle 0 that closes, with a list of 8-bit sizes.
         let close = [0, 0, 0, 12, 2, 0, 0, 1, 0x00, 0x53, 0x18, 0x45];
-        let expected = [
-            0, 0, 0, 21, 2, 0, 0, 1, 0x00, 0x53, 0x18, 0xd0, 0, 0, 0, 5, 0, 0, 0, 1, NULL,
-        ];
+        let expected =
+            [0, 0, 0, 21, 2, 0, 0, 1, 0x00, 0x53, 0x18, 0xd0, 0, 0, 0, 5, 0, 0, 0, 1, NULL];
         assert_eq!(padded(&close), Some(expected.to_vec()));
         let detach = [0, 0, 0, 16, 2, 0, 0, 1, 0x00, 0x53, 0x16, 0xc0, 3, 2, 0x43, 0x41];
         let expected = [
@@ -108,7 +113,10 @@ mod tests {
         let mut transfer = vec![0, 0, 0, 0, 2, 0, 0, 1, 0x00, 0x53, 0x14, 0xc0, 2, 1, 0x43];
         transfer.extend(b"payload");
         let padded = padded(&transfer).expect("it lacks fields");
-        assert_eq!(padded[19..30], [0x43, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL][..]);
+        assert_eq!(
+            padded[19..30],
+            [0x43, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL][..]
+        );
         assert!(padded.ends_with(b"payload"));
         assert_eq!(padded[..4], u32::try_from(padded.len()).unwrap().to_be_bytes());
     }

@@ -84,7 +84,8 @@ fn opened(message: Event, is_batch: bool) -> Option<(Option<String>, Vec<Event>)
     let Body::Data(sections) = message.body else { return None };
     let mut events = Vec::new();
     for section in sections {
-        let mut event = Body::<Value>::decode_message_from_reader(SliceReader::new(&section.0)).ok()?;
+        let mut event =
+            Body::<Value>::decode_message_from_reader(SliceReader::new(&section.0)).ok()?;
         if let (Some(key), None) = (&key, partition_key(&event)) {
             event
                 .message_annotations

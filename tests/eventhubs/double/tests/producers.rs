@@ -8,7 +8,7 @@ use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::link::delivery::Sendable;
 use fe2o3_amqp::sasl_profile::SaslProfile;
-use fe2o3_amqp::types::messaging::{Batch, Data, Message, MessageAnnotations, Outcome};
+use fe2o3_amqp::types::messaging::{Data, Message, MessageAnnotations, Outcome};
 use fe2o3_amqp::types::primitives::{Binary, Value};
 use fe2o3_amqp::{Connection, Sender, Session};
 use support::{HUB, client, from, receive, sequence_numbers};
@@ -17,11 +17,9 @@ use support::{HUB, client, from, receive, sequence_numbers};
 const BATCH: u32 = 0x8001_3700;
 
 async fn connect(double: &EventHubsDouble) -> ConnectionHandle<()> {
-    let connection = Connection::builder()
-        .container_id("test")
-        .sasl_profile(SaslProfile::Anonymous)
-        .open(double.endpoint().as_str());
-    connection.await.expect("a connection")
+    let endpoint = double.endpoint();
+    let builder = Connection::builder().container_id("test").sasl_profile(SaslProfile::Anonymous);
+    builder.open(endpoint.as_str()).await.expect("a connection")
 }
 
 /// A message of bytes, as it stands in a batch.
@@ -32,7 +30,7 @@ fn encoded(text: &str) -> Data {
 }
 
 async fn send_batch(sender: &mut Sender, key: Option<&str>, sections: Vec<Data>) -> Outcome {
-    let mut message = Message::builder().data(Batch::new(sections)).build();
+    let mut message = Message::builder().data_batch(sections).build();
     message.message_annotations = key.map(|key| {
         MessageAnnotations::builder().insert("x-opt-partition-key", Value::from(key)).build()
     });

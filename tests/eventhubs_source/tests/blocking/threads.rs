@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::checkpointstoreblob::EventSource;
+use eventhub_checkpointstore::processing::ReadEnd;
 
 use crate::suite::{PATIENCE, config, earliest, hub, receive, start};
 
@@ -47,6 +48,23 @@ fn a_wake_before_the_receive_ends_the_next_one_and_no_other() {
     reader.receive(&mut events, 10, 2 * PATIENCE).unwrap();
     assert_eq!(events.len(), 1);
     appending.join().unwrap();
+}
+
+/// Another thread closes the hub: nobody waits for the end of a wait.
+#[test]
+fn a_waiting_receive_ends_with_the_hub() {
+    let double = start(config(1));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).unwrap();
+    let begun = Instant::now();
+    let closing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        hub.close().unwrap();
+    });
+    let end = reader.receive(&mut Vec::new(), 10, 10 * PATIENCE).unwrap_err();
+    assert!(matches!(end, ReadEnd::Closed), "{end:?}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    closing.join().unwrap();
 }
 
 /// tokio's own blocking calls panic there.

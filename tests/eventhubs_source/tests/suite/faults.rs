@@ -4,6 +4,8 @@ use super::test;
 use super::*;
 use eventhub_checkpointstore::ErrorKind;
 use eventhubs_double::{AttachFault, ReplyFault};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Reads all partitions while events flow and a fault happens, and says how many links were opened in all.
 ///
@@ -219,7 +221,35 @@ async fn an_offset_that_is_refused_falls_back_to_the_sequence_number() {
     assert!(end.to_string().contains("last offset in the system"), "{end}");
 }
 
-/// No service, no busy loop: attempts are spread, and the close does not wait for one.
+/// Whatever listens on a port instead of the service: counts who comes, and hangs up.
+struct Impostor {
+    attempts: Arc<AtomicU32>,
+}
+
+impl Impostor {
+    fn start(port: u16) -> Self {
+        let begun = Instant::now();
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", port)) {
+                Ok(listener) => break listener,
+                // The double is on its way out.
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let attempts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&attempts);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                drop(client);
+            }
+        });
+        Self { attempts }
+    }
+}
+
+/// No service, no busy loop: one attempt serves all readers, the pauses double, and the close does not wait for one.
 #[maybe_async]
 #[test]
 async fn without_a_service_attempts_are_few_and_a_close_is_quick() {
@@ -229,15 +259,41 @@ async fn without_a_service_attempts_are_few_and_a_close_is_quick() {
     for id in 0..8 {
         readers.push(hub.open(earliest(&id.to_string())).await.unwrap());
     }
-    let connections = double.counters().connections;
     double.stop();
+    let impostor = Impostor::start(double.port());
+    let begun = Instant::now();
+    eventually("four attempts", || impostor.attempts.load(Ordering::SeqCst) >= 4).await;
     pause(Duration::from_secs(2)).await;
+    let attempts = impostor.attempts.load(Ordering::SeqCst);
+    // The shortest pauses are 50, 100, 200 ms and so on; the first attempt comes at once.
+    let most = 2.0 + (begun.elapsed().as_secs_f64() / 0.05 + 1.0).log2();
+    assert!(f64::from(attempts) <= most, "{attempts} attempts in {:?}", begun.elapsed());
     let begun = Instant::now();
     for reader in readers {
         reader.close().await.unwrap();
     }
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert_eq!(double.counters().connections, connections);
+}
+
+/// What comes behind a cut is handed to a receive that waits already, long before its wait is over.
+#[maybe_async]
+#[test]
+async fn a_receive_that_waits_when_the_connection_is_cut_returns_with_the_next_event() {
+    let double = start(config(1));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).await.unwrap();
+    let cutting = Arc::clone(&double);
+    let cut = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        cutting.cut_connections();
+        cutting.append("0", "behind the cut");
+    });
+    let (begun, mut events) = (Instant::now(), Vec::new());
+    reader.receive(&mut events, 10, 10 * PATIENCE).await.unwrap();
+    assert_eq!(numbers(&events), [0]);
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    cut.join().unwrap();
+    assert_eq!(double.counters().connections, 2);
 }
 
 #[maybe_async]

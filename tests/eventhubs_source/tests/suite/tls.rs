@@ -47,6 +47,40 @@ async fn events_come_over_tls_with_an_entra_token() {
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
+/// A credential as `azure_identity` has them.
+#[derive(Debug)]
+struct Identity;
+
+#[async_trait::async_trait]
+impl azure_core::credentials::TokenCredential for Identity {
+    async fn get_token(
+        &self,
+        scopes: &[&str],
+        _options: Option<azure_core::credentials::TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<azure_core::credentials::AccessToken> {
+        let expires_on = azure_core::time::OffsetDateTime::now_utc() + Duration::from_secs(3600);
+        let text = format!("a token for {}", scopes.join(" "));
+        Ok(azure_core::credentials::AccessToken::new(text, expires_on))
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_credential_of_azure_core_is_asked_for_the_scope_of_event_hubs() {
+    let (double, pem) = start_with_tls();
+    double.append("1", "event");
+    let hub = EventHub::builder(NAMESPACE, HUB, "$Default")
+        .credential(azure_credential(Arc::new(Identity)))
+        .custom_endpoint(format!("amqps://127.0.0.1:{}", double.port()))
+        .root_certificate(pem)
+        .build()
+        .unwrap();
+    let mut reader = hub.open(earliest("1")).await.unwrap();
+    receive(&mut *reader, 1).await;
+    let text = "a token for https://eventhubs.azure.net/.default".to_string();
+    assert_eq!(double.tokens(), [(format!("sb://{NAMESPACE}/{HUB}"), text)]);
+}
+
 #[maybe_async]
 #[test]
 async fn a_token_is_renewed_before_it_expires() {

@@ -9,13 +9,13 @@ use eventhub_checkpointstore::processing::{
 };
 
 use super::super::ledger::{Ledger, What};
-use super::super::orders::ownership_options;
 use super::super::orders::{FlowOrders, POLICY_EVENTS, stop_when_told};
 use super::doubles::{Flow, Watched};
 use super::maybe_async;
 use super::subject::{
     BlobCheckpointStore, EventHubConsumerClient, PartitionContext, PartitionHandler,
 };
+use crate::dying::orders::ownership_options;
 
 #[derive(Clone)]
 struct Handler(Arc<Ledger>);

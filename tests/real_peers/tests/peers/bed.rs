@@ -34,7 +34,9 @@ pub struct Bed {
 impl Bed {
     pub fn new(partitions: usize) -> Self {
         let config = Config::new(HUB, partitions).settle_delay(Duration::from_millis(1));
-        let double = RUNTIME.block_on(EventHubsDouble::start(config.in_flight(100).whole_performatives())).unwrap();
+        let double = RUNTIME
+            .block_on(EventHubsDouble::start(config.in_flight(100).whole_performatives()))
+            .unwrap();
         let azurite = Azurite::shared();
         let (connection_string, container) =
             (azurite.connection_string(), azurite.new_container_name());

@@ -30,8 +30,7 @@ impl<'a> Fleet<'a> {
         for kind in kinds {
             self.started += 1;
             let name = format!("consumer {}", self.started);
-            let consumer =
-                Consumer::launch(*kind, &name, self.bed, &Options::sharing(GROUP));
+            let consumer = Consumer::launch(*kind, &name, self.bed, &Options::sharing(GROUP));
             self.running.push(consumer);
         }
     }

@@ -9,7 +9,8 @@ fn a_higher_level_displaces_across_languages() {
     let bed = Bed::new(1);
     // Each of ours displaces, and is displaced by, one of each language.
     let order = [
-        PythonSync, Ours, JavaScript, OursAio, PythonAio, Ours, PythonSync, OursAio, JavaScript, Ours,
+        PythonSync, Ours, JavaScript, OursAio, PythonAio, Ours, PythonSync, OursAio, JavaScript,
+        Ours,
     ];
     let mut holder: Option<Consumer> = None;
     for (level, kind) in order.into_iter().enumerate() {

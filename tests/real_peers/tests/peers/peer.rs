@@ -59,8 +59,12 @@ pub struct Options {
     pub expiration: Duration,
     /// A checkpoint after so many events of a partition; 0: none.
     pub checkpoint_every: u64,
-    /// Only this partition, without a store.
+    /// Only this partition, with this owner level.
     pub partition: Option<(String, i64)>,
+    /// Without a store a consumer reads all partitions, beside all others.
+    pub has_store: bool,
+    /// Counts the events instead of saying them, and says when there are so many.
+    pub expect: Option<u64>,
 }
 
 impl Options {
@@ -72,20 +76,22 @@ impl Options {
             expiration: Duration::from_secs(8),
             checkpoint_every: 3,
             partition: None,
+            has_store: true,
+            expect: None,
         }
     }
 
     /// A consumer of one partition with an owner level.
     pub fn level(group: &str, partition_id: &str, owner_level: i64) -> Self {
         let partition = Some((partition_id.to_owned(), owner_level));
-        Self { checkpoint_every: 0, partition, ..Self::sharing(group) }
+        Self { checkpoint_every: 0, partition, has_store: false, ..Self::sharing(group) }
     }
 
     fn json(&self, bed: &Bed) -> Value {
         let (partition_id, owner_level) = self.partition.clone().unzip();
         json!({
             "connection_string": bed.connection_string,
-            "container": partition_id.is_none().then_some(&bed.container),
+            "container": self.has_store.then_some(&bed.container),
             "namespace": NAMESPACE,
             "eventhub": HUB,
             "group": self.group,
@@ -95,7 +101,7 @@ impl Options {
             "checkpoint_every": self.checkpoint_every,
             "partition_id": partition_id,
             "owner_level": owner_level,
-            "quiet": false,
+            "expect": self.expect,
         })
     }
 }
@@ -131,6 +137,12 @@ impl Consumer {
     pub fn is_ready(&mut self) {
         let ready = self.process.receive(START_TIMEOUT);
         assert_eq!(ready, json!({ "ready": true }), "{}", self.name);
+    }
+
+    /// The process id.
+    #[allow(dead_code, reason = "the bench measures the process")]
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn look(&mut self) -> &Heard {
@@ -248,10 +260,15 @@ impl Producer {
 
     /// Sends events to a partition, by a key, or to any partition.
     #[track_caller]
-    pub fn send(&mut self, how: &str, partition: Option<&str>, key: Option<&str>, events: &[Value]) {
-        self.process.send(
-            &json!({ "events": events, "how": how, "partition": partition, "key": key }),
-        );
+    pub fn send(
+        &mut self,
+        how: &str,
+        partition: Option<&str>,
+        key: Option<&str>,
+        events: &[Value],
+    ) {
+        self.process
+            .send(&json!({ "events": events, "how": how, "partition": partition, "key": key }));
         let answer = self.process.receive(PATIENCE);
         assert_eq!(answer, json!({ "sent": events.len() }), "{how}");
     }

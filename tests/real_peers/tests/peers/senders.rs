@@ -9,7 +9,8 @@ use crate::peer::{Consumer, Kind, Options, Producer, Sender};
 
 /// Events of all kinds, as JSON; what is missing is null.
 fn kinds() -> Vec<Value> {
-    let properties = json!({ "text": "Straße", "number": -5, "half": 0.5, "flag": true, "empty": "" });
+    let properties =
+        json!({ "text": "Straße", "number": -5, "half": 0.5, "flag": true, "empty": "" });
     vec![
         json!({ "body": { "data": "plain" }, "properties": {} }),
         json!({
@@ -124,15 +125,13 @@ fn what_python_and_javascript_send_is_received_alike_by_all() {
             .map(|consumer| {
                 consumer.until_event(id, last);
                 let received = consumer.heard.events(id);
-                let contents: Vec<_> =
-                    received.iter().map(|event| without_place(event)).collect();
+                let contents: Vec<_> = received.iter().map(|event| without_place(event)).collect();
                 for (number, (received, sent)) in contents.iter().zip(events).enumerate() {
                     assert_eq!(received, sent, "{}: {id}/{number}", consumer.name);
                 }
                 assert_eq!(contents.len(), events.len(), "{}", consumer.name);
-                let place = |event: &&Value| {
-                    json!([event["number"], event["offset"], event["enqueued"]])
-                };
+                let place =
+                    |event: &&Value| json!([event["number"], event["offset"], event["enqueued"]]);
                 received.iter().map(place).collect::<Vec<_>>()
             })
             .collect();

@@ -43,7 +43,8 @@ impl<'a> Tool<'a> {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(program("eventhub-checkpoints"));
-        let hub = format!("Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName=listen;SharedAccessKey=key");
+        let hub =
+            format!("Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName=listen;SharedAccessKey=key");
         command
             .args(line.split_whitespace())
             .args(["--hub-endpoint", &self.bed.double.endpoint()])
@@ -291,7 +292,8 @@ fn release_and_claim(tool: &Tool<'_>, kind: Kind) {
     for attempt in 0.. {
         let backup = tool.path(&format!("{kind:?}-{attempt}.jsonl"));
         let backup = backup.display();
-        let line = format!("release {} -p 0 --execute --yes --force --backup {backup}", target(kind));
+        let line =
+            format!("release {} -p 0 --execute --yes --force --backup {backup}", target(kind));
         tool.run(&line).ends(0);
         let listing = bed.store.list_ownership(&group).unwrap();
         let record = listing.iter().find(|record| record.partition_id() == "0").unwrap();

@@ -44,11 +44,16 @@ fn with_store(options: &Options) -> EventHubConsumerClientBuilder {
         .ownership_options(options.ownership())
 }
 
-fn told(builder: EventHubConsumerClientBuilder, teller: &Arc<Teller>) -> EventHubConsumerClientBuilder {
+fn told(
+    builder: EventHubConsumerClientBuilder,
+    teller: &Arc<Teller>,
+) -> EventHubConsumerClientBuilder {
     let [opened, closed, failed] = std::array::from_fn(|_| Arc::clone(teller));
     builder
         .on_partition_initialize(move |partition| opened.initialized(partition.partition_id()))
-        .on_partition_close(move |partition, reason| closed.closed(partition.partition_id(), reason))
+        .on_partition_close(move |partition, reason| {
+            closed.closed(partition.partition_id(), reason)
+        })
         .on_error(move |partition, error| {
             failed.failed(partition.map(|partition| partition.partition_id()), error);
         })

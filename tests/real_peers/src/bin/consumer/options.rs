@@ -18,7 +18,8 @@ pub struct Options {
     pub checkpoint_every: u64,
     pub partition_id: Option<String>,
     pub owner_level: Option<i64>,
-    pub quiet: bool,
+    /// Counts the events, and says when there are so many.
+    pub expect: Option<u64>,
 }
 
 impl Options {
@@ -38,7 +39,7 @@ impl Options {
             checkpoint_every: json["checkpoint_every"].as_u64().expect("checkpoint_every"),
             partition_id: text("partition_id"),
             owner_level: json["owner_level"].as_i64(),
-            quiet: json["quiet"].as_bool().expect("quiet"),
+            expect: json["expect"].as_u64(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use eventhub_checkpointstore::processing::{CloseReason, LossCause, ReceivedEvent};
 use serde_json::{Value, json};
@@ -12,25 +13,41 @@ use super::words;
 
 pub struct Teller {
     every: u64,
-    quiet: bool,
-    counts: Mutex<HashMap<String, u64>>,
+    expect: Option<u64>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    of: HashMap<String, u64>,
+    all: u64,
+    began: Option<Instant>,
 }
 
 impl Teller {
     pub fn new(options: &Options) -> Self {
-        Self { every: options.checkpoint_every, quiet: options.quiet, counts: Mutex::default() }
+        Self { every: options.checkpoint_every, expect: options.expect, counts: Mutex::default() }
     }
 
     /// Returns whether a checkpoint is due.
     pub fn received(&self, partition: &str, event: &ReceivedEvent) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(partition.to_owned()).or_default();
+        counts.all += 1;
+        let began = *counts.began.get_or_insert_with(Instant::now);
+        if let Some(expected) = self.expect {
+            if counts.all == expected {
+                say(&json!({ "seconds": began.elapsed().as_secs_f64() }));
+            }
+            return false;
+        }
+        let count = match counts.of.get_mut(partition) {
+            Some(count) => count,
+            None => counts.of.entry(partition.to_owned()).or_default(),
+        };
         *count += 1;
         let is_due = self.every > 0 && count.is_multiple_of(self.every);
         drop(counts);
-        if !self.quiet {
-            say(&json!({ "event": words::described(event), "partition": partition }));
-        }
+        say(&json!({ "event": words::described(event), "partition": partition }));
         is_due
     }
 
@@ -55,8 +72,7 @@ impl Teller {
     }
 
     pub fn end(&self) {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        say(&json!({ "stopped": true, "count": counts.values().sum::<u64>() }));
+        say(&json!({ "stopped": true }));
     }
 }
 

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| { eventhub_checkpointstore_fuzz::amqp_event::run(data) });
