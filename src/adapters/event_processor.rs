@@ -19,7 +19,7 @@ use crate::model::{Checkpoint, ClaimOutcome, ConsumerGroup, ETag, PartitionOwner
 
 const LOG: &str = "eventhub_checkpointstore::aio";
 
-/// Times of the server have a resolution of 1 s, and answers take their way; a larger difference is a wrong clock.
+/// The server's times have a resolution of 1 s, and responses take time. A larger difference means a wrong clock.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// The fields of an `Ownership`.
@@ -108,7 +108,7 @@ impl Failures {
     }
 }
 
-/// No repetition helps against it.
+/// Returns whether a retry would not help.
 fn is_permanent(kind: ErrorKind) -> bool {
     matches!(
         kind,
