@@ -159,8 +159,12 @@ fn compare(is_measured: bool) -> ExitCode {
             misses.extend(row.misses());
         }
     }
+    // So few events say nothing about speed; that all came, in order, was seen by each client.
+    if !is_measured {
+        return ExitCode::SUCCESS;
+    }
     for miss in &misses {
         println!("{miss}");
     }
-    if is_measured && !misses.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if misses.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
