@@ -1,12 +1,12 @@
-//! The blocking surface: plain threads, no async runtime in the build, over ureq or a client of your own.
+//! The blocking surface: plain threads without an async runtime in the build, over ureq or a custom client.
 //!
-//! It has the names of the [async surface](crate::checkpointstoreblob_aio). Claims of one batch run concurrently on
-//! scoped threads, which end with the call. The calls may also be made on a thread of an async runtime, where they
-//! block it like any other blocking call.
+//! It has the same names as the [async surface](crate::checkpointstoreblob_aio). The claims of a batch run concurrently on
+//! scoped threads, which end with the call. You may also call it on a thread of an async runtime, which it blocks like any
+//! other blocking call.
 
 use maybe_async::must_be_sync as maybe_async;
 
-/// An example of this surface, from `src/docs/examples`. It stands before `dual`, whose files all see it.
+/// An example of this surface, from `src/docs/examples`. It precedes `dual`, so that all its files see it.
 macro_rules! example {
     ($name:literal) => {
         include_str!(concat!(
@@ -49,6 +49,6 @@ fn default_transport(
 ) -> Result<std::sync::Arc<dyn Transport>> {
     Err(crate::Error::new(
         crate::ErrorKind::Configuration,
-        "without the Cargo feature `ureq` a transport must be given",
+        "without the Cargo feature `ureq`, the store needs a transport",
     ))
 }

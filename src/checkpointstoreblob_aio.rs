@@ -1,13 +1,13 @@
-//! The async surface: futures that run in any runtime, over reqwest in tokio or over a client of your own.
+//! The async surface: futures for any runtime, over reqwest in tokio or over a custom client.
 //!
-//! It has the names of the [blocking surface](crate::checkpointstoreblob), with `.await` behind the calls. Futures
-//! are `Send` and may be dropped at any point: at worst a write is left whose outcome the next read shows.
+//! It has the same names as the [blocking surface](crate::checkpointstoreblob), with `.await`. Futures are `Send` and may
+//! be dropped at any point. At worst, this leaves a write whose outcome the next read shows.
 //!
 //! Implement the traits with [`async_trait`](macro@async_trait).
 
 use maybe_async::must_be_async as maybe_async;
 
-/// An example of this surface, from `src/docs/examples`. It stands before `dual`, whose files all see it.
+/// An example of this surface, from `src/docs/examples`. It precedes `dual`, so that all its files see it.
 macro_rules! example {
     ($name:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/docs/examples/aio/", $name, ".md"))
@@ -46,6 +46,6 @@ fn default_transport(
 ) -> Result<std::sync::Arc<dyn Transport>> {
     Err(crate::Error::new(
         crate::ErrorKind::Configuration,
-        "without the Cargo feature `reqwest` a transport must be given",
+        "without the Cargo feature `reqwest`, the store needs a transport",
     ))
 }

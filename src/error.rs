@@ -40,12 +40,12 @@ struct Inner {
     container: Option<String>,
     blob: Option<String>,
     applied: Applied,
-    /// It would fail again in the same way, whatever the kind says.
+    /// Whether it would fail again in the same way, regardless of the kind.
     permanent: bool,
 }
 
 impl Error {
-    /// Makes an error; for implementers of the traits of this crate.
+    /// Creates an error; for implementers of the traits of this crate.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
@@ -84,7 +84,7 @@ impl Error {
         self
     }
 
-    /// Adds what was being done, as in "update the checkpoint".
+    /// Adds the action that failed, such as "update the checkpoint".
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -112,7 +112,7 @@ impl Error {
         self
     }
 
-    /// Adds the storage error code, as in `ContainerNotFound`.
+    /// Adds the storage error code, such as `ContainerNotFound`.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -207,7 +207,7 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, message)
     }
 
-    /// What went wrong.
+    /// Returns the kind of the error.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -218,7 +218,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The HTTP status of the last response, if there was one.
+    /// Returns the HTTP status of the last response, if there was one.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -230,8 +230,8 @@ impl Error {
         self.0.status
     }
 
-    /// The storage error code of the last response, as in `ContainerNotFound`
-    /// ([the list](https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes)).
+    /// Returns the storage error code of the last response, such as `ContainerNotFound` ([the
+    /// list](https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes)).
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -243,7 +243,7 @@ impl Error {
         self.0.code.as_deref()
     }
 
-    /// The service's id of the last request, for a support case.
+    /// Returns the service's id of the last request, for a support case.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -255,7 +255,7 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
-    /// The name of the blob that the failed request was about.
+    /// Returns the name of the blob of the failed request.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -267,7 +267,7 @@ impl Error {
         self.0.blob.as_deref()
     }
 
-    /// The name of the container that the failed request was about.
+    /// Returns the name of the container of the failed request.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};
@@ -279,7 +279,7 @@ impl Error {
         self.0.container.as_deref()
     }
 
-    /// Whether the write was applied although the call failed.
+    /// Returns whether the write was applied although the call failed.
     ///
     /// [`Applied::Unknown`] when a request was sent and its response was lost. On a [`ErrorKind::ConditionNotMet`] it
     /// means that an earlier attempt of the same call may have been the "other" writer.
@@ -293,7 +293,7 @@ impl Error {
         self.0.applied
     }
 
-    /// Whether [`applied`](Self::applied) is [`Applied::Unknown`]: the write may have been applied.
+    /// Returns whether [`applied`](Self::applied) is [`Applied::Unknown`]: the write may have been applied.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Applied, Error, ErrorKind};
@@ -305,8 +305,8 @@ impl Error {
         self.applied().is_unknown()
     }
 
-    /// Whether the same call may succeed later without any change: network, time limit, throttling,
-    /// a failing service, or a token credential that failed. A certificate that is not trusted is none of these.
+    /// Returns whether the same call may succeed later without any change: after a network failure, a timeout, throttling,
+    /// a failing service, or a failed token credential. An untrusted certificate is not transient.
     ///
     /// ```
     /// use eventhub_checkpointstore::{Error, ErrorKind};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bed::{Bed, eventually};
+use crate::bed::{Bed, in_time};
 use crate::peer::{Consumer, Kind, Options};
 
 const PARTITIONS: usize = 4;
@@ -43,7 +43,7 @@ fn of(kind: Kind) -> [Vec<Duration>; 2] {
         scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 bed.append_to_each(1);
-                thread::sleep(Duration::from_millis(50));
+                thread::sleep(Duration::from_millis(100));
             }
         });
         let times = [true, false]
@@ -57,14 +57,22 @@ fn one(bed: &Bed, kind: Kind, kills: bool, round: usize) -> Vec<Duration> {
     let options = Options {
         interval: INTERVAL,
         expiration: EXPIRATION,
+        // What is measured is the takeover, not the emulator.
+        checkpoint_every: 20,
         ..Options::sharing(&format!("group-{kills}-{round}"))
     };
     let mut consumers = [(); 2].map(|()| Consumer::start(kind, bed, &options));
-    eventually("they share", || {
+    let shared = in_time(|| {
         let shares = consumers.each_mut().map(|consumer| consumer.look().open());
         let is_even = shares.iter().all(|share| share.len() == PARTITIONS / 2);
         (is_even && shares[0].is_disjoint(&shares[1])).then_some(())
     });
+    if shared.is_none() {
+        let said = consumers.map(|consumer| {
+            consumer.heard.0.into_iter().filter(|line| line["event"].is_null()).collect::<Vec<_>>()
+        });
+        panic!("{kind:?}: the consumers do not share in time: {said:#?}");
+    }
     // Both handle events of their own partitions.
     for consumer in &mut consumers {
         let open = consumer.look().open();

@@ -1,4 +1,4 @@
-//! The store as a checkpoint store of the official `EventProcessor`, in the version that the feature brings.
+//! The store as a checkpoint store of the official `EventProcessor`, in the version that the feature adds.
 
 use azure_messaging_eventhubs::{StartLocation, StartPosition};
 
@@ -7,7 +7,7 @@ use crate::ownership::StartingPosition;
 
 crate::event_processor_store!(@implement BlobCheckpointStore, |store| store, azure_messaging_eventhubs, azure_core);
 
-/// Where a partition that an `OwnershipManager` won is read from, for `OpenReceiverOptions`.
+/// Converts the starting position of a partition that an `OwnershipManager` won, for `OpenReceiverOptions`.
 ///
 /// ```
 /// use azure_messaging_eventhubs::{StartLocation, StartPosition};

@@ -1,13 +1,13 @@
-//! What the official `EventProcessor` asks of a store, in types that no version of it owns.
+//! The operations of the official `EventProcessor` on a store, in types that are independent of its versions.
 //!
-//! How that processor uses the answers decides what they must be:
+//! The results must fit the way in which that processor uses them:
 //!
-//! - An `Err` ends its `run`. A partition that is left out of the answer to a claim is given up and, if the records
-//!   still name the processor, opened again in the next cycle.
-//! - It takes a partition as expired by its own clock, and `Some("")` as a live owner.
-//! - It resumes from the offset if there is one, else from the sequence number, else from its default.
+//! - An `Err` ends its `run`. A partition that is missing in the result of a claim is closed and, if the records still name
+//!   the processor, opened again in the next cycle.
+//! - It judges expiry by its own clock, and treats `Some("")` as a live owner.
+//! - It resumes from the offset, or from the sequence number if there is no offset, or from its default.
 //!
-//! Hidden: only code that [`event_processor_store!`](crate::event_processor_store) expands to calls this.
+//! Hidden: only the expansion of [`event_processor_store!`](crate::event_processor_store) calls this.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ use crate::model::{Checkpoint, ClaimOutcome, ConsumerGroup, ETag, PartitionOwner
 
 const LOG: &str = "eventhub_checkpointstore::aio";
 
-/// Times of the server have a resolution of 1 s, and answers take their way; a larger difference is a wrong clock.
+/// The server's times have a resolution of 1 s, and responses take time. A larger difference means a wrong clock.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// The fields of an `Ownership`.
@@ -108,7 +108,7 @@ impl Failures {
     }
 }
 
-/// No repetition helps against it.
+/// Returns whether a retry would not help.
 fn is_permanent(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -1,11 +1,11 @@
-//! The glue to whichever version of `azure_messaging_eventhubs` the user has.
+//! The adapter for any version of `azure_messaging_eventhubs`.
 
 /// Declares a checkpoint store for the official `EventProcessor` in the version of `azure_messaging_eventhubs` that
 /// *your* crate depends on.
 ///
-/// [`BlobCheckpointStore`] itself implements the trait of the version that the Cargo feature
-/// `azure_messaging_eventhubs` brings. With any other version whose trait and models are the same, as 0.15, leave
-/// the feature off and declare a type with this line:
+/// [`BlobCheckpointStore`] itself implements the trait of the version that the Cargo feature `azure_messaging_eventhubs`
+/// adds. For other versions with the same trait and models, such as 0.15, leave the feature off and declare a type with
+/// this line:
 ///
 /// ```
 /// # #[cfg(feature = "azure_messaging_eventhubs")] mod example {
@@ -23,20 +23,20 @@
 /// # }
 /// ```
 ///
-/// The crate that uses it depends on `azure_messaging_eventhubs` and on the `azure_core` of the same line. If they go
-/// by other names there, say so: `pub struct ProcessorStore(my_eventhubs, my_azure_core);`.
+/// Your crate must depend on `azure_messaging_eventhubs` and on the matching `azure_core`. If your crate uses other names
+/// for them, pass these: `pub struct ProcessorStore(my_eventhubs, my_azure_core);`.
 ///
-/// # Behaviour
+/// # Behavior
 ///
-/// - **Claims.** What was won is returned, with new ETags and times. Lost claims are left out. So are claims that
-///   failed, with one warning in a round. The round is an error, which ends `EventProcessor::run`, only if all claims
-///   failed for a cause that stays: no access, no container, a refused request, an invalid name.
-/// - **Lists.** A failure is an error, after the retries of the store; call `run` again. Ownerships are only read from
-///   the primary.
+/// - **Claims.** Won claims are returned with new ETags and times. Lost claims are left out. Failed claims are also left
+///   out, with one warning per round. A round is an error, which ends `EventProcessor::run`, only if all claims failed
+///   permanently: no access, no container, a refused request, an invalid name.
+/// - **Lists.** A failure is an error after the store's retries; call `run` again. Ownerships are only read from the
+///   primary.
 /// - **Owners.** A relinquished partition is listed with the owner `None`; `None` and `Some("")` are written as `""`.
-/// - **Times.** The processor judges the age of a claim by the local clock. If that differs from the server's clock
-///   by more than 2 s, the times in the answers are corrected by the difference.
-/// - **Errors** have our [`Error`](crate::Error) as their source.
+/// - **Times.** The processor judges the age of a claim by the local clock. If that differs from the server's clock by more
+///   than 2 s, the returned times are corrected by the difference.
+/// - **Errors** have this crate's [`Error`](crate::Error) as their source.
 ///
 /// [`BlobCheckpointStore`]: crate::checkpointstoreblob_aio::BlobCheckpointStore
 #[macro_export]

@@ -1,4 +1,4 @@
-//! Glue to the crates of others; each piece behind a Cargo feature of the crate's name.
+//! Adapters for other crates, each behind a Cargo feature with the name of the crate.
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `azure_core` | credentials of `azure_core` and `azure_identity` are `Credential`s, in both surfaces |
 //! | `azure_storage_blobs` | a `ContainerClient` of the older SDK is a `BlobContainer` |
 //!
-//! Each `azure_` one is for one version of its crate. For other versions of `azure_messaging_eventhubs` there is
-//! the macro `event_processor_store!`, which needs no feature but `aio`.
+//! Each `azure_` adapter is for one version of its crate. For other versions of `azure_messaging_eventhubs`, use the macro
+//! `event_processor_store!`, which only needs the feature `aio`.
 
 #[cfg(feature = "azure_core")]
 pub mod azure_core;

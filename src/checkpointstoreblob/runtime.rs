@@ -1,4 +1,4 @@
-//! What differs between the surfaces by nature: waiting for many, locking, and limits.
+//! The code that must differ between the surfaces: concurrent work, locks and time limits.
 
 #[cfg(feature = "amqp")]
 pub(super) mod eventhubs;
@@ -16,7 +16,7 @@ use super::{AccessToken, TokenCredential, TokenRequest, Transport};
 #[derive(Default)]
 pub(super) struct Lock<T>(Mutex<T>);
 
-/// How often a lock is tried that is waited for with a limit.
+/// How often a lock is tried while waiting for it with a limit.
 const LOCK_POLL: Duration = Duration::from_millis(5);
 
 impl<T> Lock<T> {
@@ -32,7 +32,7 @@ impl<T> Lock<T> {
         }
     }
 
-    /// `None` after the limit.
+    /// Returns `None` after the limit.
     pub(super) fn lock_within(&self, limit: Duration) -> Option<MutexGuard<'_, T>> {
         let begun = Instant::now();
         loop {
@@ -44,13 +44,13 @@ impl<T> Lock<T> {
         }
     }
 
-    /// Whoever holds the lock goes on, so this waits, too.
+    /// The holder of the lock continues, so this also waits.
     pub(super) fn lock_after_interrupt(&self, limit: Duration) -> Option<MutexGuard<'_, T>> {
         self.lock_within(limit)
     }
 }
 
-/// Ends work that waits elsewhere: no thread can be ended from outside, so here it goes on.
+/// Interrupts work that waits. A thread cannot be ended from outside, so here the work continues.
 #[derive(Default)]
 pub(super) struct Interrupt {}
 
@@ -64,9 +64,9 @@ impl Interrupt {
     pub(super) fn interrupt(&self) {}
 }
 
-/// Does all the work, at most so much of it at a time; the results are in the order of the items.
+/// Runs a function for each item with limited concurrency. The results are in the order of the items.
 ///
-/// The calling thread works, too, so a thread that cannot be spawned only costs concurrency.
+/// The calling thread also works, so a thread that cannot be spawned only reduces concurrency.
 pub(super) fn map_concurrently<'a, T, R>(
     items: &'a [T],
     limit: usize,
@@ -107,9 +107,9 @@ where
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Does work that is handed out piece by piece, at most so much of it at a time, until there is no more.
+/// Runs work that is handed out item by item with limited concurrency, until there is no more.
 ///
-/// What a piece of work makes available is taken by the thread that did it.
+/// If an item makes more work available, the thread that finished the item takes it.
 pub(super) fn work_off<T>(
     limit: usize,
     next: impl Fn() -> Option<T> + Sync,
@@ -123,7 +123,7 @@ pub(super) fn work_off<T>(
     std::thread::scope(|scope| {
         for _ in 1..limit {
             let builder = Builder::new().name("eventhub-checkpointstore".into());
-            // One that cannot be spawned only costs concurrency.
+            // A thread that cannot be spawned only reduces concurrency.
             if builder.spawn_scoped(scope, work_on).is_err() {
                 break;
             }
@@ -132,7 +132,7 @@ pub(super) fn work_off<T>(
     });
 }
 
-/// Work of this surface is done when it is called; a credential that may take long limits itself.
+/// On this surface, work runs when it is called; a credential must limit its own time.
 #[allow(clippy::unnecessary_wraps, reason = "the async surface may run out of time")]
 pub(super) fn within<T>(_transport: &dyn Transport, _limit: Duration, done: T) -> Option<T> {
     Some(done)

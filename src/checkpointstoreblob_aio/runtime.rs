@@ -1,4 +1,4 @@
-//! What differs between the surfaces by nature: waiting for many, locking, and limits.
+//! The code that must differ between the surfaces: concurrent work, locks and time limits.
 
 #[cfg(feature = "amqp")]
 pub(super) mod eventhubs;
@@ -32,38 +32,38 @@ impl<T> Lock<T> {
         self.0.try_lock()
     }
 
-    /// Waits without a limit, for which there is no timer here: whoever waits is dropped in time, as by `within`.
+    /// Waits without a limit, because there is no timer here. A waiting caller is dropped in time, for example by `within`.
     pub(super) async fn lock_within(&self, _limit: Duration) -> Option<MutexGuard<'_, T>> {
         Some(self.lock().await)
     }
 
-    /// Does not wait: whoever held the lock was interrupted before.
+    /// Does not wait, because the holder of the lock was interrupted before.
     #[allow(clippy::unused_async, reason = "the blocking surface waits")]
     pub(super) async fn lock_after_interrupt(&self, _limit: Duration) -> Option<MutexGuard<'_, T>> {
         self.try_lock()
     }
 }
 
-/// Ends work that waits elsewhere: whatever it awaits is dropped.
+/// Interrupts work that waits: the awaited future is dropped.
 #[derive(Default)]
 pub(super) struct Interrupt(std::sync::Mutex<Option<AbortHandle>>);
 
 impl Interrupt {
-    /// `None` if it was interrupted.
+    /// Returns `None` if it was interrupted.
     pub(super) async fn run<T>(&self, work: impl Future<Output = T> + Send) -> Option<T> {
         let (work, handle) = abortable(work);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
         work.await.ok()
     }
 
-    /// What runs now goes no further, even if nobody polls it any more.
+    /// Stops the current work, even if nobody polls it any more.
     pub(super) fn interrupt(&self) {
         let running = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         running.iter().for_each(AbortHandle::abort);
     }
 }
 
-/// Does all the work, at most so much of it at a time; the results are in the order of the items.
+/// Runs a function for each item with limited concurrency. The results are in the order of the items.
 pub(super) async fn map_concurrently<'a, T, R, W>(
     items: &'a [T],
     limit: usize,
@@ -88,7 +88,7 @@ where
     results.into_iter().flatten().collect()
 }
 
-/// Does work that is handed out piece by piece, at most so much of it at a time, until there is no more.
+/// Runs work that is handed out item by item with limited concurrency, until there is no more.
 pub(super) async fn work_off<T, W>(
     limit: usize,
     next: impl Fn() -> Option<T>,
@@ -109,7 +109,7 @@ pub(super) async fn work_off<T, W>(
     }
 }
 
-/// Waits for work, but not longer than a limit.
+/// Waits for work, but no longer than a limit.
 pub(super) async fn within<T>(
     transport: &dyn Transport,
     limit: Duration,

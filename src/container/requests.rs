@@ -219,31 +219,31 @@ impl BlobContent {
     }
 }
 
-/// The answer to [`GetContainerProperties`]. What the service does not say is `None`.
+/// The result of [`GetContainerProperties`]. Values that the service does not report are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ContainerProperties {
-    /// When the container was last changed, by the server's clock; writes of blobs do not count.
+    /// When the container was last changed, by the server's clock. Writes of blobs do not count.
     pub last_modified: Option<SystemTime>,
     /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,
-    /// The state of the lease on the container: `available`, `leased`, `expired`, `breaking` or `broken`. A lease protects
-    /// the container from deletion, and its blobs from nothing.
+    /// The state of the lease on the container: `available`, `leased`, `expired`, `breaking` or `broken`. A lease only
+    /// protects the container from deletion; it does not protect its blobs.
     pub lease_state: Option<String>,
-    /// What anonymous clients may read: `container` (blobs and lists) or `blob`; `None` if nothing.
+    /// The access of anonymous clients: `container` (blobs and lists) or `blob`; `None` for no access.
     pub public_access: Option<String>,
-    /// Whether a retention policy forbids to change and to delete blobs. Consumers cannot work in such a container.
+    /// Whether a retention policy prevents changes and deletions of blobs. Consumers cannot work in such a container.
     pub has_immutability_policy: Option<bool>,
-    /// Whether a legal hold forbids to change and to delete blobs. Consumers cannot work in such a container.
+    /// Whether a legal hold prevents changes and deletions of blobs. Consumers cannot work in such a container.
     pub has_legal_hold: Option<bool>,
-    /// Whether versions of blobs may be made immutable, which keeps a version of every write. The service says it from
-    /// the API version 2020-06-12 on.
+    /// Whether versions of blobs may be made immutable, which keeps a version of every write. The service reports it since
+    /// the API version 2020-06-12.
     pub has_version_level_immutability: Option<bool>,
     /// All metadata of the container.
     pub metadata: Vec<(String, String)>,
 }
 
-/// The answer to [`GetAccountInformation`]. What the service does not say is `None`.
+/// The result of [`GetAccountInformation`]. Values that the service does not report are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct AccountInformation {
@@ -255,11 +255,12 @@ pub struct AccountInformation {
     pub is_hierarchical_namespace_enabled: Option<bool>,
 }
 
-/// The answer to [`GetServiceProperties`], as far as it matters to checkpoints. What the service does not say is `None`.
+/// The part of the result of [`GetServiceProperties`] that matters to checkpoints. Values that the service does not report
+/// are `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ServiceProperties {
-    /// For how many days deleted and overwritten blobs are kept (soft delete); `None` if they are not.
+    /// The number of days that deleted and overwritten blobs are kept (soft delete); `None` if they are not.
     pub delete_retention_days: Option<u32>,
 }
 
@@ -286,7 +287,7 @@ pub struct BlobEntry<'a> {
     pub etag: Option<Cow<'a, str>>,
     /// When it was written, by the server's clock.
     pub last_modified: Option<SystemTime>,
-    /// What it is.
+    /// The kind of the entry.
     pub kind: BlobEntryKind,
     /// All metadata.
     pub metadata: &'a [(Cow<'a, str>, Cow<'a, str>)],
@@ -309,7 +310,7 @@ impl<'a> BlobEntry<'a> {
 /// ```
 /// use eventhub_checkpointstore::container::{BlobEntry, BlobVisitor};
 ///
-/// The names on one page.
+/// /// The names on one page.
 /// struct Names(Vec<String>);
 ///
 /// impl BlobVisitor for Names {

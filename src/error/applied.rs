@@ -21,7 +21,7 @@ pub enum Applied {
 }
 
 impl Applied {
-    /// [`Unknown`](Self::Unknown) if the write may have been applied, else [`No`](Self::No).
+    /// Returns [`Unknown`](Self::Unknown) if the write may have been applied, otherwise [`No`](Self::No).
     ///
     /// ```
     /// use eventhub_checkpointstore::Applied;
@@ -34,7 +34,7 @@ impl Applied {
         if is_unknown { Self::Unknown } else { Self::No }
     }
 
-    /// Whether it is unknown if the write was applied.
+    /// Returns whether it is unknown if the write was applied.
     ///
     /// ```
     /// use eventhub_checkpointstore::Applied;
@@ -46,7 +46,8 @@ impl Applied {
         self == Self::Unknown
     }
 
-    /// The outcome of several attempts at one write: one that was applied decides, and a doubt stays.
+    /// Combines the outcomes of several attempts at one write: an applied attempt decides, and an unknown outcome stays
+    /// unknown.
     ///
     /// ```
     /// use eventhub_checkpointstore::Applied;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What went wrong, for a program to decide on.
+/// The kind of an error, for programs to decide on.
 ///
 /// New kinds may be added; treat an unknown one like [`ErrorKind::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ use std::fmt;
 pub enum ErrorKind {
     /// An argument was refused before anything was sent. The text names the value and what is allowed.
     InvalidInput,
-    /// The options cannot work together, or a Cargo feature that they need is not switched on.
+    /// The options contradict each other, or need a Cargo feature that is not enabled.
     Configuration,
     /// 401 or 403: the credential is missing, wrong, expired or lacks a permission.
     AccessDenied,
@@ -35,7 +35,7 @@ pub enum ErrorKind {
     Timeout,
     /// The response is not what the REST reference promises: it is truncated, not XML, or lacks a header.
     InvalidResponse,
-    /// The token credential did not deliver a token.
+    /// The token credential did not return a token.
     Credential,
     /// A stored blob is not readable, and the store was told to fail then; or the body of an event is not what it was read
     /// as.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 /// When a checkpoint is written: after a number of events, after a time, or both, whichever comes first.
 ///
-/// Whatever the policy, a last checkpoint is written when a partition is closed or the consumer stops. Writes are
-/// coalesced: while one is under way, newer positions wait, and only the newest of them is written. After a process was
-/// killed, what the policy left open is repeated, and what was processed while a write was under way.
+/// With every policy, a last checkpoint is written when a partition is closed or the consumer stops. Writes are coalesced:
+/// while one is in progress, newer positions wait, and only the newest of them is written. If a process is killed, the
+/// events that the policy left open are repeated, and those that were processed during a write in progress.
 ///
 /// ```
 /// use std::time::Duration;

@@ -5,7 +5,7 @@ use super::CheckpointTracker;
 /// Why a partition is left. The first cause takes precedence, but a loss always makes writing impossible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeaveCause {
-    /// The consumer stops, or the user closes the partition.
+    /// The consumer stopped, or the user closed the partition.
     Stop,
     /// The lease ended without a renewal.
     Lapsed,
@@ -15,14 +15,14 @@ pub(crate) enum LeaveCause {
     Displaced,
     /// Another consumer's checkpoint is ahead.
     Stale,
-    /// The source gives no more events.
+    /// The source has no more events.
     SourceEnded,
-    /// The handler ended the consumer.
+    /// The handler stopped the consumer.
     HandlerStop,
 }
 
 impl LeaveCause {
-    /// Whether somebody else may work on the partition.
+    /// Returns whether another consumer may process the partition.
     pub(crate) fn is_loss(self) -> bool {
         matches!(self, Self::Lapsed | Self::Taken | Self::Displaced | Self::Stale)
     }
@@ -32,12 +32,12 @@ impl LeaveCause {
 pub(crate) enum Phase {
     Opening,
     Reading,
-    /// No more receives; what handlers have begun is finished.
+    /// No more receives. Running handlers finish.
     Draining,
     Closed,
 }
 
-/// Decides what may be received, handled and saved.
+/// Decides which events may be received, handled and saved.
 #[derive(Debug)]
 pub(crate) struct PartitionLife<P> {
     phase: Phase,
@@ -60,41 +60,41 @@ impl<P> PartitionLife<P> {
         &self.tracker
     }
 
-    /// The link stands. A partition that is being left stays so.
+    /// Notes that the link is open. A partition that is being left stays in that state.
     pub(crate) fn opened(&mut self) {
         if self.phase == Phase::Opening {
             self.phase = Phase::Reading;
         }
     }
 
-    /// The link is to be made again, behind the last received event.
+    /// Notes that the link must be opened again after the last received event.
     pub(crate) fn link_ended(&mut self) {
         if self.phase == Phase::Reading {
             self.phase = Phase::Opening;
         }
     }
 
-    /// How many events may be received now.
+    /// Returns how many events may be received now.
     pub(crate) fn room(&self) -> usize {
         if self.phase == Phase::Reading { self.tracker.room() } else { 0 }
     }
 
-    /// `false` if the event is to be dropped: it is not new, or the partition is being left.
+    /// Returns `false` if the event must be dropped, because it is not new or the partition is being left.
     pub(crate) fn received(&mut self, sequence_number: i64, position: P) -> bool {
         self.phase == Phase::Reading && self.tracker.received(sequence_number, position)
     }
 
-    /// Whether a handler may begin with an event that was received.
+    /// Returns whether a handler may start with a received event.
     pub(crate) fn may_handle(&self) -> bool {
         self.phase == Phase::Reading || self.phase == Phase::Opening
     }
 
-    /// A handler has returned `Ok`. Returns whether the watermark moved and may be saved.
+    /// Notes that a handler has returned `Ok`. Returns whether the watermark moved and may be saved.
     pub(crate) fn done(&mut self, sequence_number: i64) -> bool {
         self.phase != Phase::Closed && self.tracker.done(sequence_number) && self.may_save()
     }
 
-    /// Begins to leave. Returns whether anything changed.
+    /// Begins to leave the partition. Returns whether anything changed.
     pub(crate) fn leave(&mut self, cause: LeaveCause) -> bool {
         if self.phase == Phase::Closed {
             return false;
@@ -114,12 +114,12 @@ impl<P> PartitionLife<P> {
         self.cause
     }
 
-    /// Whether checkpoints may be written.
+    /// Returns whether checkpoints may be written.
     pub(crate) fn may_save(&self) -> bool {
         !self.is_lost
     }
 
-    /// After the last checkpoint.
+    /// Closes the partition, after the last checkpoint.
     pub(crate) fn close(&mut self) {
         self.leave(LeaveCause::Stop);
         self.phase = Phase::Closed;

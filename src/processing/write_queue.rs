@@ -2,17 +2,17 @@
 
 use std::cmp::Ordering;
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteEnd {
     Saved,
-    /// Not saved, or nobody knows: it is to be tried again, unless a newer one comes.
+    /// Not saved, or unknown. It is retried unless a newer position arrives.
     Failed,
-    /// Nothing may be written any more: another consumer is ahead, or has the partition.
+    /// Nothing more may be written: another consumer is ahead, or has the partition.
     Refused,
 }
 
-/// Positions only rise.
+/// The queue. Positions only increase.
 #[derive(Debug)]
 pub(crate) struct WriteQueue<P> {
     wanted: Option<P>,
@@ -26,7 +26,7 @@ impl<P: Clone + PartialOrd> WriteQueue<P> {
         Self { wanted: None, writing: None, saved: None, is_closed: false }
     }
 
-    /// A position that was reached. Returns whether there is something to write because of it: not if it is not newer.
+    /// Offers a position that was reached. Returns whether it is newer, so that there is something to write.
     pub(crate) fn offer(&mut self, position: P) -> bool {
         if self.is_closed {
             return false;
@@ -39,7 +39,7 @@ impl<P: Clone + PartialOrd> WriteQueue<P> {
         true
     }
 
-    /// What is to be written now. `None` if there is nothing, or a write is under way.
+    /// Returns the position to write now. `None` if there is none, or a write is in progress.
     pub(crate) fn begin(&mut self) -> Option<P> {
         if self.is_closed || self.writing.is_some() {
             return None;
@@ -61,7 +61,7 @@ impl<P: Clone + PartialOrd> WriteQueue<P> {
         }
     }
 
-    /// From now on nothing is written.
+    /// Ends the queue: from now on, nothing is written.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
         self.wanted = None;
@@ -71,7 +71,7 @@ impl<P: Clone + PartialOrd> WriteQueue<P> {
         self.is_closed
     }
 
-    /// Whether a position is neither saved nor given up.
+    /// Returns whether a position is pending.
     pub(crate) fn is_unsaved(&self) -> bool {
         self.wanted.is_some() || self.writing.is_some()
     }

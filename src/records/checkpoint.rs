@@ -13,7 +13,7 @@ pub(crate) struct Encoded<'a> {
     sequence_number: String,
 }
 
-/// What is not known is written as an empty text, as .NET does.
+/// Encodes a checkpoint. An unknown value is written as an empty text, as .NET does.
 pub(crate) fn encode(checkpoint: &Checkpoint) -> Encoded<'_> {
     let number = checkpoint.sequence_number().map(|number| number.to_string());
     Encoded {
@@ -23,13 +23,13 @@ pub(crate) fn encode(checkpoint: &Checkpoint) -> Encoded<'_> {
 }
 
 impl Encoded<'_> {
-    /// Set Blob Metadata replaces all metadata, so this is all of it.
+    /// Returns the complete metadata, because Set Blob Metadata replaces all metadata.
     pub(crate) fn metadata(&self) -> [(&'static str, &str); 2] {
         [(OFFSET, self.offset), (SEQUENCE_NUMBER, &self.sequence_number)]
     }
 }
 
-/// A checkpoint from the metadata of its blob. An offset is kept verbatim, whatever another writer put there.
+/// Decodes a checkpoint from the metadata of its blob. The offset is kept verbatim, whatever another writer stored.
 #[inline]
 pub(crate) fn decode<K: AsRef<str>, V: AsRef<str>>(
     id: RecordId<'_>,
@@ -41,14 +41,14 @@ pub(crate) fn decode<K: AsRef<str>, V: AsRef<str>>(
     })
 }
 
-/// How far a checkpoint says its partition was processed; one of both is there.
+/// The position in a checkpoint, with at least one of both values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position<'a> {
     offset: Option<&'a str>,
     sequence_number: Option<i64>,
 }
 
-/// The position alone, for those who count checkpoints.
+/// Decodes only the position, to count checkpoints.
 #[inline]
 pub(crate) fn position<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Decoded<Position<'_>> {
     if is_directory(metadata) {

@@ -71,7 +71,7 @@ impl Record for Checkpoint {
     }
 }
 
-/// What reads the pages of a list.
+/// A reader of the pages of a list.
 pub(crate) trait PageReader: BlobVisitor {
     /// Applies the end of a page.
     ///

@@ -26,7 +26,7 @@ pub(super) fn trim(text: &str) -> &str {
     }
 }
 
-/// Whether the blob is the marker of a directory in an account with a hierarchical namespace.
+/// Returns whether the blob marks a directory in an account with a hierarchical namespace.
 pub(super) fn is_directory<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> bool {
     value(metadata, IS_FOLDER).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }

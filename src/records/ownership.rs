@@ -5,12 +5,14 @@ use crate::model::{PartitionOwnership, RecordId, Version};
 
 const OWNER_ID: &str = "ownerid";
 
-/// Set Blob Metadata replaces all metadata, so this is all of it. Nobody is an empty owner.
+/// Encodes the complete metadata of an ownership, because Set Blob Metadata replaces all metadata. An empty owner means
+/// nobody.
 pub(crate) fn encode(owner_id: Option<&str>) -> [(&'static str, &str); 1] {
     [(OWNER_ID, owner_id.unwrap_or_default())]
 }
 
-/// An ownership from the metadata of its blob. Every metadata is one: without an owner id it is relinquished.
+/// Decodes an ownership from the metadata of its blob. Any metadata is valid: without an owner id, the partition is
+/// relinquished.
 #[inline]
 pub(crate) fn decode<K: AsRef<str>, V: AsRef<str>>(
     id: RecordId<'_>,
@@ -20,7 +22,7 @@ pub(crate) fn decode<K: AsRef<str>, V: AsRef<str>>(
     PartitionOwnership::from_storage(id, owner(metadata), version)
 }
 
-/// The owner alone; missing or empty is nobody, in one representation.
+/// Decodes only the owner. Missing and empty both mean nobody.
 #[inline]
 pub(crate) fn owner<K: AsRef<str>, V: AsRef<str>>(metadata: &[(K, V)]) -> Option<&str> {
     value(metadata, OWNER_ID).map(trim).filter(|owner_id| !owner_id.is_empty())

@@ -178,7 +178,7 @@ async fn the_last_warning_says_that_it_is_the_last() {
         assert_eq!(listing.skipped().len(), MAX + 2);
     }
     assert_eq!(warnings(&prefix), MAX);
-    assert_eq!(warnings("more than 1000 blobs are not read as they are"), 1);
+    assert_eq!(warnings("more than 1000 blobs are unreadable or read in part"), 1);
 }
 
 /// A proxy may drop or garble the clock; no record may look expired by that.

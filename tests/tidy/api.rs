@@ -78,7 +78,7 @@ pub fn methods(file: &File) -> Vec<Method> {
 pub fn docs_above(file: &File, number: usize) -> String {
     let lines: Vec<_> = file.text.lines().take(number - 1).map(str::trim).collect();
     let is_other = |line: &&str| line.is_empty() || line.ends_with(['{', '}', ';']);
-    let begin = lines.iter().rposition(|line| !line.starts_with("//") && is_other(&line));
+    let begin = lines.iter().rposition(|line| !line.starts_with("//") && is_other(line));
     lines[begin.map_or(0, |at| at + 1)..].join("\n")
 }
 

@@ -1,6 +1,6 @@
-//! Credentials of `azure_core` and `azure_identity`, for the version of `azure_core` that the feature brings.
+//! Credentials of `azure_core` and `azure_identity`, for the version of `azure_core` that the feature adds.
 //!
-//! In the async surface any `Arc` of a credential is a `Credential`:
+//! On the async surface, any `Arc` of a credential converts into a `Credential`:
 //!
 //! ```
 //! # #[cfg(feature = "reqwest")] mod example {
@@ -17,10 +17,9 @@
 //! # }
 //! ```
 //!
-//! These credentials are async, so the blocking surface needs a runtime for them, which is
-//! `RuntimeThreadCredential`.
+//! These credentials are async, so the blocking surface needs a runtime for them; `RuntimeThreadCredential` provides it.
 //!
-//! For any other version of `azure_core` leave the feature off and give a closure, which fits every version:
+//! For any other version of `azure_core`, leave the feature off and pass a closure, which works with every version:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -66,7 +65,7 @@ mod aio {
     use crate::checkpointstoreblob_aio::{self, Credential, async_trait};
     use crate::protocol::{AccessToken, TokenRequest};
 
-    /// Keeps the foreign type out of the way of the credentials that are closures.
+    /// Wraps the foreign type, so that it does not conflict with credentials that are closures.
     struct Shared<T: ?Sized>(Arc<T>);
 
     #[async_trait]
@@ -79,7 +78,7 @@ mod aio {
         }
     }
 
-    /// A credential of `azure_core` or `azure_identity`. Its tokens are only sent over https.
+    /// Uses a credential of `azure_core` or `azure_identity`. Its tokens are only sent over https.
     impl<T: TokenCredential + ?Sized + 'static> From<Arc<T>> for Credential {
         fn from(credential: Arc<T>) -> Self {
             Self::token(Shared(credential))

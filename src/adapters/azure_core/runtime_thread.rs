@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// the credential, and every store that has it, is dropped; dropping does not wait for it. Because the runtime is not
 /// the caller's, you may also use it on a thread of an async runtime.
 ///
-/// You do not need it if you can get tokens in a blocking way: a closure that returns an [`AccessToken`] is a credential.
+/// You do not need it if you can get tokens with blocking calls: a closure that returns an [`AccessToken`] is a credential.
 ///
 /// ```
 /// # #[cfg(feature = "ureq")] mod example {
@@ -78,7 +78,8 @@ impl RuntimeThreadCredential {
         Ok(Self { requests, timeout: TIMEOUT })
     }
 
-    /// Sets how long a token may take. Default: 20 s. If the call that needs it has less time left, that applies.
+    /// Sets the time limit for a token. Default: 20 s. If the call that needs the token has less time left, that limit
+    /// applies.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("adapters/runtime_thread"))]
     #[must_use]
@@ -88,7 +89,7 @@ impl RuntimeThreadCredential {
     }
 }
 
-/// Owns the runtime from its beginning to its end: tokio lets none be dropped on a thread of another one.
+/// Owns the runtime for its whole lifetime, because tokio does not allow dropping a runtime on a thread of another one.
 fn run(
     requests: UnboundedReceiver<Ask>,
     credential: &Arc<dyn TokenCredential>,
@@ -131,7 +132,7 @@ impl checkpointstoreblob::TokenCredential for RuntimeThreadCredential {
         let timeout = self.timeout.min(request.limit);
         let ask = Ask { request, timeout, answer };
         self.requests.send(ask).map_err(|_| "the thread of the token credential has ended")?;
-        // The thread keeps the same limit, but a credential may block it.
+        // The thread enforces the same limit, but a credential may block it.
         match answered.recv_timeout(timeout) {
             Ok(token) => Ok(token?),
             Err(RecvTimeoutError::Timeout) => Err("the token took too long".into()),

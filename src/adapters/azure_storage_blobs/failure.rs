@@ -1,4 +1,4 @@
-//! From the SDK's errors to ours.
+//! Converts the SDK's errors.
 
 use std::error::Error as _;
 
@@ -11,13 +11,13 @@ pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
     let kind = match error.kind() {
         SdkKind::HttpResponse { status, error_code } => {
             let answered = ServiceFailure::answered(u16::from(*status), error_code.as_deref());
-            // The SDK repeats without saying so: the conflict may be one with an earlier attempt of the same write.
+            // The SDK retries without reporting it, so the conflict may be with an earlier attempt of the same write.
             let is_conflict = answered.kind() == ErrorKind::ConditionNotMet;
             let unknown = is_write && (is_conflict || answered.applied().is_unknown());
             return answered.into_error().with_applied(Applied::unknown_if(unknown));
         }
         SdkKind::Io => ErrorKind::Network,
-        // The answer came, but the SDK cannot read it.
+        // The response arrived, but the SDK cannot read it.
         SdkKind::DataConversion => ErrorKind::InvalidResponse,
         SdkKind::Credential => {
             return Error::new(ErrorKind::Credential, "").with_source(causes(error));
@@ -28,11 +28,11 @@ pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
 }
 
 pub(super) fn timed_out(is_write: bool) -> Error {
-    Error::new(ErrorKind::Timeout, "the time of the whole call is used up")
+    Error::new(ErrorKind::Timeout, "the call's deadline has passed")
         .with_applied(Applied::unknown_if(is_write))
 }
 
-/// The texts of an error and its causes, without what may be a SAS: errors of HTTP clients show URLs.
+/// Returns the messages of an error and its causes, without a possible SAS: errors of HTTP clients show URLs.
 fn causes(error: &SdkError) -> String {
     let mut text = first_line(&error.to_string());
     let mut source = error.source();
@@ -44,7 +44,7 @@ fn causes(error: &SdkError) -> String {
     text
 }
 
-/// The SDK shows whole answers in further lines.
+/// The SDK shows whole responses on further lines.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let words: Vec<_> = line.split(' ').map(without_query).collect();

@@ -1,7 +1,6 @@
 //! A `ContainerClient` of the older SDK as a container of the async surface.
 //!
-//! It sends with the credential, the retries and the pipeline that were configured there, so the store's own options
-//! for them have no effect:
+//! It uses the credential, the retries and the pipeline of the client, so the store's own options for them have no effect:
 //!
 //! ```
 //! use azure_storage_blobs::prelude::ContainerClient;
@@ -14,23 +13,23 @@
 //!
 //! # Cargo features of the SDK
 //!
-//! Our feature takes `azure_storage_blobs` 0.21 without its default features. Your own dependency chooses its HTTP
-//! client (`enable_reqwest`, `enable_reqwest_rustls`, or one of your own) and, for account keys, `hmac_rust` or
-//! `hmac_openssl`: without one of these it panics when it signs. Its rustls brings ring into the build.
+//! The feature uses `azure_storage_blobs` 0.21 without its default features. Your own dependency chooses its HTTP client
+//! (`enable_reqwest`, `enable_reqwest_rustls`, or a custom one) and, for account keys, `hmac_rust` or `hmac_openssl`;
+//! without one of these, the SDK panics when it signs. Its rustls adds ring to the build.
 //!
 //! # What it cannot do
 //!
-//! - **Lists are read by the SDK**, all or nothing: one blob under the prefix that it cannot parse, which may be one of
-//!   another program, fails a list with [`ErrorKind::InvalidResponse`].
-//! - **It repeats requests without saying so**, so the answer to an earlier attempt may have been lost before every
-//!   conflict. The store looks who won: a lost claim costs one request more, and an outdated claim by the owner who has
-//!   the partition is won. After a refusal of another kind `is_outcome_unknown()` speaks of the last attempt only.
-//! - **No `Last-Modified` from Set Metadata**: a renewal's time is the `Date` of its answer, which is the same clock.
-//! - **Time limits** end a call in a tokio runtime only, which must have timers, because the SDK has none. Secondaries
-//!   are not read.
-//! - **It logs credentials**: at `debug`, `azure_core` 0.21 prints whole requests, `Authorization` included, and URLs, of
-//!   which a SAS is part. Keep that target at `info` or above.
-//! - **Causes** of errors are texts without the queries of URLs: the SDK's own errors may show a SAS.
+//! - **The SDK reads lists** as a whole: a single blob under the prefix that it cannot parse, even one of another program,
+//!   fails a list with [`ErrorKind::InvalidResponse`].
+//! - **It retries requests without reporting it**, so before every conflict, the response to an earlier attempt may have
+//!   been lost. The store checks who won: a lost claim costs one more request, and an outdated claim by the current owner
+//!   is won. After a refusal of another kind, `is_outcome_unknown()` only covers the last attempt.
+//! - **No `Last-Modified` from Set Metadata**: the time of a renewal is the `Date` of its response, which uses the same
+//!   clock.
+//! - **Time limits** only work in a tokio runtime with timers enabled, because the SDK has none. Secondaries are not read.
+//! - **It logs credentials**: at `debug`, `azure_core` 0.21 prints whole requests, including `Authorization`, and URLs,
+//!   which may contain a SAS. Keep that target at `info` or above.
+//! - **Causes** of errors are texts without the queries of URLs, because the SDK's own errors may show a SAS.
 
 mod failure;
 mod listed;
@@ -88,7 +87,7 @@ impl BlobContainer for ContainerClient {
         }
         let done = write(request.context, request.name, set.into_future()).await?;
         let mut written = BlobWritten::new(etag(&done.etag)?);
-        // The SDK drops `Last-Modified` here. It was written in the second of the answer.
+        // The SDK drops `Last-Modified` here. The blob was written in the second of the response.
         written.last_modified = Some(done.date.into());
         written.server_time = Some(done.date.into());
         Ok(written)
@@ -188,7 +187,7 @@ fn condition(condition: Condition<'_>) -> Option<IfMatchCondition> {
     }
 }
 
-/// The caller's headers, which the SDK takes in its own way.
+/// Converts the caller's headers for the SDK.
 fn context(call: CallContext<'_>) -> Context {
     let mut headers = Headers::new();
     for (name, value) in call.options.headers() {
@@ -235,7 +234,7 @@ async fn carry_out<T>(
     result.map_err(|error| error.with_blob(name))
 }
 
-/// Ends the work at the deadline, where there is a timer to tell it.
+/// Ends the work at the deadline if a timer is available.
 async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
     match deadline {
         Some(deadline) if tokio::runtime::Handle::try_current().is_ok() => {
@@ -254,13 +253,13 @@ fn properties(blob: Blob) -> Result<BlobProperties> {
     Ok(properties)
 }
 
-/// Not to be mistaken for an empty list.
+/// This must not be mistaken for an empty list.
 fn no_page() -> Error {
-    Error::new(ErrorKind::InvalidResponse, "the SDK gave no page")
+    Error::new(ErrorKind::InvalidResponse, "the SDK returned no page")
 }
 
 fn etag(text: &str) -> Result<ETag> {
     ETag::new(text).map_err(|error| {
-        Error::new(ErrorKind::InvalidResponse, "the answer has no usable ETag").with_source(error)
+        Error::new(ErrorKind::InvalidResponse, "the response has no valid ETag").with_source(error)
     })
 }

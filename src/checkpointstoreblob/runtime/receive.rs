@@ -42,12 +42,11 @@ where
 }
 
 impl EventHubConsumerClient {
-    /// Calls a closure with each event of all owned partitions, until the consumer is stopped.
+    /// Calls a closure with each event of all owned partitions until the consumer is stopped.
     ///
-    /// Each partition has a thread of its own, so the closure runs several times at once; the events of one partition
-    /// come one after the other, unless the
-    /// [`concurrency`](EventHubConsumerClientBuilder::concurrency) says otherwise. `?` in the closure means: again, after a
-    /// pause.
+    /// Each partition has its own thread, so the closure runs concurrently. The events of one partition are delivered one
+    /// after the other, unless [`concurrency`](EventHubConsumerClientBuilder::concurrency) is set. If the closure returns
+    /// an error, for example with `?`, the event is delivered again after a pause.
     ///
     #[cfg_attr(not(doctest), doc = example!("client/event_hub_consumer_client"))]
     ///
@@ -64,7 +63,7 @@ impl EventHubConsumerClient {
         self.receive_with(OnEvent(on_event), false)
     }
 
-    /// Calls a closure with batches of events, until the consumer is stopped. A batch that fails comes again as it was.
+    /// Calls a closure with batches of events until the consumer is stopped. A failed batch is delivered again unchanged.
     ///
     #[doc = example!("client/receive_batch")]
     ///
@@ -83,7 +82,7 @@ impl EventHubConsumerClient {
 }
 
 impl Checkpointer {
-    /// Writes by a test's clock, for tests in which time jumps.
+    /// Creates a checkpointer that uses a test's clock.
     ///
     #[doc = shared_example!("memory/consumer_with_test_clock")]
     ///
@@ -101,7 +100,7 @@ impl Checkpointer {
 }
 
 impl EventHubConsumerClientBuilder {
-    /// Waits by a test's clock, for tests in which time jumps.
+    /// Sets a test's clock for all waits of the consumer.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("memory/consumer_with_test_clock"))]
     pub fn test_clock(mut self, clock: &TestClock) -> Self {

@@ -44,14 +44,14 @@ where
 }
 
 impl EventHubConsumerClient {
-    /// Calls a closure with each event of all owned partitions, until the consumer is stopped.
+    /// Calls a closure with each event of all owned partitions until the consumer is stopped.
     ///
-    /// Each partition has a task of its own, so the closure's futures run beside each other; the events of one partition
-    /// come one after the other, unless the
-    /// [`concurrency`](super::super::EventHubConsumerClientBuilder::concurrency) says otherwise. `?` in the closure means:
-    /// again, after a pause. The future is `Send`; if it is dropped, the tasks end with it, and the ownerships expire.
+    /// Each partition has its own task, so the closure's futures run concurrently. The events of one partition are
+    /// delivered one after the other, unless [`concurrency`](super::super::EventHubConsumerClientBuilder::concurrency) is
+    /// set. If the closure returns an error, for example with `?`, the event is delivered again after a pause. The future
+    /// is `Send`. If it is dropped, the tasks end with it, and the ownerships expire.
     ///
-    /// It needs tokio, and on another runtime returns an error: run it in a tokio runtime of its own there.
+    /// It needs tokio, and returns an error on another runtime; there, run it in a separate tokio runtime.
     ///
     #[cfg_attr(not(doctest), doc = example!("client/event_hub_consumer_client"))]
     ///
@@ -68,7 +68,7 @@ impl EventHubConsumerClient {
         self.receive_with(OnEvent(on_event), false).await
     }
 
-    /// Calls a closure with batches of events, until the consumer is stopped. A batch that fails comes again as it was.
+    /// Calls a closure with batches of events until the consumer is stopped. A failed batch is delivered again unchanged.
     ///
     #[doc = example!("client/receive_batch")]
     ///

@@ -21,10 +21,10 @@ use crate::processing::{EventHubProperties, PartitionProperties, StopHandle, Sum
 /// the options, with the names of Python's client. It can also create an [`EventProcessor`] or
 /// [`PartitionStreams`](super::PartitionStreams).
 ///
-/// Events are delivered at least once. An event whose closure fails or panics comes again after a pause, by default for
-/// ever, and other partitions go on. A checkpoint never passes an event that is not done. A consumer that dies without
-/// warning is replaced by the others when its ownerships expire; they repeat what had no
-/// checkpoint yet, by its [`CheckpointPolicy`](crate::processing::CheckpointPolicy).
+/// Events are delivered at least once. If the closure fails or panics, the event is delivered again after a pause, by
+/// default forever, while other partitions continue. A checkpoint never passes an unfinished event. If a consumer crashes,
+/// the others take over its partitions when its ownerships expire, and repeat the events without a checkpoint, which its
+/// [`CheckpointPolicy`](crate::processing::CheckpointPolicy) limits.
 ///
 #[doc = example!("client/event_hub_consumer_client")]
 pub struct EventHubConsumerClient {

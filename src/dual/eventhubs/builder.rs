@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::ConsumerGroup;
 use crate::transport::ProxyOptions;
 
-/// Collects the options of an event hub; [`build`](Self::build) checks them all. Nothing is sent.
+/// A builder for an event hub. [`build`](Self::build) checks all options. Nothing is sent.
 ///
 #[doc = example!("eventhubs_builder/event_hub_builder")]
 #[must_use = "nothing exists before `build`"]
@@ -74,7 +74,7 @@ impl EventHubBuilder {
         }
     }
 
-    /// The credential: tokens of Microsoft Entra ID for the scope `https://eventhubs.azure.net/.default`. It takes
+    /// Sets the credential: tokens of Microsoft Entra ID for the scope `https://eventhubs.azure.net/.default`. It takes
     /// precedence over the key in a connection string.
     ///
     #[doc = example!("eventhubs/new")]
@@ -83,8 +83,8 @@ impl EventHubBuilder {
         self
     }
 
-    /// Connects to another address than the namespace's own, as `amqps://10.0.0.4:5671` or `amqp://127.0.0.1:5672`
-    /// (without TLS): a private endpoint, a gateway, a double. The names in checkpoints stay those of the namespace.
+    /// Connects to an address other than the namespace's own, such as `amqps://10.0.0.4:5671` or `amqp://127.0.0.1:5672`
+    /// (without TLS): a private endpoint, a gateway, a double. The names in checkpoints are still those of the namespace.
     ///
     #[doc = example!("eventhubs_builder/custom_endpoint")]
     pub fn custom_endpoint(mut self, url: impl Into<String>) -> Self {
@@ -92,7 +92,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// Adds a trusted root certificate, in PEM. With one, the platform's roots are not used.
+    /// Adds a trusted root certificate in PEM. If one is given, the platform's roots are not used.
     ///
     #[doc = example!("eventhubs_builder/root_certificate")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -100,7 +100,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// Speaks AMQP over WebSockets, on port 443, for networks that let nothing else through. Default: no.
+    /// Sets whether to use AMQP over WebSockets on port 443, for networks that allow nothing else. Default: no.
     ///
     #[doc = example!("eventhubs_builder/websockets")]
     #[cfg(feature = "amqp-websockets")]
@@ -110,8 +110,8 @@ impl EventHubBuilder {
         self
     }
 
-    /// Which HTTP proxy the connection goes through, by `CONNECT`. The default, the environment's, is for WebSockets
-    /// only: such proxies seldom let the port of AMQP through. A proxy that is given here serves both.
+    /// Sets the HTTP proxy for the connection, which must support `CONNECT`. Default: the proxy in the environment, for
+    /// WebSockets only, because such proxies rarely allow the AMQP port. A proxy that is set here serves both.
     ///
     #[doc = example!("eventhubs_builder/proxy")]
     pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
@@ -119,7 +119,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// The limit of a connect, from the name lookup to the end of the AMQP handshake. Default: 10 s.
+    /// Sets the limit of connecting, from the name lookup to the end of the AMQP handshake. Default: 10 s.
     ///
     #[doc = example!("eventhubs_builder/timeouts")]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
@@ -127,7 +127,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// The limit of one request: a token, an attach, a read of properties. Default: 20 s.
+    /// Sets the limit of one request: a token, an attach, or a read of properties. Default: 20 s.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn request_timeout(mut self, limit: Duration) -> Self {
@@ -135,8 +135,9 @@ impl EventHubBuilder {
         self
     }
 
-    /// How long the first link of a reader is tried for, and a later one as long as the service refuses it: no permission,
-    /// no such event hub. After other failures later ones are tried without a limit. Default: 60 s.
+    /// Sets how long to retry the first link of a reader, and a later link that the service refuses, for example because a
+    /// permission or the event hub is missing. After other failures, later links are retried without a limit. Default: 60
+    /// s.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn open_timeout(mut self, limit: Duration) -> Self {
@@ -144,8 +145,8 @@ impl EventHubBuilder {
         self
     }
 
-    /// A connection on which nothing comes for so long is taken for broken. The service is told to send something
-    /// more often. Default: 60 s.
+    /// Sets how long a connection may be silent before it counts as broken. The service is asked to send something more
+    /// often than that. Default: 60 s.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
@@ -153,8 +154,8 @@ impl EventHubBuilder {
         self
     }
 
-    /// About how many bytes of events each reader may hold that its caller has not taken. It bounds the prefetch where
-    /// events are large; one event is always fetched. Default: 16 MiB.
+    /// Sets about how many bytes of unread events each reader may hold. It limits the prefetch of large events; one event
+    /// is always fetched. Default: 16 MiB.
     ///
     #[doc = example!("eventhubs_builder/max_prefetch_bytes")]
     pub fn max_prefetch_bytes(mut self, bytes: usize) -> Self {
@@ -162,15 +163,15 @@ impl EventHubBuilder {
         self
     }
 
-    /// Makes the event hub. Nothing is sent.
+    /// Creates the event hub. Nothing is sent.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/event_hub_builder"))]
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name, the connection string or the custom
-    /// endpoint is not valid. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that do not fit
-    /// together: no token credential, a token without TLS, TLS without a Cargo feature for it.
+    /// endpoint is not valid. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that contradict
+    /// each other: no token credential, a token without TLS, or TLS without its Cargo feature.
     pub fn build(self) -> Result<EventHub> {
         let (group, mut address, tokens) = self.resolve()?;
         if let Some(url) = &self.custom_endpoint {
@@ -213,7 +214,7 @@ impl EventHubBuilder {
                 let group = ConsumerGroup::new(namespace, eventhub_name, &self.consumer_group)?;
                 let tokens = given.ok_or_else(|| {
                     configuration(
-                        "a credential is missing: a token credential, or a connection string",
+                        "the credential is missing: pass a token credential, or use a connection string",
                     )
                 })?;
                 let address = self.address(namespace.clone(), None, true);

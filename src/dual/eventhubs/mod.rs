@@ -16,14 +16,14 @@ use crate::processing::{EventHubProperties, OpenPartition, PartitionProperties};
 
 pub use self::builder::EventHubBuilder;
 
-/// An event hub of Azure Event Hubs, its emulator, or anything that speaks as they do.
+/// An event hub of Azure Event Hubs, its emulator, or a compatible service.
 ///
-/// All readers share one connection, which is opened when something is asked for. Broken connections, links that the
-/// service detaches, expired tokens and restarts of the service are healed inside the readers: each event is handed out
-/// once and in order, and the readers of other partitions do not notice. Cloning is cheap.
+/// All readers share one connection, which is opened on demand. The readers recover from broken connections, detached
+/// links, expired tokens and restarts of the service by themselves: each event is delivered once and in order, and readers
+/// of other partitions are not affected. Cloning is cheap.
 ///
-/// On the blocking surface the connection lives on a thread of its own, `eventhub-amqp`, with a tokio runtime, so the
-/// caller needs none. The thread ends after the last clone and the last reader are dropped. On the async surface it lives in
+/// On the blocking surface, the connection has its own thread, `eventhub-amqp`, with a tokio runtime, so the caller needs
+/// none. The thread ends after the last clone and the last reader are dropped. On the async surface, the connection runs in
 /// tasks on the caller's tokio runtime, which must have its I/O and time drivers enabled.
 ///
 #[doc = example!("eventhubs/event_hub")]
@@ -35,7 +35,8 @@ pub struct EventHub {
 }
 
 impl EventHub {
-    /// Reads as a consumer group, with the connection string of a namespace or an event hub, or that of the emulator.
+    /// Creates an event hub, as a consumer group reads it, from the connection string of a namespace, of an event hub, or
+    /// of the emulator.
     ///
     /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet.
     ///
@@ -44,7 +45,7 @@ impl EventHub {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the string or a name is not valid, or the string
-    /// is for another event hub. The text names the fault, never a key.
+    /// is for another event hub. The message names the fault, never a key.
     pub fn from_connection_string<'a>(
         connection_string: &str,
         consumer_group: &str,
@@ -54,7 +55,7 @@ impl EventHub {
             .build()
     }
 
-    /// Reads as a consumer group of an event hub, with tokens of Microsoft Entra ID for the scope
+    /// Creates an event hub, as a consumer group reads it, with tokens of Microsoft Entra ID for the scope
     /// `https://eventhubs.azure.net/.default`.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs/new"))]
@@ -75,7 +76,7 @@ impl EventHub {
             .build()
     }
 
-    /// Every option.
+    /// Returns a builder with all options.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs/new"))]
     pub fn builder(
@@ -86,7 +87,7 @@ impl EventHub {
         EventHubBuilder::new(fully_qualified_namespace, eventhub_name, consumer_group)
     }
 
-    /// Every option, beginning with a connection string, as for
+    /// Returns a builder with all options, starting with a connection string as in
     /// [`from_connection_string`](Self::from_connection_string).
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs/from_connection_string"))]
@@ -125,7 +126,7 @@ impl EventSource for EventHub {
         let id = request.partition_id.clone();
         let window = Arc::new(Window::new(request.prefetch, self.hub.max_prefetch_bytes()));
         let (deliver, inbox) = channel();
-        // From here on the task ends if the caller does not wait for it.
+        // From here on, the task ends if the caller stops waiting.
         let reader = HubReader::new(inbox, Arc::clone(&window), Arc::clone(&self.driver));
         let hub = Arc::clone(&self.hub);
         let start = |opened| hub.read_partition(request, window, deliver, opened);

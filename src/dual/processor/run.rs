@@ -109,7 +109,7 @@ impl EventProcessor {
             };
             let mut handler = None;
             guarded(LOG, "the closure that creates handlers", || {
-                handler = Some(make(&owned.context()))
+                handler = Some(make(&owned.context()));
             });
             let Some(handler) = handler else {
                 let text = "the closure that creates handlers panicked";

@@ -153,7 +153,7 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// Whether it is the labels of a host name, with an optional port.
+/// Returns whether the text consists of labels of a host name, with an optional port.
 fn is_suffix(text: &str) -> bool {
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
     let is_label = |label: &str| {

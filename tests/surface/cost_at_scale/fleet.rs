@@ -115,7 +115,7 @@ impl Fleet {
                 store.get_checkpoint(&group(), "100").await.unwrap().expect("one is there");
             }
             "the first claim of a partition" => self.claim(ownership("1001")).await,
-            "a renewal, a steal, giving up" => {
+            "a renewal, a steal, a release" => {
                 let blob = self.service.blob(&format!("{PREFIX}/ownership/100")).unwrap();
                 self.claim(ownership("100").with_etag(ETag::new(blob.etag).unwrap())).await;
             }

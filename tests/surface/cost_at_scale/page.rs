@@ -12,7 +12,7 @@ pub const CALLS: [&str; 8] = [
     "the first checkpoint of a partition",
     "reading one checkpoint",
     "the first claim of a partition",
-    "a renewal, a steal, giving up",
+    "a renewal, a steal, a release",
     "listing 1,000 ownerships",
     "listing 1,000 checkpoints",
     "deleting a checkpoint",

@@ -64,7 +64,7 @@ fn misspelt(key: &str) -> Option<&'static str> {
     NAMES.iter().find(near).copied().or_else(by_word)
 }
 
-/// Whether it is `QueueEndpoint` or the like, which are close to ours.
+/// Returns whether it is `QueueEndpoint` or a similar key, which resembles ours.
 fn is_endpoint_of_another(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let service =

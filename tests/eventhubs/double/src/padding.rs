@@ -113,10 +113,9 @@ mod tests {
         let mut transfer = vec![0, 0, 0, 0, 2, 0, 0, 1, 0x00, 0x53, 0x14, 0xc0, 2, 1, 0x43];
         transfer.extend(b"payload");
         let padded = padded(&transfer).expect("it lacks fields");
-        assert_eq!(
-            padded[19..30],
-            [0x43, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL][..]
-        );
+        let mut fields = [NULL; 11];
+        fields[0] = 0x43;
+        assert_eq!(padded[20..31], fields);
         assert!(padded.ends_with(b"payload"));
         assert_eq!(padded[..4], u32::try_from(padded.len()).unwrap().to_be_bytes());
     }

@@ -158,9 +158,12 @@ async fn deliver(
         for event in partition.log.read(next, BATCH) {
             if unsettled.len() >= hub.in_flight.max(1)
                 && let Some(oldest) = unsettled.pop_front()
-                && settled(oldest).await.is_err()
             {
-                return;
+                // A peer that detaches need not settle what it has, and waits for the answer.
+                tokio::select! {
+                    outcome = settled(oldest) => if outcome.is_err() { return },
+                    _ = sender.on_detach() => return,
+                }
             }
             // Waits for link credit.
             let Ok(delivery) = sender.send_batchable(message(&event, last.as_deref())).await else {
