@@ -23,11 +23,6 @@ only `reqwest` and `rustls-ring`;reqwest,rustls-ring
 only `reqwest` and `native-tls`;reqwest,native-tls
 the clients of both, `rustls`;ureq,reqwest,rustls
 the default, which is that with `serde`;default
-only `amqp`, `blocking` and `rustls`, without a client;amqp,blocking,rustls
-only `amqp`, `aio` and `rustls`, without a client;amqp,aio,rustls
-only `amqp-websockets`, `aio` and `rustls`, without a client;amqp-websockets,aio,rustls
-the default and `amqp`;default,amqp
-the default and `amqp-websockets`;default,amqp-websockets
 only `azure_core` and `aio`, without a client;azure_core,aio
 only `azure_messaging_eventhubs`, without a client and the AMQP stack;azure_messaging_eventhubs
 only `azure_storage_blobs`, without its HTTP client;azure_storage_blobs

@@ -15,6 +15,9 @@ use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
 /// A message as a receive link hands it out. Values in the body are decoded here, where their depth can be bounded.
 pub(super) type RawEvent = Message<Body<LazyValue>>;
 
+/// An event, and the end of its partition if the link asks for it.
+pub(super) type Decoded = (ReceivedEvent, Option<LastEnqueued>);
+
 /// What an event costs beside its body.
 const OVERHEAD: usize = 200;
 
@@ -29,22 +32,36 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
 }
 
 /// The event, or `None` if the message has no sequence number, which every event has.
-pub(super) fn event(message: RawEvent) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
-    let mut annotations = message.message_annotations.map(|section| section.0).unwrap_or_default();
-    let number = take(&mut annotations, "x-opt-sequence-number")?;
-    let mut event = ReceivedEvent::new(integer(&number)?, body(message.body));
-    if let Some(offset) = take(&mut annotations, "x-opt-offset").and_then(text) {
-        event = event.with_offset(offset);
+pub(super) fn event(message: RawEvent) -> Option<Decoded> {
+    // One pass: a look-up by name would make a key of each name for each event.
+    let mut number = None;
+    let mut event = ReceivedEvent::new(0, body(message.body));
+    for (key, value) in message.message_annotations.into_iter().flat_map(|section| section.0) {
+        let name = match &key {
+            OwnedKey::Symbol(symbol) => symbol.as_str(),
+            OwnedKey::Ulong(_) => "",
+        };
+        match name {
+            "x-opt-sequence-number" => number = integer(&value),
+            "x-opt-offset" => {
+                if let Some(offset) = text(value) {
+                    event = event.with_offset(offset);
+                }
+            }
+            "x-opt-enqueued-time" => {
+                if let Value::Timestamp(time) = value {
+                    event = event.with_enqueued_time(system_time(time.milliseconds()));
+                }
+            }
+            "x-opt-partition-key" => {
+                if let Some(key) = text(value) {
+                    event = event.with_partition_key(key);
+                }
+            }
+            _ => event = event.with_system_property(key_text(key), converted(value)),
+        }
     }
-    if let Some(Value::Timestamp(time)) = take(&mut annotations, "x-opt-enqueued-time") {
-        event = event.with_enqueued_time(system_time(time.milliseconds()));
-    }
-    if let Some(key) = take(&mut annotations, "x-opt-partition-key").and_then(text) {
-        event = event.with_partition_key(key);
-    }
-    for (key, value) in annotations {
-        event = event.with_system_property(key_text(key), converted(value));
-    }
+    let mut event = event.numbered(number?);
     if let Some(properties) = message.properties {
         event = with_properties(event, properties);
     }

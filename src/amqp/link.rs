@@ -16,7 +16,7 @@ use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
 use tokio::time::timeout;
 
-use super::decode::RawEvent;
+use super::decode::{self, Decoded};
 use super::fault::Fault;
 use super::hub::in_background;
 use super::window::Window;
@@ -62,16 +62,17 @@ impl Link {
             .await
     }
 
-    /// Waits for the next message. Cancel-safe.
-    pub(super) async fn receive(&mut self) -> Result<RawEvent, RecvError> {
+    /// Waits for the next event; `None` for a message that is none. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Result<Option<Decoded>, RecvError> {
         let delivery: Delivery<Body<LazyValue>> = self.receiver.recv().await?;
         let (info, message) = delivery.into_parts();
         self.received.push(info);
-        Ok(message)
+        // A message is large: it is decoded here, before it is moved any further.
+        Ok(decode::event(message))
     }
 
-    /// A message that is there already.
-    pub(super) fn receive_now(&mut self) -> Option<Result<RawEvent, RecvError>> {
+    /// An event that is there already.
+    pub(super) fn receive_now(&mut self) -> Option<Result<Option<Decoded>, RecvError>> {
         self.receive().now_or_never()
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
-use super::decode::{self, RawEvent, size_of_event};
+use super::decode::{Decoded, size_of_event};
 use super::fault::Fault;
 use super::hub::{Hub, in_background};
 use super::link::{Link, LinkRequest, selector};
@@ -203,7 +203,7 @@ impl Partition {
     async fn hand_over(&mut self, link: &mut Link) -> Result<(), Fault> {
         loop {
             link.top_up(&self.window).await?;
-            let message = tokio::select! {
+            let received = tokio::select! {
                 biased;
                 () = self.window.changed() => {
                     if self.window.is_closed() {
@@ -212,13 +212,13 @@ impl Partition {
                     continue;
                 }
                 _ = self.closed.wait_for(|closed| *closed) => return Ok(()),
-                message = link.receive() => message,
+                received = link.receive() => received,
             };
             let mut batch = Batch::default();
-            let mut outcome = self.take(message.map_err(Fault::from), &mut batch);
+            let mut outcome = self.take(received.map_err(Fault::from), &mut batch);
             while outcome.is_ok() && batch.events.len() < MAX_BATCH {
-                let Some(message) = link.receive_now() else { break };
-                outcome = self.take(message.map_err(Fault::from), &mut batch);
+                let Some(received) = link.receive_now() else { break };
+                outcome = self.take(received.map_err(Fault::from), &mut batch);
             }
             self.hand(batch);
             outcome?;
@@ -226,37 +226,43 @@ impl Partition {
         }
     }
 
-    fn take(&mut self, message: Result<RawEvent, Fault>, batch: &mut Batch) -> Result<(), Fault> {
-        let Some((event, last_enqueued)) = decode::event(message?) else {
+    fn take(
+        &mut self,
+        received: Result<Option<Decoded>, Fault>,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let Some((event, last_enqueued)) = received? else {
             return Err(Fault::transient(
                 ErrorKind::InvalidData,
                 "an event has no sequence number",
             ));
         };
-        let position = (event.sequence_number(), event.offset().map(str::to_owned));
-        if self.last.as_ref() == Some(&position) {
+        // The last one of the batch is noted when that is handed over.
+        let last = match batch.events.last() {
+            Some(last) => Some((last.sequence_number(), last.offset())),
+            None => self.last.as_ref().map(|(number, offset)| (*number, offset.as_deref())),
+        };
+        if last == Some((event.sequence_number(), event.offset())) {
             // An inclusive start of a link that was attached again.
             return Ok(());
         }
-        if let Some((last, _)) = &self.last
-            && position.0 > last.saturating_add(1)
+        if let Some((last, _)) = last
+            && event.sequence_number() > last.saturating_add(1)
             && batch.events.is_empty()
         {
             log::warn!(
                 target: super::LOG,
                 "partition {}: the events between {last} and {} are gone: their retention has passed",
-                self.request.partition_id, position.0
+                self.request.partition_id, event.sequence_number()
             );
         }
-        self.last = Some(position);
         batch.push(event, last_enqueued);
         Ok(())
     }
 
     fn hand(&mut self, batch: Batch) {
-        if batch.events.is_empty() {
-            return;
-        }
+        let Some(last) = batch.events.last() else { return };
+        self.last = Some((last.sequence_number(), last.offset().map(str::to_owned)));
         self.has_served();
         self.undecodable = 0;
         self.window.add(batch.events.len(), batch.bytes, batch.largest);

@@ -236,6 +236,13 @@ impl ReceivedEvent {
         self
     }
 
+    /// The same event with another number, which a decoder finds behind the rest.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn numbered(mut self, sequence_number: i64) -> Self {
+        self.sequence_number = sequence_number;
+        self
+    }
+
     fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }
