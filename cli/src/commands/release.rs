@@ -27,7 +27,11 @@ pub struct Args {
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     let plan = |session: &mut Session| plan(args, session).map(|plan| vec![plan]);
     let warnings = if args.write.force {
-        vec!["a live owner stops at its next renewal, and may process until then what the next owner processes, too".to_owned()]
+        vec![
+            "a live owner in Rust stops at its next renewal; until then it may process the same events as the next owner. \
+             One in Python or JavaScript may go on until another consumer takes over its partition"
+                .to_owned(),
+        ]
     } else {
         Vec::new()
     };
