@@ -1,4 +1,4 @@
-//! Pauses that double, with jitter, so that the consumers of a service that comes back do not come all at once.
+//! Pauses that double, with jitter. When a service comes back, its consumers then do not return all at once.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Backoff {
         self.failures
     }
 
-    /// The pause before the next attempt: between a half and the whole of its limit.
+    /// Returns the pause before the next attempt: between half of the current limit and all of it.
     pub(super) fn next_pause(&mut self) -> Duration {
         let doubled =
             self.initial.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));

@@ -11,16 +11,16 @@ use crate::protocol::{Pair, fault_of_letters, pairs};
 /// The parts of a connection string.
 #[derive(Debug)]
 pub(crate) struct ConnectionString {
-    /// The host name, in lower case as it was given.
+    /// The host name as given, without a change of case.
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
-    /// Whether it is the emulator's, which speaks without TLS.
+    /// The string is for the emulator, which does not use TLS.
     pub(crate) emulator: bool,
     pub(crate) entity_path: Option<String>,
     pub(crate) credential: StringCredential,
 }
 
-/// The credential in a connection string. Never shown by `Debug`.
+/// The credential in a connection string. `Debug` never shows it.
 pub(crate) enum StringCredential {
     Key(SharedAccessKey),
     Signature(SharedAccessSignature),
@@ -35,7 +35,7 @@ impl fmt::Debug for StringCredential {
     }
 }
 
-/// The values by key. Keys of Azure's that are not needed here are ignored.
+/// The values by key. Azure's other keys are not needed here and are ignored.
 #[derive(Default)]
 struct Settings<'a> {
     endpoint: Option<&'a str>,
@@ -51,7 +51,7 @@ impl ConnectionString {
         Settings::split(text)?.read()
     }
 
-    /// The event hub: the one that is asked for, or else the string's own.
+    /// Returns the name of the event hub: the requested one, otherwise the string's own.
     pub(crate) fn eventhub_name(&self, asked: Option<&str>) -> Result<String> {
         match (asked, self.entity_path.as_deref()) {
             (Some(asked), Some(own)) if !asked.eq_ignore_ascii_case(own) => {
@@ -159,7 +159,7 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The host and the port of `sb://host:port/`.
+/// Returns the host and the port of `sb://host:port/`.
 fn endpoint_of(endpoint: &str) -> Result<(String, Option<u16>)> {
     const FORM: &str = "Endpoint must be of the form sb://contoso.servicebus.windows.net/";
     let (scheme, host, port) = split_url(endpoint).ok_or_else(|| refused(FORM))?;
@@ -172,7 +172,7 @@ fn endpoint_of(endpoint: &str) -> Result<(String, Option<u16>)> {
     Ok((host.to_owned(), port))
 }
 
-/// The host, the port and whether there is TLS, of a custom endpoint.
+/// Splits a custom endpoint. Returns its host, its port, and whether it uses TLS.
 pub(crate) fn split_endpoint(url: &str) -> Result<(String, Option<u16>, bool)> {
     let form = || {
         Error::invalid_input(format!(
@@ -193,10 +193,10 @@ fn split_url(url: &str) -> Option<(&str, &str, Option<u16>)> {
     Some((scheme, host, port))
 }
 
-/// A host name or address, and the port if one is named.
+/// Splits an authority into a host name or address, and the port if there is one.
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.rsplit_once(':') {
-        // The colons of an address in brackets are not before a port.
+        // The colons of an address in brackets do not precede a port.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
         _ => (authority, None),
     };

@@ -1,4 +1,4 @@
-//! From AMQP messages to events.
+//! Decodes AMQP messages into events.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,16 +12,16 @@ use fe2o3_amqp::types::primitives::{LazyValue, SimpleValue, Value};
 use super::depth::is_shallow;
 use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
 
-/// A message as a receive link hands it out. Values in the body are decoded here, where their depth can be bounded.
+/// A message from a receive link. The values in its body are decoded in this file, where their depth can be limited.
 pub(super) type RawEvent = Message<Body<LazyValue>>;
 
-/// An event, and the end of its partition if the link asks for it.
+/// An event, and the end of its partition if the link asked for it.
 pub(super) type Decoded = (ReceivedEvent, Option<LastEnqueued>);
 
-/// What an event costs beside its body.
+/// The approximate memory that an event takes beyond its body and properties, in bytes.
 const OVERHEAD: usize = 200;
 
-/// About how much memory an event takes, for the bound of the prefetch.
+/// Returns approximately how much memory an event takes, for the limit of the prefetch.
 pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
     let of_value = |value: &AmqpValue| value.as_str().map_or(16, str::len);
     let of_pair = |(name, value): (&str, &AmqpValue)| name.len() + of_value(value) + 40;
@@ -31,9 +31,9 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
         + OVERHEAD
 }
 
-/// The event, or `None` if the message has no sequence number, which every event has.
+/// Returns the event in a message, or `None` if the message has no sequence number. Every event has one.
 pub(super) fn event(message: RawEvent) -> Option<Decoded> {
-    // One pass: a look-up by name would make a key of each name for each event.
+    // All annotations are read in one pass. A lookup by name would create a key for each name and each event.
     let mut number = None;
     let mut event = ReceivedEvent::new(0, body(message.body));
     for (key, value) in message.message_annotations.into_iter().flat_map(|section| section.0) {
@@ -72,7 +72,7 @@ pub(super) fn event(message: RawEvent) -> Option<Decoded> {
     Some((event, last_enqueued))
 }
 
-/// The runtime metrics of a partition, which come with each event if the link asks for them.
+/// Returns the runtime metrics of a partition. They come with each event if the link asks for them.
 fn last_enqueued(mut annotations: Annotations) -> Option<LastEnqueued> {
     let number = integer(&take(&mut annotations, "last_enqueued_sequence_number")?)?;
     let offset = take(&mut annotations, "last_enqueued_offset").and_then(text);
@@ -108,8 +108,8 @@ fn body(body: Body<LazyValue>) -> EventBody {
     }
 }
 
-/// A value of a body. One that is not valid or too deep for the stack is handed out as it was encoded: an event that
-/// stopped its partition for good would be worse.
+/// Decodes a value of a body. If it is not valid, or too deep for the stack, it is returned as it was encoded. It would
+/// be worse if such an event stopped its partition for good.
 fn decoded(lazy: LazyValue) -> AmqpValue {
     let encoded = lazy.into_bytes();
     let value = if is_shallow(&encoded) { serde_amqp::from_slice(&encoded).ok() } else { None };
@@ -178,7 +178,7 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     })
 }
 
-/// An offset is text; older services sent a number.
+/// Returns a value as text. An offset is text, but older services sent a number.
 pub(super) fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
@@ -187,7 +187,7 @@ pub(super) fn text(value: Value) -> Option<String> {
     }
 }
 
-/// Milliseconds since 1970. What the system's clock cannot express becomes 1970.
+/// Converts milliseconds since 1970 to a time. A time that the system's clock cannot express becomes 1970.
 pub(super) fn system_time(milliseconds: i64) -> SystemTime {
     let distance = Duration::from_millis(milliseconds.unsigned_abs());
     let time = if milliseconds < 0 {
@@ -231,7 +231,7 @@ fn simple(value: SimpleValue) -> AmqpValue {
     converted(value.into())
 }
 
-/// Decimal numbers, which no SDK writes, become text of their bits.
+/// Converts a value. Decimal numbers, which no SDK writes, become the text of their bits.
 pub(super) fn converted(value: Value) -> AmqpValue {
     if let Some(number) = integer(&value) {
         return match value {

@@ -1,12 +1,13 @@
-//! How deep an encoded AMQP value is nested, seen without recursion: the decoder recurses, and any sender may send.
+//! Checks how deeply an encoded AMQP value is nested. The decoder recurses, and senders may send anything, so a deep
+//! value could overflow the stack. The check itself does not recurse.
 
-/// Deeper ones are not decoded. JSON parsers stop at 128.
+/// The maximum depth of a value that is decoded. For comparison, JSON parsers stop at 128.
 const MAX_DEPTH: usize = 64;
 
-/// Whether a value can be decoded without a risk for the stack. A value that is cut or not valid is shallow as far as
-/// it goes: the decoder refuses it.
+/// Returns whether a value can be decoded without a risk for the stack. A truncated or invalid value is judged by its
+/// readable part, because the decoder refuses it anyway.
 pub(super) fn is_shallow(encoded: &[u8]) -> bool {
-    // The ends of the compounds around the cursor.
+    // The ends of the compounds that contain the cursor.
     let mut ends = vec![encoded.len()];
     let mut described = 0;
     let mut at = 0;
@@ -24,7 +25,7 @@ pub(super) fn is_shallow(encoded: &[u8]) -> bool {
                 at += 1;
             }
             Some(Step::Into { skipped, length }) => {
-                // A compound ends within the one around it, or else the decoder refuses it.
+                // A compound must end within the one around it. Otherwise, the decoder refuses it.
                 ends.push((at + 1 + length).min(end));
                 at += 1 + skipped;
             }
@@ -38,13 +39,13 @@ pub(super) fn is_shallow(encoded: &[u8]) -> bool {
 }
 
 enum Step {
-    /// A value without values inside, of that many bytes behind its constructor.
+    /// A value that contains no others, with this many bytes after its constructor.
     Over(usize),
-    /// The constructor of a described value: its descriptor and the value follow.
+    /// The constructor of a described value. The descriptor and the value follow.
     Described,
-    /// A list or a map of that many bytes, whose values begin behind the skipped ones.
+    /// A list or a map of this many bytes. Its values begin after the skipped ones.
     Into { skipped: usize, length: usize },
-    /// An array of compounds: no SDK sends one.
+    /// An array of compounds, which no SDK sends. It counts as too deep.
     Deep,
 }
 
@@ -73,7 +74,7 @@ fn step(code: u8, rest: &[u8]) -> Option<Step> {
     })
 }
 
-/// Whether values of that constructor have no values inside.
+/// Returns whether values with this constructor contain no others.
 fn is_simple(code: u8) -> bool {
     (0x40..0xc0).contains(&code)
 }

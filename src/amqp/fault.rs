@@ -1,4 +1,4 @@
-//! Why an operation at the service failed, and what helps: nothing, a new token, a new link, patience.
+//! The failures of operations at the service, and the remedy for each: a new token, a new link, a pause, or none.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use crate::error::{Error, ErrorKind};
 
 /// The pause that the service asks for with `server-busy`.
 const BUSY: Duration = Duration::from_secs(4);
-/// The longest description of a peer that is passed on.
+/// The maximum length of a peer's description that is passed on.
 const MAX_DESCRIPTION: usize = 400;
 
-/// What became of an operation at the service.
+/// The failure of an operation at the service.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Another receiver has the partition, by its owner level.
+    /// Another receiver has taken the partition through its owner level.
     Stolen(String),
     /// The service does not know the position.
     PositionLost(Error),
-    /// The same request will hardly succeed: no permission, no such hub.
+    /// The same request is unlikely to succeed, for example because a permission or the event hub is missing.
     Refused(Error),
-    /// It may succeed soon, but not before the pause is over.
+    /// The same request may succeed soon, but not before the pause is over.
     Transient(Error, Duration),
 }
 
@@ -40,7 +40,7 @@ impl Fault {
         Self::transient(ErrorKind::Timeout, format!("{what} took longer than {limit:?}"))
     }
 
-    /// The error that a caller sees.
+    /// Returns the error that a caller sees.
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Stolen(reason) => {
@@ -50,7 +50,7 @@ impl Fault {
         }
     }
 
-    /// A condition that the peer reported for a link, a session or a connection.
+    /// Classifies a condition that the peer reported for a link, a session or a connection.
     pub(super) fn reported(error: &definitions::Error) -> Self {
         let code = code_of(&error.condition);
         let description = one_line(error.description.as_deref().unwrap_or_default());
@@ -68,12 +68,13 @@ impl Fault {
                 | AmqpError::ResourceLimitExceeded,
             ) => Self::Refused(made(ErrorKind::Rejected)),
             ErrorCondition::Custom(condition) => Self::of_event_hubs(condition.as_str(), made),
-            // A detach that was forced, a redirect, a connection that is closed: a new link helps.
+            // For example, a forced detach, a redirect or a closed connection: a new link helps.
             _ => Self::Transient(made(ErrorKind::Network), Duration::ZERO),
         }
     }
 
-    /// The [conditions](https://learn.microsoft.com/azure/event-hubs/troubleshooting-guide) that only Event Hubs has.
+    /// Classifies the [conditions](https://learn.microsoft.com/azure/event-hubs/troubleshooting-guide) that only Event
+    /// Hubs has.
     fn of_event_hubs(condition: &str, made: impl Fn(ErrorKind) -> Error) -> Self {
         match condition.strip_prefix("com.microsoft:").unwrap_or(condition) {
             "server-busy" => Self::Transient(made(ErrorKind::Throttled), BUSY),
@@ -96,7 +97,7 @@ impl Fault {
         }
     }
 
-    /// The status of a response of `$management` or `$cbs`.
+    /// Classifies the status of a response from `$management` or `$cbs`.
     pub(super) fn status(status: u16, description: Option<&str>) -> Self {
         let made = |kind| {
             let description = one_line(description.unwrap_or("no description"));
@@ -112,7 +113,7 @@ impl Fault {
     }
 }
 
-/// What only says that something broke; the reason is in the text.
+/// Returns the fault for an error that only shows that something broke. The reason is in its text.
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Fault {
     Fault::Transient(
         Error::new(ErrorKind::Network, "the AMQP connection broke").with_source(error),
@@ -246,7 +247,7 @@ impl From<RequestError> for Fault {
     }
 }
 
-/// The symbol of a condition, as in `amqp:link:detach-forced`.
+/// Returns the symbol of a condition, such as `amqp:link:detach-forced`.
 fn code_of(condition: &ErrorCondition) -> String {
     match condition {
         ErrorCondition::Custom(symbol) => one_line(symbol.as_str()),
@@ -260,7 +261,7 @@ fn code_of(condition: &ErrorCondition) -> String {
     }
 }
 
-/// A peer's text on one line, of bounded length.
+/// Returns a peer's text on one line, cut to a maximum length.
 fn one_line(text: &str) -> String {
     text.chars()
         .take(MAX_DESCRIPTION)

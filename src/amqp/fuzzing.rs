@@ -1,4 +1,4 @@
-//! What the fuzz targets call: the decoders of what a peer sends, without a socket. Not for users.
+//! The entry points of the fuzz targets. They decode what a peer sends, without a socket. Not for users.
 
 use fe2o3_amqp::types::messaging::Body;
 use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
@@ -11,10 +11,10 @@ use super::depth::is_shallow;
 use super::management::{self, Attributes};
 use crate::processing::{EventHubProperties, LastEnqueued, PartitionProperties, ReceivedEvent};
 
-/// The event in a message, and what it tells of the end of the partition.
+/// Decodes the event in a message, and the end of the partition if the message tells it.
 ///
-/// Values that are nested too deep are left out: in a body they are found before they are decoded, elsewhere the AMQP
-/// stack decodes them, which has no bound.
+/// Refuses values that are nested too deeply. In a body, the library finds them before it decodes them. Elsewhere, the
+/// AMQP stack decodes them, and it has no limit.
 pub fn event(encoded: &[u8]) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
     if !is_shallow(encoded) {
         return None;
@@ -24,7 +24,7 @@ pub fn event(encoded: &[u8]) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
     decode::event(message)
 }
 
-/// The response of `$management` to a read of the event hub, and to one of a partition.
+/// Decodes a response from `$management`: as a read of the event hub, and as a read of a partition.
 pub fn properties(encoded: &[u8]) -> (Option<EventHubProperties>, Option<PartitionProperties>) {
     let attributes = || {
         let is_shallow = is_shallow(encoded);

@@ -1,4 +1,5 @@
-//! The connection of an event hub, which its partitions share: opened when it is needed, authorized, and opened again.
+//! The connection of an event hub, which all its partitions share. It is opened on demand, authorized, and reopened
+//! when it breaks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,30 +23,30 @@ use super::token::{Token, TokenSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ConsumerGroup;
 
-/// What the service takes, and what the other SDKs ask for.
+/// The frame size that the service accepts and the other SDKs request.
 const MAX_FRAME_SIZE: u32 = 64 * 1024;
-/// The limits of the pause between two attempts to connect.
+/// The initial and the maximum pause between two attempts to connect.
 const CONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
-/// How an event hub is reached and what it may cost.
+/// The options of an event hub: how to reach it, and its limits.
 #[derive(Debug, Clone)]
 pub(crate) struct HubOptions {
     pub(crate) group: ConsumerGroup,
     pub(crate) connector: Connector,
     pub(crate) tokens: TokenSource,
-    /// The limit of a connect, from the name lookup to the end of the AMQP open.
+    /// The time limit for connecting, from the name lookup to the end of the AMQP open.
     pub(crate) connect_timeout: Duration,
-    /// The limit of one request: an attach, a token, a read of properties.
+    /// The time limit of one request: an attach, a token, or a read of properties.
     pub(crate) request_timeout: Duration,
-    /// A connection that is silent for so long is broken.
+    /// A connection that is silent for this long counts as broken.
     pub(crate) idle_timeout: Duration,
-    /// How long the first link of a reader may be tried for, and a later one that is refused.
+    /// How long to retry the first link of a reader, or a later link that the service refuses.
     pub(crate) open_timeout: Duration,
-    /// How many bytes of events a reader may hold that its caller has not taken.
+    /// The maximum size, in bytes, of the events that a reader holds before its caller takes them.
     pub(crate) max_prefetch_bytes: usize,
 }
 
-/// Shared by everything that reads the event hub.
+/// An event hub, shared by everything that reads it.
 pub(crate) struct Hub {
     pub(super) options: HubOptions,
     connection: Mutex<Slot>,
@@ -54,7 +55,7 @@ pub(crate) struct Hub {
     closed: watch::Sender<bool>,
 }
 
-/// The connection, or when to try for one.
+/// The connection, or the earliest time of the next attempt to open one.
 #[derive(Default)]
 struct Slot {
     live: Option<Live>,
@@ -66,7 +67,7 @@ struct Slot {
 struct Live {
     handle: ConnectionHandle<()>,
     generation: u64,
-    /// Ends the renewal of the token when it is dropped.
+    /// Stops the renewal of the token when it is dropped.
     _renewal: oneshot::Sender<()>,
 }
 
@@ -82,7 +83,7 @@ impl Hub {
         })
     }
 
-    /// Ends all readers, then the connection.
+    /// Ends all readers, then closes the connection.
     async fn close(&self) {
         self.closed.send_replace(true);
         self.clients.close().await;
@@ -110,15 +111,15 @@ impl Hub {
         self.closed.subscribe()
     }
 
-    /// Waits for the close of the hub.
+    /// Waits until the hub is closed.
     pub(super) async fn closed(&self) {
-        // The sender lives as long as `self`.
+        // This cannot fail: the sender lives as long as `self`.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
-    /// A new session on the connection, which is opened if there is none.
+    /// Begins a session on the connection. Opens the connection first if there is none.
     ///
-    /// Only tasks of ours call it: a future that is dropped inside ends the connection.
+    /// Only the engine's own tasks may call this. A future that is dropped halfway ends the connection.
     pub(super) async fn session(self: &Arc<Self>) -> Result<SessionHandle<()>, Fault> {
         loop {
             let pause = {
@@ -134,7 +135,7 @@ impl Hub {
                     None => return self.session_on(&mut slot).await,
                 }
             };
-            // Another task has just failed: one attempt serves all.
+            // Another task has just failed to connect. All tasks wait for the next attempt, which serves them all.
             tokio::select! {
                 () = sleep_until(pause) => {}
                 () = self.closed() => return Err(closed()),
@@ -160,7 +161,7 @@ impl Hub {
         let Some(live) = &mut slot.live else { return Err(closed()) };
         let begun = begin(&mut live.handle, self.options.request_timeout).await;
         if begun.is_err() {
-            // A peer that does not begin a session has lost the connection, or will.
+            // If the peer does not begin a session, the connection is lost, or soon will be.
             slot.live = None;
         }
         begun
@@ -192,7 +193,7 @@ impl Hub {
         let idle = u32::try_from(self.options.idle_timeout.as_millis()).unwrap_or(u32::MAX);
         let opened = Connection::builder()
             .container_id(format!("eventhub-checkpointstore-{:016x}", fastrand::u64(..)))
-            // TLS is ours already.
+            // The stream already does TLS where it is needed, so the AMQP stack must not.
             .scheme("amqp")
             .hostname(self.options.group.fully_qualified_namespace())
             .sasl_profile(SaslProfile::Anonymous)
@@ -203,13 +204,13 @@ impl Hub {
         Ok(opened)
     }
 
-    /// What the token is for: the event hub, with all of its consumer groups.
+    /// Returns the resource that the token is for: the event hub with all its consumer groups.
     fn audience(&self) -> String {
         let group = &self.options.group;
         format!("sb://{}/{}", group.fully_qualified_namespace(), group.eventhub_name())
     }
 
-    /// The token of the last time, while it is fresh.
+    /// Returns the last token while it is fresh, otherwise a new one.
     pub(super) async fn token(&self) -> Result<Token, Fault> {
         let mut kept = self.token.lock().await;
         let now = SystemTime::now();
@@ -223,7 +224,7 @@ impl Hub {
         Ok(token)
     }
 
-    /// A token that the service refused is not used again.
+    /// Forgets the token if the service refused it, so that it is not used again.
     pub(super) fn forget_if_refused(&self, fault: &Fault) {
         let Fault::Refused(error) = fault else { return };
         if error.kind() == ErrorKind::AccessDenied
@@ -233,7 +234,7 @@ impl Hub {
         }
     }
 
-    /// Puts a new token on the connection of that generation. `None` if it is gone.
+    /// Puts a new token on the connection of the given generation. Returns `None` if that connection is gone.
     async fn renew(self: &Arc<Self>, generation: u64) -> Result<Option<Token>, Fault> {
         let token = self.token().await?;
         let limit = self.options.request_timeout;
@@ -252,7 +253,7 @@ impl Hub {
     }
 }
 
-/// Keeps the token of a connection fresh, until the connection is gone.
+/// Keeps the token of a connection fresh until the connection is gone.
 async fn renew(
     hub: std::sync::Weak<Hub>,
     generation: u64,
@@ -275,7 +276,8 @@ async fn renew(
                 log::debug!(target: super::LOG, "the token of {} was renewed", hub.options.group);
                 backoff.reset();
                 token = renewed;
-                // Some services hand out the rest of a token's life, again and again.
+                // Some services return the same token again and again. Its remaining life shrinks, so the pause needs a
+                // minimum.
                 pause = token.renew_in(SystemTime::now()).max(Duration::from_secs(1));
             }
             Ok(None) => return,
@@ -302,7 +304,7 @@ async fn begin(
     }
 }
 
-/// Puts the token through a link of its own: the service detaches `$cbs` links that are idle.
+/// Puts the token on a connection through a new link, because the service detaches idle `$cbs` links.
 async fn put_token(
     session: SessionHandle<()>,
     audience: String,
@@ -334,7 +336,7 @@ async fn put_on(
     let text = CbsToken::new(token.text.as_str(), token.kind, Some(expiry));
     let mut client = CbsClient::attach(&mut session).await?;
     let put = timeout(limit, client.put_token(audience, text)).await;
-    // While the links are alive, as for a receiver.
+    // The session ends while the links are alive, as in `Link::end`.
     let _ = timeout(limit, session.end()).await;
     drop(client);
     match put {
@@ -343,8 +345,8 @@ async fn put_on(
     }
 }
 
-/// Waits for a future that goes on without its caller: dropped inside an attach it would end the connection. An outcome
-/// that nobody waits for any more goes to `late`.
+/// Runs a future in a task and waits for it. The task goes on if the caller stops waiting, because a future that is
+/// dropped during an attach ends the connection. A success that nobody waits for any more goes to `late`.
 pub(super) async fn in_background<T, L>(
     what: &str,
     limit: Duration,
@@ -363,7 +365,7 @@ where
     });
     match timeout(limit, reported).await {
         Ok(Ok(outcome)) => outcome,
-        // The runtime is going down, or the task has panicked.
+        // The runtime is shutting down, or the task has panicked.
         Ok(Err(_)) => Err(Fault::transient(ErrorKind::Other, format!("{what} was cancelled"))),
         Err(_) => Err(Fault::timeout(what, limit)),
     }

@@ -1,4 +1,4 @@
-//! One receive link in a session of its own: attached, read and ended without harm to the others of the connection.
+//! A receive link in its own session. It is attached, read and ended without harm to the connection's other links.
 
 use std::time::Duration;
 
@@ -26,21 +26,22 @@ const SELECTOR: &str = "apache.org:selector-filter:string";
 const OWNER_LEVEL: &str = "com.microsoft:epoch";
 const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
 
-/// How long the end of a session may take, in the background.
+/// The time limit for ending a session in the background.
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// How long a new link waits for the end of the old one.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Ends with [`end`](Self::end): a receiver that is dropped in mid-stream, with its session, ends the connection.
+/// A receiver and its session. [`end`](Self::end) must end them: if both are dropped in mid-stream, the connection
+/// ends.
 #[derive(Debug)]
 pub(super) struct Link {
     receiver: Receiver,
     session: SessionHandle<()>,
-    /// Not accepted yet.
+    /// The deliveries that are not accepted yet.
     received: Vec<DeliveryInfo>,
 }
 
-/// What a link is attached for.
+/// The parameters of an attach.
 #[derive(Debug, Clone)]
 pub(super) struct LinkRequest {
     /// `{hub}/ConsumerGroups/{group}/Partitions/{id}`.
@@ -52,7 +53,7 @@ pub(super) struct LinkRequest {
 }
 
 impl Link {
-    /// Attaches a link in the session.
+    /// Attaches a link in a session.
     pub(super) async fn attach(
         session: SessionHandle<()>,
         request: LinkRequest,
@@ -62,27 +63,29 @@ impl Link {
             .await
     }
 
-    /// Waits for the next event; `None` for a message that is none. Cancel-safe.
+    /// Waits for the next event. Returns `None` for a message that is not an event. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Result<Option<Decoded>, RecvError> {
         let delivery: Delivery<Body<LazyValue>> = self.receiver.recv().await?;
         let (info, message) = delivery.into_parts();
         self.received.push(info);
-        // A message is large: it is decoded here, before it is moved any further.
+        // A message is a large value, so it is decoded here, before it is moved again.
         Ok(decode::event(message))
     }
 
-    /// An event that is there already.
+    /// Returns the next event if it has already arrived.
     pub(super) fn receive_now(&mut self) -> Option<Result<Option<Decoded>, RecvError>> {
         self.receive().now_or_never()
     }
 
-    /// Accepts what a peer has sent unsettled against the request of the attach. Nothing is sent for the others.
+    /// Accepts the events that a peer sent unsettled, although the attach asked for settled ones. Sends nothing for
+    /// settled events.
     pub(super) async fn accept(&mut self) -> Result<(), Fault> {
         let received = std::mem::take(&mut self.received);
         Ok(self.receiver.accept_all(received).await?)
     }
 
-    /// Gives the sender as much credit as the reader has room for, in steps of a quarter.
+    /// Raises the sender's credit to the room that the reader has: at once if none is left, otherwise by at least a
+    /// quarter of the full credit.
     pub(super) async fn top_up(&mut self, window: &Window) -> Result<(), Fault> {
         let (given, room) = (self.receiver.credit(), window.credit());
         if room > given && (given == 0 || room - given >= window.full_credit() / 4) {
@@ -91,7 +94,8 @@ impl Link {
         Ok(())
     }
 
-    /// Ends the session while the receiver is alive, then drops it; in a task that goes on if the caller does not wait.
+    /// Ends the session while the receiver is alive, then drops the receiver. This goes on in a task if the caller
+    /// stops waiting.
     pub(super) async fn end(self) {
         let Self { receiver, mut session, .. } = self;
         let ending = tokio::spawn(async move {
@@ -117,7 +121,7 @@ async fn attach(mut session: SessionHandle<()>, request: LinkRequest) -> Result<
         .sender_settle_mode(SenderSettleMode::Settled)
         .receiver_settle_mode(ReceiverSettleMode::First)
         .credit_mode(CreditMode::Manual)
-        // A service that leaves the filter out of its attach has applied it all the same.
+        // Some services omit the filter from their attach, but apply it all the same.
         .verify_incoming_source(false);
     if let Some(level) = request.owner_level {
         let level = (Symbol::from(OWNER_LEVEL), Value::Long(level));
@@ -135,12 +139,13 @@ async fn attach(mut session: SessionHandle<()>, request: LinkRequest) -> Result<
     }
 }
 
-/// The filter of a position, as the [service](https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide)
-/// and the other SDKs have it. `Latest` is resolved before: a link that is attached again would skip events.
+/// Returns the filter for a position, in the form of the
+/// [service](https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-protocol-guide) and the other
+/// SDKs. `Latest` is replaced before: with it, a link that is attached again would skip events.
 pub(super) fn selector(position: &StartingPosition) -> String {
     let expression = |name: &str, inclusive: bool, value: &str| {
         let comparison = if inclusive { ">=" } else { ">" };
-        // An offset is opaque; a quote in it must not end the text.
+        // An offset is opaque. A quote in it must not end the string.
         format!("amqp.annotation.{name} {comparison} '{}'", value.replace('\'', "''"))
     };
     match position {

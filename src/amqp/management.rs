@@ -1,4 +1,5 @@
-//! What an event hub and its partitions are: requests to `$management`, without a receiver in any consumer group.
+//! Reads the properties of an event hub and its partitions from `$management`, without a receiver in any consumer
+//! group.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
@@ -20,21 +21,22 @@ use super::hub::{Hub, closed, in_background};
 use crate::error::{Error, ErrorKind, Result};
 use crate::processing::{EventHubProperties, LastEnqueued, PartitionProperties};
 
-/// Requests at once: a client has one at a time, and a tool asks for thousands of partitions.
+/// The maximum number of concurrent requests. A client has one at a time, and a tool may ask for thousands of
+/// partitions.
 const MAX_CLIENTS: usize = 8;
-/// The service detaches links that are idle; before that they are given up here.
+/// How long a client may be idle. It is ended before the service detaches its idle links.
 const MAX_IDLE: Duration = Duration::from_secs(30);
-/// Attempts of a request.
+/// The maximum number of attempts for a request.
 const ATTEMPTS: u32 = 4;
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// The clients that have nothing to do.
+/// The idle clients, and the permits that limit concurrent requests.
 pub(super) struct Clients {
     idle: Mutex<Vec<Client>>,
     permits: Semaphore,
 }
 
-/// A pair of links in a session of its own. It ignores correlation ids, so one that has timed out is thrown away.
+/// A pair of links in its own session. It ignores correlation ids, so it is discarded after a timeout.
 struct Client {
     links: MgmtClient,
     session: SessionHandle<()>,
@@ -52,7 +54,7 @@ impl Clients {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The youngest idle client; the old ones are ended.
+    /// Returns the idle client that was used last, and ends those that are too old.
     fn take(&self) -> Option<Client> {
         let mut idle = self.idle();
         let young =
@@ -96,7 +98,7 @@ impl Client {
 }
 
 impl Hub {
-    /// What the event hub is.
+    /// Returns the properties of the event hub.
     pub(crate) async fn properties(self: Arc<Self>) -> Result<EventHubProperties> {
         let attributes = self.read(None).await;
         attributes
@@ -104,7 +106,7 @@ impl Hub {
             .map_err(|error| error.with_action(format!("read the properties of {}", self.name())))
     }
 
-    /// What a partition holds.
+    /// Returns the properties of a partition.
     pub(crate) async fn partition_properties(
         self: Arc<Self>,
         partition_id: String,
@@ -150,7 +152,7 @@ impl Hub {
             partition_id: partition_id.map(str::to_owned),
             security_token: self.token().await?.text.as_str().to_owned(),
         };
-        // A link that was idle may have been detached: that says nothing about the service.
+        // The service may have detached an idle link. Such a failure does not mean that the service is failing.
         if let Some(client) = self.clients.take()
             && let Ok(attributes) = self.call(client, request.clone()).await
         {
@@ -176,8 +178,9 @@ impl Hub {
     }
 }
 
-/// READ, as [Event Hubs](https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response)
-/// and the other SDKs have it.
+/// A READ request, in the form of
+/// [Event Hubs](https://learn.microsoft.com/azure/service-bus-messaging/service-bus-amqp-request-response) and the
+/// other SDKs.
 #[derive(Clone)]
 struct Read {
     eventhub_name: String,
@@ -210,7 +213,7 @@ impl Request for Read {
     fn encode_body(self) -> Self::Body {}
 }
 
-/// The map that answers a read.
+/// The map in the response to a read.
 #[derive(Debug)]
 pub(super) struct Attributes(OrderedMap<Value, Value>);
 

@@ -1,15 +1,16 @@
-//! Events of Event Hubs over AMQP 1.0: one engine in tasks of its own, for both surfaces.
+//! The AMQP 1.0 engine for events of Event Hubs. It runs in its own tasks and serves both surfaces.
 //!
-//! - [`hub`] has the connection, which all partitions share: opened when somebody asks, authorized through `$cbs`, its
-//!   token renewed by a task, opened again by whoever needs it first.
-//! - [`partition`] is a task for each reader. It owns a [`link`] in a session of its own, hands batches over a channel
-//!   that never blocks, and resumes behind the last event. [`window`] is what bounds it: the reader gives back what its
-//!   caller has taken, and the link gets that as credit.
-//! - [`management`] reads properties, without a receiver in any consumer group.
-//! - [`fault`] says for each failure what helps.
+//! - [`hub`] holds the connection that all partitions share. It opens the connection on demand, authorizes it through
+//!   `$cbs`, and renews its token in a task. After a failure, the first task that needs the connection opens it again.
+//! - [`partition`] is one task per reader. The task owns a [`link`] in its own session, hands over batches through a
+//!   channel that never blocks, and resumes after the last event. [`window`] limits what the reader holds: when the
+//!   caller takes events, the link gets the freed room as credit.
+//! - [`management`] reads properties. It needs no receiver in any consumer group.
+//! - [`fault`] classifies each failure by what helps.
 //!
-//! Nothing here waits for a caller, and no future of a caller runs an AMQP operation: one that is dropped inside an attach
-//! or with a receiver in mid-stream would end the connection for all partitions. The surfaces know only channels.
+//! Nothing here waits for a caller, and no caller's future runs an AMQP operation. If such a future were dropped during
+//! an attach, or with a receiver in mid-stream, the connection would end for all partitions. The surfaces know only
+//! channels.
 
 mod backoff;
 mod connection_string;
@@ -41,7 +42,7 @@ pub(crate) use window::Window;
 /// The log target of the engine.
 const LOG: &str = "eventhub_checkpointstore::eventhubs";
 
-/// A credential that only storage takes.
+/// Returns the error for a credential that only storage accepts.
 pub(crate) fn no_token_credential() -> Error {
     Error::new(
         ErrorKind::Configuration,

@@ -1,4 +1,4 @@
-//! The task that reads a partition: keeps its link attached, hands events over, and resumes behind the last one.
+//! The task that reads a partition. It keeps a link attached, hands over events, and resumes after the last one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,30 +16,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ownership::StartingPosition;
 use crate::processing::{LastEnqueued, OpenPartition, ReadEnd, ReceivedEvent};
 
-/// The limits of the pause before a link is attached again.
+/// The initial and the maximum pause before a link is attached again.
 const LINK_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
-/// A link that has lived for so long was attached for good. Some peers attach a link that they refuse, and detach it.
+/// A link that lives this long counts as attached. Some peers attach a link that they refuse, then detach it.
 const PROVEN: Duration = Duration::from_secs(5);
-/// The most events that are handed over at once.
+/// The maximum number of events that are handed over at once.
 const MAX_BATCH: usize = 128;
-/// Far away: the future has limits of its own.
+/// Practically no limit: the future has its own limits.
 const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a reader is handed.
+/// An item that the task hands to its reader.
 #[derive(Debug)]
 pub(crate) enum Handed {
     Events(Vec<ReceivedEvent>, Option<LastEnqueued>),
     /// No more events will come.
     End(ReadEnd),
-    /// Somebody wants the waiting reader to return.
+    /// Somebody called the interrupter, so the waiting reader should return.
     #[cfg_attr(not(feature = "blocking"), allow(dead_code, reason = "a future is dropped instead"))]
     Wake,
 }
 
-/// Hands events to a reader; never waits. Made by [`delivery`].
+/// Hands an item to a reader and never waits. [`delivery`] makes it.
 pub(crate) type Deliver = Box<dyn Fn(Handed) + Send + Sync>;
 
-/// Hands an end to the reader in any case, even if the task panics or its runtime goes down.
+/// Makes a [`Deliver`] that always hands an end to the reader, even if the task panics or its runtime shuts down.
 pub(crate) fn delivery(send: impl Fn(Handed) + Send + Sync + 'static) -> Deliver {
     struct Guard<F: Fn(Handed)>(F);
 
@@ -57,11 +57,11 @@ pub(crate) fn delivery(send: impl Fn(Handed) + Send + Sync + 'static) -> Deliver
     })
 }
 
-/// Told once whether the first link was attached.
+/// Called once with the outcome of the opening: the first link is attached, or the reader has ended before that.
 pub(crate) type Opened = Box<dyn FnOnce(Result<()>) + Send>;
 
 impl Hub {
-    /// Reads a partition until its reader closes the window. The surface runs it as a task.
+    /// Reads a partition until its reader closes the window. The surface runs this as a task.
     pub(crate) async fn read_partition(
         self: Arc<Self>,
         request: OpenPartition,
@@ -102,18 +102,18 @@ struct Partition {
     deliver: Deliver,
     opened: Option<Opened>,
     closed: watch::Receiver<bool>,
-    /// Where to begin if no event has come yet.
+    /// The position to start from while no event has come.
     position: StartingPosition,
     /// The sequence number and the offset of the last event that was handed over.
     last: Option<(i64, Option<String>)>,
-    /// Whether the service has refused the offset, so that the sequence number must do.
+    /// The service has refused the offset, so the sequence number is used instead.
     by_number: bool,
     backoff: Backoff,
-    /// Whether a link of this reader has ever served.
+    /// A link of this reader has worked at least once.
     is_proven: bool,
-    /// Since when every attempt was refused.
+    /// The time of the first refusal, if every attempt since then was refused.
     refused_since: Option<Instant>,
-    /// How often the event behind the last one could not be decoded.
+    /// How often the event after the last one could not be decoded.
     undecodable: u32,
 }
 
@@ -141,8 +141,8 @@ impl Partition {
         }
     }
 
-    /// Attaches a link behind the last event. It goes on in the background if the reader is closed meanwhile, and is
-    /// ended then.
+    /// Attaches a link that starts after the last event. If the reader is closed meanwhile, the attach goes on in the
+    /// background, and the link is ended afterwards.
     async fn attach(&mut self) -> Result<Link, Fault> {
         let (hub, window, request) =
             (Arc::clone(&self.hub), Arc::clone(&self.window), self.request.clone());
@@ -150,7 +150,8 @@ impl Partition {
         let attach = async move {
             let position = resolved(&hub, &request.partition_id, position).await?;
             let session = hub.session().await?;
-            // Late by a reconnect, it would displace the reader that came after this one.
+            // A reconnect may have delayed this attach. A link for a closed reader would displace the reader that came
+            // after it.
             if window.is_closed() {
                 let mut session = session;
                 let _ = session.end().await;
@@ -189,7 +190,7 @@ impl Partition {
         }
     }
 
-    /// Hands over what comes until the reader is closed or the link breaks; then ends the link.
+    /// Hands over events until the reader is closed or the link breaks, then ends the link.
     async fn pump(&mut self, mut link: Link) -> Result<(), Fault> {
         let since = Instant::now();
         let outcome = self.hand_over(&mut link).await;
@@ -237,13 +238,13 @@ impl Partition {
                 "an event has no sequence number",
             ));
         };
-        // The last one of the batch is noted when that is handed over.
+        // `self.last` changes only when the batch is handed over, so the batch is checked first.
         let last = match batch.events.last() {
             Some(last) => Some((last.sequence_number(), last.offset())),
             None => self.last.as_ref().map(|(number, offset)| (*number, offset.as_deref())),
         };
         if last == Some((event.sequence_number(), event.offset())) {
-            // An inclusive start of a link that was attached again.
+            // The link was attached again with an inclusive start, so it repeats the last event.
             return Ok(());
         }
         if let Some((last, _)) = last
@@ -275,7 +276,7 @@ impl Partition {
         self.refused_since = None;
     }
 
-    /// How long to wait before the next link, or why there will be none.
+    /// Returns the pause before the next link, or the end of the reader if there will be none.
     fn pause_after(&mut self, fault: Fault, give_up_at: Instant) -> Result<Duration, ReadEnd> {
         let is_opening = self.opened.is_some();
         let id = &self.request.partition_id;
@@ -321,7 +322,7 @@ impl Partition {
         self.window.is_closed() || *self.closed.borrow()
     }
 
-    /// Waits for the future, but no longer than the reader is open.
+    /// Waits for the future while the reader is open. Returns `None` if the reader is closed first.
     async fn wait<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(future);
         loop {
@@ -335,7 +336,7 @@ impl Partition {
     }
 }
 
-/// Events that are there at the same time.
+/// Events that are available at the same time.
 #[derive(Default)]
 struct Batch {
     events: Vec<ReceivedEvent>,
@@ -354,7 +355,8 @@ impl Batch {
     }
 }
 
-/// `Latest` as the number of the last event: a link that breaks before its first event must not skip any.
+/// Replaces `Latest` with the number of the last event. Otherwise, a link that breaks before its first event would skip
+/// events when it is attached again.
 async fn resolved(
     hub: &Arc<Hub>,
     partition_id: &str,
@@ -395,7 +397,7 @@ fn link_request(hub: &Hub, request: OpenPartition, position: &StartingPosition) 
     }
 }
 
-/// The end of a reader that was never opened.
+/// Returns the error for a reader that ended before it was opened.
 fn error_of(end: ReadEnd) -> Error {
     match end {
         ReadEnd::Failed(error) => error,

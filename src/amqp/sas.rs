@@ -1,4 +1,4 @@
-//! Shared access signatures of Event Hubs: made from a key, or given.
+//! Shared access signatures of Event Hubs, made from a key or given by the user.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-/// The unreserved characters of a URL stay as they are.
+/// The characters to percent-encode: all except the unreserved characters of a URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The name and the text of a shared access key, as a prepared HMAC state that is cleared on drop.
+/// A shared access key: its name, and its text as a prepared HMAC state that is cleared on drop.
 #[derive(Clone)]
 pub(crate) struct SharedAccessKey {
     name: Box<str>,
@@ -36,13 +36,13 @@ pub(crate) struct SasToken {
 
 impl SharedAccessKey {
     pub(crate) fn new(name: &str, key: &str) -> Result<Self> {
-        // The text itself is the key: unlike a storage key it is not decoded.
+        // The text itself is the key. Unlike a storage key, it is not decoded.
         let mac = Hmac::new_from_slice(key.as_bytes())
             .map_err(|_| Error::invalid_input("shared access key: it cannot be used for HMAC"))?;
         Ok(Self { name: name.into(), mac })
     }
 
-    /// A [signature](https://learn.microsoft.com/rest/api/eventhub/generate-sas-token) for a resource.
+    /// Makes a [signature](https://learn.microsoft.com/rest/api/eventhub/generate-sas-token) for a resource.
     pub(crate) fn sign(&self, resource: &str, now: SystemTime, life: Duration) -> SasToken {
         let expiry =
             now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(life).as_secs();
@@ -84,7 +84,8 @@ impl SharedAccessSignature {
     }
 }
 
-/// A time that the system cannot express is as good as never.
+/// Converts seconds since 1970 to a time. Times after the year 9999 become its end: the system may not be able to
+/// express them, and they are as good as never.
 fn after_epoch(seconds: u64) -> SystemTime {
     const FAR: u64 = 253_402_300_799;
     UNIX_EPOCH + Duration::from_secs(seconds.min(FAR))
@@ -94,7 +95,7 @@ fn after_epoch(seconds: u64) -> SystemTime {
 mod tests {
     use super::*;
 
-    /// Computed with `hmac` and `quote_plus` of Python, as azure-eventhub does.
+    /// The expected signature was computed with Python's `hmac` and `quote_plus`, as azure-eventhub does.
     #[test]
     fn the_signature_is_that_of_the_other_sdks() {
         let key = SharedAccessKey::new("RootManageSharedAccessKey", "c2VjcmV0a2V5").unwrap();

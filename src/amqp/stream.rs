@@ -1,4 +1,4 @@
-//! The byte stream below AMQP: TCP, and TLS with the provider and the roots of the store's clients.
+//! The byte stream below AMQP: TCP, and TLS with the same provider and roots as the store's clients.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,23 +13,23 @@ use super::tunnel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{ChosenProxy, ProxyOptions, Target};
 
-/// The ports of AMQP, and that of AMQP over WebSockets.
+/// The default ports of AMQP with and without TLS, and of AMQP over WebSockets.
 const TLS_PORT: u16 = 5671;
 const PLAIN_PORT: u16 = 5672;
 #[cfg(feature = "amqp-websockets")]
 const WEBSOCKETS_PORT: u16 = 443;
 
-/// Where the service is.
+/// The address of the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
     pub(crate) secure: bool,
-    /// Whether AMQP goes over WebSockets there.
+    /// AMQP goes over WebSockets.
     pub(crate) websockets: bool,
 }
 
-/// How the service is reached.
+/// Connects to the service, directly or through a proxy.
 #[derive(Clone)]
 pub(crate) struct Connector {
     host: Arc<str>,
@@ -39,12 +39,12 @@ pub(crate) struct Connector {
     proxy: Option<Proxy>,
     #[cfg(feature = "_rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
-    /// Whether the host speaks TLS; only a proxy may.
+    /// The host uses TLS. If it does not, `tls` can only be for the proxy.
     #[cfg(feature = "_rustls")]
     secure: bool,
 }
 
-/// The proxy on the way, with a password perhaps.
+/// The proxy to connect through. Its URL may contain a password.
 #[derive(Clone)]
 struct Proxy {
     url: http::Uri,
@@ -52,7 +52,7 @@ struct Proxy {
 }
 
 impl Connector {
-    /// Prepares for a host. Nothing is connected and no root is read yet.
+    /// Prepares for a host. It does not connect or read a root certificate yet.
     pub(crate) fn new(
         address: &Address,
         proxy: &ProxyOptions,
@@ -107,7 +107,7 @@ impl Connector {
     async fn tcp(&self, host: &str, port: u16) -> Result<Stream, Fault> {
         let stream = TcpStream::connect((host, port)).await;
         let stream = stream.map_err(|error| self.failed("the connection to", error))?;
-        // Small frames go back and forth; Nagle's algorithm would hold them.
+        // Small frames go back and forth. Nagle's algorithm would delay them.
         stream.set_nodelay(true).map_err(|error| self.failed("the connection to", error))?;
         Ok(Stream(Box::new(stream)))
     }
@@ -162,7 +162,7 @@ impl Connector {
     }
 }
 
-/// The proxy for an address. The environment's is for HTTP, as which only WebSockets begin.
+/// Returns the proxy for an address. A proxy in the environment is for HTTP, and only WebSockets begin as HTTP.
 fn proxy_for(address: &Address, options: &ProxyOptions) -> Result<Option<Proxy>> {
     if *options == ProxyOptions::FromEnvironment && !address.websockets {
         return Ok(None);
@@ -183,7 +183,7 @@ fn proxy_for(address: &Address, options: &ProxyOptions) -> Result<Option<Proxy>>
     parsed.transpose()
 }
 
-/// A certificate that is not trusted now will not be in a moment.
+/// Returns whether a certificate was refused. If it is not trusted now, a retry will not help.
 #[cfg(feature = "_rustls")]
 fn is_certificate_fault(error: &std::io::Error) -> bool {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
@@ -205,7 +205,7 @@ impl fmt::Debug for Connector {
 trait ReadWrite: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> ReadWrite for T {}
 
-/// A connected stream of either kind.
+/// A connected stream of any kind.
 pub(super) struct Stream(Box<dyn ReadWrite>);
 
 impl fmt::Debug for Stream {

@@ -1,4 +1,4 @@
-//! Tokens for the service: made from a key, given as a signature, or of Microsoft Entra ID.
+//! Tokens for the service: made from a key, given as a signature, or issued by Microsoft Entra ID.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -14,14 +14,14 @@ use super::sas::{SharedAccessKey, SharedAccessSignature};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{AccessToken, TokenRequest};
 
-/// How long a signature made here is valid. It is renewed at two thirds of it.
+/// The lifetime of signatures that are made here. They are renewed after two thirds of it.
 const SIGNATURE_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// Asks a credential of a surface for a token.
+/// Asks the credential of a surface for a token.
 pub(crate) type GetToken =
     Arc<dyn Fn(TokenRequest) -> BoxFuture<'static, Result<AccessToken>> + Send + Sync>;
 
-/// Where tokens come from. Never shown by `Debug`.
+/// The source of tokens. `Debug` never shows its secrets.
 #[derive(Clone)]
 pub(crate) enum TokenSource {
     Key(SharedAccessKey),
@@ -29,18 +29,18 @@ pub(crate) enum TokenSource {
     Credential(GetToken),
 }
 
-/// A token as `$cbs` takes it.
+/// A token in the form that `$cbs` accepts.
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) text: Zeroizing<String>,
-    /// Its type, as the service names it.
+    /// The type of the token, as the service calls it.
     pub(super) kind: &'static str,
     pub(super) expires_on: SystemTime,
     pub(super) made: SystemTime,
 }
 
 impl TokenSource {
-    /// A new token for the event hub.
+    /// Returns a new token for the event hub.
     pub(super) async fn token(
         &self,
         audience: &str,
@@ -88,14 +88,14 @@ impl TokenSource {
         Ok(Token { text, kind, expires_on, made: now })
     }
 
-    /// Whether another token can be had later.
+    /// Returns whether another token can be obtained later.
     pub(super) fn can_renew(&self) -> bool {
         !matches!(self, Self::Signature(_))
     }
 }
 
 impl Token {
-    /// When two thirds of its life are over.
+    /// Returns the time until two thirds of the token's life are over.
     pub(super) fn renew_in(&self, now: SystemTime) -> Duration {
         let life = self.expires_on.duration_since(self.made).unwrap_or_default();
         let due = self.made.checked_add(life / 3 * 2).unwrap_or(self.expires_on);

@@ -1,4 +1,4 @@
-//! The way through an HTTP proxy: `CONNECT`.
+//! The tunnel through an HTTP proxy, opened with `CONNECT`.
 
 use std::io::{Error, ErrorKind, Result};
 
@@ -8,10 +8,10 @@ use http::Uri;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The longest head of a response that is read.
+/// The maximum length of a response's head.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// Asks the proxy at the other end of the stream for a connection to a host.
+/// Asks the proxy at the other end of the stream to connect to a host.
 pub(super) async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: &Uri,
@@ -20,7 +20,7 @@ pub(super) async fn connect(
 ) -> Result<()> {
     stream.write_all(request(proxy, host, port).as_bytes()).await?;
     let mut head = Vec::new();
-    // One byte at a time: what follows the head is the host's.
+    // Only one byte is read at a time, because the bytes after the head come from the host.
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() >= MAX_HEAD {
             return Err(Error::new(
@@ -50,7 +50,7 @@ fn request(proxy: &Uri, host: &str, port: u16) -> String {
     format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{authorization}\r\n")
 }
 
-/// The status of `HTTP/1.1 200 Connection established`.
+/// Returns the status in a line such as `HTTP/1.1 200 Connection established`.
 fn status(head: &[u8]) -> Option<u16> {
     let line = head.split(|byte| *byte == b'\r').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split(' ');

@@ -1,10 +1,10 @@
-//! How much a reader holds of what was sent to it: the credit of its link is what is left.
+//! Limits the events that a reader holds. The room that is left becomes the credit of its link.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Shared by a reader and the task of its link.
+/// Counts the events that a reader holds, and limits them. The reader and the task of its link share it.
 #[derive(Debug)]
 pub(crate) struct Window {
     max_events: usize,
@@ -17,12 +17,12 @@ pub(crate) struct Window {
 struct Held {
     events: usize,
     bytes: usize,
-    /// About what the next event will take: the largest one of late. `None` before the first one.
+    /// The expected size of the next event, from the largest recent one. `None` before the first event.
     expected: Option<usize>,
     closed: bool,
 }
 
-/// The largest event of most namespaces, which the first one may be.
+/// The expected size of the first event, which may have the maximum size of most namespaces.
 const FIRST_EXPECTED: usize = 1024 * 1024;
 
 impl Held {
@@ -41,17 +41,17 @@ impl Window {
         }
     }
 
-    /// Events were handed to the reader.
+    /// Records that events were handed to the reader.
     pub(crate) fn add(&self, events: usize, bytes: usize, largest: usize) {
         let mut held = self.held();
         held.events += events;
         held.bytes += bytes;
-        // Rises at once and sinks slowly.
+        // The expected size rises at once and falls slowly.
         let faded = held.expected.map_or(0, |expected| expected - expected / 64);
         held.expected = Some(largest.max(faded));
     }
 
-    /// The reader has handed events to its caller.
+    /// Records that the reader has handed events to its caller.
     pub(crate) fn release(&self, events: usize, bytes: usize) {
         let mut held = self.held();
         held.events = held.events.saturating_sub(events);
@@ -60,7 +60,7 @@ impl Window {
         self.changed.notify_one();
     }
 
-    /// The reader has gone, or wants to go.
+    /// Closes the window, because the reader is gone or is about to close.
     pub(crate) fn close(&self) {
         self.held().closed = true;
         self.changed.notify_one();
@@ -70,7 +70,7 @@ impl Window {
         self.held().closed
     }
 
-    /// How many events the link may send. One at least while the reader holds none, however large it is.
+    /// Returns how many events the link may send. While the reader holds none, it may send at least one, however large.
     pub(super) fn credit(&self) -> u32 {
         let held = *self.held();
         let by_count = self.max_events.saturating_sub(held.events);
@@ -79,13 +79,13 @@ impl Window {
         u32::try_from(by_count.min(by_size).max(at_least)).unwrap_or(u32::MAX)
     }
 
-    /// The credit of a reader that holds nothing.
+    /// Returns the credit of a reader that holds nothing.
     pub(super) fn full_credit(&self) -> u32 {
         let by_size = self.max_bytes / self.held().expected();
         u32::try_from(self.max_events.min(by_size).max(1)).unwrap_or(u32::MAX)
     }
 
-    /// Waits for a release or the close since the last wait.
+    /// Waits for a release or the close. Returns at once if one has happened since the last wait.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

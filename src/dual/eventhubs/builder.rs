@@ -1,4 +1,4 @@
-//! Every option of an event hub.
+//! The builder of an event hub, with all options.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::ConsumerGroup;
 use crate::transport::ProxyOptions;
 
-/// A builder for an event hub. [`build`](Self::build) checks all options. Nothing is sent.
+/// A builder for an event hub. [`build`](Self::build) checks all options and sends nothing.
 ///
 #[doc = example!("eventhubs_builder/event_hub_builder")]
 #[must_use = "nothing exists before `build`"]
@@ -74,8 +74,8 @@ impl EventHubBuilder {
         }
     }
 
-    /// Sets the credential: tokens of Microsoft Entra ID for the scope `https://eventhubs.azure.net/.default`. It takes
-    /// precedence over the key in a connection string.
+    /// Sets the credential, which provides tokens of Microsoft Entra ID for the scope
+    /// `https://eventhubs.azure.net/.default`. It takes precedence over the key in a connection string.
     ///
     #[doc = example!("eventhubs/new")]
     pub fn credential(mut self, credential: impl Into<Credential>) -> Self {
@@ -83,8 +83,9 @@ impl EventHubBuilder {
         self
     }
 
-    /// Connects to an address other than the namespace's own, such as `amqps://10.0.0.4:5671` or `amqp://127.0.0.1:5672`
-    /// (without TLS): a private endpoint, a gateway, a double. The names in checkpoints are still those of the namespace.
+    /// Connects to an address other than the namespace's own, such as `amqps://10.0.0.4:5671` or
+    /// `amqp://127.0.0.1:5672` (without TLS). It may be a private endpoint, a gateway, or a test double. Checkpoints
+    /// still use the names of the namespace.
     ///
     #[doc = example!("eventhubs_builder/custom_endpoint")]
     pub fn custom_endpoint(mut self, url: impl Into<String>) -> Self {
@@ -92,7 +93,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// Adds a trusted root certificate in PEM. If one is given, the platform's roots are not used.
+    /// Adds a trusted root certificate in PEM. The platform's roots are then no longer used.
     ///
     #[doc = example!("eventhubs_builder/root_certificate")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -111,7 +112,8 @@ impl EventHubBuilder {
     }
 
     /// Sets the HTTP proxy for the connection, which must support `CONNECT`. Default: the proxy in the environment, for
-    /// WebSockets only, because such proxies rarely allow the AMQP port. A proxy that is set here serves both.
+    /// WebSockets only, because such proxies rarely allow the AMQP port. A proxy that is set here is used with and
+    /// without WebSockets.
     ///
     #[doc = example!("eventhubs_builder/proxy")]
     pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
@@ -119,7 +121,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// Sets the limit of connecting, from the name lookup to the end of the AMQP handshake. Default: 10 s.
+    /// Sets the time limit for connecting, from the name lookup to the end of the AMQP handshake. Default: 10 s.
     ///
     #[doc = example!("eventhubs_builder/timeouts")]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
@@ -127,7 +129,7 @@ impl EventHubBuilder {
         self
     }
 
-    /// Sets the limit of one request: a token, an attach, or a read of properties. Default: 20 s.
+    /// Sets the time limit of one request: a token, an attach, or a read of properties. Default: 20 s.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn request_timeout(mut self, limit: Duration) -> Self {
@@ -135,9 +137,9 @@ impl EventHubBuilder {
         self
     }
 
-    /// Sets how long to retry the first link of a reader, and a later link that the service refuses, for example because a
-    /// permission or the event hub is missing. After other failures, later links are retried without a limit. Default: 60
-    /// s.
+    /// Sets how long to retry the first link of a reader, and a later link that the service refuses, for example
+    /// because a permission or the event hub is missing. After other failures, later links are retried without a limit.
+    /// Default: 60 s.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/timeouts"))]
     pub fn open_timeout(mut self, limit: Duration) -> Self {
@@ -154,8 +156,8 @@ impl EventHubBuilder {
         self
     }
 
-    /// Sets about how many bytes of unread events each reader may hold. It limits the prefetch of large events; one event
-    /// is always fetched. Default: 16 MiB.
+    /// Sets approximately how many bytes of unread events each reader may hold. This limits the prefetch of large
+    /// events, but one event is always fetched. Default: 16 MiB.
     ///
     #[doc = example!("eventhubs_builder/max_prefetch_bytes")]
     pub fn max_prefetch_bytes(mut self, bytes: usize) -> Self {
@@ -163,15 +165,15 @@ impl EventHubBuilder {
         self
     }
 
-    /// Creates the event hub. Nothing is sent.
+    /// Creates the event hub. Nothing is sent yet.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs_builder/event_hub_builder"))]
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name, the connection string or the custom
-    /// endpoint is not valid. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for options that contradict
-    /// each other: no token credential, a token without TLS, or TLS without its Cargo feature.
+    /// endpoint is not valid. [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if there is no token
+    /// credential, a token would be sent without TLS, TLS lacks its Cargo feature, or a time limit is too short.
     pub fn build(self) -> Result<EventHub> {
         let (group, mut address, tokens) = self.resolve()?;
         if let Some(url) = &self.custom_endpoint {

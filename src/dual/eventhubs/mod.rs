@@ -1,4 +1,4 @@
-//! Events of Azure Event Hubs over AMQP 1.0 (feature `amqp`): the source of a consumer.
+//! The event source that reads Azure Event Hubs over AMQP 1.0 (feature `amqp`).
 
 mod builder;
 mod reader;
@@ -18,13 +18,13 @@ pub use self::builder::EventHubBuilder;
 
 /// An event hub of Azure Event Hubs, its emulator, or a compatible service.
 ///
-/// All readers share one connection, which is opened on demand. The readers recover from broken connections, detached
-/// links, expired tokens and restarts of the service by themselves: each event is delivered once and in order, and readers
-/// of other partitions are not affected. Cloning is cheap.
+/// All readers share one connection, which is opened on demand. The readers recover on their own from broken
+/// connections, detached links, expired tokens and restarts of the service. Each event is delivered once and in order,
+/// and readers of other partitions are not affected. Cloning is cheap.
 ///
-/// On the blocking surface, the connection has its own thread, `eventhub-amqp`, with a tokio runtime, so the caller needs
-/// none. The thread ends after the last clone and the last reader are dropped. On the async surface, the connection runs in
-/// tasks on the caller's tokio runtime, which must have its I/O and time drivers enabled.
+/// On the blocking surface, the connection runs on its own thread, `eventhub-amqp`, with a tokio runtime, so the caller
+/// needs none. The thread ends after the last clone and the last reader are dropped. On the async surface, the
+/// connection runs in tasks on the caller's tokio runtime, which must have its I/O and time drivers enabled.
 ///
 #[doc = example!("eventhubs/event_hub")]
 #[derive(Clone)]
@@ -35,8 +35,8 @@ pub struct EventHub {
 }
 
 impl EventHub {
-    /// Creates an event hub, as a consumer group reads it, from the connection string of a namespace, of an event hub, or
-    /// of the emulator.
+    /// Creates an event hub for a consumer group, from the connection string of a namespace, of an event hub, or of the
+    /// emulator.
     ///
     /// `eventhub_name` may be `None` if the string has an `EntityPath`. Nothing is sent yet.
     ///
@@ -44,8 +44,8 @@ impl EventHub {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the string or a name is not valid, or the string
-    /// is for another event hub. The message names the fault, never a key.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the string or a name is not valid, or if the
+    /// string is for another event hub. The message names the fault, never a key.
     pub fn from_connection_string<'a>(
         connection_string: &str,
         consumer_group: &str,
@@ -55,16 +55,16 @@ impl EventHub {
             .build()
     }
 
-    /// Creates an event hub, as a consumer group reads it, with tokens of Microsoft Entra ID for the scope
+    /// Creates an event hub for a consumer group, with tokens of Microsoft Entra ID for the scope
     /// `https://eventhubs.azure.net/.default`.
     ///
     #[cfg_attr(not(doctest), doc = example!("eventhubs/new"))]
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a name that is not valid,
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) for a credential that is not a token credential,
-    /// or without a feature for TLS.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a name is not valid.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the credential is not a token credential, or if
+    /// no feature for TLS is enabled.
     pub fn new(
         fully_qualified_namespace: &str,
         eventhub_name: &str,
@@ -126,7 +126,8 @@ impl EventSource for EventHub {
         let id = request.partition_id.clone();
         let window = Arc::new(Window::new(request.prefetch, self.hub.max_prefetch_bytes()));
         let (deliver, inbox) = channel();
-        // From here on, the task ends if the caller stops waiting.
+        // The reader exists before its task. If the caller stops waiting, the reader is dropped, and that ends the
+        // task.
         let reader = HubReader::new(inbox, Arc::clone(&window), Arc::clone(&self.driver));
         let hub = Arc::clone(&self.hub);
         let start = |opened| hub.read_partition(request, window, deliver, opened);

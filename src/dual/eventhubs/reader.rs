@@ -1,4 +1,4 @@
-//! The reader of a partition: takes what its task has put into the channel.
+//! The reader of a partition. It takes the events that its task has put into the channel.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,21 +12,21 @@ use crate::processing::{LastEnqueued, ReadEnd, ReceivedEvent};
 use super::super::runtime::eventhubs::{Driver, Inbox};
 use super::super::{PartitionReader, maybe_async};
 
-/// How long a close waits for the end of the link; it goes on without the caller.
+/// How long a close waits for the link to end. After that, the link ends without the caller.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) struct HubReader {
     inbox: Inbox,
     window: Arc<Window>,
-    /// Handed over and not yet asked for.
+    /// The events that were handed over but not yet requested.
     ready: VecDeque<ReceivedEvent>,
     last_enqueued: Option<LastEnqueued>,
-    /// Why no more events will come, to be told behind the last one.
+    /// The reason why no more events will come. It is returned after the last event.
     end: Option<ReadEnd>,
     has_ended: bool,
-    /// The interrupter was called, and no `receive` has returned because of it yet.
+    /// The interrupter was called, but no `receive` has returned for it yet.
     is_woken: bool,
-    /// The connection lives as long as a reader.
+    /// Keeps the connection alive as long as the reader.
     _driver: Arc<Driver>,
 }
 
@@ -59,7 +59,7 @@ impl HubReader {
         }
     }
 
-    /// Keeps what is there without waiting, up to about `max` events.
+    /// Keeps what is available without waiting, up to about `max` events.
     fn keep_what_is_there(&mut self, max: usize) {
         while self.ready.len() < max && !self.has_ended {
             let Some(handed) = self.inbox.try_next() else { break };
@@ -88,7 +88,7 @@ impl PartitionReader for HubReader {
     ) -> Result<(), ReadEnd> {
         self.keep_what_is_there(max);
         if self.ready.is_empty() && !self.has_ended && !self.is_woken {
-            // Nothing is lost if the caller drops the future here: what arrives stays in the channel.
+            // Nothing is lost if the caller drops the future here: new events stay in the channel.
             if let Some(handed) = self.inbox.next(wait).await {
                 self.keep(handed);
                 self.keep_what_is_there(max);
