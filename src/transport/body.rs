@@ -8,7 +8,7 @@ use http::StatusCode;
 /// use eventhub_checkpointstore::BodySink;
 /// use http::StatusCode;
 ///
-/// What the `send_streamed` of a transport does with an answer that it reads from a connection.
+/// /// Hands over a response body that is read from a connection, as `send_streamed` of a transport does.
 /// fn hand_over(
 ///     status: StatusCode,
 ///     mut body: impl std::io::Read,

@@ -39,7 +39,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// use eventhub_checkpointstore::adapters::azure_core::RuntimeThreadCredential;
 /// use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credential};
 ///
-/// With any credential of `azure_identity`.
+/// /// With any credential of `azure_identity`.
 /// fn connect(credential: Arc<dyn TokenCredential>) -> Result<BlobCheckpointStore> {
 ///     let credential = Credential::token(RuntimeThreadCredential::start(credential)?);
 ///     BlobCheckpointStore::new("https://contoso.blob.core.windows.net", "checkpoints", credential)
