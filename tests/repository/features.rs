@@ -24,8 +24,8 @@ fn every_feature_is_documented_as_it_is() {
 
 #[test]
 fn what_is_always_there_is_documented() {
-    let paragraph = FEATURES_MD.split("\n\n").find(|text| text.contains("Always present are"));
-    let list = paragraph.unwrap().split_once("Always present are").unwrap().1;
+    let paragraph = FEATURES_MD.split("\n\n").find(|text| text.contains("These are always present:"));
+    let list = paragraph.unwrap().split_once("These are always present:").unwrap().1;
     let dependencies = manifest()["dependencies"].as_table().unwrap().clone();
     let mandatory = dependencies.into_iter().filter(|(_, dependency)| !is_optional(dependency));
     assert_eq!(in_backticks(list), mandatory.map(|(name, _)| name).collect::<Names>());
