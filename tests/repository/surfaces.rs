@@ -34,6 +34,7 @@ const AIO_ONLY: &[&str] = &[
     "processing::the_futures_can_be_spawned_and_closures_receive",
     "runtimes::a_store_outside_a_runtime_says_what_it_needs",
     "runtimes::a_store_that_moves_to_another_runtime_waits_for_one_attempt_at_most",
+    "runtimes::a_token_is_asked_for_outside_a_runtime_too",
 ];
 
 /// The features of this build, so that cargo finds the test roots already built.
