@@ -13,6 +13,7 @@ mod features;
 #[cfg(feature = "blocking")]
 mod fuzz_corpora;
 mod manifest;
+#[cfg(feature = "blocking")]
 #[path = "../support/report.rs"]
 mod report;
 #[cfg(all(feature = "ureq", feature = "reqwest"))]
