@@ -92,7 +92,7 @@ fn runtime() -> Runtime {
 const UREQ_BUFFERS: usize = (2 * 128 + 64 + 32) * 1024;
 const HYPER_BUFFERS: usize = (3 * 408 + 96) * 1024;
 
-/// What a list of 10,000 holds at most beyond its results, in processes of their own.
+/// What a list of 10,000 holds at most beyond its results, each in a separate process.
 fn peaks(endpoint: &Endpoint) {
     let page =
         Answers::prepare().page_bodies().map(<[u8]>::len).into_iter().max().unwrap_or_default();

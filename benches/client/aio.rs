@@ -116,7 +116,7 @@ pub async fn flat(size: Size) -> [Resources; 2] {
     [early, resources()]
 }
 
-/// Before, and while so many partitions are owned.
+/// Memory and threads before any partition is owned, and while this many are owned.
 pub async fn many(size: Size) -> [Resources; 2] {
     const INTERVAL: Duration = Duration::from_secs(2);
     let hub = EventHub::new(size.partitions);

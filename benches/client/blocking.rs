@@ -107,7 +107,7 @@ pub fn flat(size: Size) -> [Resources; 2] {
     [early, resources()]
 }
 
-/// Before, and while so many partitions are owned.
+/// Memory and threads before any partition is owned, and while this many are owned.
 pub fn many(size: Size) -> [Resources; 2] {
     const INTERVAL: Duration = Duration::from_secs(2);
     let hub = EventHub::new(size.partitions);

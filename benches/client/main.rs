@@ -6,7 +6,7 @@
 //! sections that contain it.
 //!
 //! Processor time is measured, of the whole process, in turns with the bare source, so that what else the machine does
-//! meets both. Memory and threads are those of processes of their own. Takeovers are in model time.
+//! meets both. Memory and threads are measured in separate processes. Takeovers are in model time.
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -24,7 +24,8 @@ fn every_feature_is_documented_as_it_is() {
 
 #[test]
 fn what_is_always_there_is_documented() {
-    let paragraph = FEATURES_MD.split("\n\n").find(|text| text.contains("These are always present:"));
+    let paragraph =
+        FEATURES_MD.split("\n\n").find(|text| text.contains("These are always present:"));
     let list = paragraph.unwrap().split_once("These are always present:").unwrap().1;
     let dependencies = manifest()["dependencies"].as_table().unwrap().clone();
     let mandatory = dependencies.into_iter().filter(|(_, dependency)| !is_optional(dependency));

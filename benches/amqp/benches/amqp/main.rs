@@ -4,8 +4,8 @@
 //! the comparison. Without `--bench`, as under `cargo test --benches`, each client receives a few events, and only what
 //! holds on any machine is asserted.
 //!
-//! Server and clients are processes of their own, so that processor time and memory are those of the client. All clients
-//! receive from the same server in turns; the ratios are medians over the rounds.
+//! The server and each client run in separate processes, so that processor time and memory are those of the client. All
+//! clients receive from the same server in turns; the ratios are medians over the rounds.
 
 mod clients;
 mod meter;
