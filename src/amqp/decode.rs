@@ -34,8 +34,9 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
 /// Returns the event in a message, or `None` if the message has no sequence number. Every event has one.
 pub(super) fn event(message: RawEvent) -> Option<Decoded> {
     // All annotations are read in one pass. A lookup by name would create a key for each name and each event.
-    let mut number = None;
-    let mut event = ReceivedEvent::new(0, body(message.body));
+    let (mut number, mut offset, mut partition_key) = (None, None, None);
+    let mut enqueued_time = UNIX_EPOCH;
+    let mut others = Vec::new();
     for (key, value) in message.message_annotations.into_iter().flat_map(|section| section.0) {
         let name = match &key {
             OwnedKey::Symbol(symbol) => symbol.as_str(),
@@ -43,25 +44,21 @@ pub(super) fn event(message: RawEvent) -> Option<Decoded> {
         };
         match name {
             "x-opt-sequence-number" => number = integer(&value),
-            "x-opt-offset" => {
-                if let Some(offset) = text(value) {
-                    event = event.with_offset(offset);
-                }
-            }
+            "x-opt-offset" => offset = text(value),
             "x-opt-enqueued-time" => {
                 if let Value::Timestamp(time) = value {
-                    event = event.with_enqueued_time(system_time(time.milliseconds()));
+                    enqueued_time = system_time(time.milliseconds());
                 }
             }
-            "x-opt-partition-key" => {
-                if let Some(key) = text(value) {
-                    event = event.with_partition_key(key);
-                }
-            }
-            _ => event = event.with_system_property(key_text(key), converted(value)),
+            "x-opt-partition-key" => partition_key = text(value),
+            _ => others.push((key, value)),
         }
     }
-    let mut event = event.numbered(number?);
+    let body = body(message.body);
+    let mut event = ReceivedEvent::decoded(number?, offset, enqueued_time, partition_key, body);
+    for (key, value) in others {
+        event = event.with_system_property(key_text(key), converted(value));
+    }
     if let Some(properties) = message.properties {
         event = with_properties(event, properties);
     }

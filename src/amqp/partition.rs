@@ -86,6 +86,7 @@ impl Hub {
             is_proven: false,
             refused_since: None,
             undecodable: 0,
+            usual_batch: 1,
         };
         let end = partition.read().await;
         match partition.opened.take() {
@@ -115,6 +116,8 @@ struct Partition {
     refused_since: Option<Instant>,
     /// How often the event after the last one could not be decoded.
     undecodable: u32,
+    /// How many events the last batch had. The next one probably has about as many.
+    usual_batch: usize,
 }
 
 impl Partition {
@@ -215,7 +218,7 @@ impl Partition {
                 _ = self.closed.wait_for(|closed| *closed) => return Ok(()),
                 received = link.receive() => received,
             };
-            let mut batch = Batch::default();
+            let mut batch = Batch::with_capacity(self.usual_batch);
             let mut outcome = self.take(received.map_err(Fault::from), &mut batch);
             while outcome.is_ok() && batch.events.len() < MAX_BATCH {
                 let Some(received) = link.receive_now() else { break };
@@ -266,6 +269,7 @@ impl Partition {
         self.last = Some((last.sequence_number(), last.offset().map(str::to_owned)));
         self.has_served();
         self.undecodable = 0;
+        self.usual_batch = batch.events.len();
         self.window.add(batch.events.len(), batch.bytes, batch.largest);
         (self.deliver)(Handed::Events(batch.events, batch.last_enqueued));
     }
@@ -346,6 +350,10 @@ struct Batch {
 }
 
 impl Batch {
+    fn with_capacity(events: usize) -> Self {
+        Self { events: Vec::with_capacity(events), ..Self::default() }
+    }
+
     fn push(&mut self, event: ReceivedEvent, last_enqueued: Option<LastEnqueued>) {
         let size = size_of_event(&event);
         self.bytes += size;
