@@ -15,8 +15,8 @@ use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
 /// A message from a receive link. The values in its body are decoded in this file, where their depth can be limited.
 pub(super) type RawEvent = Message<Body<LazyValue>>;
 
-/// An event, and the end of its partition if the link asked for it.
-pub(super) type Decoded = (ReceivedEvent, Option<LastEnqueued>);
+/// An event, and the end of its partition if the link asked for it. That is rare, and would make each event larger.
+pub(super) type Decoded = (ReceivedEvent, Option<Box<LastEnqueued>>);
 
 /// The approximate memory that an event takes beyond its body and properties, in bytes.
 const OVERHEAD: usize = 200;
@@ -37,7 +37,8 @@ pub(super) fn event(message: RawEvent) -> Option<Decoded> {
     let (mut number, mut offset, mut partition_key) = (None, None, None);
     let mut enqueued_time = UNIX_EPOCH;
     let mut others = Vec::new();
-    for (key, value) in message.message_annotations.into_iter().flat_map(|section| section.0) {
+    let Some(annotations) = message.message_annotations else { return None };
+    for (key, value) in annotations.0 {
         let name = match &key {
             OwnedKey::Symbol(symbol) => symbol.as_str(),
             OwnedKey::Ulong(_) => "",
@@ -62,10 +63,13 @@ pub(super) fn event(message: RawEvent) -> Option<Decoded> {
     if let Some(properties) = message.properties {
         event = with_properties(event, properties);
     }
-    for (name, value) in message.application_properties.into_iter().flat_map(|section| section.0) {
-        event = event.with_property(name, simple(value));
+    if let Some(section) = message.application_properties {
+        for (name, value) in section.0 {
+            event = event.with_property(name, simple(value));
+        }
     }
-    let last_enqueued = message.delivery_annotations.and_then(|section| last_enqueued(section.0));
+    let last_enqueued =
+        message.delivery_annotations.and_then(|section| last_enqueued(section.0)).map(Box::new);
     Some((event, last_enqueued))
 }
 

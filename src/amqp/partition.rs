@@ -230,6 +230,7 @@ impl Partition {
         }
     }
 
+    #[inline]
     fn take(
         &mut self,
         received: Result<Option<Decoded>, Fault>,
@@ -271,7 +272,7 @@ impl Partition {
         self.undecodable = 0;
         self.usual_batch = batch.events.len();
         self.window.add(batch.events.len(), batch.bytes, batch.largest);
-        (self.deliver)(Handed::Events(batch.events, batch.last_enqueued));
+        (self.deliver)(Handed::Events(batch.events, batch.last_enqueued.map(|last| *last)));
     }
 
     fn has_served(&mut self) {
@@ -344,7 +345,7 @@ impl Partition {
 #[derive(Default)]
 struct Batch {
     events: Vec<ReceivedEvent>,
-    last_enqueued: Option<LastEnqueued>,
+    last_enqueued: Option<Box<LastEnqueued>>,
     bytes: usize,
     largest: usize,
 }
@@ -354,11 +355,14 @@ impl Batch {
         Self { events: Vec::with_capacity(events), ..Self::default() }
     }
 
-    fn push(&mut self, event: ReceivedEvent, last_enqueued: Option<LastEnqueued>) {
+    #[inline]
+    fn push(&mut self, event: ReceivedEvent, last_enqueued: Option<Box<LastEnqueued>>) {
         let size = size_of_event(&event);
         self.bytes += size;
         self.largest = self.largest.max(size);
-        self.last_enqueued = last_enqueued.or(self.last_enqueued.take());
+        if last_enqueued.is_some() {
+            self.last_enqueued = last_enqueued;
+        }
         self.events.push(event);
     }
 }
