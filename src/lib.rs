@@ -192,7 +192,7 @@ pub use transport::{
 #[cfg(all(feature = "amqp", feature = "_fuzz"))]
 #[doc(hidden)]
 pub mod _fuzzing {
-    pub use crate::amqp::fuzzing::{event, properties};
+    pub use crate::amqp::fuzzing::{event, event_in_frames, properties};
 }
 
 /// Pages beside the reference.

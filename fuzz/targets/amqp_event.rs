@@ -1,13 +1,18 @@
-//! A message of a receive link: whatever it is, it becomes an event with a number or is refused, and what is done with
-//! every event can be done with it.
+//! A message of a receive link, in one frame and in several: whatever it is, it becomes an event with a number or is
+//! refused, and what is done with every event can be done with it.
 
-use eventhub_checkpointstore::_fuzzing::event;
+use eventhub_checkpointstore::_fuzzing::{event, event_in_frames};
 use eventhub_checkpointstore::processing::{AmqpValue, EventBody};
 
 pub fn run(data: &[u8]) {
+    // Where the first frame ends: somewhere, and at the same place whenever the input is run again.
+    let sum: usize = data.iter().map(|byte| usize::from(*byte)).sum();
+    let in_frames = event_in_frames(data, sum % (data.len() + 1));
     let Some((event, last)) = event(data) else {
         return;
     };
+    let in_frames = in_frames.expect("it is an event in one frame");
+    assert_eq!(format!("{in_frames:?}"), format!("{:?}", (&event, &last)), "frames change nothing");
     // No part of an event is longer than the message; text that is not UTF-8 is replaced by marks of three bytes.
     assert!(event.body().len() <= data.len());
     assert!(event.body().to_text().len() <= 3 * data.len());

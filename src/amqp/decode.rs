@@ -7,13 +7,13 @@ use fe2o3_amqp::types::messaging::annotations::OwnedKey;
 use fe2o3_amqp::types::messaging::{
     AmqpSequence, AmqpValue as ValueSection, Annotations, Body, Message, MessageId, Properties,
 };
-use fe2o3_amqp::types::primitives::{LazyValue, SimpleValue, Value};
+use fe2o3_amqp::types::primitives::{SimpleValue, Value};
 
-use super::depth::is_shallow;
+use super::encoded::Encoded;
 use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
 
-/// A message from a receive link. The values in its body are decoded in this file, where their depth can be limited.
-pub(super) type RawEvent = Message<Body<LazyValue>>;
+/// The body of a message from a receive link. The values in it are checked and decoded in this file.
+pub(super) type RawBody = Body<Encoded>;
 
 /// An event, and the end of its partition if the link asked for it. That is rare, and would make each event larger.
 pub(super) type Decoded = (ReceivedEvent, Option<Box<LastEnqueued>>);
@@ -32,7 +32,7 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
 }
 
 /// Returns the event in a message, or `None` if the message has no sequence number. Every event has one.
-pub(super) fn event(message: RawEvent) -> Option<Decoded> {
+pub(super) fn event(message: Message<RawBody>) -> Option<Decoded> {
     // All annotations are read in one pass. A lookup by name would create a key for each name and each event.
     let (mut number, mut offset, mut partition_key) = (None, None, None);
     let mut enqueued_time = UNIX_EPOCH;
@@ -84,7 +84,7 @@ fn last_enqueued(mut annotations: Annotations) -> Option<LastEnqueued> {
     Some(LastEnqueued::new(number, offset, time))
 }
 
-fn body(body: Body<LazyValue>) -> EventBody {
+fn body(body: RawBody) -> EventBody {
     match body {
         Body::Data(sections) => {
             let mut sections = sections.into_iter().map(|data| data.0.into_vec());
@@ -98,7 +98,7 @@ fn body(body: Body<LazyValue>) -> EventBody {
                 }
             }
         }
-        Body::Value(ValueSection(lazy)) => EventBody::Value(decoded(lazy)),
+        Body::Value(ValueSection(value)) => EventBody::Value(decoded(value)),
         Body::Sequence(sections) => EventBody::Sequence(
             sections
                 .into_iter()
@@ -109,20 +109,20 @@ fn body(body: Body<LazyValue>) -> EventBody {
     }
 }
 
-/// Decodes a value of a body. If it is not valid, or too deep for the stack, it is returned as it was encoded. It would
+/// Decodes a value of a body. If it is malformed, or too deep for the stack, it is returned as it was encoded. It would
 /// be worse if such an event stopped its partition for good.
-fn decoded(lazy: LazyValue) -> AmqpValue {
-    let encoded = lazy.into_bytes();
-    let value = if is_shallow(&encoded) { serde_amqp::from_slice(&encoded).ok() } else { None };
-    if let Some(value) = value {
-        return converted(value);
-    }
-    log::warn!(
-        target: super::LOG,
-        "a value of an event body cannot be decoded; its {} bytes are handed out as they are",
-        encoded.len()
-    );
-    AmqpValue::Binary(encoded)
+fn decoded(value: Encoded) -> AmqpValue {
+    value.decode().map_or_else(
+        |encoded| {
+            log::warn!(
+                target: super::LOG,
+                "a value of an event body cannot be decoded; its {} bytes are handed out as they are",
+                encoded.len()
+            );
+            AmqpValue::Binary(encoded)
+        },
+        converted,
+    )
 }
 
 fn with_properties(mut event: ReceivedEvent, properties: Properties) -> ReceivedEvent {

@@ -1,36 +1,50 @@
 //! The entry points of the fuzz targets. They decode what a peer sends, without a socket. Not for users.
 
-use fe2o3_amqp::types::messaging::Body;
 use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
-use fe2o3_amqp::types::primitives::{LazyValue, Value};
 use fe2o3_amqp_management::response::Response;
-use serde_amqp::read::SliceReader;
+use serde_amqp::read::{IoReader, SliceReader};
 
-use super::decode;
-use super::depth::is_shallow;
+use super::decode::{self, RawBody};
 use super::management::{self, Attributes};
+use super::screen::Screen;
 use crate::processing::{EventHubProperties, LastEnqueued, PartitionProperties, ReceivedEvent};
 
-/// Decodes the event in a message, and the end of the partition if the message tells it.
-///
-/// Refuses values that are nested too deeply. In a body, the library finds them before it decodes them. Elsewhere, the
-/// AMQP stack decodes them, and it has no limit.
+/// Decodes the event in a message, and the end of the partition if the message tells it: as the frame of a connection
+/// brings it.
 pub fn event(encoded: &[u8]) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
-    if !is_shallow(encoded) {
-        return None;
+    let mut message = encoded.to_vec();
+    Screen::new().payload((0, 0), false, &mut message);
+    let message = RawBody::decode_message_from_reader(SliceReader::new(&message)).ok()?;
+    decode::event(message)
+}
+
+/// The same, as several frames bring it. The first ends at `cut`, each further one has that many bytes more.
+pub fn event_in_frames(
+    encoded: &[u8],
+    cut: usize,
+) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
+    let mut message = encoded.to_vec();
+    let mut screen = Screen::new();
+    let mut rest = &mut message[..];
+    let mut length = cut;
+    while rest.len() > length {
+        let (frame, behind) = rest.split_at_mut(length);
+        screen.payload((0, 0), true, frame);
+        rest = behind;
+        length += 1;
     }
-    let reader = SliceReader::new(encoded);
-    let message = Body::<LazyValue>::decode_message_from_reader(reader).ok()?;
+    screen.payload((0, 0), false, rest);
+    let message = RawBody::decode_message_from_reader(IoReader::new(&message[..])).ok()?;
     decode::event(message)
 }
 
 /// Decodes a response from `$management`: as a read of the event hub, and as a read of a partition.
 pub fn properties(encoded: &[u8]) -> (Option<EventHubProperties>, Option<PartitionProperties>) {
     let attributes = || {
-        let is_shallow = is_shallow(encoded);
-        let reader = SliceReader::new(encoded);
-        let message = is_shallow.then(|| Body::<Value>::decode_message_from_reader(reader).ok());
-        Attributes::decode_message(message??).ok()
+        let mut message = encoded.to_vec();
+        Screen::new().payload((0, 0), false, &mut message);
+        let message = RawBody::decode_message_from_reader(SliceReader::new(&message)).ok()?;
+        Attributes::decode_message(message).ok()
     };
     (
         attributes().and_then(management::eventhub),

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::backoff::Backoff;
 use super::fault::Fault;
 use super::management::Clients;
+use super::screen::Screened;
 use super::stream::Connector;
 use super::token::{Token, TokenSource};
 use crate::error::{Error, ErrorKind, Result};
@@ -199,7 +200,7 @@ impl Hub {
             .sasl_profile(SaslProfile::Anonymous)
             .max_frame_size(MAX_FRAME_SIZE)
             .idle_time_out(idle)
-            .open_with_stream(stream)
+            .open_with_stream(Screened::new(stream, MAX_FRAME_SIZE))
             .await?;
         Ok(opened)
     }

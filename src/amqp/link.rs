@@ -6,9 +6,7 @@ use fe2o3_amqp::link::delivery::DeliveryInfo;
 use fe2o3_amqp::link::{CreditMode, RecvError};
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::{Fields, ReceiverSettleMode, SenderSettleMode};
-use fe2o3_amqp::types::messaging::Body;
 use fe2o3_amqp::types::messaging::{FilterSet, Source};
-use fe2o3_amqp::types::primitives::LazyValue;
 use fe2o3_amqp::types::primitives::{Symbol, Value};
 use fe2o3_amqp::{Delivery, Receiver};
 use futures_util::FutureExt;
@@ -16,7 +14,7 @@ use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
 use tokio::time::timeout;
 
-use super::decode::{self, Decoded};
+use super::decode::{self, Decoded, RawBody};
 use super::fault::Fault;
 use super::hub::in_background;
 use super::window::Window;
@@ -65,7 +63,7 @@ impl Link {
 
     /// Waits for the next event. Returns `None` for a message that is not an event. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Result<Option<Decoded>, RecvError> {
-        let delivery: Delivery<Body<LazyValue>> = self.receiver.recv().await?;
+        let delivery: Delivery<RawBody> = self.receiver.recv().await?;
         let (info, message) = delivery.into_parts();
         self.received.push(info);
         // A message is a large value, so it is decoded here, before it is moved again.

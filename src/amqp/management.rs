@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
 use super::decode::{integer, system_time, text};
+use super::encoded::Encoded;
 use super::fault::Fault;
 use super::hub::{Hub, closed, in_background};
 use crate::error::{Error, ErrorKind, Result};
@@ -219,12 +220,12 @@ pub(super) struct Attributes(OrderedMap<Value, Value>);
 
 impl Response for Attributes {
     const STATUS_CODE: u16 = 200;
-    type Body = Body<Value>;
+    type Body = Body<Encoded>;
     type Error = RequestError;
 
     fn decode_message(message: Message<Self::Body>) -> Result<Self, Self::Error> {
-        match message.body.try_into_value() {
-            Ok(Value::Map(map)) => Ok(Self(map)),
+        match message.body.try_into_value().map(Encoded::decode) {
+            Ok(Ok(Value::Map(map))) => Ok(Self(map)),
             _ => Err(RequestError::DecodeError(None)),
         }
     }

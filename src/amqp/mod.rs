@@ -5,6 +5,7 @@
 //! - [`partition`] is one task per reader. The task owns a [`link`] in its own session, hands over batches through a
 //!   channel that never blocks, and resumes after the last event. [`window`] limits what the reader holds: when the
 //!   caller takes events, the link gets the freed room as credit.
+//! - [`screen`] checks messages before they are decoded, because senders may send anything.
 //! - [`management`] reads properties. It needs no receiver in any consumer group.
 //! - [`fault`] classifies each failure by what helps.
 //!
@@ -15,7 +16,8 @@
 mod backoff;
 mod connection_string;
 mod decode;
-mod depth;
+mod encoded;
+mod encoding;
 mod fault;
 #[cfg(feature = "_fuzz")]
 pub(crate) mod fuzzing;
@@ -24,6 +26,7 @@ mod link;
 mod management;
 mod partition;
 mod sas;
+mod screen;
 mod stream;
 mod token;
 mod tunnel;

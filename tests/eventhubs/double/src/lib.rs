@@ -49,6 +49,7 @@ mod log;
 mod management;
 mod padding;
 mod publisher;
+mod raw;
 mod receiver;
 mod request_response;
 mod sasl;

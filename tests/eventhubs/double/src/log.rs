@@ -20,6 +20,8 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// Any body, with properties.
     Message(Box<Message<Body<Value>>>),
+    /// Encoded sections, well formed or not. They follow the service's annotations and a body without a value.
+    Sections(Vec<u8>),
 }
 
 impl<T: Into<Vec<u8>>> From<T> for Content {
@@ -31,7 +33,7 @@ impl<T: Into<Vec<u8>>> From<T> for Content {
 impl Content {
     fn len(&self) -> usize {
         match self {
-            Self::Bytes(bytes) => bytes.len(),
+            Self::Bytes(bytes) | Self::Sections(bytes) => bytes.len(),
             Self::Message(_) => 100,
         }
     }

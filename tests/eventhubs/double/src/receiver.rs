@@ -9,16 +9,17 @@ use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::link::delivery::DeliveryFut;
 use fe2o3_amqp::types::definitions::{AmqpError, Error, ErrorCondition, LinkError};
 use fe2o3_amqp::types::messaging::{
-    Batch, Body, Data, DeliveryAnnotations, Message, MessageAnnotations, Outcome,
+    AmqpValue, Batch, Body, Data, DeliveryAnnotations, Message, MessageAnnotations, Outcome,
 };
 use fe2o3_amqp::types::performatives::Attach;
-use fe2o3_amqp::types::primitives::{Binary, Symbol, Timestamp, Value};
+use fe2o3_amqp::types::primitives::{Binary, LazyValue, Symbol, Timestamp, Value};
 
 use crate::address::PartitionAddress;
 use crate::faults::{self, AttachFault, Target};
 use crate::hub::{Hub, Partition};
 use crate::link::{self, Serving, SessionContext};
 use crate::log::{Content, Event};
+use crate::raw;
 use crate::seats::{AttachedReceiver, Displaced, Seat};
 use crate::selector::Selector;
 
@@ -166,9 +167,22 @@ async fn deliver(
                 }
             }
             // Waits for link credit.
-            let Ok(delivery) = sender.send_batchable(message(&event, last.as_deref())).await else {
-                return;
+            let sent = match &event.content {
+                Content::Bytes(bytes) => {
+                    let data = Batch::new(vec![Data(Binary::from(bytes.clone()))]);
+                    let message = Message::<Body<Value>>::from(Body::Data(data));
+                    sender.send_batchable(annotated(message, &event, last.as_deref())).await
+                }
+                Content::Message(message) => {
+                    let message = (**message).clone();
+                    sender.send_batchable(annotated(message, &event, last.as_deref())).await
+                }
+                Content::Sections(sections) => {
+                    let message = Message::from(before_sections(sections));
+                    sender.send_batchable(annotated(message, &event, last.as_deref())).await
+                }
             };
+            let Ok(delivery) = sent else { return };
             unsettled.push_back(delivery);
             next += 1;
             partition.delivered.add(1);
@@ -185,15 +199,8 @@ async fn settled(delivery: DeliveryFut<Result<Outcome, SendError>>) -> Result<()
     delivery.await.map(|_| ())
 }
 
-/// The event as a message; with the end of the partition if that is wanted.
-fn message(event: &Event, last: Option<&Event>) -> Message<Body<Value>> {
-    let mut message = match &event.content {
-        Content::Bytes(bytes) => {
-            let data = Batch::new(vec![Data(Binary::from(bytes.clone()))]);
-            Message::builder().body(Body::Data(data)).build()
-        }
-        Content::Message(message) => (**message).clone(),
-    };
+/// The message with the service's annotations; with the end of the partition if that is wanted.
+fn annotated<B>(mut message: Message<B>, event: &Event, last: Option<&Event>) -> Message<B> {
     let annotations = message.message_annotations.get_or_insert_with(MessageAnnotations::default);
     for (name, value) in [
         ("x-opt-sequence-number", Value::Long(event.sequence_number)),
@@ -211,6 +218,11 @@ fn message(event: &Event, last: Option<&Event>) -> Message<Body<Value>> {
             .build()
     });
     message
+}
+
+/// A body whose value is null, and the bytes that follow it.
+fn before_sections(sections: &[u8]) -> Body<LazyValue> {
+    Body::Value(AmqpValue(raw::value([&[0x40], sections].concat())))
 }
 
 fn timestamp(event: &Event) -> Value {

@@ -1,6 +1,7 @@
 //! One suite for both surfaces: each root mounts it with its own `maybe_async`, `test` and `subject`.
 
 mod faults;
+mod malformed;
 mod properties;
 mod receiving;
 mod tls;

@@ -175,6 +175,32 @@ async fn events_of_a_megabyte_come_whole() {
     }
 }
 
+/// Such bodies are not one range of bytes: they come in several frames.
+#[maybe_async]
+#[test]
+async fn values_and_sequences_that_fill_several_frames_are_decoded() {
+    let double = start(config(1));
+    let long = Value::String("x".repeat(200_000));
+    let many = vec![Value::String("element".repeat(10)); 3_000];
+    let sequences = vec![AmqpSequence(many.clone()), AmqpSequence(vec![long.clone(), Value::Null])];
+    let bodies = [
+        Body::Value(ValueSection(long.clone())),
+        Body::Value(ValueSection(Value::List(many))),
+        Body::Sequence(Batch::new(sequences)),
+    ];
+    let message = |body| Content::Message(Box::new(Message::builder().body(body).build()));
+    double.fill("0", bodies.map(message));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).await.unwrap();
+    let events = receive(&mut *reader, 3).await;
+    let long = AmqpValue::String("x".repeat(200_000));
+    let many = vec![AmqpValue::String("element".repeat(10)); 3_000];
+    assert_eq!(events[0].body(), &EventBody::Value(long.clone()));
+    assert_eq!(events[1].body(), &EventBody::Value(AmqpValue::List(many.clone())));
+    let sequences = vec![many, vec![long, AmqpValue::Null]];
+    assert_eq!(events[2].body(), &EventBody::Sequence(sequences));
+}
+
 #[maybe_async]
 #[test]
 async fn a_reader_that_nobody_asks_holds_no_more_than_its_prefetch() {
