@@ -23,9 +23,14 @@ only `reqwest` and `rustls-ring`;reqwest,rustls-ring
 only `reqwest` and `native-tls`;reqwest,native-tls
 the clients of both, `rustls`;ureq,reqwest,rustls
 the default, which is that with `serde`;default
+only `amqp`, `rustls` and `blocking`, without a client;amqp,rustls,blocking
 only `azure_core` and `aio`, without a client;azure_core,aio
 only `azure_messaging_eventhubs`, without a client and the AMQP stack;azure_messaging_eventhubs
 only `azure_storage_blobs`, without its HTTP client;azure_storage_blobs
+the default and `amqp`;default,amqp
+the default and `amqp-websockets`;default,amqp-websockets
+the default and `metrics`;default,metrics
+the default and `tracing`;default,tracing
 the default and `azure_core`;default,azure_core
 the default and `azure_messaging_eventhubs`;default,azure_messaging_eventhubs
 the default and `azure_storage_blobs`;default,azure_storage_blobs

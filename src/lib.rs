@@ -212,6 +212,9 @@ pub mod _documentation {
     #[doc = include_str!("docs/mixed_fleets.md")]
     pub mod mixed_fleets {}
 
+    #[doc = include_str!("docs/recovery.md")]
+    pub mod recovery {}
+
     #[doc = include_str!("docs/troubleshooting.md")]
     pub mod troubleshooting {}
 

@@ -119,6 +119,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -145,6 +147,37 @@ mod tests {
         assert_eq!(tiny.room(), 1);
         tiny.add(1, 1_000, 1_000);
         assert_eq!(tiny.room(), 0);
+    }
+
+    fn is_woken(window: &Window) -> bool {
+        window.changed().now_or_never().is_some()
+    }
+
+    #[test]
+    fn a_release_wakes_the_link_when_its_credit_can_rise() {
+        let window = Window::new(300, usize::MAX);
+        assert_eq!(window.raise(0), Some(300));
+        window.add(100, 10_000, 100);
+        assert_eq!(window.raise(200), None, "there is no more room than that");
+        window.release(50, 5_000);
+        assert!(!is_woken(&window), "50 are less than a quarter");
+        window.release(25, 2_500);
+        assert!(is_woken(&window));
+        assert_eq!(window.raise(200), Some(275));
+        window.release(25, 2_500);
+        assert!(!is_woken(&window));
+    }
+
+    #[test]
+    fn without_credit_any_room_wakes_the_link() {
+        let window = Window::new(300, usize::MAX);
+        window.add(300, 30_000, 100);
+        assert_eq!(window.raise(0), None);
+        window.release(1, 100);
+        assert!(is_woken(&window));
+        assert_eq!(window.raise(0), Some(1));
+        window.close();
+        assert!(is_woken(&window));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use self::builder::EventHubBuilder;
 ///
 /// All readers share one connection, which is opened on demand. The readers recover on their own from broken
 /// connections, detached links, expired tokens and restarts of the service. Each event is delivered once and in order,
-/// and readers of other partitions are not affected. Cloning is cheap.
+/// and readers of other partitions are not affected: see [Recovery](crate::_documentation::recovery). Cloning is cheap.
 ///
 /// On the blocking surface, the connection runs in a tokio runtime of its own, so the caller needs none: a thread and at
 /// most two workers, all named `eventhub-amqp`. They end after the last clone and the last reader are dropped. On the

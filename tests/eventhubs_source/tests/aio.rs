@@ -11,6 +11,8 @@ use eventhub_checkpointstore::checkpointstoreblob_aio as subject;
 use maybe_async::must_be_async as maybe_async;
 use tokio::test;
 
+const SURFACE: &str = "async";
+
 async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }

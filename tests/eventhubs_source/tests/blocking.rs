@@ -11,6 +11,8 @@ use clean_environment as _;
 use eventhub_checkpointstore::checkpointstoreblob as subject;
 use maybe_async::must_be_sync as maybe_async;
 
+const SURFACE: &str = "blocking";
+
 fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }

@@ -17,6 +17,8 @@ pub struct Counters {
     pub most_management_requests: u64,
     /// Receive links that got their partition.
     pub opened_links: u64,
+    /// The same, by partition id.
+    pub opened_by_partition: BTreeMap<String, u64>,
     /// Receive links that lost it again to another receiver (`amqp:link:stolen`).
     pub stolen_links: u64,
     /// Links that were refused: no such entity, a bad filter, or a higher owner level there already.

@@ -30,6 +30,7 @@ pub(crate) struct Hub {
 pub(crate) struct Partition {
     pub(crate) id: String,
     pub(crate) log: PartitionLog,
+    pub(crate) opened: Counter,
     pub(crate) delivered: Counter,
 }
 
@@ -49,6 +50,7 @@ impl Hub {
         let partition = |id: usize| Partition {
             id: id.to_string(),
             log: PartitionLog::new(config.offset_style),
+            opened: Counter::default(),
             delivered: Counter::default(),
         };
         Self {
@@ -89,16 +91,20 @@ impl Hub {
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        let delivered = |partition: &Partition| (partition.id.clone(), partition.delivered.get());
+        let by_partition = |count: fn(&Partition) -> &Counter| {
+            let counted = |partition: &Partition| (partition.id.clone(), count(partition).get());
+            self.partitions.iter().map(counted).collect()
+        };
         Counters {
             connections: self.counts.connections.get(),
             put_tokens: self.counts.put_tokens.get(),
             management_requests: self.counts.management_requests.get(),
             most_management_requests: self.counts.management_level.most(),
             opened_links: self.counts.opened_links.get(),
+            opened_by_partition: by_partition(|partition| &partition.opened),
             stolen_links: self.counts.stolen_links.get(),
             refused_links: self.counts.refused_links.get(),
-            delivered: self.partitions.iter().map(delivered).collect(),
+            delivered: by_partition(|partition| &partition.delivered),
         }
     }
 }

@@ -51,6 +51,9 @@ pub(crate) async fn accept(
     Some(match admission {
         Ok(admitted) => {
             hub.counts.opened_links.add(1);
+            if let Some(partition) = hub.partition(&admitted.partition_id) {
+                partition.opened.add(1);
+            }
             Box::pin(serve(sender, admitted, hub))
         }
         Err(error) => {

@@ -68,6 +68,7 @@ async fn dropped_futures_neither_lose_events_nor_reconnect_anybody() {
     assert!(steady.await.unwrap());
     let counters = double.counters();
     assert_eq!((counters.connections, counters.stolen_links), (1, 0));
+    assert_eq!(counters.opened_by_partition["1"], 1, "the steady reader keeps its link");
 }
 
 #[test]

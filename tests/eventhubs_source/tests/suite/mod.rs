@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::subject::eventhubs::{EventHub, EventHubBuilder};
 use super::subject::{self, EventSource, PartitionReader};
-use super::{azure_credential, credential_of, in_parallel, maybe_async, pause, test};
+use super::{SURFACE, azure_credential, credential_of, in_parallel, maybe_async, pause, test};
 
 const HUB: &str = "telemetry";
 const NAMESPACE: &str = "double.servicebus.windows.net";
