@@ -65,6 +65,13 @@ impl Lease {
     fn is_valid(self, now: Instant) -> bool {
         matches!(self, Self::Until(end) if now < end)
     }
+
+    fn end(self) -> Option<Instant> {
+        match self {
+            Self::Until(end) => Some(end),
+            Self::Taken => None,
+        }
+    }
 }
 
 impl Leases {
@@ -130,17 +137,14 @@ impl Leases {
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn owned_until(&self, partition_id: &str) -> Option<Instant> {
-        match self.held.get(partition_id)? {
-            Lease::Until(end) => Some(*end),
-            Lease::Taken => None,
-        }
+        self.held.get(partition_id)?.end()
     }
 
     /// Returns when the next lease ends unless it is renewed. Look for revocations no later than that.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("ownership/leases"))]
     pub fn next_end(&self) -> Option<Instant> {
-        self.held.keys().filter_map(|partition_id| self.owned_until(partition_id)).min()
+        self.held.values().filter_map(|lease| lease.end()).min()
     }
 
     /// Iterates over the partitions that are owned at this moment, in no particular order.

@@ -45,9 +45,9 @@ impl Loopback {
         Self::serve(Answers::script(replies), None)
     }
 
-    /// [`start`](Self::start) over TLS with a fresh certificate authority, for `localhost` and `127.0.0.1`.
+    /// [`start`](Self::start) over TLS, for `localhost` and `127.0.0.1`. All servers of a process share the authority.
     pub fn start_tls(handler: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_tls_as(&TlsIdentity::new(&["localhost", "127.0.0.1"]), handler)
+        Self::start_tls_as(&tls::LOCALHOST, handler)
     }
 
     /// [`start`](Self::start) over TLS with a given identity: a wrong host name, or several servers with one authority.

@@ -1,6 +1,7 @@
 //! A list of ownerships as one consumer sees it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::{BalanceInput, ClaimReason, PlannedClaim};
@@ -66,19 +67,18 @@ impl<'a> Fleet<'a> {
 fn newest_records<'a>(
     partition_ids: &'a [String],
     ownerships: &'a [PartitionOwnership],
-) -> BTreeMap<&'a str, Option<&'a PartitionOwnership>> {
-    let mut newest = HashMap::<_, &PartitionOwnership>::with_capacity(ownerships.len());
-    for record in ownerships {
-        newest
-            .entry(record.partition_id())
-            .and_modify(|known| {
-                if record.last_modified() > known.last_modified() {
-                    *known = record;
-                }
-            })
-            .or_insert(record);
-    }
-    partition_ids.iter().map(|id| (id.as_str(), newest.get(id.as_str()).copied())).collect()
+) -> impl Iterator<Item = (&'a str, Option<&'a PartitionOwnership>)> {
+    let mut ids: Vec<_> = partition_ids.iter().map(String::as_str).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // The service lists records by name, so they are nearly sorted already. A map would hash thousands of ids.
+    let mut records: Vec<_> = ownerships.iter().collect();
+    records.sort_by_key(|record| (record.partition_id(), Reverse(record.last_modified())));
+    let mut records = records.into_iter().peekable();
+    ids.into_iter().map(move |id| {
+        while records.next_if(|record| record.partition_id() < id).is_some() {}
+        (id, records.peek().copied().filter(|record| record.partition_id() == id))
+    })
 }
 
 /// Returns the owner of a record unless it has expired. A record without a time cannot be shown to have expired.

@@ -1,7 +1,7 @@
 //! The model clock, the fleet, and what happens to it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use eventhub_checkpointstore::PartitionOwnership;
@@ -41,8 +41,8 @@ pub(crate) struct World {
     pub(crate) requests_lost: usize,
     pub(crate) rng: Rng,
     origin: Instant,
-    queue: BinaryHeap<Reverse<(Duration, u64)>>,
-    events: std::collections::HashMap<u64, Event>,
+    /// By time, and in the order in which they were scheduled.
+    events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
 }
 
@@ -52,7 +52,7 @@ enum Event {
     List(usize),
     Listed {
         consumer: usize,
-        records: Vec<PartitionOwnership>,
+        records: Rc<Vec<PartitionOwnership>>,
         server_time: SystemTime,
     },
     Write {
@@ -77,8 +77,7 @@ impl World {
             requests_lost: 0,
             rng: Rng::with_seed(seed),
             origin: Instant::now(),
-            queue: BinaryHeap::new(),
-            events: std::collections::HashMap::new(),
+            events: BTreeMap::new(),
             next_event: 0,
         }
     }
@@ -139,25 +138,20 @@ impl World {
     }
 
     fn schedule(&mut self, time: Duration, event: Event) {
-        self.queue.push(Reverse((time, self.next_event)));
-        self.events.insert(self.next_event, event);
+        self.events.insert((time, self.next_event), event);
         self.next_event += 1;
     }
 
     pub(crate) fn run_until(&mut self, end: Duration) {
-        while let Some(Reverse((time, id))) =
-            self.queue.peek().copied().filter(|next| next.0.0 <= end)
-        {
-            self.queue.pop();
-            self.now = time;
-            match self.events.remove(&id) {
-                Some(Event::Round(index)) => self.round(index),
-                Some(Event::List(index)) => self.list(index),
-                Some(Event::Listed { consumer, records, server_time }) => {
+        while let Some(next) = self.events.first_entry().filter(|next| next.key().0 <= end) {
+            self.now = next.key().0;
+            match next.remove() {
+                Event::Round(index) => self.round(index),
+                Event::List(index) => self.list(index),
+                Event::Listed { consumer, records, server_time } => {
                     self.listed(consumer, &records, server_time);
                 }
-                Some(Event::Write { consumer, claim, sent }) => self.write(consumer, &claim, sent),
-                None => {}
+                Event::Write { consumer, claim, sent } => self.write(consumer, &claim, sent),
             }
         }
         self.now = end;
@@ -188,7 +182,7 @@ impl World {
     }
 
     fn list(&mut self, consumer: usize) {
-        let (records, server_time) = (self.store.records.clone(), Store::server_time(self.now));
+        let (records, server_time) = (Rc::clone(&self.store.records), Store::server_time(self.now));
         let answered = self.now + self.by_chance(LIST_LATENCY);
         self.schedule(answered, Event::Listed { consumer, records, server_time });
     }

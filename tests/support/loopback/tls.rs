@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::crypto::aws_lc_rs;
@@ -16,8 +16,13 @@ pub struct TlsIdentity {
     ca_pem: String,
     certificate_pem: String,
     key_pem: String,
-    config: Arc<ServerConfig>,
+    certificate: CertificateDer<'static>,
+    key: Arc<PrivateKeyDer<'static>>,
 }
+
+/// The identity of every server that needs no other. Generating keys for each would take longer than what is tested.
+pub(super) static LOCALHOST: LazyLock<TlsIdentity> =
+    LazyLock::new(|| TlsIdentity::new(&["localhost", "127.0.0.1"]));
 
 impl TlsIdentity {
     /// A fresh authority and a certificate for these host names and IP addresses.
@@ -36,7 +41,8 @@ impl TlsIdentity {
             ca_pem: ca.pem(),
             certificate_pem: leaf.pem(),
             key_pem: leaf_key.serialize_pem(),
-            config: server_config(leaf.der().clone(), key),
+            certificate: leaf.der().clone(),
+            key: Arc::new(key),
         }
     }
 
@@ -52,8 +58,9 @@ impl TlsIdentity {
         &self.key_pem
     }
 
+    /// The configuration of one server, with a session cache of its own.
     pub fn server_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+        server_config(self.certificate.clone(), self.key.clone_key())
     }
 }
 

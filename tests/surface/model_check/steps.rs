@@ -75,33 +75,30 @@ impl FaultKind {
 }
 
 pub fn sequences() -> impl Strategy<Value = Vec<Step>> {
-    let action = prop_oneof![
-        4 => Just(Action::Claim),
-        2 => Just(Action::FirstClaim),
-        1 => Just(Action::ClaimAll),
-        2 => Just(Action::Relinquish),
-        3 => Just(Action::Checkpoint),
-        1 => Just(Action::DeleteCheckpoint),
-        2 => Just(Action::FencedCheckpoint),
-        1 => Just(Action::OldFencedCheckpoint),
-        2 => Just(Action::Read),
-        1 => Just(Action::List),
-        1 => Just(Action::Arrive),
-    ];
-    let fault = prop_oneof![
-        4 => Just(FaultKind::None),
-        2 => Just(FaultKind::LostRequest),
-        4 => Just(FaultKind::LostAnswer),
-        2 => Just(FaultKind::Busy),
-        1 => Just(FaultKind::Refused),
-        2 => Just(FaultKind::FailedButApplied),
-        3 => Just(FaultKind::Late),
-    ];
-    let intrusion = prop_oneof![
-        3 => Just(Intrusion::Take),
-        2 => Just(Intrusion::Delete),
-        1 => Just(Intrusion::Arrive),
-    ];
+    let action = weighted(&[
+        (4, Action::Claim),
+        (2, Action::FirstClaim),
+        (1, Action::ClaimAll),
+        (2, Action::Relinquish),
+        (3, Action::Checkpoint),
+        (1, Action::DeleteCheckpoint),
+        (2, Action::FencedCheckpoint),
+        (1, Action::OldFencedCheckpoint),
+        (2, Action::Read),
+        (1, Action::List),
+        (1, Action::Arrive),
+    ]);
+    let fault = weighted(&[
+        (4, FaultKind::None),
+        (2, FaultKind::LostRequest),
+        (4, FaultKind::LostAnswer),
+        (2, FaultKind::Busy),
+        (1, FaultKind::Refused),
+        (2, FaultKind::FailedButApplied),
+        (3, FaultKind::Late),
+    ]);
+    let intrusion =
+        weighted(&[(3, Intrusion::Take), (2, Intrusion::Delete), (1, Intrusion::Arrive)]);
     let intrusions = prop_oneof![
         2 => Just(Vec::new()),
         1 => prop::collection::vec((0usize..6, intrusion), 1..4),
@@ -117,4 +114,15 @@ pub fn sequences() -> impl Strategy<Value = Vec<Step>> {
         },
     );
     prop::collection::vec(step, 1..60)
+}
+
+/// Draws the values as often as their weights say, and shrinks towards the first one.
+///
+/// `prop_oneof!` does the same, but seeds a generator for each alternative that it does not draw, which took longer than the
+/// sequences themselves.
+fn weighted<T: Copy + std::fmt::Debug + 'static>(
+    choices: &[(usize, T)],
+) -> impl Strategy<Value = T> + use<T> {
+    let values = choices.iter().flat_map(|&(weight, value)| std::iter::repeat_n(value, weight));
+    prop::sample::select(values.collect::<Vec<_>>())
 }

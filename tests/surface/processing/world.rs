@@ -83,6 +83,9 @@ struct Shared {
     written: BTreeMap<String, SystemTime>,
     /// How often each event was handled.
     handled: BTreeMap<String, Vec<u32>>,
+    /// The number of events that were handled, counted once, and how many times more.
+    once: usize,
+    again: usize,
     log: Vec<Entry>,
     keeps_log: bool,
     violations: Vec<String>,
@@ -211,6 +214,8 @@ impl World {
             counts.resize(index + 1, 0);
         }
         counts[index] += 1;
+        let is_first = counts[index] == 1;
+        *if is_first { &mut shared.once } else { &mut shared.again } += 1;
         let complete = shared.complete.get(partition_id).copied().unwrap_or_default();
         let counts = &shared.handled[partition_id];
         let more = counts[complete..].iter().take_while(|count| **count > 0).count();
@@ -259,10 +264,7 @@ impl World {
     /// How many events were handled, counted once, and how many times more.
     pub fn handled(&self) -> (usize, usize) {
         let shared = self.lock();
-        let counts = || shared.handled.values().flatten();
-        let once = counts().filter(|count| **count > 0).count();
-        let all: u32 = counts().sum();
-        (once, all as usize - once)
+        (shared.once, shared.again)
     }
 
     /// The number at which the stored checkpoint of a partition is.
