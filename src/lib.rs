@@ -175,9 +175,10 @@ pub use container::memory::MemoryContainer;
 pub use error::{Applied, Error, ErrorKind, Result};
 pub use model::{
     ChangeOutcome, Checkpoint, CheckpointChange, CheckpointChanges, CheckpointUpdate,
-    CheckpointWritten, ClaimOutcome, Claims, ConsumerGroup, ConsumerGroupSummary, DeleteOutcome,
-    ETag, Expected, KeepReason, Listing, OwnerSummary, PartitionOwnership, Partitions,
-    RelinquishOutcome, Relinquished, RunMode, SkipReason, SkippedBlob, UpdateOutcome,
+    CheckpointWritten, ClaimOutcome, Claims, ConsumerGroup, ConsumerGroupRecords,
+    ConsumerGroupSummary, DeleteOutcome, ETag, Expected, KeepReason, Listing, OwnerSummary,
+    PartitionOwnership, Partitions, RelinquishOutcome, Relinquished, RunMode, SkipReason,
+    SkippedBlob, UpdateOutcome,
 };
 pub use protocol::{AccessToken, AccountKey, ApiVersion, RetryOptions, SasToken, TokenRequest};
 #[cfg(feature = "legacy")]

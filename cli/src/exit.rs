@@ -28,7 +28,7 @@ pub enum Exit {
 }
 
 /// Why a command ended early.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     pub exit: Exit,
     pub message: String,

@@ -44,6 +44,8 @@ pub enum Place {
     Number(i64),
     /// From the first event that came at this time or later.
     Time(SystemTime),
+    /// From the event with this offset on.
+    Offset(String),
 }
 
 /// Where an event is.
@@ -162,6 +164,9 @@ impl HubData for AmqpHub {
             },
             Place::Time(enqueued_time) => {
                 StartingPosition::EnqueuedTime { enqueued_time: *enqueued_time, inclusive: true }
+            }
+            Place::Offset(offset) => {
+                StartingPosition::Offset { offset: offset.clone(), inclusive: true }
             }
         };
         // Without an owner level nobody is displaced.

@@ -30,8 +30,8 @@ pub struct Session {
     pub(crate) clock: fn() -> std::time::SystemTime,
     pub(crate) storage: Option<Storage>,
     pub(crate) hub: Option<Arc<dyn HubData>>,
-    /// The numbers of this look: several groups of a hub need them once.
-    numbers: BTreeMap<String, HubPartitions>,
+    /// What the hubs said at this look: several groups of a hub need it once, a failure, too.
+    numbers: BTreeMap<String, Result<HubPartitions, Failure>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -105,13 +105,13 @@ impl Session {
         let (namespace, eventhub) = (group.fully_qualified_namespace(), group.eventhub_name());
         let name = format!("{namespace}/{eventhub}").to_lowercase();
         if let Some(known) = self.numbers.get(&name) {
-            return Ok(Some(known.clone()));
+            return known.clone().map(Some);
         }
         let progress = self.progress("Asking the event hub");
-        let numbers = self.hub()?.partitions(namespace, eventhub, &progress)?;
+        let numbers = self.hub()?.partitions(namespace, eventhub, &progress);
         drop(progress);
         self.numbers.insert(name, numbers.clone());
-        Ok(Some(numbers))
+        numbers.map(Some)
     }
 
     /// The event hub that flags and environment name.
@@ -174,10 +174,33 @@ impl Session {
             .with_hint("`groups` lists what the container holds."));
         }
         if let [_, _] = &found[..] {
-            self.console.say(&format!(
-                "{group}: there are records under both spellings, in lower case and as given: two fleets that do not see \
-                 each other. --name-case chooses one."
-            ));
+            self.warn_of_both_spellings(group);
+        }
+        Ok(found)
+    }
+
+    fn warn_of_both_spellings(&mut self, group: &ConsumerGroup) {
+        self.console.say(&format!(
+            "{group}: there are records under both spellings, in lower case and as given: two fleets that do not see \
+             each other. --name-case chooses one."
+        ));
+    }
+
+    /// The records of every group that is meant, from one list of the container: each spelling is a group.
+    pub(crate) fn all_records(
+        &mut self,
+        is_meant: impl Fn(&ConsumerGroup) -> bool,
+    ) -> Result<Vec<GroupRecords>, Failure> {
+        let namings = self.global.name_case.namings();
+        let mut found = self.storage()?.read_all()?;
+        found.retain(|records| {
+            namings.contains(&records.naming) && !records.is_empty() && is_meant(&records.group)
+        });
+        for twins in found.windows(2) {
+            let [one, other] = twins else { continue };
+            if one.group.to_string().to_lowercase() == other.group.to_string().to_lowercase() {
+                self.warn_of_both_spellings(&other.group);
+            }
         }
         Ok(found)
     }

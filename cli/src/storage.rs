@@ -9,9 +9,10 @@ use eventhub_checkpointstore::container::{
     AccountInformation, ContainerProperties, ServiceProperties,
 };
 use eventhub_checkpointstore::{
-    ChangeOutcome, Checkpoint, CheckpointChange, ClaimOutcome, ConsumerGroup, DeleteOutcome, ETag,
-    Error, ErrorKind, Expected, KeepReason, LegacyLayout, Listing, MemoryContainer, NameCase,
-    PartitionOwnership, Partitions, RelinquishOutcome, RunMode, UpdateOutcome,
+    ChangeOutcome, Checkpoint, CheckpointChange, ClaimOutcome, ConsumerGroup, ConsumerGroupRecords,
+    DeleteOutcome, ETag, Error, ErrorKind, Expected, KeepReason, LegacyLayout, Listing,
+    MemoryContainer, NameCase, PartitionOwnership, Partitions, RelinquishOutcome, RunMode,
+    UpdateOutcome,
 };
 
 use crate::args::{Auth, Global};
@@ -66,6 +67,11 @@ impl From<Error> for WriteError {
 }
 
 impl GroupRecords {
+    fn new(records: ConsumerGroupRecords, naming: Naming) -> Self {
+        let ConsumerGroupRecords { group, checkpoints, ownerships, .. } = records;
+        Self { group, naming, checkpoints, ownerships }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.checkpoints.is_empty()
             && self.ownerships.is_empty()
@@ -141,15 +147,9 @@ impl Storage {
     ) -> Result<Vec<GroupRecords>, Failure> {
         let is_lower = group.to_string() == group.to_string().to_lowercase();
         let namings = if is_lower { &namings[..1] } else { namings };
-        let read = namings.iter().map(|naming| {
-            let store = self.store(*naming);
-            Ok(GroupRecords {
-                group: group.clone(),
-                naming: *naming,
-                ownerships: store.list_ownership(group)?,
-                checkpoints: store.list_checkpoints(group)?,
-            })
-        });
+        let read = namings
+            .iter()
+            .map(|naming| Ok(GroupRecords::new(self.store(*naming).list_records(group)?, *naming)));
         read.collect::<Result<_, Error>>().map_err(Failure::from)
     }
 
@@ -166,6 +166,20 @@ impl Storage {
     /// What holds for all containers of the account.
     pub fn service_properties(&self) -> Result<ServiceProperties, Error> {
         self.lower.get_service_properties()
+    }
+
+    /// What is stored of every group, with its names as they stand in the blobs. The two spellings of a group are neighbors.
+    pub fn read_all(&self) -> Result<Vec<GroupRecords>, Failure> {
+        let all = self.as_given.list_all_records()?.into_iter().map(|records| {
+            let naming = Naming::of(&records.group);
+            GroupRecords::new(records, naming)
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_cached_key(|records| {
+            let name = records.group.to_string();
+            (name.to_lowercase(), records.naming == Naming::AsGiven, name)
+        });
+        Ok(all)
     }
 
     /// Every group of the container, with its names as they stand in the blobs.

@@ -15,8 +15,8 @@ use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
 /// The body of a message from a receive link. The values in it are checked and decoded in this file.
 pub(super) type RawBody = Body<Encoded>;
 
-/// An event, and the end of its partition if the link asked for it.
-pub(super) type Decoded = (ReceivedEvent, Option<LastEnqueued>);
+/// An event, and the end of its partition if the link asked for it. That is rare, and would make each event larger.
+pub(super) type Decoded = (ReceivedEvent, Option<Box<LastEnqueued>>);
 
 /// The approximate memory that an event takes beyond its body and properties, in bytes.
 const OVERHEAD: usize = 200;
@@ -34,41 +34,42 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
 /// Returns the event in a message, or `None` if the message has no sequence number. Every event has one.
 pub(super) fn event(message: Message<RawBody>) -> Option<Decoded> {
     // All annotations are read in one pass. A lookup by name would create a key for each name and each event.
-    let mut number = None;
-    let mut event = ReceivedEvent::new(0, body(message.body));
-    for (key, value) in message.message_annotations.into_iter().flat_map(|section| section.0) {
+    let (mut number, mut offset, mut partition_key) = (None, None, None);
+    let mut enqueued_time = UNIX_EPOCH;
+    let mut others = Vec::new();
+    let Some(annotations) = message.message_annotations else { return None };
+    for (key, value) in annotations.0 {
         let name = match &key {
             OwnedKey::Symbol(symbol) => symbol.as_str(),
             OwnedKey::Ulong(_) => "",
         };
         match name {
             "x-opt-sequence-number" => number = integer(&value),
-            "x-opt-offset" => {
-                if let Some(offset) = text(value) {
-                    event = event.with_offset(offset);
-                }
-            }
+            "x-opt-offset" => offset = text(value),
             "x-opt-enqueued-time" => {
                 if let Value::Timestamp(time) = value {
-                    event = event.with_enqueued_time(system_time(time.milliseconds()));
+                    enqueued_time = system_time(time.milliseconds());
                 }
             }
-            "x-opt-partition-key" => {
-                if let Some(key) = text(value) {
-                    event = event.with_partition_key(key);
-                }
-            }
-            _ => event = event.with_system_property(key_text(key), converted(value)),
+            "x-opt-partition-key" => partition_key = text(value),
+            _ => others.push((key, value)),
         }
     }
-    let mut event = event.numbered(number?);
+    let body = body(message.body);
+    let mut event = ReceivedEvent::decoded(number?, offset, enqueued_time, partition_key, body);
+    for (key, value) in others {
+        event = event.with_system_property(key_text(key), converted(value));
+    }
     if let Some(properties) = message.properties {
         event = with_properties(event, properties);
     }
-    for (name, value) in message.application_properties.into_iter().flat_map(|section| section.0) {
-        event = event.with_property(name, simple(value));
+    if let Some(section) = message.application_properties {
+        for (name, value) in section.0 {
+            event = event.with_property(name, simple(value));
+        }
     }
-    let last_enqueued = message.delivery_annotations.and_then(|section| last_enqueued(section.0));
+    let last_enqueued =
+        message.delivery_annotations.and_then(|section| last_enqueued(section.0)).map(Box::new);
     Some((event, last_enqueued))
 }
 

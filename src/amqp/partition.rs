@@ -86,6 +86,7 @@ impl Hub {
             is_proven: false,
             refused_since: None,
             undecodable: 0,
+            usual_batch: 1,
         };
         let end = partition.read().await;
         match partition.opened.take() {
@@ -115,6 +116,8 @@ struct Partition {
     refused_since: Option<Instant>,
     /// How often the event after the last one could not be decoded.
     undecodable: u32,
+    /// How many events the last batch had. The next one probably has about as many.
+    usual_batch: usize,
 }
 
 impl Partition {
@@ -215,7 +218,7 @@ impl Partition {
                 _ = self.closed.wait_for(|closed| *closed) => return Ok(()),
                 received = link.receive() => received,
             };
-            let mut batch = Batch::default();
+            let mut batch = Batch::with_capacity(self.usual_batch);
             let mut outcome = self.take(received.map_err(Fault::from), &mut batch);
             while outcome.is_ok() && batch.events.len() < MAX_BATCH {
                 let Some(received) = link.receive_now() else { break };
@@ -227,6 +230,7 @@ impl Partition {
         }
     }
 
+    #[inline]
     fn take(
         &mut self,
         received: Result<Option<Decoded>, Fault>,
@@ -266,8 +270,9 @@ impl Partition {
         self.last = Some((last.sequence_number(), last.offset().map(str::to_owned)));
         self.has_served();
         self.undecodable = 0;
+        self.usual_batch = batch.events.len();
         self.window.add(batch.events.len(), batch.bytes, batch.largest);
-        (self.deliver)(Handed::Events(batch.events, batch.last_enqueued));
+        (self.deliver)(Handed::Events(batch.events, batch.last_enqueued.map(|last| *last)));
     }
 
     fn has_served(&mut self) {
@@ -340,17 +345,24 @@ impl Partition {
 #[derive(Default)]
 struct Batch {
     events: Vec<ReceivedEvent>,
-    last_enqueued: Option<LastEnqueued>,
+    last_enqueued: Option<Box<LastEnqueued>>,
     bytes: usize,
     largest: usize,
 }
 
 impl Batch {
-    fn push(&mut self, event: ReceivedEvent, last_enqueued: Option<LastEnqueued>) {
+    fn with_capacity(events: usize) -> Self {
+        Self { events: Vec::with_capacity(events), ..Self::default() }
+    }
+
+    #[inline]
+    fn push(&mut self, event: ReceivedEvent, last_enqueued: Option<Box<LastEnqueued>>) {
         let size = size_of_event(&event);
         self.bytes += size;
         self.largest = self.largest.max(size);
-        self.last_enqueued = last_enqueued.or(self.last_enqueued.take());
+        if last_enqueued.is_some() {
+            self.last_enqueued = last_enqueued;
+        }
         self.events.push(event);
     }
 }

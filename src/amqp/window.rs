@@ -19,6 +19,8 @@ struct Held {
     bytes: usize,
     /// The expected size of the next event, from the largest recent one. `None` before the first event.
     expected: Option<usize>,
+    /// The room from which on a release wakes the task of the link.
+    wakes_at: u32,
     closed: bool,
 }
 
@@ -28,6 +30,20 @@ const FIRST_EXPECTED: usize = 1024 * 1024;
 impl Held {
     fn expected(&self) -> usize {
         self.expected.unwrap_or(FIRST_EXPECTED).max(1)
+    }
+
+    /// Returns how many events the link may send. While the reader holds none, it may send at least one, however large.
+    fn room(&self, limits: &Window) -> u32 {
+        let by_count = limits.max_events.saturating_sub(self.events);
+        let by_size = limits.max_bytes.saturating_sub(self.bytes) / self.expected();
+        let at_least = usize::from(self.events == 0);
+        u32::try_from(by_count.min(by_size).max(at_least)).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the room of a reader that holds nothing.
+    fn full_room(&self, limits: &Window) -> u32 {
+        let by_size = limits.max_bytes / self.expected();
+        u32::try_from(limits.max_events.min(by_size).max(1)).unwrap_or(u32::MAX)
     }
 }
 
@@ -56,8 +72,12 @@ impl Window {
         let mut held = self.held();
         held.events = held.events.saturating_sub(events);
         held.bytes = held.bytes.saturating_sub(bytes);
-        drop(held);
-        self.changed.notify_one();
+        if held.room(self) >= held.wakes_at {
+            // Once is enough: the task asks for the credit, which sets the next mark.
+            held.wakes_at = u32::MAX;
+            drop(held);
+            self.changed.notify_one();
+        }
     }
 
     /// Closes the window, because the reader is gone or is about to close.
@@ -70,24 +90,26 @@ impl Window {
         self.held().closed
     }
 
-    /// Returns how many events the link may send. While the reader holds none, it may send at least one, however large.
-    pub(super) fn credit(&self) -> u32 {
-        let held = *self.held();
-        let by_count = self.max_events.saturating_sub(held.events);
-        let by_size = self.max_bytes.saturating_sub(held.bytes) / held.expected();
-        let at_least = usize::from(held.events == 0);
-        u32::try_from(by_count.min(by_size).max(at_least)).unwrap_or(u32::MAX)
+    /// Returns the credit to give to the sender, which has `given` left, or `None` if that is enough for now. Each raise
+    /// costs a frame, so it is by at least a quarter of the full room, unless nothing is left.
+    pub(super) fn raise(&self, given: u32) -> Option<u32> {
+        let mut held = self.held();
+        let (room, step) = (held.room(self), held.full_room(self) / 4);
+        let is_due = room > given && (given == 0 || room - given >= step);
+        let left = if is_due { room } else { given };
+        held.wakes_at = left.saturating_add(if left == 0 { 1 } else { step.max(1) });
+        is_due.then_some(room)
     }
 
-    /// Returns the credit of a reader that holds nothing.
-    pub(super) fn full_credit(&self) -> u32 {
-        let by_size = self.max_bytes / self.held().expected();
-        u32::try_from(self.max_events.min(by_size).max(1)).unwrap_or(u32::MAX)
-    }
-
-    /// Waits for a release or the close. Returns at once if one has happened since the last wait.
+    /// Waits for a release that gives enough room to raise the credit, or for the close. Returns at once if one has happened
+    /// since the last wait.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    #[cfg(test)]
+    fn room(&self) -> u32 {
+        self.held().room(self)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -97,32 +119,65 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
     fn credit_is_what_the_reader_does_not_hold() {
         let window = Window::new(300, usize::MAX);
-        assert_eq!(window.credit(), 300);
+        assert_eq!(window.room(), 300);
         window.add(100, 10_000, 100);
-        assert_eq!(window.credit(), 200);
+        assert_eq!(window.room(), 200);
         window.release(40, 4_000);
-        assert_eq!(window.credit(), 240);
+        assert_eq!(window.room(), 240);
     }
 
     #[test]
     fn large_events_get_less_credit_but_never_none() {
         let window = Window::new(300, 16 << 20);
-        assert_eq!(window.credit(), 16);
+        assert_eq!(window.room(), 16);
         window.add(8, 8 << 20, 1 << 20);
-        assert_eq!(window.credit(), 8);
+        assert_eq!(window.room(), 8);
         window.add(8, 8 << 20, 1 << 20);
-        assert_eq!(window.credit(), 0);
+        assert_eq!(window.room(), 0);
         window.release(16, 16 << 20);
-        assert_eq!(window.credit(), 16);
+        assert_eq!(window.room(), 16);
         let tiny = Window::new(300, 10);
-        assert_eq!(tiny.credit(), 1);
+        assert_eq!(tiny.room(), 1);
         tiny.add(1, 1_000, 1_000);
-        assert_eq!(tiny.credit(), 0);
+        assert_eq!(tiny.room(), 0);
+    }
+
+    fn is_woken(window: &Window) -> bool {
+        window.changed().now_or_never().is_some()
+    }
+
+    #[test]
+    fn a_release_wakes_the_link_when_its_credit_can_rise() {
+        let window = Window::new(300, usize::MAX);
+        assert_eq!(window.raise(0), Some(300));
+        window.add(100, 10_000, 100);
+        assert_eq!(window.raise(200), None, "there is no more room than that");
+        window.release(50, 5_000);
+        assert!(!is_woken(&window), "50 are less than a quarter");
+        window.release(25, 2_500);
+        assert!(is_woken(&window));
+        assert_eq!(window.raise(200), Some(275));
+        window.release(25, 2_500);
+        assert!(!is_woken(&window));
+    }
+
+    #[test]
+    fn without_credit_any_room_wakes_the_link() {
+        let window = Window::new(300, usize::MAX);
+        window.add(300, 30_000, 100);
+        assert_eq!(window.raise(0), None);
+        window.release(1, 100);
+        assert!(is_woken(&window));
+        assert_eq!(window.raise(0), Some(1));
+        window.close();
+        assert!(is_woken(&window));
     }
 
     #[test]
@@ -134,6 +189,6 @@ mod tests {
             window.add(1, 100, 100);
             window.release(1, 100);
         }
-        assert_eq!(window.credit(), 300);
+        assert_eq!(window.room(), 300);
     }
 }

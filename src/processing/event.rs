@@ -236,11 +236,16 @@ impl ReceivedEvent {
         self
     }
 
-    /// The same event with another number, which a decoder finds behind the rest.
+    /// Creates an event from what nearly every event has. The setters would move it once for each part.
     #[cfg(feature = "amqp")]
-    pub(crate) fn numbered(mut self, sequence_number: i64) -> Self {
-        self.sequence_number = sequence_number;
-        self
+    pub(crate) fn decoded(
+        sequence_number: i64,
+        offset: Option<String>,
+        enqueued_time: SystemTime,
+        partition_key: Option<String>,
+        body: EventBody,
+    ) -> Self {
+        Self { sequence_number, offset, enqueued_time, partition_key, body, extras: None }
     }
 
     fn extras_mut(&mut self) -> &mut Extras {

@@ -46,7 +46,7 @@ impl GroupReader {
             let name = RecordName { group: &group, kind: BlobKind::Checkpoint };
             Some(tally.summarize(ConsumerGroupSummary::new(name.consumer_group()?)))
         });
-        self.pages.listing(summaries.collect(), self.skipped, warned)
+        self.pages.end(warned).listing(summaries.collect(), self.skipped)
     }
 }
 

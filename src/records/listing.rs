@@ -107,60 +107,95 @@ impl Pages {
         }
     }
 
-    pub(crate) fn listing<T>(
-        self,
-        items: Vec<T>,
-        skipped: Vec<SkippedBlob>,
-        warned: &Warned,
-    ) -> Listing<T> {
+    /// Returns the properties of the list, which has ended.
+    pub(crate) fn end(self, warned: &Warned) -> ListEnd {
         let server_time = self.server_time.unwrap_or_else(|| {
             warned.warn_of_local_clock();
             SystemTime::now()
         });
-        Listing::new(items, skipped, server_time).with_from_secondary(self.from_secondary)
+        ListEnd { server_time, from_secondary: self.from_secondary }
     }
 }
 
-/// Collects the records of a list page by page.
-pub(crate) struct ListingReader<'a, T> {
-    group: &'a ConsumerGroup,
-    prefix: Option<&'a str>,
+/// The properties of a list that has ended.
+pub(crate) struct ListEnd {
+    server_time: SystemTime,
+    from_secondary: bool,
+}
+
+impl ListEnd {
+    pub(crate) fn listing<T>(&self, items: Vec<T>, skipped: Vec<SkippedBlob>) -> Listing<T> {
+        Listing::new(items, skipped, self.server_time).with_from_secondary(self.from_secondary)
+    }
+}
+
+/// Collects the records of one kind, page by page.
+pub(crate) struct Collector<T> {
+    group: ConsumerGroup,
+    prefix: Option<String>,
     /// The partitions under the store's own prefix, while the prefix of the other naming is read.
     own: Option<HashSet<String>>,
+    /// Whether the store writes the records of the group under other names than these.
+    is_foreign: bool,
     items: Vec<T>,
     skipped: Vec<SkippedBlob>,
     /// The number of items and skipped blobs on the previous pages.
     before_page: (usize, usize),
-    pages: Pages,
 }
 
-impl<'a, T: Record> ListingReader<'a, T> {
-    pub(crate) fn new(group: &'a ConsumerGroup) -> Self {
+impl<T: Record> Collector<T> {
+    pub(crate) fn new(group: &ConsumerGroup) -> Self {
         Self {
-            group,
+            group: group.clone(),
             prefix: None,
             own: None,
+            is_foreign: false,
             items: Vec::new(),
             skipped: Vec::new(),
             before_page: (0, 0),
-            pages: Pages::default(),
         }
+    }
+
+    /// Collects the records under one prefix. Those of a foreign naming can only be written again, under the store's own
+    /// names.
+    pub(crate) fn under(group: &ConsumerGroup, prefix: String, is_foreign: bool) -> Self {
+        Self { prefix: Some(prefix), is_foreign, ..Self::new(group) }
     }
 
     /// Begins the list of a prefix. Under a second prefix, that of the other naming, only partitions that are not under the
     /// first one count.
-    pub(crate) fn begin(&mut self, prefix: &'a str) {
+    pub(crate) fn begin(&mut self, prefix: String) {
         if self.prefix.replace(prefix).is_some() {
             let own = self.items.iter().map(|item| item.partition_id().to_owned());
             self.own = Some(own.collect());
+            self.is_foreign = true;
         }
-        self.pages.begin();
+    }
+
+    fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
+    }
+
+    /// Returns whether a blob is under the prefix.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        name.starts_with(self.prefix())
+    }
+
+    #[inline]
+    pub(crate) fn visit(&mut self, entry: BlobEntry<'_>) {
+        if self.is_shadowed(&entry) {
+            return;
+        }
+        let defect = self.read(&entry).unwrap_or_else(Some);
+        if let Some(reason) = defect {
+            self.skipped.push(SkippedBlob::new(entry.name, reason));
+        }
     }
 
     /// Returns whether the store's own prefix has the partition, so that this blob is ignored whatever it contains.
     fn is_shadowed(&self, entry: &BlobEntry<'_>) -> bool {
         self.own.as_ref().is_some_and(|own| {
-            partition_id(&entry.name, self.prefix.unwrap_or_default())
+            partition_id(&entry.name, self.prefix())
                 .is_ok_and(|partition_id| own.contains(partition_id))
         })
     }
@@ -171,16 +206,16 @@ impl<'a, T: Record> ListingReader<'a, T> {
             BlobEntryKind::NotCurrent => return Err(SkipReason::NotCurrent),
             BlobEntryKind::Blob => {}
         }
-        let partition_id = partition_id(&entry.name, self.prefix.unwrap_or_default())?;
+        let partition_id = partition_id(&entry.name, self.prefix())?;
         if is_directory(entry.metadata) {
             return Err(SkipReason::Directory);
         }
         let found = Found {
-            id: RecordId { group: self.group, partition_id },
+            id: RecordId { group: &self.group, partition_id },
             etag: entry.etag.as_deref().and_then(ETag::listed),
             last_modified: entry.last_modified,
             metadata: entry.metadata,
-            is_foreign: self.own.is_some(),
+            is_foreign: self.is_foreign,
         };
         let (record, defect) = match T::decode(found) {
             Decoded::Whole(record) => (record, None),
@@ -191,39 +226,65 @@ impl<'a, T: Record> ListingReader<'a, T> {
         Ok(defect)
     }
 
-    pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {
-        self.pages.listing(self.items, self.skipped, warned)
+    /// Forgets what the current page has shown.
+    pub(crate) fn start_over(&mut self) {
+        let (items, skipped) = self.before_page;
+        self.items.truncate(items);
+        self.skipped.truncate(skipped);
+    }
+
+    /// Keeps what the page has shown.
+    pub(crate) fn end_page(&mut self) {
+        self.before_page = (self.items.len(), self.skipped.len());
+    }
+
+    pub(crate) fn finish(self, list: &ListEnd) -> Listing<T> {
+        list.listing(self.items, self.skipped)
     }
 }
 
-impl<T: Record + Send> PageReader for ListingReader<'_, T> {
+/// Collects the records of a list page by page.
+pub(crate) struct ListingReader<T> {
+    records: Collector<T>,
+    pages: Pages,
+}
+
+impl<T: Record> ListingReader<T> {
+    pub(crate) fn new(group: &ConsumerGroup) -> Self {
+        Self { records: Collector::new(group), pages: Pages::default() }
+    }
+
+    /// Begins the list of a prefix, as [`Collector::begin`].
+    pub(crate) fn begin(&mut self, prefix: String) {
+        self.records.begin(prefix);
+        self.pages.begin();
+    }
+
+    pub(crate) fn finish(self, warned: &Warned) -> Listing<T> {
+        self.records.finish(&self.pages.end(warned))
+    }
+}
+
+impl<T: Record + Send> PageReader for ListingReader<T> {
     fn end_page(&mut self, end: &PageEnd) -> Result<()> {
-        self.before_page = (self.items.len(), self.skipped.len());
+        self.records.end_page();
         self.pages.end_page(end)?;
         if end.next_marker.is_some() {
             // A page is usually as long as the previous one. Doubling the allocation as it fills would need more memory at
             // its peak.
-            self.items.reserve_exact(self.items.len());
+            self.records.items.reserve_exact(self.records.items.len());
         }
         Ok(())
     }
 }
 
-impl<T: Record + Send> BlobVisitor for ListingReader<'_, T> {
+impl<T: Record + Send> BlobVisitor for ListingReader<T> {
     fn visit(&mut self, entry: BlobEntry<'_>) {
-        if self.is_shadowed(&entry) {
-            return;
-        }
-        let defect = self.read(&entry).unwrap_or_else(Some);
-        if let Some(reason) = defect {
-            self.skipped.push(SkippedBlob::new(entry.name, reason));
-        }
+        self.records.visit(entry);
     }
 
     fn start_over(&mut self) {
-        let (items, skipped) = self.before_page;
-        self.items.truncate(items);
-        self.skipped.truncate(skipped);
+        self.records.start_over();
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod claim;
 pub(crate) mod decoded;
 pub(crate) mod fenced_update;
+pub(crate) mod group_records;
 pub(crate) mod groups;
 #[cfg(feature = "legacy")]
 pub(crate) mod legacy;

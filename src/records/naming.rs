@@ -47,7 +47,15 @@ impl BlobKind {
 
 /// Returns `{namespace}/{event hub}/{consumer group}/{kind}/`, with the trailing slash.
 pub(crate) fn prefix(group: &ConsumerGroup, kind: BlobKind, case: NameCase) -> String {
-    let names = format!("{group}/{}/", kind.segment());
+    let mut names = group_prefix(group, case);
+    names.push_str(kind.segment());
+    names.push('/');
+    names
+}
+
+/// Returns `{namespace}/{event hub}/{consumer group}/`, under which both kinds of records are.
+pub(crate) fn group_prefix(group: &ConsumerGroup, case: NameCase) -> String {
+    let names = format!("{group}/");
     match case {
         NameCase::Lower => names.to_lowercase(),
         NameCase::AsGiven => names,

@@ -31,12 +31,12 @@ type Authorizer = dyn Fn(&Recorded) -> bool + Send + Sync;
 /// A handle; clones share one service.
 #[derive(Clone)]
 pub struct BlobService {
+    /// The container that the direct access reads and writes.
+    container: String,
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// The container that the direct access reads and writes.
-    container: String,
     account_path: Mutex<Option<String>>,
     authorizer: Mutex<Option<Arc<Authorizer>>>,
     state: Mutex<State>,
@@ -55,8 +55,8 @@ impl BlobService {
     /// A service whose container is still to be created, by that name for the direct access.
     pub fn without_container(container: &str) -> Self {
         Self {
+            container: container.to_owned(),
             inner: Arc::new(Inner {
-                container: container.to_owned(),
                 account_path: Mutex::default(),
                 authorizer: Mutex::default(),
                 state: Mutex::default(),
@@ -64,6 +64,12 @@ impl BlobService {
                 held: Mutex::default(),
             }),
         }
+    }
+
+    /// The same service, with another, empty container for the direct access.
+    pub fn with_another_container(&self, container: &str) -> Self {
+        self.state().create_container(container);
+        Self { container: container.to_owned(), ..self.clone() }
     }
 
     /// Expects `/{account}` before the container, as the emulator and Azure Stack do.
@@ -174,7 +180,7 @@ impl BlobService {
     /// The blobs by name, without what a list shows but a request cannot reach (snapshots, deleted blobs).
     pub fn blobs(&self) -> BTreeMap<String, Blob> {
         let state = self.state();
-        state.container(&self.inner.container).map_or_else(BTreeMap::new, |container| {
+        state.container(&self.container).map_or_else(BTreeMap::new, |container| {
             container
                 .blobs
                 .iter()
@@ -187,7 +193,7 @@ impl BlobService {
     /// One blob.
     pub fn blob(&self, name: &str) -> Option<Blob> {
         let state = self.state();
-        let container = state.container(&self.inner.container)?;
+        let container = state.container(&self.container)?;
         container.blobs.get(&Key::live(name)).cloned()
     }
 
@@ -205,13 +211,13 @@ impl BlobService {
         let mut state = self.state();
         let (key, blob) = foreign.into_blob(&mut state);
         let etag = blob.etag.clone();
-        state.put_directly(&self.inner.container, key, blob);
+        state.put_directly(&self.container, key, blob);
         etag
     }
 
     /// Deletes a blob behind the clients' backs; `false` if there was none.
     pub fn delete(&self, name: &str) -> bool {
-        self.state().delete_directly(&self.inner.container, name)
+        self.state().delete_directly(&self.container, name)
     }
 
     /// Every write that was applied, in the order in which it was.

@@ -20,6 +20,7 @@ mod fault_rows;
 mod faults;
 mod fence;
 mod foreign_metadata;
+mod group_records;
 mod keda;
 mod late_writes;
 #[cfg(feature = "legacy")]

@@ -334,6 +334,18 @@ async fn a_caller_can_rule_the_secondary_out() {
     assert!(listing.is_from_secondary());
     let listing = store.list_consumer_groups().await.unwrap();
     assert!(listing.is_from_secondary());
+    let all = store.list_all_records().await.unwrap();
+    let records = store.list_records(&group()).await.unwrap();
+    for records in all.iter().chain([&records]) {
+        assert!(records.checkpoints.is_from_secondary() && records.ownerships.is_from_secondary());
+    }
+    // Checkpoints come from there only if they may, whatever else is listed with them.
+    let not_allowed = script.builder().secondary_hostname(SECONDARY).build().unwrap();
+    let failures = [
+        not_allowed.list_all_records().await.unwrap_err(),
+        not_allowed.list_records(&group()).await.unwrap_err(),
+    ];
+    assert!(failures.iter().all(|error| error.status() == Some(503)), "{failures:?}");
 
     let store = store.with_options(CallOptions::new().with_primary_only(true));
     script.clear();
@@ -342,6 +354,8 @@ async fn a_caller_can_rule_the_secondary_out() {
         store.list_checkpoints(&group()).await.unwrap_err(),
         store.get_checkpoint(&group(), "0").await.unwrap_err(),
         store.list_consumer_groups().await.unwrap_err(),
+        store.list_all_records().await.unwrap_err(),
+        store.list_records(&group()).await.unwrap_err(),
     ];
     assert!(failures.iter().all(|error| error.status() == Some(503)), "{failures:?}");
     assert!(script.hosts().iter().all(|host| *host == "primary"), "{:?}", script.hosts());

@@ -4,15 +4,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use eventhub_checkpointstore::ConsumerGroup;
-
 use super::lag::parse_target;
-use crate::args::NameCase;
-use crate::core::records::{self, Form, Naming, Record};
+use crate::core::records::{self, Form, Record};
 use crate::core::target::{Scope, Target};
 use crate::core::text::counted;
 use crate::exit::{Exit, Failure};
-use crate::parallel;
 use crate::session::Session;
 use crate::storage::GroupRecords;
 
@@ -59,39 +55,13 @@ fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure
         return session.records(&target.consumer_group()?);
     }
     let scope = args.target.as_ref().map(Scope::of_hub);
-    let name_case = session.global.name_case;
-    let progress = session.progress("Reading groups");
-    let storage = session.storage()?;
-    let groups = storage.groups()?;
-    let of_scope =
-        |group: &&ConsumerGroup| scope.as_ref().is_none_or(|scope| scope.contains(group));
-    let meant: Vec<_> = groups
-        .iter()
-        .map(|summary| &summary.group)
-        .filter(of_scope)
-        .map(|group| (group, naming_of(group)))
-        .filter(|(_, naming)| name_case == NameCase::Auto || name_case.namings().contains(naming))
-        .collect();
-    progress.begin(meant.len());
-    let read = parallel::try_map(&meant, |(group, naming)| {
-        let read = storage.read(group, &[*naming]);
-        progress.step();
-        read
-    });
-    let found: Vec<_> = read?.into_iter().flatten().collect();
+    let found =
+        session.all_records(|group| scope.as_ref().is_none_or(|scope| scope.contains(group)))?;
     if found.is_empty() {
-        return Err(Failure::nothing(format!(
-            "container {} has no records of any such group",
-            storage.name
-        )));
+        let name = &session.storage()?.name;
+        return Err(Failure::nothing(format!("container {name} has no records of any such group")));
     }
     Ok(found)
-}
-
-/// The names of a listed group are those of its blobs.
-fn naming_of(group: &ConsumerGroup) -> Naming {
-    let names = group.to_string();
-    if names == names.to_lowercase() { Naming::Lower } else { Naming::AsGiven }
 }
 
 fn of_group(records: &GroupRecords, with_owners: bool) -> Vec<Record> {

@@ -9,7 +9,7 @@ use super::show::{moment, number};
 use crate::args::{Expiration, Partitions};
 use crate::core::assess::{Assessment, Bounded, Rules, Status, assess, resume_number, total};
 use crate::core::notes::notes;
-use crate::core::partition::{Partition, live_owners};
+use crate::core::partition::{HubPartitions, Partition, live_owners};
 use crate::core::partition_set::by_id;
 use crate::core::target::{Scope, Target};
 use crate::core::text::{self, counted, grouped, parse_duration, rfc3339, rough};
@@ -105,6 +105,19 @@ pub(super) struct Seen {
     pub(super) owners: usize,
 }
 
+impl Seen {
+    pub(super) fn new(records: GroupRecords, hub: Option<&HubPartitions>, limits: Limits) -> Self {
+        let rules = limits.rules(records.server_time());
+        let partitions = records.partitions(hub);
+        let owners = live_owners(&partitions, rules.now, rules.expiration).len();
+        let assessed = partitions.into_iter().map(|partition| {
+            let assessment = assess(&partition, &rules);
+            (partition, assessment)
+        });
+        Self { rows: assessed.collect(), owners, records }
+    }
+}
+
 /// Looks at a group under every spelling that has records.
 pub(super) fn look(
     session: &mut Session,
@@ -113,50 +126,40 @@ pub(super) fn look(
 ) -> Result<Vec<Seen>, Failure> {
     let group = target.consumer_group()?;
     let hub = session.hub_partitions(&group)?;
-    let records = session.records(&group)?;
-    let seen = records.into_iter().map(|records| {
-        let rules = limits.rules(records.server_time());
-        let partitions = records.partitions(hub.as_ref());
-        let owners = live_owners(&partitions, rules.now, rules.expiration).len();
-        let assessed = partitions.into_iter().map(|partition| {
-            let assessment = assess(&partition, &rules);
-            (partition, assessment)
-        });
-        Seen { rows: assessed.collect(), owners, records }
-    });
-    Ok(seen.collect())
+    let records = session.records(&group)?.into_iter();
+    Ok(records.map(|records| Seen::new(records, hub.as_ref(), limits)).collect())
 }
 
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
-    let targets =
-        if args.all_groups { all_groups(&args.targets, session)? } else { args.targets.clone() };
+    let mut seen = Vec::new();
+    if args.all_groups {
+        seen = all_groups(args, session)?;
+    } else {
+        for target in &args.targets {
+            seen.extend(look(session, target, args.limits)?);
+        }
+    }
     let mut sections = Vec::new();
     let mut is_above = false;
-    for target in &targets {
-        for mut seen in look(session, target, args.limits)? {
-            if args.peek {
-                peek(args, target, &mut seen, session)?;
-            }
-            let (section, above) = section(args, seen, session.zone().as_ref());
-            sections.push(section);
-            is_above |= above;
+    for mut seen in seen {
+        if args.peek {
+            peek(args, &mut seen, session)?;
         }
+        let (section, above) = section(args, seen, session.zone().as_ref());
+        sections.push(section);
+        is_above |= above;
     }
     session.show(&Report::new("partitions", sections))?;
     Ok(if is_above { Exit::Findings } else { Exit::Done })
 }
 
 /// The age of the first event that is not processed.
-fn peek(
-    args: &Args,
-    target: &Target,
-    seen: &mut Seen,
-    session: &mut Session,
-) -> Result<(), Failure> {
+fn peek(args: &Args, seen: &mut Seen, session: &mut Session) -> Result<(), Failure> {
     let name = args.via_group.as_deref().unwrap_or_default();
     if name.eq_ignore_ascii_case(seen.records.group.consumer_group()) {
         return Err(Failure::usage("--via-group must not be the group that is looked at"));
     }
+    let target = Target::of(&seen.records.group);
     let (via, now) = (target.group_called(name)?, seen.records.server_time());
     let progress = session.progress("Reading events");
     let hub = session.hub()?;
@@ -180,20 +183,20 @@ fn next_event(partition: &Partition, assessment: &Assessment) -> Option<Place> {
     Some(Place::Number(number.saturating_add(1).max(hub.first)))
 }
 
-fn all_groups(targets: &[Target], session: &mut Session) -> Result<Vec<Target>, Failure> {
-    let scopes: Vec<_> = targets.iter().map(Scope::of_hub).collect();
-    let storage = session.storage()?;
-    let groups = storage.groups()?;
-    let inside =
-        groups.iter().filter(|summary| scopes.iter().any(|scope| scope.contains(&summary.group)));
-    let found = Target::without_twins(inside.map(|summary| Target::of(&summary.group)).collect());
+fn all_groups(args: &Args, session: &mut Session) -> Result<Vec<Seen>, Failure> {
+    let scopes: Vec<_> = args.targets.iter().map(Scope::of_hub).collect();
+    let found = session.all_records(|group| scopes.iter().any(|scope| scope.contains(group)))?;
     if found.is_empty() {
-        let name = &storage.name;
+        let name = &session.storage()?.name;
         return Err(Failure::nothing(format!(
             "container {name} has no records of these event hubs"
         )));
     }
-    Ok(found)
+    let seen = found.into_iter().map(|records| {
+        let hub = session.hub_partitions(&records.group)?;
+        Ok(Seen::new(records, hub.as_ref(), args.limits))
+    });
+    seen.collect()
 }
 
 fn section(args: &Args, seen: Seen, zone: Option<&TimeZone>) -> (Section, bool) {

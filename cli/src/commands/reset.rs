@@ -67,7 +67,7 @@ struct GoalFlags {
     /// So many events forwards, or backwards with a minus
     #[arg(long, value_name = "EVENTS", allow_negative_numbers = true)]
     shift_by: Option<i64>,
-    /// Where each is: missing parts are completed, missing checkpoints set behind the last event
+    /// Leave each where it is: complete offsets and numbers, and set missing checkpoints behind the last event
     #[arg(long)]
     to_current: bool,
     /// To the positions of an exported file, partition by partition
@@ -175,12 +175,14 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
     let via = via(args, &group)?;
     let mut aims = Vec::with_capacity(partitions.len());
     for partition in partitions {
-        aims.push((aim(goal, &partition).map_err(Failure::usage)?, partition));
+        let aim = aim(goal, &partition).map_err(Failure::usage)?;
+        // What needs no event is completed without a group to read with, too.
+        let is_left = *goal == Goal::Current && via.is_none() && aim.is_read();
+        aims.push((if is_left { Aim::Stay(UNREAD) } else { aim }, partition));
     }
-    let is_read = |aim: &Aim| matches!(aim, Aim::Before(_) | Aim::AtTime(_));
     let progress = session.progress("Reading events");
-    progress.begin(aims.iter().filter(|(aim, _)| is_read(aim)).count());
-    let reader = match aims.iter().find(|(aim, _)| is_read(aim)) {
+    progress.begin(aims.iter().filter(|(aim, _)| aim.is_read()).count());
+    let reader = match aims.iter().find(|(aim, _)| aim.is_read()) {
         None => None,
         Some((_, first)) => {
             let via = via.ok_or_else(|| {
@@ -198,15 +200,19 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
             (Aim::Stay(why), _) => return Ok(Change::keep(partition.clone(), *why)),
             (Aim::Before(number), Some(reader)) => reader.before(partition, *number)?,
             (Aim::AtTime(moment), Some(reader)) => reader.at_time(partition, *moment)?,
+            (Aim::BehindOffset(offset), Some(reader)) => reader.behind(partition, offset)?,
             (_, None) => return Err(Failure::failed("there is nothing to read events with")),
         };
-        if is_read(aim) {
+        if aim.is_read() {
             progress.step();
         }
         Ok(Change::write(partition.clone(), position))
     });
     Ok(GroupPlan::new(&records, changes?))
 }
+
+/// Why a position is not completed.
+const UNREAD: &str = "its missing part is known only by reading its event: name a group that no consumer uses, --via-group";
 
 /// The group to read with.
 fn via(args: &Args, group: &ConsumerGroup) -> Result<Option<ConsumerGroup>, Failure> {
@@ -257,6 +263,20 @@ impl Reader<'_> {
             return Ok(Position::new(EARLIEST_OFFSET, event.sequence_number - 1));
         }
         self.before(partition, event.sequence_number)
+    }
+
+    /// The offset decides where consumers resume; if its event is gone, they resume at the next one.
+    fn behind(&self, partition: &Partition, offset: &str) -> Result<Position, Failure> {
+        let place = Place::Offset(offset.to_owned());
+        let Some(event) = self.hub.event(&self.via, &partition.id, &place)? else {
+            let id = &partition.id;
+            return Err(Failure::failed(format!(
+                "partition {id}: no event from offset {offset} on was received"
+            ))
+            .with_hint("Leave the partition out with --partitions, or choose another goal."));
+        };
+        let is_gone = event.offset != offset;
+        Ok(Position::new(offset, event.sequence_number - i64::from(is_gone)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use eventhub_checkpointstore::ConsumerGroup;
 use serde_json::json;
 
 use super::lag::{Limits, Seen, look, parse_target};
@@ -88,9 +89,17 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
 }
 
 /// One look at every group. A group that fails leaves the others alone.
+#[derive(Default)]
 struct Sample {
-    groups: Vec<(Target, Seen)>,
+    groups: Vec<Seen>,
     failures: usize,
+}
+
+impl Sample {
+    fn failed(&mut self, what: &str, failure: &Failure, session: &mut Session) {
+        session.console.complain(&format!("error: {what}{failure}"));
+        self.failures += 1;
+    }
 }
 
 fn sample(
@@ -99,47 +108,43 @@ fn sample(
     histories: &mut BTreeMap<String, Histories>,
 ) -> Sample {
     session.look_again();
-    let mut sample = Sample { groups: Vec::new(), failures: 0 };
-    let targets = match targets(args, session) {
-        Ok(targets) => targets,
-        Err(failure) => {
-            session.console.complain(&format!("error: {failure}"));
-            sample.failures += 1;
-            return sample;
-        }
-    };
-    for target in targets {
-        match look(session, &target, args.limits) {
-            Ok(found) => {
-                for mut seen in found {
-                    let now = seen.records.server_time();
-                    let known = histories.entry(seen.records.group.to_string()).or_default();
-                    known.of(&seen).add(now, &mut seen.rows);
-                    sample.groups.push((target.clone(), seen));
-                }
-            }
-            Err(failure) => {
-                session.console.complain(&format!("error: {target}: {failure}"));
-                sample.failures += 1;
+    let mut sample = Sample::default();
+    if args.discover {
+        discover(args, session, &mut sample);
+    } else {
+        for target in &args.targets {
+            match look(session, target, args.limits) {
+                Ok(found) => sample.groups.extend(found),
+                Err(failure) => sample.failed(&format!("{target}: "), &failure, session),
             }
         }
+    }
+    for seen in &mut sample.groups {
+        let now = seen.records.server_time();
+        let known = histories.entry(seen.records.group.to_string()).or_default();
+        known.of(seen).add(now, &mut seen.rows);
     }
     sample
 }
 
-fn targets(args: &Args, session: &mut Session) -> Result<Vec<Target>, Failure> {
-    if !args.discover {
-        return Ok(args.targets.clone());
-    }
-    let groups = session.storage()?.groups()?;
-    let found = groups.iter().map(|summary| Target::of(&summary.group));
-    let is_meant = |target: &Target| {
-        let name = target.to_string();
+/// Looks at every group that is meant: the container is listed once, and each hub is asked once.
+fn discover(args: &Args, session: &mut Session, sample: &mut Sample) {
+    let is_meant = |group: &ConsumerGroup| {
+        let name = group.to_string();
         let is_included =
             args.include.is_empty() || args.include.iter().any(|pattern| glob(pattern, &name));
         is_included && !args.exclude.iter().any(|pattern| glob(pattern, &name))
     };
-    Ok(Target::without_twins(found.filter(is_meant).collect()))
+    let found = match session.all_records(is_meant) {
+        Ok(found) => found,
+        Err(failure) => return sample.failed("", &failure, session),
+    };
+    for records in found {
+        match session.hub_partitions(&records.group) {
+            Ok(hub) => sample.groups.push(Seen::new(records, hub.as_ref(), args.limits)),
+            Err(failure) => sample.failed(&format!("{}: ", records.group), &failure, session),
+        }
+    }
 }
 
 fn publish(
@@ -152,7 +157,7 @@ fn publish(
     let is_good = sample.failures == 0;
     let metrics = metrics::text(&sample.groups, is_good, took);
     let mut lags: BTreeMap<String, String> = BTreeMap::new();
-    for (_, seen) in &sample.groups {
+    for seen in &sample.groups {
         lags.insert(format!("/lag/{}", seen.records.group).to_lowercase(), lag(seen));
     }
     let page = page::html(&sample.groups, histories, args.interval);

@@ -32,6 +32,12 @@ pub enum Naming {
 }
 
 impl Naming {
+    /// That of a group with its names as they stand in the blobs.
+    pub fn of(group: &ConsumerGroup) -> Self {
+        let names = group.to_string();
+        if names == names.to_lowercase() { Self::Lower } else { Self::AsGiven }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Lower => "lower",

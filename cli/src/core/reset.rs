@@ -37,6 +37,15 @@ pub enum Aim {
     Before(i64),
     /// Before the first event from this time on, which must be found.
     AtTime(SystemTime),
+    /// Behind the event with this offset, which must be read for its number.
+    BehindOffset(String),
+}
+
+impl Aim {
+    /// Whether events must be read.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Before(_) | Self::AtTime(_) | Self::BehindOffset(_))
+    }
 }
 
 /// Where a goal is in a partition.
@@ -56,10 +65,7 @@ pub fn aim(goal: &Goal, partition: &Partition) -> Result<Aim, String> {
             }
         }
         Goal::ShiftedBy(events) => return shifted(*events, partition),
-        Goal::Current => match current(partition)? {
-            Some(position) => position,
-            None => return Ok(Aim::Stay("it stays where it is")),
-        },
+        Goal::Current => return current(partition),
         Goal::Each(positions) => match positions.get(&partition.id) {
             Some(position) => position.clone(),
             None => return Ok(Aim::Stay("no position is given for it")),
@@ -102,21 +108,29 @@ fn shifted(events: i64, partition: &Partition) -> Result<Aim, String> {
     at_number(next.saturating_add(events).clamp(hub.first, end), partition)
 }
 
-/// The position of the checkpoint with both parts, as far as the hub tells them; `None` if nothing is to be done.
-fn current(partition: &Partition) -> Result<Option<Position>, String> {
+/// The position of the checkpoint with both parts; the end where there is no checkpoint.
+fn current(partition: &Partition) -> Result<Aim, String> {
     let Some(stored) = &partition.checkpoint else {
-        return Ok(Some(Position::latest(hub(partition)?)));
+        return Ok(Aim::Position(Position::latest(hub(partition)?)));
     };
     let position = &stored.position;
-    let Some(hub) = &partition.hub else { return Ok(None) };
+    let Some(hub) = &partition.hub else { return Ok(Aim::Stay("it stays where it is")) };
     let number = resume_number(position, hub);
-    let offset = position.offset.clone().or_else(|| match number {
-        Some(number) if number == hub.last => Some(hub.last_offset.clone()),
-        Some(number) if number < hub.first => Some(EARLIEST_OFFSET.to_owned()),
-        _ => None,
-    });
-    let whole = Position { offset, sequence_number: number };
-    Ok((whole != *position).then_some(whole))
+    Ok(match (&position.offset, number) {
+        (Some(_), Some(_)) if number == position.sequence_number => {
+            Aim::Stay("it stays where it is")
+        }
+        (Some(offset), Some(number)) => Aim::Position(Position::new(&**offset, number)),
+        (None, Some(number)) if number == hub.last => {
+            Aim::Position(Position::new(&*hub.last_offset, number))
+        }
+        (None, Some(number)) if number < hub.first => {
+            Aim::Position(Position::new(EARLIEST_OFFSET, number))
+        }
+        (None, Some(number)) if number < hub.last => Aim::Before(number.saturating_add(1)),
+        (Some(offset), None) if !hub.is_empty => Aim::BehindOffset(offset.clone()),
+        _ => Aim::Stay("the event hub has no event at its position"),
+    })
 }
 
 fn hub(partition: &Partition) -> Result<&super::partition::HubPartition, String> {
@@ -227,6 +241,19 @@ mod tests {
             goes_to(&Goal::Current, &partition(Some(no_offset))),
             Some(Position::new("9999", 199))
         );
+    }
+
+    #[test]
+    fn the_missing_part_of_a_position_in_between_must_be_read() {
+        let current = |offset: Option<&str>, sequence_number| {
+            let offset = offset.map(str::to_owned);
+            aim(&Goal::Current, &partition(Some(Position { offset, sequence_number }))).unwrap()
+        };
+        assert_eq!(current(None, Some(150)), Aim::Before(151));
+        assert_eq!(current(Some("5000"), None), Aim::BehindOffset("5000".to_owned()));
+        // Retention passed one, and the other is past the end: there is no event to read.
+        assert_eq!(current(None, Some(42)), Aim::Position(Position::new("-1", 42)));
+        assert!(matches!(current(None, Some(200)), Aim::Stay(_)));
     }
 
     #[test]

@@ -92,6 +92,10 @@ impl HubData for Hub {
         let found = match from {
             Place::Number(number) => numbers.find(|found| found >= number),
             Place::Time(time) => numbers.find(|found| enqueued(*found) >= *time),
+            Place::Offset(offset) => {
+                let offset: i64 = offset.parse().unwrap();
+                numbers.find(|found| found * 100 >= offset)
+            }
         };
         Ok(found.map(|number| EventPlace {
             sequence_number: number,

@@ -232,6 +232,38 @@ fn a_copy_can_go_to_another_account() {
 }
 
 #[test]
+fn a_copy_can_go_to_another_container() {
+    let bed = stopped();
+    let there = bed.service.with_another_container("elsewhere");
+    let written = [("offset", "7"), ("sequencenumber", "700")];
+    there.put(&format!("{GROUP}/checkpoint/1"), &written);
+    let number = |id: &str| {
+        let blob = there.blob(&format!("{GROUP}/checkpoint/{id}"))?;
+        blob.metadata.iter().find(|(key, _)| key == "sequencenumber").map(|pair| pair.1.clone())
+    };
+    let line = format!("copy {TARGET} {TARGET} --to-container elsewhere");
+    bed.run(&line).ends(Exit::Done).says("Copy to 3 of 4 partitions").says("Dry run");
+    assert_eq!(bed.writes(), 0);
+    let execute = "--overwrite --execute --yes --backup {backup.jsonl}";
+    bed.run(&format!("{line} {execute}")).ends(Exit::Done).says("Changed: 0-3");
+    assert_eq!(["0", "1", "2", "3"].map(number), ["500"; 4].map(|text| Some(text.to_owned())));
+    // Only there: the container that is read is as it was.
+    let written = bed.service.history().into_iter().filter(|write| write.request.is_some());
+    assert!(written.into_iter().all(|write| write.container == "elsewhere"));
+    assert_eq!(bed.stored("1"), Some(("50000".into(), "500".into())));
+    // The backup has what was there, and restores it there.
+    bed.run("import {backup.jsonl} -c elsewhere --overwrite --execute --yes --backup {c.jsonl}")
+        .ends(Exit::Done);
+    assert_eq!(number("1"), Some("700".to_owned()));
+    // It is the group there that must have stopped.
+    there.put(&format!("{GROUP}/ownership/1"), &[("ownerid", "worker-a")]);
+    bed.run(&format!("{line} --overwrite")).ends(Exit::Refused).says("worker-a");
+    bed.run(&format!("copy {TARGET} {TARGET} --to-container none"))
+        .ends(Exit::Failed)
+        .says("the container does not exist");
+}
+
+#[test]
 fn ownership_records_are_deleted_by_their_versions() {
     let bed = stopped();
     let has = |id: &str| bed.service.blob(&format!("{GROUP}/ownership/{id}")).is_some();
@@ -254,6 +286,49 @@ fn what_is_not_readable_can_be_mended() {
     assert_eq!(bed.stored("0"), Some(("-1".into(), "99".into())));
     bed.run(&format!("delete {TARGET} -p 1 --execute --yes --backup {{b.jsonl}}")).ends(Exit::Done);
     assert_eq!(bed.stored("1"), None);
+}
+
+/// Where each is: what is missing is completed, and what is whole stays.
+#[test]
+fn a_reset_to_where_they_are_completes_positions() {
+    let bed = stopped();
+    let stored = |id: &str, offset: &str, number: &str| {
+        let metadata = [("offset", offset), ("sequencenumber", number)];
+        bed.blob(&format!("{GROUP}/checkpoint/{id}"), &metadata, 3_600);
+    };
+    bed.service.delete(&format!("{GROUP}/checkpoint/0"));
+    stored("1", "99900", "");
+    stored("2", "", "999");
+    for (id, offset, number) in
+        [("4", "-1", ""), ("5", "", "42"), ("6", "", "700"), ("7", "70000", "")]
+    {
+        bed.partition(id, 100, 999, 60);
+        stored(id, offset, number);
+    }
+    let line = format!("reset {TARGET} --to-current");
+    bed.run(&line).ends(Exit::Done).says("Move 5 of 8 partitions, replay 0 events");
+    assert_eq!(bed.writes(), 0);
+    bed.run(&format!("{line} --execute --yes {}", backup(&bed))).ends(Exit::Done);
+    let now = |id: &str| bed.stored(id).unwrap();
+    let end = ("99900".to_owned(), "999".to_owned());
+    assert_eq!([now("0"), now("1"), now("2")], [end.clone(), end.clone(), end]);
+    assert_eq!(now("3"), ("50000".into(), "500".into()));
+    assert_eq!(now("4"), ("-1".into(), "99".into()));
+    assert_eq!(now("5"), ("-1".into(), "42".into()));
+    // What lies between the ends is known only by reading events.
+    assert_eq!([now("6"), now("7")], [("".into(), "700".into()), ("70000".into(), "".into())]);
+    let ran = bed.run(&line).ends(Exit::Done).says("Nothing to change");
+    ran.shows("6-7: kept, its missing part is known only by reading its event");
+    let line = format!("{line} --via-group tools --execute --yes --backup {{read.jsonl}}");
+    bed.run(&line).ends(Exit::Done).says("Changed: 6-7").says("replay 0 events");
+    assert_eq!(
+        [now("6"), now("7")],
+        ["70000", "70000"].map(|offset| (offset.into(), "700".into()))
+    );
+    // Of an offset whose event is gone, the next event is the first that is received.
+    stored("7", "5050", "");
+    bed.run(&line.replace("read.jsonl", "gone.jsonl")).ends(Exit::Done);
+    assert_eq!(now("7"), ("5050".into(), "99".into()));
 }
 
 /// An event a second came, the last, 999, a minute ago; 100 is the first that is kept.

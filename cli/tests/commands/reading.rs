@@ -80,10 +80,46 @@ fn lag_sorts_and_leaves_out_what_is_well() {
     let bed = fleet();
     let rows = bed.run(&format!("lag {TARGET} -o json --sort lag")).rows("partitions");
     assert_eq!(column(&rows, "partition_id"), ["2", "1", "3", "0"]);
+    // Whose age nobody knows stands last.
+    let rows = bed.run(&format!("lag {TARGET} -o json --sort behind")).rows("partitions");
+    assert_eq!(column(&rows, "partition_id"), ["1", "3", "0", "2"]);
+    let behind = rows.iter().map(|row| row["behind_seconds"].as_u64()).collect::<Vec<_>>();
+    assert!(behind.is_sorted_by(|one, other| one >= other) && behind[3].is_none(), "{behind:?}");
     let ran = bed.run(&format!("lag {TARGET} -o json --only-lagging"));
     assert_eq!(column(&ran.rows("partitions"), "partition_id"), ["1", "2", "3"]);
     // The sums are those of all partitions.
     assert_eq!(ran.json()["groups"][0]["lag"], 832_311);
+}
+
+#[test]
+fn several_groups_are_shown_by_one_command() {
+    let bed = fleet();
+    let other = GROUP.replace("billing", "other");
+    bed.blob(
+        &format!("{other}/checkpoint/0"),
+        &[("offset", "88121600"), ("sequencenumber", "881216")],
+        60,
+    );
+    let line = format!("lag contoso/telemetry/other {TARGET}");
+    let ran = bed.run(&format!("{line} -o json")).ends(Exit::Done);
+    let groups = ran.json()["groups"].as_array().unwrap().clone();
+    // In the order in which they are named, and the hub is asked once.
+    assert_eq!(column(&groups, "consumer_group"), ["other", "billing"]);
+    assert_eq!(column(&groups, "lag"), [843_417 + 790_001 + 1_000, 832_311]);
+    assert_eq!(bed.hub_was_asked(), 1);
+    let lines = bed.run(&format!("{line} -p 0 -o jsonl")).ends(Exit::Done).out;
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(column(&rows, "consumer_group"), ["other", "billing"]);
+    assert_eq!(column(&rows, "lag"), [0, 12]);
+    bed.run(&format!("{line} -p 0"))
+        .shows("telemetry / other    1 partition, 0 owners, lag 0")
+        .shows("telemetry / billing    1 partition, 2 owners, lag 12");
+    // One that exceeds a threshold is enough.
+    bed.run(&format!("{line} -p 0 --fail-above 11")).ends(Exit::Findings);
+    bed.run(&format!("{line} -p 0 --fail-above 12")).ends(Exit::Done);
+    // A group without records is named, and no half of the answer is shown.
+    let ran = bed.run(&format!("{line} contoso/telemetry/none")).ends(Exit::NothingFound);
+    assert_eq!(ran.says("telemetry/none").out, "");
 }
 
 #[test]
@@ -251,6 +287,33 @@ fn lag_and_export_go_through_all_groups_of_a_hub() {
         bed.run("export contoso/telemetry --all-groups").ends(Exit::Done).out.lines().count(),
         4
     );
+}
+
+#[test]
+fn every_spelling_of_a_group_is_shown_once() {
+    let bed = Bed::new();
+    let names = ["telemetry/$default", "Telemetry/$Default", "telemetry/$Default"];
+    for name in names {
+        let name = format!("contoso.servicebus.windows.net/{name}/checkpoint/0");
+        bed.blob(&name, &[("offset", "1"), ("sequencenumber", "1")], 60);
+    }
+    let line = "lag contoso/telemetry --all-groups --no-hub -o jsonl";
+    let rows = |line: &str| -> Vec<String> {
+        let out = bed.run(line).ends(Exit::Done).out;
+        let rows = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let name = |key: &str, row: &Value| row[key].as_str().unwrap().to_owned();
+        rows.map(|row| {
+            let keys = ["eventhub", "consumer_group", "name_case"];
+            keys.map(|key| name(key, &row)).join("/")
+        })
+        .collect()
+    };
+    let [lower, upper, group] =
+        ["telemetry/$default/lower", "Telemetry/$Default/as-given", "telemetry/$Default/as-given"];
+    assert_eq!(rows(line), [lower, upper, group]);
+    assert_eq!(rows(&format!("{line} --name-case lower")), [lower]);
+    assert_eq!(rows(&format!("{line} --name-case as-given")), [upper, group]);
+    bed.run(line).says("two fleets that do not see each other");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_hub_is_asked_once_for_all_its_groups() {
 }
 
 #[test]
-fn a_list_is_one_request_for_5000_partitions() {
+fn a_list_is_one_request_for_5000_records() {
     let bed = Bed::new();
     for id in 0..6_000 {
         bed.checkpoint(&id.to_string(), 500, 60);
@@ -81,19 +81,41 @@ fn a_list_is_one_request_for_5000_partitions() {
     }
     let ran = bed.run(&format!("lag {TARGET} -o jsonl")).ends(Exit::Done);
     assert_eq!(ran.out.lines().count(), 6_000);
-    // Two pages of checkpoints, one of owners.
-    assert_eq!(bed.loopback.requests().len(), 3);
+    assert_eq!(bed.loopback.requests().len(), 2);
+    bed.loopback.clear();
+    // Checkpoints and owners are in one list.
+    bed.owner("0", "worker-a", 10);
+    bed.run(&format!("show {TARGET} -p 0 -o jsonl")).ends(Exit::Done).shows("worker-a");
+    assert_eq!(bed.loopback.requests().len(), 2);
 }
 
 #[test]
-fn all_groups_are_counted_in_one_list() {
+fn all_groups_are_read_in_one_list() {
     let bed = Bed::new();
+    bed.partition("0", 0, 999, 60);
     for group in 0..2_000 {
         let name = GROUP.replace("billing", &format!("g{group}"));
         bed.blob(&format!("{name}/checkpoint/0"), &[("offset", "1"), ("sequencenumber", "1")], 60);
         bed.blob(&format!("{name}/ownership/0"), &[("ownerid", "a")], 60);
     }
-    let ran = bed.run("groups -o jsonl").ends(Exit::Done);
-    assert_eq!(ran.out.lines().count(), 2_000);
-    assert_eq!(bed.loopback.requests().len(), 1);
+    for line in [
+        "groups -o jsonl",
+        "export --all-groups",
+        "lag contoso/telemetry --all-groups -o jsonl",
+        "lag contoso/telemetry --all-groups -o jsonl --no-hub",
+    ] {
+        bed.loopback.clear();
+        let ran = bed.run(line).ends(Exit::Done);
+        assert_eq!(ran.out.lines().count(), 2_000, "{line}");
+        assert_eq!(bed.loopback.requests().len(), 1, "{line}");
+    }
+    assert_eq!(bed.hub_was_asked(), 1);
+    bed.loopback.clear();
+    let serve = "serve --discover --listen 127.0.0.1:0 --count 1";
+    bed.run(serve).ends(Exit::Done);
+    assert_eq!((bed.loopback.requests().len(), bed.hub_was_asked()), (1, 2));
+    // A hub that is away is not asked for each of its groups.
+    bed.hub_is_away();
+    bed.run(serve).ends(Exit::Done).says("/telemetry/g1999: the event hub is away");
+    assert_eq!(bed.hub_was_asked(), 3);
 }

@@ -247,7 +247,7 @@ fn a_terminated_watch_ends_as_interrupted() {
     command.args(["watch", TARGET, "--hub-file", "hub.json"]).stdout(Stdio::null());
     let mut child = Killed(command.spawn().expect("it runs"));
     // It has looked once.
-    assert!(bed.loopback.wait_for_requests(4, Duration::from_secs(60)));
+    assert!(bed.loopback.wait_for_requests(2, Duration::from_secs(60)));
     std::thread::sleep(Duration::from_millis(200));
     crate::support::signal(child.0.id(), "INT");
     assert_eq!(child.0.wait().unwrap().code(), Some(130));

@@ -63,7 +63,7 @@ fn a_watch_has_rates_and_names_who_moved() {
     let (service, mut lists) = (bed.service.clone(), 0);
     bed.service.inject(move |request| {
         lists += usize::from(request.method == "GET");
-        if lists == 3 {
+        if lists == 2 {
             service.set_clock_offset(10);
             service.put(
                 &format!("{GROUP}/checkpoint/0"),
@@ -95,7 +95,7 @@ fn a_watch_goes_on_after_a_failing_look_but_not_after_the_first() {
     let mut lists = 0;
     bed.service.inject(move |_| {
         lists += 1;
-        if lists == 3 {
+        if lists == 2 {
             Fault::Answer(error_reply(403, "AuthenticationFailed", "Expired."))
         } else {
             Fault::None

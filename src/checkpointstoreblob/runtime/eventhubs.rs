@@ -1,4 +1,4 @@
-//! The AMQP engine for plain threads: a thread with a runtime of its own, and channels of the standard library.
+//! The AMQP engine for plain threads: a runtime of its own, and channels of the standard library.
 
 use std::sync::mpsc::{Receiver, Sender, channel as unbounded, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,18 @@ use crate::amqp::{
 };
 use crate::error::{Error, ErrorKind, Result};
 
+const THREAD_NAME: &str = "eventhub-amqp";
+
 type Job = BoxFuture<'static, ()>;
+
+/// The work of a connection is that of two tasks in a row, its own and that of the session. More threads would only wait.
+const WORKERS: usize = 2;
 
 /// How long the thread waits at its end for links to be closed.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs the engine on the thread `eventhub-amqp`, which is started when it is needed and ends soon after this is dropped.
+/// Runs the engine on threads named `eventhub-amqp`, which are started when they are needed and end soon after this is
+/// dropped.
 pub(in super::super) struct Driver {
     hub: Arc<Hub>,
     jobs: Mutex<Option<UnboundedSender<Job>>>,
@@ -75,11 +81,16 @@ impl Driver {
 
 fn spawn(hub: Arc<Hub>) -> Result<UnboundedSender<Job>> {
     let failed = |what| move |error| Error::new(ErrorKind::Other, what).with_source(error);
-    let runtime = Builder::new_current_thread().enable_all().build();
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name(THREAD_NAME)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(failed("the runtime for AMQP was not built"))?;
     let (jobs, received) = unbounded_channel();
     thread::Builder::new()
-        .name("eventhub-amqp".into())
+        .name(THREAD_NAME.into())
         .spawn(move || serve(&runtime, received, &hub))
         .map_err(failed("the thread for AMQP was not started"))?;
     Ok(jobs)

@@ -22,9 +22,10 @@ pub use self::builder::EventHubBuilder;
 /// connections, detached links, expired tokens and restarts of the service. Each event is delivered once and in order,
 /// and readers of other partitions are not affected: see [Recovery](crate::_documentation::recovery). Cloning is cheap.
 ///
-/// On the blocking surface, the connection runs on its own thread, `eventhub-amqp`, with a tokio runtime, so the caller
-/// needs none. The thread ends after the last clone and the last reader are dropped. On the async surface, the
-/// connection runs in tasks on the caller's tokio runtime, which must have its I/O and time drivers enabled.
+/// On the blocking surface, the connection runs in a tokio runtime of its own, so the caller needs none: a thread and at
+/// most two workers, all named `eventhub-amqp`. They end after the last clone and the last reader are dropped. On the
+/// async surface, the connection runs in tasks on the caller's tokio runtime, which must have its I/O and time drivers
+/// enabled.
 ///
 #[doc = example!("eventhubs/event_hub")]
 #[derive(Clone)]

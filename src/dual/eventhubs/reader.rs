@@ -47,7 +47,12 @@ impl HubReader {
     fn keep(&mut self, handed: Handed) {
         match handed {
             Handed::Events(events, last_enqueued) => {
-                self.ready.extend(events);
+                if self.ready.is_empty() {
+                    // Takes the buffer over instead of moving each event.
+                    self.ready = events.into();
+                } else {
+                    self.ready.extend(events);
+                }
                 self.last_enqueued = last_enqueued.or(self.last_enqueued.take());
             }
             Handed::End(end) if !self.has_ended => {
@@ -73,7 +78,11 @@ impl HubReader {
             return;
         }
         let bytes = self.ready.iter().take(count).map(size_of_event).sum();
-        events.extend(self.ready.drain(..count));
+        if events.is_empty() && count == self.ready.len() {
+            *events = std::mem::take(&mut self.ready).into();
+        } else {
+            events.extend(self.ready.drain(..count));
+        }
         self.window.release(count, bytes);
     }
 }

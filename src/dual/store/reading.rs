@@ -9,7 +9,7 @@ use crate::model::{
     Checkpoint, ConsumerGroup, Listing, PartitionOwnership, SkippedBlob, check_partition_id,
 };
 use crate::records::listing::{ListingReader, PageReader, Record, log_left_out};
-use crate::records::naming::{BlobKind, prefix};
+use crate::records::naming::{BlobKind, NameCase, group_prefix, prefix};
 use crate::records::stored::StoredCheckpoint;
 
 #[maybe_async]
@@ -45,9 +45,7 @@ impl BlobCheckpointStore {
     ///
     /// As [`list_ownership`](Self::list_ownership).
     pub async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>> {
-        let allow_secondary =
-            self.store_options().list_checkpoints_from_secondary && self.allows_secondary();
-        self.list(group, allow_secondary)
+        self.list(group, self.allows_secondary_for_checkpoints())
             .await
             .map_err(|error| error.with_action("list the checkpoints"))
     }
@@ -140,7 +138,7 @@ impl BlobCheckpointStore {
     ) -> Result<Listing<T>> {
         let mut reader = ListingReader::new(group);
         for prefix in prefixes {
-            reader.begin(prefix);
+            reader.begin(prefix.clone());
             self.read_pages(prefix, allow_secondary, deadline, &mut reader).await?;
         }
         Ok(reader.finish(self.warned()))
@@ -175,10 +173,23 @@ impl BlobCheckpointStore {
 impl BlobCheckpointStore {
     /// Returns the prefixes to read: that of the store's own naming and, if configured, that of the other one.
     pub(super) fn prefixes(&self, group: &ConsumerGroup, kind: BlobKind) -> Vec<String> {
+        self.cases(group).into_iter().map(|case| prefix(group, kind, case)).collect()
+    }
+
+    /// Returns the namings to read: the store's own and, if configured and different for the group, the other one.
+    pub(super) fn cases(&self, group: &ConsumerGroup) -> Vec<NameCase> {
         let options = self.store_options();
-        let own = prefix(group, kind, options.name_case);
-        let other = prefix(group, kind, options.name_case.other());
-        if options.read_fallback && own != other { vec![own, other] } else { vec![own] }
+        let (own, other) = (options.name_case, options.name_case.other());
+        if options.read_fallback && group_prefix(group, own) != group_prefix(group, other) {
+            vec![own, other]
+        } else {
+            vec![own]
+        }
+    }
+
+    /// Returns whether a list with checkpoints may come from the secondary.
+    pub(super) fn allows_secondary_for_checkpoints(&self) -> bool {
+        self.store_options().list_checkpoints_from_secondary && self.allows_secondary()
     }
 
     /// Logs warnings about unreadable blobs, or fails if the store is configured to.

@@ -1,4 +1,4 @@
-//! The thread of the blocking surface ends with its last user. Alone in its process, because threads are counted.
+//! The threads of the blocking surface end with their last user. Alone in its process, because threads are counted.
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn engine_threads() -> usize {
 }
 
 #[test]
-fn the_thread_ends_with_the_last_clone_and_the_last_reader() {
+fn the_threads_end_with_the_last_clone_and_the_last_reader() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let double = runtime.block_on(EventHubsDouble::start(Config::new("telemetry", 2))).unwrap();
     let text = "Endpoint=sb://double.example/;SharedAccessKeyName=n;SharedAccessKey=k;EntityPath=telemetry";
@@ -30,14 +30,15 @@ fn the_thread_ends_with_the_last_clone_and_the_last_reader() {
     let mut reader = hub.open(OpenPartition::new("0", StartingPosition::Earliest)).unwrap();
     let clone = hub.clone();
     assert_eq!(clone.properties().unwrap().partition_ids, ["0", "1"]);
-    assert_eq!(engine_threads(), 1);
+    let threads = engine_threads();
+    assert!((2..=3).contains(&threads), "{threads} threads, but one and at most two workers are needed");
     drop((hub, clone));
     double.append("0", "event");
     let mut events = Vec::new();
     while events.is_empty() {
         reader.receive(&mut events, 1, Duration::from_secs(1)).unwrap();
     }
-    assert_eq!(engine_threads(), 1, "the reader still needs it");
+    assert_eq!(engine_threads(), threads, "the reader still needs them");
     let begun = Instant::now();
     drop(reader);
     while engine_threads() > 0 || !double.receivers().is_empty() {

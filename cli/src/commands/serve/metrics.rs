@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::commands::lag::Seen;
 use crate::core::assess::Status;
-use crate::core::target::Target;
 
 /// The metrics in the order in which they are shown: name and help.
 const PARTITION_METRICS: &[(&str, &str)] = &[
@@ -29,9 +28,9 @@ const PARTITION_METRICS: &[(&str, &str)] = &[
 
 type Samples = BTreeMap<&'static str, Vec<String>>;
 
-pub(super) fn text(groups: &[(Target, Seen)], is_good: bool, took: Duration) -> String {
+pub(super) fn text(groups: &[Seen], is_good: bool, took: Duration) -> String {
     let mut samples = Samples::new();
-    for (_, seen) in groups {
+    for seen in groups {
         of_group(seen, &mut samples);
     }
     let mut text = String::new();
@@ -40,9 +39,7 @@ pub(super) fn text(groups: &[(Target, Seen)], is_good: bool, took: Duration) -> 
     }
     let owners: Vec<_> = groups
         .iter()
-        .map(|(_, seen)| {
-            format!("eventhub_consumer_owners{{{}}} {}", labels(seen, None), seen.owners)
-        })
+        .map(|seen| format!("eventhub_consumer_owners{{{}}} {}", labels(seen, None), seen.owners))
         .collect();
     family(&mut text, "eventhub_consumer_owners", "Consumers with partitions.", &owners);
     let success = format!("eventhub_checkpoints_scrape_success {}", u8::from(is_good));

@@ -8,7 +8,6 @@ use crate::commands::lag::{Seen, behind_cell, lag_cell};
 use crate::commands::watch::Histories;
 use crate::core::assess::{Status, total};
 use crate::core::notes::notes;
-use crate::core::target::Target;
 use crate::core::text::{age, ago, counted, grouped, moment, rough};
 
 const STYLE: &str = "\
@@ -21,12 +20,12 @@ vector-effect:non-scaling-stroke}.small{font-size:.9375rem;opacity:.75}.bad{colo
 @media(prefers-color-scheme:dark){.bad{color:#ff8a80}.warn{color:#ffcc80}.good{color:#a5d6a7}}";
 
 pub(super) fn html(
-    groups: &[(Target, Seen)],
+    groups: &[Seen],
     histories: &BTreeMap<String, Histories>,
     interval: Duration,
 ) -> String {
     let mut body = String::new();
-    for (_, seen) in groups {
+    for seen in groups {
         of_group(&mut body, seen, histories.get(&seen.records.group.to_string()));
     }
     if groups.is_empty() {

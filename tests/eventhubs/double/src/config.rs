@@ -31,10 +31,11 @@ pub struct Config {
     pub settle_delay: Duration,
     /// How many events of a link may be on their way and not yet settled; at least 1. The service sends as many as
     /// the link has credit (the client's prefetch). Here more than 1 is for other clients: fe2o3-amqp answers a detach
-    /// when it arrives, events that are queued follow the answer, and the official client (fe2o3-amqp 0.16) loses its
-    /// session, then its connection, to an event for a link that is gone.
+    /// when it arrives, events that are queued follow the answer (but see `whole_performatives`), and the official client
+    /// (fe2o3-amqp 0.16) loses its session, then its connection, to an event for a link that is gone.
     pub in_flight: usize,
-    /// Writes every field of a performative, as the service does. Python's client needs it; others are faster without.
+    /// Writes frames as the service does: with every field of a performative, which Python's client needs, and with nothing
+    /// late behind the end of a link or a session, which JavaScript's needs. Others are faster without.
     pub whole_performatives: bool,
     /// Speaks AMQP over WebSockets only.
     pub websockets: bool,
@@ -71,7 +72,7 @@ impl Config {
         self
     }
 
-    /// Writes every field of a performative.
+    /// Writes frames as the service does.
     #[must_use]
     pub fn whole_performatives(mut self) -> Self {
         self.whole_performatives = true;

@@ -2,71 +2,37 @@
 //!
 //! AMQP 1.0 allows both. Python's client reads fields by their place and fails on a list that is shorter.
 
-use std::io;
+use crate::frames::{self, MAX_FRAME_SIZE};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
-
-const PROTOCOL: &[u8] = b"AMQP";
-const AMQP_FRAME: u8 = 0;
 const NULL: u8 = 0x40;
 
-/// What the clients allow. A frame that would be larger is left as it is.
-const MAX_FRAME_SIZE: usize = 65536;
-
-/// Copies frames until one side closes.
-pub(crate) async fn copy(
-    from: impl AsyncRead + Unpin,
-    to: impl AsyncWrite + Unpin,
-) -> io::Result<()> {
-    let mut from = BufReader::with_capacity(MAX_FRAME_SIZE, from);
-    let mut to = BufWriter::with_capacity(MAX_FRAME_SIZE, to);
-    loop {
-        // The rest of a frame that has begun comes by itself.
-        if from.buffer().is_empty() {
-            to.flush().await?;
-        }
-        let mut head = [0; 8];
-        from.read_exact(&mut head).await?;
-        if head.starts_with(PROTOCOL) {
-            to.write_all(&head).await?;
-            continue;
-        }
-        let mut frame = head.to_vec();
-        let [a, b, c, d, ..] = head;
-        frame.resize((u32::from_be_bytes([a, b, c, d]) as usize).max(head.len()), 0);
-        from.read_exact(&mut frame[head.len()..]).await?;
-        to.write_all(&padded(&frame).unwrap_or(frame)).await?;
-    }
+/// The frame with all fields of its performative; as it is, if it has them, is no such frame, or would be too large.
+pub(crate) fn pad(frame: Vec<u8>) -> Vec<u8> {
+    padded(&frame).unwrap_or(frame)
 }
 
-/// The frame with all fields of its performative; `None` if it has them, or is no such frame.
 fn padded(frame: &[u8]) -> Option<Vec<u8>> {
-    let start = usize::from(frame[4]) * 4;
-    let [0x00, 0x53, code, list, rest @ ..] = frame.get(start..)? else { return None };
-    if frame[5] != AMQP_FRAME {
-        return None;
-    }
+    let found = frames::performative(frame)?;
+    let [list, rest @ ..] = found.rest else { return None };
     let (count, fields) = match *list {
         0x45 => (0, 0..0),
         0xc0 => (usize::from(*rest.get(1)?), 2..1 + usize::from(*rest.first()?)),
         0xd0 => (number(rest, 4)?, 8..4 + number(rest, 0)?),
         _ => return None,
     };
-    let all = fields_of(*code)?;
+    let all = fields_of(found.code)?;
     let missing = all.checked_sub(count).filter(|missing| *missing > 0)?;
     let payload = rest.get(fields.end..)?;
     let fields = rest.get(fields)?;
 
-    let mut padded = frame[..start + 3].to_vec();
+    let mut padded = frame[..frame.len() - found.rest.len()].to_vec();
     padded.push(0xd0);
     padded.extend(u32::try_from(4 + fields.len() + missing).ok()?.to_be_bytes());
     padded.extend(u32::try_from(all).ok()?.to_be_bytes());
     padded.extend(fields);
     padded.extend(std::iter::repeat_n(NULL, missing));
     padded.extend(payload);
-    let size = u32::try_from(padded.len()).ok()?;
-    padded[..4].copy_from_slice(&size.to_be_bytes());
-    (padded.len() <= MAX_FRAME_SIZE).then_some(padded)
+    (padded.len() <= MAX_FRAME_SIZE).then(|| frames::sized(padded))
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
@@ -77,13 +43,13 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
 /// How many fields a performative has.
 fn fields_of(code: u8) -> Option<usize> {
     Some(match code {
-        0x10 => 10,        // open
-        0x11 => 8,         // begin
-        0x12 => 14,        // attach
-        0x13 | 0x14 => 11, // flow, transfer
-        0x15 => 6,         // disposition
-        0x16 => 3,         // detach
-        0x17 | 0x18 => 1,  // end, close
+        frames::OPEN => 10,
+        frames::BEGIN => 8,
+        frames::ATTACH => 14,
+        frames::FLOW | frames::TRANSFER => 11,
+        frames::DISPOSITION => 6,
+        frames::DETACH => 3,
+        frames::END | frames::CLOSE => 1,
         _ => return None,
     })
 }

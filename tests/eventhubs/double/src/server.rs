@@ -30,7 +30,7 @@ pub struct EventHubsDouble {
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
     websockets: bool,
-    pads: bool,
+    as_the_service: bool,
     hub: Arc<Hub>,
     wire: Arc<watch::Sender<Wire>>,
     accepted: Arc<AtomicU64>,
@@ -47,12 +47,12 @@ impl EventHubsDouble {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (tls, websockets) = (config.tls.clone(), config.websockets);
-        let pads = config.whole_performatives;
+        let as_the_service = config.whole_performatives;
         let double = Self {
             address,
             tls,
             websockets,
-            pads,
+            as_the_service,
             hub: Arc::new(Hub::new(config)),
             wire: Arc::new(watch::Sender::new(Wire::default())),
             accepted: Arc::default(),
@@ -68,7 +68,7 @@ impl EventHubsDouble {
             speech: Arc::new(Speech {
                 tls: self.tls.clone().map(TlsAcceptor::from),
                 websockets: self.websockets,
-                pads: self.pads,
+                as_the_service: self.as_the_service,
             }),
             hub: Arc::clone(&self.hub),
             wire: Arc::clone(&self.wire),
@@ -235,7 +235,7 @@ struct Door {
 struct Speech {
     tls: Option<TlsAcceptor>,
     websockets: bool,
-    pads: bool,
+    as_the_service: bool,
 }
 
 impl Door {
@@ -279,9 +279,9 @@ async fn carry(
     wire: watch::Receiver<Wire>,
 ) {
     if !speech.websockets {
-        return wire::carry(stream, near, speech.pads, id, wire).await;
+        return wire::carry(stream, near, speech.as_the_service, id, wire).await;
     }
     if let Some(stream) = websocket::accept(stream).await {
-        wire::carry(stream, near, speech.pads, id, wire).await;
+        wire::carry(stream, near, speech.as_the_service, id, wire).await;
     }
 }

@@ -3,7 +3,8 @@
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, copy, split};
 use tokio::sync::watch;
 
-use crate::padding;
+use crate::endings::Endings;
+use crate::{frames, padding};
 
 /// Connections are numbered as they come; a fault is for those that are there.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,21 +19,25 @@ pub(crate) struct Wire {
 pub(crate) async fn carry(
     client: impl AsyncRead + AsyncWrite + Unpin,
     double: DuplexStream,
-    pads: bool,
+    as_the_service: bool,
     id: u64,
     mut wire: watch::Receiver<Wire>,
 ) {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_double, mut to_double) = split(double);
+    let endings = Endings::default();
     let copying = async {
+        let asking = frames::copy(&mut from_client, &mut to_double, |frame| endings.pass_in(frame));
         let answering = async {
-            match pads {
-                true => padding::copy(&mut from_double, &mut to_client).await,
-                false => copy(&mut from_double, &mut to_client).await.map(drop),
+            if as_the_service {
+                let change = |frame| endings.pass_out(frame).map(padding::pad);
+                frames::copy(&mut from_double, &mut to_client, change).await
+            } else {
+                copy(&mut from_double, &mut to_client).await.map(drop)
             }
         };
         tokio::select! {
-            _ = copy(&mut from_client, &mut to_double) => {}
+            _ = asking => {}
             _ = answering => {}
         }
     };
