@@ -91,26 +91,15 @@ pub(super) fn is_sound(value: &[u8]) -> bool {
     Walk::new().over_value(value) == Some(value.len())
 }
 
-/// Returns the bytes after the first value, which must be sound.
-pub(super) fn after_value(mut bytes: &[u8]) -> Option<&[u8]> {
-    let mut left = 1;
-    while left > 0 {
-        let (&code, rest) = bytes.split_first()?;
-        left -= 1;
-        let length = match code {
-            0x00 => {
-                left += 2;
-                0
-            }
-            0x01..=0x9f => fixed_width(code),
-            _ => {
-                let is_wide = matches!(code >> 4, 0xb | 0xd | 0xf);
-                width(is_wide) + Size::read(rest, is_wide)?.known()?
-            }
-        };
-        bytes = rest.get(length..)?;
+/// Returns the length of a value with a fixed width or a short length. Returns `None` for all others, and if too few bytes
+/// are there to tell. The value may end after the bytes.
+pub(super) fn plain_length(bytes: &[u8]) -> Option<usize> {
+    match *bytes {
+        [0x40..=0x4f, ..] => Some(1),
+        [code @ 0x50..=0x9f, ..] => Some(1 + fixed_width(code)),
+        [0xa0 | 0xa1 | 0xa3, length, ..] => Some(2 + usize::from(length)),
+        _ => None,
     }
-    Some(bytes)
 }
 
 impl Walk {
@@ -167,6 +156,7 @@ impl Walk {
             self.held = if is_whole { 0 } else { length };
         }
         while self.depth > 0 {
+            self.pass_scalars(piece, start);
             let at = self.at - start;
             let Some(rest) = piece.get(at..).filter(|rest| !rest.is_empty()) else { break };
             if !self.step(rest).ok_or(Malformed { at })? {
@@ -178,6 +168,24 @@ impl Walk {
             }
         }
         Ok(())
+    }
+
+    /// Walks over plain values up to the last of their scope. This is the fast path of [`step`](Self::step).
+    fn pass_scalars(&mut self, piece: &[u8], start: usize) {
+        let scope = &mut self.scopes[self.depth - 1];
+        if scope.kind != Kind::Eager {
+            return;
+        }
+        while scope.left > 1 {
+            let Some(rest) = piece.get(self.at - start..) else { return };
+            let Some(length) = plain_length(rest) else { return };
+            let next = self.at + length;
+            if next > scope.end {
+                return;
+            }
+            self.at = next;
+            scope.left -= 1;
+        }
     }
 
     /// Walks over the next value, or into it. Returns `Some(false)` if more bytes are needed to decide, and `None` if the
@@ -451,7 +459,6 @@ mod tests {
         assert_eq!(from_slice::<Value>(&all).unwrap(), Value::List(values.to_vec()));
         let behind = [&all[..], b"behind"].concat();
         assert_eq!(Walk::new().over_value(&behind), Some(all.len()));
-        assert_eq!(after_value(&behind), Some(&b"behind"[..]));
         assert!(!is_sound(&behind));
     }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::encoding::{Walk, after_value};
+use super::encoding::{Walk, plain_length};
 
 /// A byte that no AMQP value begins with. As a length, a size or a count it is neither too small nor large.
 const SPOILED: u8 = 0x06;
@@ -144,20 +144,18 @@ impl Screen {
         if body.is_empty() {
             return;
         }
-        let Some(length) = self.walk.over_value(body) else {
+        let channel = u16::from_be_bytes([*high, *low]);
+        let Some((performative, length)) = Performative::read(body, &mut self.walk) else {
             // The stack closes the connection. Only the service writes performatives.
             body[0] = SPOILED;
             return;
         };
-        let channel = u16::from_be_bytes([*high, *low]);
-        let (performative, payload) = body.split_at_mut(length);
-        match Performative::read(performative) {
-            Performative::Transfer { handle, more, aborted } => {
-                if aborted {
-                    self.deliveries.retain(|one| (one.channel, one.handle) != (channel, handle));
-                } else {
-                    self.payload((channel, handle), more, payload);
-                }
+        match performative {
+            Performative::Transfer { handle, aborted: false, more } => {
+                self.payload((channel, handle), more, &mut body[length..]);
+            }
+            Performative::Transfer { handle, aborted: true, .. } => {
+                self.deliveries.retain(|one| (one.channel, one.handle) != (channel, handle));
             }
             // The handle may be another link's from here on.
             Performative::Links => self.deliveries.retain(|one| one.channel != channel),
@@ -225,38 +223,50 @@ enum Performative {
 }
 
 impl Performative {
-    /// Reads a performative that is sound.
-    fn read(encoded: &[u8]) -> Self {
-        let (code, list) = match encoded {
+    /// Reads the performative at the beginning of a body, and returns it with its length. Returns `None` if it is not
+    /// sound.
+    fn read(body: &[u8], walk: &mut Walk) -> Option<(Self, usize)> {
+        let (code, list) = match body {
             [0, 0x53, code, list @ ..] | [0, 0x80, 0, 0, 0, 0, 0, 0, 0, code, list @ ..] => {
                 (*code, list)
             }
-            _ => return Self::Other,
+            // No known service names its performatives.
+            _ => return Some((Self::Other, walk.over_value(body)?)),
         };
-        match code {
-            0x14 => {}
-            0x11 | 0x12 | 0x16 | 0x17 => return Self::Links,
-            _ => return Self::Other,
-        }
-        let mut fields = match list {
-            [0xc0, _, _, fields @ ..] | [0xd0, _, _, _, _, _, _, _, _, fields @ ..] => fields,
-            _ => &[],
-        };
-        let mut after = |count: usize| {
-            for _ in 0..count {
-                fields = after_value(fields).unwrap_or_default();
+        let (size, count, fields) = match list {
+            [0x45, fields @ ..] => (0, 0, fields),
+            [0xc0, size, count, fields @ ..] => {
+                (usize::from(*size).checked_sub(1)?, u32::from(*count), fields)
             }
-            fields
+            [0xd0, rest @ ..] => {
+                let (size, rest) = rest.split_first_chunk()?;
+                let (count, fields) = rest.split_first_chunk()?;
+                let size = usize::try_from(u32::from_be_bytes(*size)).ok()?;
+                (size.checked_sub(4)?, u32::from_be_bytes(*count), fields)
+            }
+            _ => return None,
         };
-        let handle = match after(0) {
-            [0x52, handle, ..] => u32::from(*handle),
-            [0x70, a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]),
-            _ => 0,
+        let before = body.len() - fields.len();
+        let mut fields = fields.get(..size)?;
+        let length = before + size;
+        let (mut handle, mut more, mut aborted) = (0, false, false);
+        for index in 0..count {
+            match (index, fields) {
+                (0, [0x52, number, ..]) => handle = u32::from(*number),
+                (0, [0x70, a, b, c, d, ..]) => handle = u32::from_be_bytes([*a, *b, *c, *d]),
+                (5, [0x41, ..] | [0x56, 1, ..]) => more = true,
+                (9, [0x41, ..] | [0x56, 1, ..]) => aborted = true,
+                _ => {}
+            }
+            let length = plain_length(fields).or_else(|| walk.over_value(fields))?;
+            fields = fields.get(length..)?;
+        }
+        let performative = match code {
+            0x14 => Self::Transfer { handle, more, aborted },
+            0x11 | 0x12 | 0x16 | 0x17 => Self::Links,
+            _ => Self::Other,
         };
-        let is_true = |field: &[u8]| matches!(field, [0x41, ..] | [0x56, 1, ..]);
-        let more = is_true(after(5));
-        let aborted = is_true(after(4));
-        Self::Transfer { handle, more, aborted }
+        fields.is_empty().then_some((performative, length))
     }
 }
 
@@ -346,7 +356,9 @@ mod tests {
 
     #[tokio::test]
     async fn sound_frames_come_out_as_they_are() {
+        let all_fields = b"\x00\x53\x14\xd0\0\0\0\x15\0\0\0\x0b\x43\x52\x01\xa0\x01t\x43\x41\x42\x40\x00\x53\x24\x45\x42\x42\x42";
         let sent = [
+            frame(1, &[all_fields, SOUND].concat()),
             b"AMQP\x03\x01\x00\x00".to_vec(),
             b"AMQP\x00\x01\x00\x00".to_vec(),
             frame(0, b""),
@@ -415,8 +427,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_malformed_performative_is_spoiled() {
-        let received = screened(&frame(0, b"\x00\x53\x10\xc0\x00\x00"), 50).await.unwrap();
-        assert_eq!(received, frame(0, b"\x06\x53\x10\xc0\x00\x00"));
+        for body in [
+            &b"\x00\x53\x10\xc0\x00\x00"[..],
+            b"\x00\x53\x10\xc0\x02\x02\x40",
+            b"\x00\x53\x10\xc0\x03\x01\x40\x40",
+            b"\x00\x53\x10\xd0\0\0\0\x03\0\0\0\0",
+            b"\x00\x53\x12\xc0\x04\x01\xc1\x00\x00",
+            b"\x00\x53\x10\x40",
+            b"\x00\xa3\x01x\xc0\x00\x00",
+        ] {
+            let mut expected = body.to_vec();
+            expected[0] = SPOILED;
+            assert_eq!(screened(&frame(0, body), 50).await.unwrap(), frame(0, &expected));
+        }
     }
 
     /// The decoder gets the beginning of the message as it is, and fails where the rest is spoiled. It neither panics nor
