@@ -56,9 +56,16 @@ pub(crate) struct Operation<'a> {
     /// What is to be known beside the numbers.
     pub(crate) warnings: Vec<String>,
     /// The container that is written to, if it is not the one that is read.
-    pub(crate) destination: Option<Storage>,
+    pub(crate) destination: Option<Destination>,
     /// Reads the records and decides; called again after a wait.
     pub(crate) plan: &'a dyn Fn(&mut Session) -> Result<Vec<GroupPlan>, Failure>,
+}
+
+/// Another container than the session's.
+pub(crate) struct Destination {
+    pub(crate) storage: Storage,
+    /// The flags that name it, for `import`.
+    pub(crate) flags: String,
 }
 
 /// Plans, and with `--execute` makes the change.
@@ -98,36 +105,44 @@ pub(crate) fn carry_out(operation: &Operation<'_>, session: &mut Session) -> Res
     }
     confirm(&sentence, session)?;
     if operation.guards_owners && !flags.force {
-        for plan in &mut plans {
-            refresh_owners(operation, plan, session)?;
-        }
+        refresh_owners(operation, &mut plans, session)?;
         refuse_live_owners(&plans, flags)?;
     }
     let backup = backup::write(&plans, flags.backup.as_deref())?;
     session.console.say(&format!("Backup: {}", backup.display()));
-    let results = apply::apply(&plans, operation.destination.as_ref(), session)?;
+    let destination = operation.destination.as_ref();
+    let results = apply::apply(&plans, destination.map(|there| &there.storage), session)?;
     if is_data {
         session.show(&report::report(&plans, Some(&results)))?;
     }
-    Ok(apply::account(&plans, &results, &backup, session))
+    let restore = format!(
+        "import {}{} --overwrite --execute",
+        backup.display(),
+        destination.map_or("", |there| &there.flags)
+    );
+    Ok(apply::account(&plans, &results, &restore, session))
 }
 
+/// Reads the owners anew.
 fn refresh_owners(
     operation: &Operation<'_>,
-    plan: &mut GroupPlan,
+    plans: &mut [GroupPlan],
     session: &mut Session,
 ) -> Result<(), Failure> {
-    let listing = match &operation.destination {
-        Some(storage) => storage.owners(&plan.group, plan.naming)?,
-        None => session.storage()?.owners(&plan.group, plan.naming)?,
+    let storage = match &operation.destination {
+        Some(destination) => &destination.storage,
+        None => session.storage()?,
     };
-    plan.now = listing.server_time();
-    let owners = listing.iter().map(|ownership| StoredOwner {
-        id: ownership.owner_id().map(str::to_owned),
-        renewed: ownership.last_modified(),
-        etag: ownership.etag().cloned(),
-    });
-    plan.owners = owners.collect();
+    let groups: Vec<_> = plans.iter().map(|plan| (plan.group.clone(), plan.naming)).collect();
+    for (plan, listing) in plans.iter_mut().zip(storage.owners_of_each(&groups)?) {
+        plan.now = listing.server_time();
+        let owners = listing.iter().map(|ownership| StoredOwner {
+            id: ownership.owner_id().map(str::to_owned),
+            renewed: ownership.last_modified(),
+            etag: ownership.etag().cloned(),
+        });
+        plan.owners = owners.collect();
+    }
     Ok(())
 }
 
@@ -202,9 +217,7 @@ fn wait_for_owners(
             told = ids;
         }
         session.pause(POLL);
-        for plan in &mut plans {
-            refresh_owners(operation, plan, session)?;
-        }
+        refresh_owners(operation, &mut plans, session)?;
     }
 }
 

@@ -69,6 +69,7 @@ pub fn main() -> ExitCode {
     // A second Ctrl-C ends it at once. Without a handler the first one does, which is no worse.
     let _ = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::SeqCst) {
+            commands::watch::screen::give_back();
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
     });

@@ -1,5 +1,6 @@
 //! The records in a container, over the library: the only place that calls it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::checkpointstoreblob::{
@@ -20,13 +21,17 @@ use crate::core::partition::{HubPartitions, Partition, Position, join};
 use crate::core::plan::Seen;
 use crate::core::records::Naming;
 use crate::exit::Failure;
+use crate::parallel;
 use crate::sign_in;
 
 /// What a container holds of a group, in numbers.
 pub use eventhub_checkpointstore::ConsumerGroupSummary as GroupSummary;
 
+/// From so many groups on the whole container is listed: it has hardly more pages than that.
+const MANY: usize = 100;
+
 /// A container, read and written under both spellings of names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Storage {
     lower: BlobCheckpointStore,
     as_given: BlobCheckpointStore,
@@ -168,6 +173,39 @@ impl Storage {
         self.lower.get_service_properties()
     }
 
+    /// What is stored of each of these groups, in their order. From [`MANY`] groups on one list of the container is less than
+    /// a list for each.
+    pub fn read_each(
+        &self,
+        wanted: &[(ConsumerGroup, Naming)],
+    ) -> Result<Vec<GroupRecords>, Failure> {
+        if wanted.len() < MANY {
+            return parallel::try_map(wanted, |(group, naming)| {
+                Ok(GroupRecords::new(self.store(*naming).list_records(group)?, *naming))
+            });
+        }
+        let listed = self.as_given.list_all_records()?;
+        let now = listed.first().map_or_else(SystemTime::now, |one| one.checkpoints.server_time());
+        let found: BTreeMap<_, _> =
+            listed.into_iter().map(|records| (records.group.to_string(), records)).collect();
+        let records = wanted.iter().map(|(group, naming)| {
+            match found.get(&naming.names(group)) {
+                // With the names as they were asked for.
+                Some(records) => GroupRecords {
+                    group: group.clone(),
+                    ..GroupRecords::new(records.clone(), *naming)
+                },
+                None => GroupRecords {
+                    group: group.clone(),
+                    naming: *naming,
+                    checkpoints: Listing::new(Vec::new(), Vec::new(), now),
+                    ownerships: Listing::new(Vec::new(), Vec::new(), now),
+                },
+            }
+        });
+        Ok(records.collect())
+    }
+
     /// What is stored of every group, with its names as they stand in the blobs. The two spellings of a group are neighbors.
     pub fn read_all(&self) -> Result<Vec<GroupRecords>, Failure> {
         let all = self.as_given.list_all_records()?.into_iter().map(|records| {
@@ -203,6 +241,17 @@ impl Storage {
         naming: Naming,
     ) -> Result<Listing<PartitionOwnership>, Error> {
         self.store(naming).list_ownership(group)
+    }
+
+    /// The owners of each of these groups, as [`read_each`](Self::read_each).
+    pub fn owners_of_each(
+        &self,
+        wanted: &[(ConsumerGroup, Naming)],
+    ) -> Result<Vec<Listing<PartitionOwnership>>, Failure> {
+        if wanted.len() < MANY {
+            return parallel::try_map(wanted, |(group, naming)| Ok(self.owners(group, *naming)?));
+        }
+        Ok(self.read_each(wanted)?.into_iter().map(|records| records.ownerships).collect())
     }
 
     /// Writes a checkpoint over just what a plan saw.

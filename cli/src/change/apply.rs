@@ -1,6 +1,5 @@
 //! Makes the planned changes and gives an account of them.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::GroupPlan;
@@ -108,11 +107,11 @@ fn one(storage: &Storage, plan: &GroupPlan, change: &Change) -> Outcome {
     }
 }
 
-/// Says what was done and what was not; the exit code follows from it.
+/// Says what was done and what was not, and with which command it is undone; the exit code follows from it.
 pub(super) fn account(
     plans: &[GroupPlan],
     results: &[Vec<Outcome>],
-    backup: &Path,
+    restore: &str,
     session: &mut Session,
 ) -> Exit {
     let all: Vec<_> = results.iter().flatten().collect();
@@ -143,10 +142,7 @@ pub(super) fn account(
     }
     let changed = has(|outcome| matches!(outcome, Outcome::Done | Outcome::Unknown(_)));
     if !is_whole && changed {
-        console.complain(&format!(
-            "To restore what was there before: eventhub-checkpoints import {} --overwrite --execute",
-            backup.display()
-        ));
+        console.complain(&format!("To restore the previous state: eventhub-checkpoints {restore}"));
     }
     if is_whole {
         Exit::Done

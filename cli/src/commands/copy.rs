@@ -2,7 +2,7 @@
 
 use super::lag::parse_target;
 use crate::args::{Existing, Global, NameCase, Partitions, Write};
-use crate::change::{GroupPlan, Operation, carry_out};
+use crate::change::{Destination, GroupPlan, Operation, carry_out};
 use crate::core::merge::merge;
 use crate::core::records::{Naming, Record};
 use crate::core::target::Target;
@@ -49,21 +49,30 @@ impl Args {
     fn is_to_another_container(&self) -> bool {
         self.to_container.is_some() || self.to_account.is_some() || self.to_storage_url.is_some()
     }
+
+    /// The flags that name the other container, for commands that do not copy. A URL may have a SAS behind it, which is secret.
+    fn place(&self) -> String {
+        [
+            (" --container ", &self.to_container),
+            (" --account ", &self.to_account),
+            (" --storage-url ", &self.to_storage_url),
+        ]
+        .into_iter()
+        .filter_map(|(flag, value)| Some(format!("{flag}{}", value.as_ref()?.split('?').next()?)))
+        .collect()
+    }
 }
 
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
-    let destination =
+    let there =
         if args.is_to_another_container() { Some(destination(args, session)?) } else { None };
-    let plan =
-        |session: &mut Session| plan(args, destination.as_ref(), session).map(|plan| vec![plan]);
-    let second =
-        if args.is_to_another_container() { Some(self::destination(args, session)?) } else { None };
+    let plan = |session: &mut Session| plan(args, there.as_ref(), session).map(|plan| vec![plan]);
     let operation = Operation {
         verb: "Copy to",
         flags: &args.write,
         guards_owners: true,
         warnings: Vec::new(),
-        destination: second,
+        destination: there.clone().map(|storage| Destination { storage, flags: args.place() }),
         plan: &plan,
     };
     carry_out(&operation, session)

@@ -320,10 +320,7 @@ fn hub(group: &ConsumerGroup, session: &mut Session) -> (Option<HubPartitions>, 
 /// What KEDA's `azure-eventhub` scaler would look for.
 fn keda(records: &GroupRecords) -> Finding {
     let group = &records.group;
-    let names = match records.naming {
-        Naming::Lower => group.to_string().to_lowercase(),
-        Naming::AsGiven => group.to_string(),
-    };
+    let names = records.naming.names(group);
     // It lower-cases the group, and takes the rest as it is configured.
     let last = group.consumer_group();
     let is_found = records.naming == Naming::Lower || last == last.to_lowercase();

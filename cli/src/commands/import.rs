@@ -1,5 +1,6 @@
 //! `import`: writes exported checkpoints, and restores backups.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -71,24 +72,21 @@ fn read(args: &Args, session: &mut Session) -> Result<Vec<Record>, Failure> {
 }
 
 fn plan(args: &Args, records: &[Record], session: &mut Session) -> Result<Vec<GroupPlan>, Failure> {
-    let mut groups: Vec<(ConsumerGroup, Naming, Vec<&Record>)> = Vec::new();
+    // In the order of the file.
+    let mut groups: Vec<(ConsumerGroup, Naming)> = Vec::new();
+    let mut of_group: HashMap<(ConsumerGroup, Naming), Vec<&Record>> = HashMap::new();
     for record in records {
-        let group = record.group()?;
-        match groups
-            .iter_mut()
-            .find(|(known, naming, _)| *known == group && *naming == record.name_case)
-        {
-            Some((_, _, of_group)) => of_group.push(record),
-            None => groups.push((group, record.name_case, vec![record])),
+        let group = (record.group()?, record.name_case);
+        let records = of_group.entry(group.clone()).or_default();
+        if records.is_empty() {
+            groups.push(group);
         }
+        records.push(record);
     }
-    let mut plans = Vec::new();
-    for (group, naming, of_group) in groups {
-        let found = session.storage()?.read(&group, &[naming])?;
-        for stored in found {
-            let changes = merge(&of_group, &stored.partitions(None), args.existing.precedence());
-            plans.push(GroupPlan::new(&stored, changes.map_err(Failure::usage)?));
-        }
-    }
-    Ok(plans)
+    let stored = session.storage()?.read_each(&groups)?;
+    let plans = groups.iter().zip(stored).map(|(group, stored)| {
+        let changes = merge(&of_group[group], &stored.partitions(None), args.existing.precedence());
+        Ok(GroupPlan::new(&stored, changes.map_err(Failure::usage)?))
+    });
+    plans.collect()
 }

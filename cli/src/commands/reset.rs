@@ -1,6 +1,6 @@
 //! `reset`: moves checkpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -283,8 +283,8 @@ impl Reader<'_> {
 /// Partitions for which a position is given and of which there is no record.
 fn positions_beyond(goal: &Goal, partitions: &[Partition]) -> Vec<String> {
     let Goal::Each(positions) = goal else { return Vec::new() };
-    let is_known = |id: &String| partitions.iter().any(|partition| partition.id == *id);
-    positions.keys().filter(|id| !is_known(id)).cloned().collect()
+    let known: HashSet<_> = partitions.iter().map(|partition| &partition.id).collect();
+    positions.keys().filter(|id| !known.contains(id)).cloned().collect()
 }
 
 fn parse_time(text: &str) -> Result<SystemTime, String> {

@@ -1,8 +1,9 @@
 //! `watch`: rates, the time to drain, and who moved, look by look.
 
+mod graphs;
 #[cfg(test)]
 mod picture;
-mod screen;
+pub(crate) mod screen;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::core::text::{grouped, parse_duration, rfc3339, rough};
 use crate::exit::{Exit, Failure};
 use crate::output::{Cell, Column, Report, Section};
 use crate::session::Session;
+use graphs::Graphs;
 
 /// Watch rates and lag, look by look
 #[derive(Debug, clap::Args)]
@@ -61,10 +63,6 @@ const COLUMNS: &[Column] = &[
 pub(super) struct Histories(Vec<(&'static str, History)>);
 
 impl Histories {
-    fn all(&self) -> impl Iterator<Item = &History> {
-        self.0.iter().map(|(_, history)| history)
-    }
-
     pub(super) fn get(&self, seen: &Seen) -> Option<&History> {
         let word = seen.records.naming.word();
         self.0.iter().find(|(known, _)| *known == word).map(|(_, history)| history)
@@ -90,8 +88,9 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     let mut histories = Histories::default();
     let mut looks = 0;
     loop {
-        match sections(args, session, &mut histories) {
-            Ok(sections) => {
+        match look_once(args, session, &mut histories) {
+            Ok(views) => {
+                let sections = views.into_iter().map(|view| view.section).collect();
                 session.show(&Report::new("partitions", sections))?;
                 if !session.global.output.is_data() {
                     session.print("\n")?;
@@ -112,22 +111,32 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     }
 }
 
-/// One look, as it is shown.
-fn sections(
+/// A group, as it is shown.
+#[derive(Debug)]
+struct View {
+    section: Section,
+    graphs: Graphs,
+}
+
+/// One look.
+fn look_once(
     args: &Args,
     session: &mut Session,
     histories: &mut Histories,
-) -> Result<Vec<Section>, Failure> {
+) -> Result<Vec<View>, Failure> {
     let zone = session.zone();
     session.look_again();
     let seen = look(session, &args.target, args.limits)?;
-    let sections = seen.into_iter().map(|mut seen| {
+    let views = seen.into_iter().map(|mut seen| {
         let now = seen.records.server_time();
         let history = histories.of(&seen);
         let moves = history.add(now, &mut seen.rows);
-        section(args, &seen, history, &moves, zone.as_ref())
+        View {
+            section: section(args, &seen, history, &moves, zone.as_ref()),
+            graphs: Graphs::of(history),
+        }
     });
-    Ok(sections.collect())
+    Ok(views.collect())
 }
 
 fn section(

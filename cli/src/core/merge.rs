@@ -1,5 +1,7 @@
 //! Records of a file or of another group over those that are stored.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::partition::{Partition, Position};
 use super::plan::{Action, Change};
 use super::records::{Kind, Record};
@@ -21,7 +23,9 @@ pub fn merge(
     stored: &[Partition],
     precedence: Precedence,
 ) -> Result<Vec<Change>, String> {
-    let mut seen = std::collections::BTreeSet::new();
+    let stored: BTreeMap<_, _> =
+        stored.iter().map(|partition| (partition.id.as_str(), partition)).collect();
+    let mut seen = BTreeSet::new();
     let mut changes = Vec::new();
     for record in records {
         let is_owner = record.kind == Kind::Ownership;
@@ -31,11 +35,11 @@ pub fn merge(
                 record.partition_id, record.consumer_group
             ));
         }
-        let found = stored.iter().find(|partition| partition.id == record.partition_id).cloned();
-        let partition = found.unwrap_or_else(|| Partition {
-            id: record.partition_id.clone(),
-            ..Partition::default()
-        });
+        let found = stored.get(record.partition_id.as_str());
+        let partition = found.map_or_else(
+            || Partition { id: record.partition_id.clone(), ..Partition::default() },
+            |partition| (*partition).clone(),
+        );
         changes.push(match record.kind {
             Kind::Checkpoint => checkpoint(record.position(), partition, precedence),
             Kind::Absent => absent(partition, precedence),

@@ -38,6 +38,14 @@ impl Naming {
         if names == names.to_lowercase() { Self::Lower } else { Self::AsGiven }
     }
 
+    /// The names of a group as they stand in the blobs.
+    pub fn names(self, group: &ConsumerGroup) -> String {
+        match self {
+            Self::Lower => group.to_string().to_lowercase(),
+            Self::AsGiven => group.to_string(),
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Lower => "lower",

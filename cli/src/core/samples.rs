@@ -45,12 +45,21 @@ pub struct Move {
     pub to: Option<String>,
 }
 
+/// The numbers of a whole group at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Total {
+    pub at: SystemTime,
+    pub lag: u64,
+    /// The rates of all partitions together, as far as they are known.
+    pub incoming: Option<f64>,
+    pub outgoing: Option<f64>,
+}
+
 /// The history of a group.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     tracks: BTreeMap<String, Track>,
-    /// The lag of the whole group.
-    totals: VecDeque<(SystemTime, u64)>,
+    totals: VecDeque<Total>,
 }
 
 impl History {
@@ -62,8 +71,18 @@ impl History {
             moves.extend(track.change_of_owner(partition, assessment));
             track.add(at, partition, assessment);
         }
-        let total = super::assess::total(rows.iter().map(|(_, assessment)| assessment));
-        push(&mut self.totals, (at, total.map_or(0, |total| total.value)));
+        let lag = super::assess::total(rows.iter().map(|(_, assessment)| assessment));
+        let rates: Vec<_> = rows
+            .iter()
+            .map(|(partition, assessment)| self.rates(&partition.id, assessment))
+            .collect();
+        let total = Total {
+            at,
+            lag: lag.map_or(0, |lag| lag.value),
+            incoming: sum(rates.iter().map(|rates| rates.incoming)),
+            outgoing: sum(rates.iter().map(|rates| rates.outgoing)),
+        };
+        push(&mut self.totals, total);
         moves
     }
 
@@ -71,10 +90,15 @@ impl History {
         self.tracks.get(partition_id).map_or_else(Rates::default, |track| track.rates(assessment))
     }
 
-    /// The lag of the whole group over time.
-    pub fn totals(&self) -> impl ExactSizeIterator<Item = (SystemTime, u64)> {
+    /// The whole group over time.
+    pub fn totals(&self) -> impl ExactSizeIterator<Item = Total> {
         self.totals.iter().copied()
     }
+}
+
+/// The sum of what is known; `None` if nothing is.
+fn sum(rates: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    rates.flatten().fold(None, |sum, rate| Some(sum.unwrap_or(0.0) + rate))
 }
 
 fn push<T>(queue: &mut VecDeque<T>, item: T) {
@@ -219,7 +243,19 @@ mod tests {
         assert_eq!(rates.drain, Some(Duration::from_secs(10)));
         let (assessment, _) = look(&mut history, 20, 2_000, 600, "a");
         assert_eq!(history.rates("0", &assessment).drain, None, "the lag grows");
-        assert_eq!(history.totals().map(|(_, lag)| lag).collect::<Vec<_>>(), [1_000, 500, 1_400]);
+        assert_eq!(
+            history.totals().map(|total| total.lag).collect::<Vec<_>>(),
+            [1_000, 500, 1_400]
+        );
+        let rates: Vec<_> =
+            history.totals().map(|total| total.incoming.zip(total.outgoing)).collect();
+        assert_eq!(rates, [None, Some((10.0, 60.0)), Some((50.0, 30.0))]);
+    }
+
+    #[test]
+    fn the_rates_of_a_group_are_the_sums_of_those_that_are_known() {
+        assert_eq!(sum([Some(1.0), None, Some(2.5)].into_iter()), Some(3.5));
+        assert_eq!(sum([None, None].into_iter()), None);
     }
 
     #[test]

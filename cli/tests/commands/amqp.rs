@@ -7,7 +7,7 @@ use eventhubs_double::{Config, EventHubsDouble};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::bed::{Bed, TARGET};
+use crate::bed::{Bed, GROUP, TARGET};
 
 const STRING: &str = "Endpoint=sb://contoso.servicebus.windows.net/;SharedAccessKeyName=listen;SharedAccessKey=c2VjcmV0";
 
@@ -70,6 +70,44 @@ fn a_reset_into_the_middle_stores_the_offset_of_the_event_before() {
     let latest = format!("reset {TARGET} --to-latest -p 0 --execute --yes --backup {{c.jsonl}}");
     bed.run(&line(&hub, &latest)).ends(Exit::Done);
     assert_eq!(bed.stored("0"), Some((hub.double.offset("0", 99).unwrap(), "99".to_owned())));
+}
+
+/// The missing part of a position is that of its event; of an offset that no event has, the next event decides.
+#[test]
+fn positions_in_between_are_completed_from_their_events() {
+    let (bed, hub) = (Bed::new().with_real_hub(), hub());
+    hub.double.fill("1", (0..100).map(|number| format!("event {number}")));
+    let offset = hub.double.offset("1", 42).unwrap();
+    let store = |id: &str, offset: &str, number: &str| {
+        let metadata = [("offset", offset), ("sequencenumber", number)];
+        bed.blob(&format!("{GROUP}/checkpoint/{id}"), &metadata, 30);
+    };
+    store("0", "", "69");
+    store("1", &offset, "");
+    let goal = format!("reset {TARGET} --to-current --via-group tools --execute --yes --backup");
+    bed.run(&line(&hub, &format!("{goal} {{b.jsonl}}"))).ends(Exit::Done).says("Changed: 0-1");
+    assert_eq!(bed.stored("0"), Some((hub.double.offset("0", 69).unwrap(), "69".to_owned())));
+    assert_eq!(bed.stored("1"), Some((offset.clone(), "42".to_owned())));
+    let between = (offset.parse::<i64>().unwrap() + 1).to_string();
+    store("1", &between, "");
+    bed.run(&line(&hub, &format!("{goal} {{c.jsonl}}"))).ends(Exit::Done).says("Changed: 1");
+    assert_eq!(bed.stored("1"), Some((between, "42".to_owned())));
+}
+
+#[test]
+fn a_reset_by_time_reads_the_first_event_of_that_time() {
+    let (bed, hub) = (Bed::new().with_real_hub(), hub());
+    let events = |from: i64| (from..from + 10).map(|number| format!("event {number}"));
+    hub.double.fill_aged("1", Duration::from_secs(3_600), events(0));
+    hub.double.fill("1", events(10));
+    bed.checkpoint("1", 19, 3_600);
+    for (goal, number) in [("30m", 9), ("2h", -1)] {
+        let backup = format!("--backup {{{goal}.jsonl}}");
+        let goal = format!("reset {TARGET} --by-duration {goal} --via-group tools -p 1");
+        bed.run(&line(&hub, &format!("{goal} --execute --yes {backup}"))).ends(Exit::Done);
+        let offset = hub.double.offset("1", number).unwrap_or_else(|| "-1".to_owned());
+        assert_eq!(bed.stored("1"), Some((offset, number.to_string())), "{goal}");
+    }
 }
 
 #[test]

@@ -106,12 +106,12 @@ impl HubData for Hub {
 }
 
 impl Hub {
-    /// The last event of a partition came now, so many after the one of the fleet.
-    pub fn publish(&self, partition_id: &str, events: i64) {
+    /// The last event of a partition came at that time, so many after the one of the fleet.
+    pub fn publish(&self, partition_id: &str, events: i64, at: SystemTime) {
         let mut partitions = self.partitions.lock().unwrap();
         let partition = partitions.get_mut(partition_id).unwrap();
         partition.last = crate::reading::LAST + events;
-        partition.last_enqueued = Some(SystemTime::now());
+        partition.last_enqueued = Some(at);
     }
 }
 

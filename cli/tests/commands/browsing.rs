@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::bed::TARGET;
+use crate::bed::{GROUP, TARGET};
 use crate::reading::fleet;
 use crate::serving::serve;
 use crate::support::tools;
@@ -73,11 +73,17 @@ fn look(address: &str, pictures: &TempDir) -> Value {
 #[test]
 fn the_page_is_read_on_a_desk_and_on_a_phone() {
     let bed = fleet();
-    let hub = bed.hub();
+    let (hub, service) = (bed.hub(), bed.service.clone());
     serve(&bed, &format!("--target {TARGET}"), move |address| {
-        // A backlog that grows, and is worked off.
-        for step in 0..40_i64 {
-            hub.publish("0", (20 - (step - 20).abs()) * 90_000);
+        // A backlog that grows and is worked off, a minute a step. The consumers renew and store their checkpoint.
+        for step in 0..40 {
+            service.set_clock_offset(60 * step);
+            hub.publish("0", (20 - (step - 20).abs()) * 90_000, service.now());
+            for (id, owner) in [("0", "worker-7f3c"), ("1", "worker-7f3c"), ("2", "worker-19aa")] {
+                service.put(&format!("{GROUP}/ownership/{id}"), &[("ownerid", owner)]);
+            }
+            let position = [("offset", "88120400"), ("sequencenumber", "881204")];
+            service.put(&format!("{GROUP}/checkpoint/0"), &position);
             thread::sleep(Duration::from_millis(100));
         }
         let pictures = TempDir::new().unwrap();

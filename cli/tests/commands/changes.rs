@@ -4,6 +4,7 @@ use eventhub_checkpoints::exit::Exit;
 use serde_json::json;
 
 use crate::bed::{Bed, GROUP, TARGET};
+use crate::support::blob_service::{Fault, error_reply};
 
 /// Four partitions whose consumers have stopped.
 fn stopped() -> Bed {
@@ -258,6 +259,25 @@ fn a_copy_can_go_to_another_container() {
     // It is the group there that must have stopped.
     there.put(&format!("{GROUP}/ownership/1"), &[("ownerid", "worker-a")]);
     bed.run(&format!("{line} --overwrite")).ends(Exit::Refused).says("worker-a");
+    there.delete(&format!("{GROUP}/ownership/1"));
+    let mut writes = 0;
+    bed.service.inject(move |request| {
+        writes += usize::from(request.method == "PUT");
+        let is_denied = request.method == "PUT" && writes > 1;
+        if is_denied {
+            let text = "No permission.";
+            Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", text))
+        } else {
+            Fault::None
+        }
+    });
+    for id in ["0", "1", "2", "3"] {
+        there.put(&format!("{GROUP}/checkpoint/{id}"), &[("offset", "1"), ("sequencenumber", "1")]);
+    }
+    bed.run(&format!("{line} --overwrite --execute --yes --backup {{d.jsonl}}"))
+        .ends(Exit::Partly)
+        .says("d.jsonl --container elsewhere --overwrite --execute");
+    bed.service.clear_faults();
     bed.run(&format!("copy {TARGET} {TARGET} --to-container none"))
         .ends(Exit::Failed)
         .says("the container does not exist");

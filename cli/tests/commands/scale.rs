@@ -119,3 +119,33 @@ fn all_groups_are_read_in_one_list() {
     bed.run(serve).ends(Exit::Done).says("/telemetry/g1999: the event hub is away");
     assert_eq!(bed.hub_was_asked(), 3);
 }
+
+/// A file of many groups is planned from one list of the container, and its owners are looked at in another one.
+#[test]
+fn an_import_of_many_groups_lists_the_container_and_not_each_group() {
+    const GROUPS: usize = 150;
+    let bed = Bed::new();
+    let name = |group: usize| GROUP.replace("billing", &format!("g{group}"));
+    for group in 0..GROUPS {
+        let position = [("offset", "1"), ("sequencenumber", "1")];
+        bed.blob(&format!("{}/checkpoint/0", name(group)), &position, 600);
+    }
+    let exported = bed.run("export --all-groups").ends(Exit::Done).out;
+    // What is there stays; of the others one has a live owner.
+    for group in 0..GROUPS - 10 {
+        bed.service.delete(&format!("{}/checkpoint/0", name(group)));
+    }
+    bed.blob(&format!("{}/ownership/0", name(3)), &[("ownerid", "worker-a")], 10);
+    let backup = bed.path("b.jsonl");
+    let line = format!("import - --execute --yes --backup {}", backup.display());
+    bed.loopback.clear();
+    bed.run_with_input(&line, &exported).ends(Exit::Refused).says("/g3 has live owners");
+    assert_eq!(bed.loopback.requests().len(), 1);
+    bed.service.delete(&format!("{}/ownership/0", name(3)));
+    bed.loopback.clear();
+    let ran = bed.run_with_input(&line, &exported).ends(Exit::Done);
+    ran.says(&format!("Import into {} of {GROUPS} partitions", GROUPS - 10));
+    assert_eq!(bed.loopback.requests().len(), 2 + GROUPS - 10);
+    let again = bed.run("export --all-groups").ends(Exit::Done).out;
+    assert_eq!(again.lines().count(), GROUPS);
+}

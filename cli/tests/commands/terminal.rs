@@ -17,6 +17,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_eventhub-checkpoints");
 /// Takes the screen, and gives it back.
 const TAKEN: &str = "\x1b[?1049h";
 const GIVEN_BACK: &str = "\x1b[?1049l";
+const CURSOR_HIDDEN: &str = "\x1b[?25l";
+const CURSOR_SHOWN: &str = "\x1b[?25h";
 
 /// Nothing of the developer's own accounts gets in.
 fn clean(mut command: Command, bed: &Bed) -> Command {
@@ -27,7 +29,8 @@ fn clean(mut command: Command, bed: &Bed) -> Command {
     command
 }
 
-/// Runs the program on a terminal, types when a text is there, and returns its status and its screen.
+/// Runs the program on a terminal, types when a text is there, and returns its status and its screen. However it ends, the
+/// terminal is then as it was.
 fn on_a_terminal(bed: &Bed, line: &str, text: &str, keys: &str) -> (i64, String) {
     on_a_terminal_with(&[], bed, line, text, keys)
 }
@@ -48,7 +51,13 @@ fn on_a_terminal_with(
     let said: Value = serde_json::from_str(&shown).unwrap_or_else(|error| {
         panic!("{error}: {shown}{}", String::from_utf8_lossy(&output.stderr))
     });
-    (said["status"].as_i64().unwrap(), said["output"].as_str().unwrap().to_owned())
+    let (status, output) =
+        (said["status"].as_i64().unwrap(), said["output"].as_str().unwrap().to_owned());
+    assert_eq!(said["as_before"], true, "{status}: {output:?}");
+    let is_hidden = output.rfind(CURSOR_HIDDEN) > output.rfind(CURSOR_SHOWN);
+    assert!(!is_hidden, "the cursor is left hidden: {output:?}");
+    assert_eq!(output.matches(TAKEN).count(), output.matches(GIVEN_BACK).count(), "{output:?}");
+    (status, output)
 }
 
 fn with_hub_file() -> Bed {
@@ -62,7 +71,7 @@ fn with_hub_file() -> Bed {
 fn a_watch_takes_the_whole_terminal_and_leaves_it_clean() {
     let bed = with_hub_file();
     let line = format!("watch {TARGET} --hub-file hub.json --interval 200ms");
-    for keys in ["s q", "\x03"] {
+    for keys in ["sg q", "\x03"] {
         let (status, output) = on_a_terminal(&bed, &line, "stalled", keys);
         assert_eq!(status, 0, "{keys:?}: {output}");
         assert!(output.contains(TAKEN) && output.contains("41,298"), "{output}");
@@ -71,6 +80,34 @@ fn a_watch_takes_the_whole_terminal_and_leaves_it_clean() {
             .unwrap_or_else(|| panic!("the terminal is not given back: {output:?}"));
         assert!(end > output.rfind(TAKEN).unwrap());
     }
+}
+
+#[test]
+fn a_watch_that_is_terminated_leaves_the_terminal_clean() {
+    let bed = with_hub_file();
+    let line = format!("watch {TARGET} --hub-file hub.json --interval 1h");
+    for signal in ["TERM", "INT", "HUP"] {
+        let (status, output) =
+            on_a_terminal_with(&[("SIGNAL", signal)], &bed, &line, "stalled", "");
+        assert_eq!(status, 130, "{signal}: {output:?}");
+        assert!(output.contains(TAKEN), "{output:?}");
+    }
+}
+
+/// A look that hangs keeps neither the keys nor the terminal.
+#[test]
+fn a_watch_can_be_left_while_a_look_hangs() {
+    let bed = with_hub_file();
+    let mut lists = 0;
+    bed.service.inject(move |_| {
+        lists += 1;
+        if lists == 1 { Fault::None } else { Fault::Delay(Duration::from_secs(20)) }
+    });
+    let line = format!("watch {TARGET} --hub-file hub.json --interval 10ms");
+    let started = Instant::now();
+    let (status, output) = on_a_terminal(&bed, &line, "stalled", "q");
+    assert_eq!(status, 0, "{output:?}");
+    assert!(output.contains(TAKEN) && started.elapsed() < Duration::from_secs(20), "{output:?}");
 }
 
 #[test]

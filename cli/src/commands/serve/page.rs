@@ -58,7 +58,7 @@ fn of_group(body: &mut String, seen: &Seen, histories: Option<&Histories>) {
         .and_then(|histories| histories.get(seen))
         .map(crate::core::samples::History::totals)
     {
-        body.push_str(&graph(&points.collect::<Vec<_>>()));
+        body.push_str(&graph(&points.map(|total| (total.at, total.lag)).collect::<Vec<_>>()));
     }
     body.push_str(
         "<div class=\"scroll\"><table><thead><tr><th>Partition<th>Status<th>Lag<th>Behind<th>Checkpoint<th>Last\

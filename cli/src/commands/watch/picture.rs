@@ -16,7 +16,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
 use super::screen::Screen;
-use super::{Args, Histories, sections};
+use super::{Args, Histories, View, look_once};
 use crate::args::{Cli, Command};
 use crate::console::Console;
 use crate::core::partition::{HubPartition, HubPartitions};
@@ -123,20 +123,16 @@ fn drawn() -> Buffer {
             }
         }
         drop(last);
-        screen.take(look(&args, &mut session, &mut histories), &histories);
+        screen.take(look(&args, &mut session, &mut histories));
         *clock.0.lock().unwrap() += STEP;
     }
-    let mut terminal = Terminal::new(TestBackend::new(118, 14)).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(118, 15)).unwrap();
     terminal.draw(|frame| screen.draw(frame)).unwrap();
     terminal.backend().buffer().clone()
 }
 
-fn look(
-    args: &Args,
-    session: &mut Session,
-    histories: &mut Histories,
-) -> Vec<crate::output::Section> {
-    sections(args, session, histories).unwrap_or_else(|failure| panic!("{failure}"))
+fn look(args: &Args, session: &mut Session, histories: &mut Histories) -> Vec<View> {
+    look_once(args, session, histories).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
 fn silent() -> Console {
@@ -216,7 +212,7 @@ fn same(one: &Cell, other: &Cell) -> bool {
 #[test]
 fn the_picture_in_the_documentation_is_the_screen() {
     let drawn = svg(&drawn());
-    for part in ["stalled", "moved from worker-19aa to worker-7f3c", "OUT/S", "q quit"] {
+    for part in ["stalled", "moved from worker-19aa to worker-7f3c", "OUT/S 25.0", "q quit"] {
         assert!(drawn.contains(part), "no {part}: {drawn}");
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/watch.svg");

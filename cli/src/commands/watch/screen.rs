@@ -1,20 +1,27 @@
-//! The full screen: the table, the lag over time, who moved, and keys.
+//! The full screen: the table, lag and rates over time, who moved, and keys.
 
 use std::cmp::Reverse;
-use std::io;
+use std::io::{self, Stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ratatui::Frame;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
-use ratatui::widgets::{Cell, Paragraph, Row, Sparkline, Table, TableState};
+use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
+use ratatui::{Frame, Terminal};
 use serde_json::Value;
 
-use super::{Args, Histories, sections};
+use super::{Args, Histories, View, graphs, look_once};
 use crate::exit::{Exit, Failure};
 use crate::output::{Section, Tint};
 use crate::session::Session;
@@ -23,17 +30,20 @@ use crate::session::Session;
 const LAG: usize = 2;
 const KEPT_MOVES: usize = 4;
 const GAP: u16 = 2;
-const KEYS: &str = " q quit   s sort   space pause   ↑ ↓ scroll   tab other spelling";
+const KEYS: &str =
+    " q quit   s sort   g other graph   space pause   ↑ ↓ scroll   tab other spelling";
+/// A signal is seen within this time.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// What is on the screen.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
-    sections: Vec<Section>,
-    /// The lag of each section over time.
-    totals: Vec<Vec<u64>>,
+    views: Vec<View>,
     moves: Vec<String>,
     failure: Option<String>,
     shown: usize,
+    /// The first graph.
+    graph: usize,
     pub(super) has_colors: bool,
     is_sorted_by_lag: bool,
     is_paused: bool,
@@ -45,6 +55,7 @@ pub(super) struct Screen {
 enum Wish {
     Quit,
     Sort,
+    Graph,
     Pause,
     Up,
     Down,
@@ -52,19 +63,55 @@ enum Wish {
     Redraw,
 }
 
+/// Whether the whole terminal is taken.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Gives the terminal back as it was, once, if it is taken.
+pub(crate) fn give_back() {
+    if IS_TAKEN.swap(false, Ordering::SeqCst) {
+        // Nothing is left to be done about a failure.
+        let _ = disable_raw_mode();
+        // Drawing hides the cursor.
+        let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+    }
+}
+
+/// The whole terminal, until the end of a block.
+struct Taken;
+
+impl Taken {
+    /// From here on a panic, of any thread, gives the terminal back before it says anything. Not by ratatui's own hook: it
+    /// would leave the screen a second time after the message, and put the cursor above it.
+    fn take() -> io::Result<(Self, Terminal<CrosstermBackend<Stdout>>)> {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            give_back();
+            hook(panic);
+        }));
+        IS_TAKEN.store(true, Ordering::SeqCst);
+        let taken = Self;
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen)?;
+        Ok((taken, Terminal::new(CrosstermBackend::new(io::stdout()))?))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     // The first look finds mistakes, before the screen is taken.
     let mut histories = Histories::default();
     let mut screen = Screen { has_colors: session.style().colors, ..Screen::default() };
-    screen.take(sections(args, session, &mut histories)?, &histories);
-    // It also puts the terminal back if the program panics.
-    let mut terminal = ratatui::try_init()?;
+    screen.take(look_once(args, session, &mut histories)?);
+    let (_taken, mut terminal) = Taken::take()?;
     let wishes = listen();
-    let ended = watch(args, session, &mut screen, &mut histories, &wishes, |screen| {
+    watch(args, session, &mut screen, &mut histories, &wishes, |screen| {
         terminal.draw(|frame| screen.draw(frame)).map(|_| ())
-    });
-    ratatui::restore();
-    ended
+    })
 }
 
 fn watch(
@@ -80,12 +127,17 @@ fn watch(
         draw(screen)?;
         let next = Instant::now() + args.interval;
         loop {
-            match wishes.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            if session.is_interrupted() {
+                return Ok(Exit::Interrupted);
+            }
+            let left = next.saturating_duration_since(Instant::now());
+            match wishes.recv_timeout(left.min(GLANCE)) {
                 Ok(Wish::Quit) => return Ok(Exit::Done),
                 Ok(wish) => {
                     screen.obey(&wish);
                     draw(screen)?;
                 }
+                Err(RecvTimeoutError::Timeout) if left > GLANCE => {}
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Interrupted),
             }
@@ -95,8 +147,8 @@ fn watch(
         }
         if !screen.is_paused {
             looks += 1;
-            match sections(args, session, histories) {
-                Ok(found) => screen.take(found, histories),
+            match look_once(args, session, histories) {
+                Ok(found) => screen.take(found),
                 Err(failure) => screen.failure = Some(failure.to_string()),
             }
         }
@@ -126,7 +178,7 @@ fn listen() -> Receiver<Wish> {
 /// Ends the program if it does not end by itself, as while a look hangs.
 fn leave_after(patience: Duration) {
     thread::sleep(patience);
-    ratatui::restore();
+    give_back();
     std::process::exit(0);
 }
 
@@ -141,6 +193,7 @@ fn wish(event: &Event) -> Option<Wish> {
         KeyCode::Char('c') if is_control => Wish::Quit,
         KeyCode::Char('q') | KeyCode::Esc => Wish::Quit,
         KeyCode::Char('s') => Wish::Sort,
+        KeyCode::Char('g') => Wish::Graph,
         KeyCode::Char(' ' | 'p') => Wish::Pause,
         KeyCode::Up | KeyCode::Char('k') => Wish::Up,
         KeyCode::Down | KeyCode::Char('j') => Wish::Down,
@@ -150,16 +203,14 @@ fn wish(event: &Event) -> Option<Wish> {
 }
 
 impl Screen {
-    pub(super) fn take(&mut self, found: Vec<Section>, histories: &Histories) {
+    pub(super) fn take(&mut self, found: Vec<View>) {
         self.failure = None;
-        for section in &found {
-            self.moves.extend(section.notes.iter().cloned());
+        for view in &found {
+            self.moves.extend(view.section.notes.iter().cloned());
         }
         let old = self.moves.len().saturating_sub(KEPT_MOVES);
         self.moves.drain(..old);
-        self.totals =
-            histories.all().map(|history| history.totals().map(|(_, lag)| lag).collect()).collect();
-        self.sections = found;
+        self.views = found;
         self.sort();
     }
 
@@ -169,6 +220,7 @@ impl Screen {
                 self.is_sorted_by_lag = !self.is_sorted_by_lag;
                 self.sort();
             }
+            Wish::Graph => self.graph += 1,
             Wish::Pause => self.is_paused = !self.is_paused,
             Wish::Up => self.table.scroll_up_by(1),
             Wish::Down => self.table.scroll_down_by(1),
@@ -178,7 +230,7 @@ impl Screen {
     }
 
     fn sort(&mut self) {
-        for section in &mut self.sections {
+        for View { section, .. } in &mut self.views {
             if self.is_sorted_by_lag {
                 section
                     .rows
@@ -192,12 +244,12 @@ impl Screen {
     }
 
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>) {
-        let index = self.shown % self.sections.len().max(1);
-        let Some(section) = self.sections.get(index) else { return };
+        let index = self.shown % self.views.len().max(1);
+        let Some(View { section, graphs }) = self.views.get(index) else { return };
         let height = u16::try_from(self.moves.len()).unwrap_or(0);
         let parts = Layout::vertical([
             Constraint::Length(1),
-            Constraint::Length(3),
+            Constraint::Length(graphs::HEIGHT),
             Constraint::Min(3),
             Constraint::Length(height),
             Constraint::Length(1),
@@ -209,12 +261,7 @@ impl Screen {
             Line::from(section.heading.join("    ")).style(Modifier::BOLD),
             parts[0],
         );
-        if let Some(totals) = self.totals.get(index) {
-            let width = usize::from(parts[1].width);
-            let recent = &totals[totals.len().saturating_sub(width)..];
-            let line = Sparkline::default().data(recent).style(tinted(Color::Cyan));
-            frame.render_widget(line, parts[1]);
-        }
+        graphs.draw(frame, parts[1], self.graph, tinted(Color::Cyan));
         frame.render_stateful_widget(
             table(section, parts[2].width, self.has_colors),
             parts[2],
@@ -273,7 +320,9 @@ mod tests {
     use ratatui::backend::TestBackend;
     use ratatui::crossterm::event::KeyEvent;
 
+    use super::super::graphs::Graphs;
     use super::*;
+    use crate::core::samples::History;
     use crate::output::Cell as Shown;
 
     fn screen() -> Screen {
@@ -289,8 +338,7 @@ mod tests {
             ..Section::default()
         };
         let mut screen = Screen::default();
-        screen.take(vec![section], &Histories::default());
-        screen.totals = vec![vec![1, 2, 3]];
+        screen.take(vec![View { section, graphs: Graphs::of(&History::default()) }]);
         screen
     }
 
@@ -308,7 +356,7 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         let narrow = shown(&mut screen, 20, 12);
-        assert!(narrow.contains("STATUS") && !narrow.contains("LAG"), "{narrow}");
+        assert!(narrow.contains("stalled") && !narrow.contains("41,298"), "{narrow}");
         // It fits into any size without a panic.
         for (width, height) in [(1, 1), (20, 3), (300, 2), (5, 80)] {
             shown(&mut screen, width, height);
@@ -324,9 +372,12 @@ mod tests {
         assert_eq!(wish(&Event::Key(control_c)), Some(Wish::Quit));
         let mut screen = screen();
         screen.obey(&Wish::Sort);
-        assert_eq!(screen.sections[0].rows[0][0].text, "1");
+        assert_eq!(screen.views[0].section.rows[0][0].text, "1");
         screen.obey(&Wish::Sort);
-        assert_eq!(screen.sections[0].rows[0][0].text, "0");
+        assert_eq!(screen.views[0].section.rows[0][0].text, "0");
+        assert!(shown(&mut screen, 40, 12).contains("LAG -"));
+        screen.obey(&Wish::Graph);
+        assert!(shown(&mut screen, 40, 12).contains("IN/S -"));
         screen.obey(&Wish::Pause);
         assert!(screen.is_paused);
         screen.failure = Some("the hub is away".to_owned());

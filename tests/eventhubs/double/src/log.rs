@@ -68,9 +68,14 @@ impl PartitionLog {
 
     /// Appends the bodies as neighbours and returns the sequence number after the last one.
     pub(crate) fn append(&self, contents: impl Iterator<Item = Content>) -> i64 {
+        self.append_at(now_millis(), contents)
+    }
+
+    /// Appends the bodies as enqueued at that time.
+    pub(crate) fn append_at(&self, millis: i64, contents: impl Iterator<Item = Content>) -> i64 {
         let mut events = self.events();
         for content in contents {
-            let event = self.next_event(events.last(), content);
+            let event = self.next_event(events.last(), millis, content);
             events.push(Arc::new(event));
         }
         let length = events.len();
@@ -79,7 +84,7 @@ impl PartitionLog {
         length as i64
     }
 
-    fn next_event(&self, last: Option<&Arc<Event>>, content: Content) -> Event {
+    fn next_event(&self, last: Option<&Arc<Event>>, millis: i64, content: Content) -> Event {
         let sequence_number = last.map_or(0, |event| event.sequence_number + 1);
         let position = last.map_or(0, |event| event.end());
         let offset = match self.style {
@@ -87,7 +92,7 @@ impl PartitionLog {
             OffsetStyle::GeoReplicated => format!("1:{position}:{sequence_number}"),
         };
         // A clock that is set back must not unsort the log: enqueued times are searched.
-        let enqueued_millis = now_millis().max(last.map_or(0, |event| event.enqueued_millis));
+        let enqueued_millis = millis.max(last.map_or(0, |event| event.enqueued_millis));
         Event { sequence_number, offset, enqueued_millis, content, position }
     }
 

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,7 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::faults::{AttachFault, ReplyFault, Target};
 use crate::hub::{Hub, Partition};
-use crate::log::Content;
+use crate::log::{Content, now_millis};
 use crate::request_response::Node;
 use crate::seats::AttachedReceiver;
 use crate::wire::{self, Wire};
@@ -173,9 +174,24 @@ impl EventHubsDouble {
         partition_id: &str,
         bodies: impl IntoIterator<Item = B>,
     ) -> Range<i64> {
+        self.fill_aged(partition_id, Duration::ZERO, bodies)
+    }
+
+    /// As [`fill`](Self::fill), with events that came so long ago, but not before those that are there.
+    ///
+    /// # Panics
+    ///
+    /// There is no such partition.
+    pub fn fill_aged<B: Into<Content>>(
+        &self,
+        partition_id: &str,
+        age: Duration,
+        bodies: impl IntoIterator<Item = B>,
+    ) -> Range<i64> {
         let bodies: Vec<Content> = bodies.into_iter().map(Into::into).collect();
         let count = bodies.len() as i64;
-        let end = self.partition(partition_id).log.append(bodies.into_iter());
+        let enqueued = now_millis() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let end = self.partition(partition_id).log.append_at(enqueued, bodies.into_iter());
         end - count..end
     }
 
