@@ -55,16 +55,13 @@ enum Kind {
 /// and this is much faster than to walk into them.
 fn is_flat(mut values: &[u8], count: usize) -> bool {
     for _ in 0..count {
-        let Some((&code, rest)) = values.split_first() else { return false };
-        let length = match code {
-            0x40..=0x9f => Some(fixed_width(code)),
-            0xa0 | 0xa1 | 0xa3 => rest.first().map(|length| 1 + usize::from(*length)),
-            0xb0 | 0xb1 | 0xb3 => {
-                Size::read(rest, true).and_then(Size::known).map(|length| 4 + length)
+        let length = match *values {
+            [0xb0 | 0xb1 | 0xb3, ref rest @ ..] => {
+                Size::read(rest, true).and_then(Size::known).map(|length| 5 + length)
             }
-            _ => None,
+            _ => plain_length(values),
         };
-        let Some(after) = length.and_then(|length| rest.get(length..)) else { return false };
+        let Some(after) = length.and_then(|length| values.get(length..)) else { return false };
         values = after;
     }
     values.is_empty()
@@ -156,7 +153,6 @@ impl Walk {
             self.held = if is_whole { 0 } else { length };
         }
         while self.depth > 0 {
-            self.pass_scalars(piece, start);
             let at = self.at - start;
             let Some(rest) = piece.get(at..).filter(|rest| !rest.is_empty()) else { break };
             if !self.step(rest).ok_or(Malformed { at })? {
@@ -168,24 +164,6 @@ impl Walk {
             }
         }
         Ok(())
-    }
-
-    /// Walks over plain values up to the last of their scope. This is the fast path of [`step`](Self::step).
-    fn pass_scalars(&mut self, piece: &[u8], start: usize) {
-        let scope = &mut self.scopes[self.depth - 1];
-        if scope.kind != Kind::Eager {
-            return;
-        }
-        while scope.left > 1 {
-            let Some(rest) = piece.get(self.at - start..) else { return };
-            let Some(length) = plain_length(rest) else { return };
-            let next = self.at + length;
-            if next > scope.end {
-                return;
-            }
-            self.at = next;
-            scope.left -= 1;
-        }
     }
 
     /// Walks over the next value, or into it. Returns `Some(false)` if more bytes are needed to decide, and `None` if the
@@ -243,6 +221,7 @@ impl Walk {
             return if content == 0 { self.pass(scope, length) } else { None };
         }
         if self.is_whole
+            && self.depth < MAX_DEPTH
             && matches!(code, 0xc0 | 0xd0 | 0xc1 | 0xd1)
             && (code & 1 == 0 || count.is_multiple_of(2))
             && rest.get(2 * width..width + size).is_some_and(|values| is_flat(values, count))
