@@ -69,7 +69,8 @@ fn newest_records<'a>(
     ownerships: &'a [PartitionOwnership],
 ) -> impl Iterator<Item = (&'a str, Option<&'a PartitionOwnership>)> {
     let mut ids: Vec<_> = partition_ids.iter().map(String::as_str).collect();
-    ids.sort_unstable();
+    // A few sorted runs, as ids of different lengths are, take this sort one pass.
+    ids.sort();
     ids.dedup();
     // The service lists records by name, so they are nearly sorted already. A map would hash thousands of ids.
     let mut records: Vec<_> = ownerships.iter().collect();

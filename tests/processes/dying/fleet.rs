@@ -141,7 +141,10 @@ impl Fleet {
         let listing = self.store.list_ownership(&group()).unwrap();
         self.seen.looks += 1;
         for record in &listing {
-            self.seen.look_at_owner(record.partition_id(), record.owner_id().unwrap());
+            // A consumer that cannot start a partition in time gives it up, so a record may have no owner for a while.
+            if let Some(owner_id) = record.owner_id() {
+                self.seen.look_at_owner(record.partition_id(), owner_id);
+            }
             let age = record.age(listing.server_time()).unwrap();
             self.seen.oldest = self.seen.oldest.max(age);
             assert!(age <= LONGEST_WITHOUT_RENEWAL, "{age:?} without an owner: {record:?}");
