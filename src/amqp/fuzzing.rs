@@ -1,5 +1,6 @@
 //! The entry points of the fuzz targets. They decode what a peer sends, without a socket. Not for users.
 
+use fe2o3_amqp::types::messaging::Message;
 use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
 use fe2o3_amqp_management::response::Response;
 use serde_amqp::read::{IoReader, SliceReader};
@@ -14,8 +15,7 @@ use crate::processing::{EventHubProperties, LastEnqueued, PartitionProperties, R
 pub fn event(encoded: &[u8]) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
     let mut message = encoded.to_vec();
     Screen::new().payload((0, 0), false, &mut message);
-    let message = RawBody::decode_message_from_reader(SliceReader::new(&message)).ok()?;
-    decode::event(message)
+    decoded(RawBody::decode_message_from_reader(SliceReader::new(&message)).ok()?)
 }
 
 /// The same, as several frames bring it. The first ends at `cut`, each further one has that many bytes more.
@@ -34,8 +34,11 @@ pub fn event_in_frames(
         length += 1;
     }
     screen.payload((0, 0), false, rest);
-    let message = RawBody::decode_message_from_reader(IoReader::new(&message[..])).ok()?;
-    decode::event(message)
+    decoded(RawBody::decode_message_from_reader(IoReader::new(&message[..])).ok()?)
+}
+
+fn decoded(message: Message<RawBody>) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
+    decode::event(message).map(|(event, last_enqueued)| (event, last_enqueued.map(|last| *last)))
 }
 
 /// Decodes a response from `$management`: as a read of the event hub, and as a read of a partition.

@@ -31,7 +31,10 @@ fn the_threads_end_with_the_last_clone_and_the_last_reader() {
     let clone = hub.clone();
     assert_eq!(clone.properties().unwrap().partition_ids, ["0", "1"]);
     let threads = engine_threads();
-    assert!((2..=3).contains(&threads), "{threads} threads, but one and at most two workers are needed");
+    assert!(
+        (2..=3).contains(&threads),
+        "{threads} threads, but one and at most two workers are needed"
+    );
     drop((hub, clone));
     double.append("0", "event");
     let mut events = Vec::new();
