@@ -67,6 +67,17 @@ impl Bed {
         stored.map_or(-1, |checkpoint| checkpoint.sequence_number().unwrap())
     }
 
+    /// How long the owner of a partition had been silent when the checkpoint was written, by the store's clock.
+    pub fn silence_of_the_owner(&self, group: &str, partition_id: &str) -> Duration {
+        let group = consumer_group(group);
+        let owners = self.store.list_ownership(&group).unwrap();
+        let owner = owners.iter().find(|record| record.partition_id() == partition_id).unwrap();
+        let stored = self.store.list_checkpoints(&group).unwrap();
+        let stored = stored.iter().find(|record| record.partition_id() == partition_id).unwrap();
+        let (written, renewed) = (stored.last_modified(), owner.last_modified());
+        written.unwrap().duration_since(renewed.unwrap()).unwrap()
+    }
+
     /// The owner of each partition that has one.
     pub fn owners(&self, group: &str) -> Vec<(String, String)> {
         let listing = self.store.list_ownership(&consumer_group(group)).unwrap();
