@@ -17,17 +17,17 @@ use crate::core::text::parse_duration;
 use crate::output::Format;
 
 const AFTER_HELP: &str = "\
-Targets: NAMESPACE/HUB[/GROUP], as in contoso/telemetry/billing. A namespace without a dot gets
-.servicebus.windows.net; the group defaults to $Default, which a shell wants in single quotes.
+A target is NAMESPACE/HUB[/GROUP], such as contoso/telemetry/billing. A namespace without a dot
+gets .servicebus.windows.net. The group defaults to $Default; in a shell, put it in single quotes.
 
-Secrets come from the environment only: AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or
-AZURE_STORAGE_SAS_TOKEN for the storage account, EVENTHUBS_CONNECTION_STRING for the hub. Without
-secrets: --auth login, with `az login`; --auth managed-identity or workload-identity.
+Secrets are read from the environment only: AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or
+AZURE_STORAGE_SAS_TOKEN for the storage account, EVENTHUBS_CONNECTION_STRING for the event hub. To
+use no secrets, run `az login` and add --auth login, or use a managed or workload identity.
 
 Exit codes: 0 done, or a dry run that would work · 1 failed · 2 usage · 3 nothing found ·
 4 refused, nothing changed · 5 partly changed · 6 threshold or findings · 130 interrupted";
 
-/// See, mend and move the checkpoints of Azure Event Hubs consumers, in any language.
+/// Show, watch, reset and move the checkpoints of Azure Event Hubs consumers in any language.
 #[derive(Debug, Parser)]
 #[command(name = "eventhub-checkpoints", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub struct Cli {
@@ -111,16 +111,16 @@ pub enum Color {
 
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The blob container [env: AZURE_STORAGE_CONTAINER, AZURE_STORAGE_BLOB_CONTAINER]
+    /// Blob container that holds the records [env: AZURE_STORAGE_CONTAINER, AZURE_STORAGE_BLOB_CONTAINER]
     #[arg(short, long, global = true, value_name = "NAME", help_heading = "Storage")]
     pub container: Option<String>,
-    /// The storage account [env: AZURE_STORAGE_ACCOUNT]
+    /// Storage account [env: AZURE_STORAGE_ACCOUNT]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Storage")]
     pub account: Option<String>,
-    /// The URL of the blob service, for emulators and sovereign clouds
+    /// URL of the blob service, for emulators and sovereign clouds
     #[arg(long, global = true, value_name = "URL", help_heading = "Storage")]
     pub storage_url: Option<String>,
-    /// How the names stand in the blobs
+    /// Spelling of the names in the blobs; auto reads both
     #[arg(
         long,
         global = true,
@@ -131,7 +131,7 @@ pub struct Global {
         help_heading = "Storage"
     )]
     pub name_case: NameCase,
-    /// How to sign in: login, managed-identity and workload-identity at the event hub, too
+    /// How to sign in; login, managed-identity and workload-identity also apply to the event hub
     #[arg(
         long,
         global = true,
@@ -142,13 +142,13 @@ pub struct Global {
         help_heading = "Storage"
     )]
     pub auth: Auth,
-    /// The address of the hub, as amqp://127.0.0.1:5672, for emulators and private endpoints
+    /// Address of the event hub, such as amqp://127.0.0.1:5672, for emulators and private endpoints
     #[arg(long, global = true, value_name = "URL", help_heading = "Event Hubs")]
     pub hub_endpoint: Option<String>,
-    /// Do not ask the event hub: what only it knows is shown as -
+    /// Do not query the event hub; columns that need it show -
     #[arg(long, global = true, help_heading = "Event Hubs")]
     pub no_hub: bool,
-    /// Take the hub's numbers from a JSON file, as `lag -o json` writes them
+    /// Read the event hub's numbers from a JSON file written by `lag -o json`
     #[arg(
         long,
         global = true,
@@ -157,7 +157,7 @@ pub struct Global {
         help_heading = "Event Hubs"
     )]
     pub hub_file: Option<PathBuf>,
-    /// The form of the output
+    /// Output format
     #[arg(
         short,
         long,
@@ -169,10 +169,10 @@ pub struct Global {
         help_heading = "Output"
     )]
     pub output: Format,
-    /// Leave headings and titles out
+    /// Omit headings and titles
     #[arg(long, global = true, help_heading = "Output")]
     pub no_header: bool,
-    /// Colors; NO_COLOR switches them off
+    /// When to use colors; NO_COLOR turns them off
     #[arg(
         long,
         global = true,
@@ -183,27 +183,34 @@ pub struct Global {
         help_heading = "Output"
     )]
     pub color: Color,
-    /// The limit of each call of the storage account
-    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    /// Time limit for each call to the storage account and each request to the event hub
+    #[arg(
+        long,
+        global = true,
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = parse_duration,
+        help_heading = "Other"
+    )]
     pub timeout: Duration,
-    /// Say nothing but results and errors
-    #[arg(short, long, global = true)]
+    /// Print only results and errors
+    #[arg(short, long, global = true, help_heading = "Other")]
     pub quiet: bool,
-    /// Say more: requests with -v, their details with -vv
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Print more: requests with -v, their details with -vv
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Other")]
     pub verbose: u8,
-    /// Do not ask before a change
-    #[arg(short, long, global = true)]
+    /// Make changes without asking
+    #[arg(short, long, global = true, help_heading = "Other")]
     pub yes: bool,
-    /// Never ask: what needs an answer is refused
-    #[arg(long, global = true)]
+    /// Never ask; refuse changes that are not confirmed by --yes
+    #[arg(long, global = true, help_heading = "Other")]
     pub no_input: bool,
 }
 
 /// Which partitions.
 #[derive(Debug, Clone, Args)]
 pub struct Partitions {
-    /// Only these partitions, as in 0,3-5
+    /// Only these partitions, such as 0,3-5
     #[arg(short, long, value_name = "LIST", value_parser = PartitionSet::parse)]
     pub partitions: Option<PartitionSet>,
 }
@@ -217,41 +224,42 @@ impl Partitions {
 /// When an owner counts as gone.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Expiration {
-    /// An owner that has not renewed for this long is gone
+    /// Treat an owner as gone if it has not renewed for this long
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub expiration: Duration,
 }
 
 /// What every command that writes has.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Making the change")]
 pub struct Write {
-    /// Make the change; without it the plan is only shown
+    /// Make the change; without this, only show the plan
     #[arg(long)]
     pub execute: bool,
-    /// Wait so long for the owners to stop
+    /// Wait up to this long for the owners to stop
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub wait: Option<Duration>,
-    /// Go on although owners are live: their next checkpoints overwrite the change
+    /// Proceed although owners are live; their next checkpoints overwrite the change
     #[arg(long)]
     pub force: bool,
-    /// Where the backup is written; by default a new file in the current folder
+    /// New file for the backup; by default, one in the current folder
     #[arg(long, value_name = "FILE")]
     pub backup: Option<PathBuf>,
     #[command(flatten)]
     pub expiration: Expiration,
 }
 
-/// What wins where there is a checkpoint already.
+/// Which checkpoint takes precedence where there is one already.
 #[derive(Debug, Clone, Copy, Args)]
 #[group(multiple = false)]
 pub struct Existing {
-    /// Only where there is no checkpoint (the default)
+    /// Write only where there is no checkpoint (default)
     #[arg(long)]
     pub if_missing: bool,
-    /// Also where the checkpoint has a lower sequence number
+    /// Also replace checkpoints with a lower sequence number
     #[arg(long)]
     pub if_newer: bool,
-    /// Everywhere
+    /// Replace every checkpoint
     #[arg(long)]
     pub overwrite: bool,
 }

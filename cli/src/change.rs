@@ -184,7 +184,7 @@ fn refuse_live_owners(plans: &[GroupPlan], flags: &args::Write) -> Result<(), Fa
                 named(&owners)
             ))
             .with_hint(
-                "Stop the consumers, or add --wait DURATION to wait until they stop, or --force.",
+                "Stop the consumers; or add --wait DURATION to wait until they stop, or --force to proceed.",
             ));
         }
     }
@@ -209,7 +209,11 @@ fn wait_for_owners(
             return Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed"));
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Failure::refused(format!("owners are live still: {}", named(&owners))));
+            return Err(Failure::refused(format!(
+                "owners are still live after --wait: {}",
+                named(&owners)
+            ))
+            .with_hint("Stop the consumers, wait longer, or add --force to proceed."));
         }
         let ids: Vec<_> = owners.iter().map(|(id, _)| id.clone()).collect();
         if ids != told {
@@ -227,13 +231,15 @@ fn confirm(sentence: &str, session: &mut Session) -> Result<(), Failure> {
         return Ok(());
     }
     if session.global.no_input || !session.console.can_ask {
-        return Err(Failure::refused(format!("{sentence}: nobody can be asked"))
-            .with_hint("Add --yes to make the change without a question."));
+        return Err(Failure::refused(format!(
+            "{sentence}: not confirmed, because nobody can be asked"
+        ))
+        .with_hint("Add --yes to make the change without asking."));
     }
     if session.console.ask(&format!("{sentence}?"))? {
         Ok(())
     } else {
-        Err(Failure::refused("nothing was changed"))
+        Err(Failure::refused("declined; nothing was changed"))
     }
 }
 

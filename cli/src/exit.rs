@@ -85,7 +85,7 @@ impl From<Error> for Failure {
                 "The credential needs the role Storage Blob Data Reader, or Storage Blob Data Contributor to write.",
             ),
             ErrorKind::ContainerNotFound => {
-                failure.with_hint("Check --container and the account. `groups` lists what a container holds.")
+                failure.with_hint("Check --container and the storage account.")
             }
             _ => failure,
         }

@@ -119,8 +119,9 @@ impl AmqpHub {
         let own = source.group().fully_qualified_namespace();
         if !own.eq_ignore_ascii_case(namespace) {
             return Err(Failure::usage(format!(
-                "the target is in {namespace}, but the connection string of the hub is for {own}"
-            )));
+                "the target is in {namespace}, but the connection string of the event hub is for {own}"
+            ))
+            .with_hint("Correct the target, or set EVENTHUBS_CONNECTION_STRING to that of its namespace."));
         }
         open.insert(name, source.clone());
         Ok(source)
@@ -177,7 +178,7 @@ impl HubData for AmqpHub {
         let closed = reader.close();
         if let Err(end) = read {
             return Err(Failure::failed(format!(
-                "partition {partition_id}: the event cannot be read: {end}"
+                "partition {partition_id}: cannot read the event: {end}"
             )));
         }
         // What was read is read, however the link ended.
@@ -204,11 +205,13 @@ fn numbers(properties: PartitionProperties) -> HubPartition {
 fn refused(error: &Error) -> Failure {
     let failure = Failure::failed(with_causes(error));
     match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::Configuration => Failure { exit: Exit::Usage, ..failure },
-        ErrorKind::AccessDenied => {
-            failure.with_hint("The hub's credential needs the claim Listen, or the role Azure Event Hubs Data Receiver.")
+        ErrorKind::InvalidInput | ErrorKind::Configuration => {
+            Failure { exit: Exit::Usage, ..failure }
         }
-        _ => failure.with_hint("Use --no-hub for what the container alone says."),
+        ErrorKind::AccessDenied => failure.with_hint(
+            "The credential needs the claim Listen, or the role Azure Event Hubs Data Receiver.",
+        ),
+        _ => failure.with_hint("Use --no-hub to show only what the container has."),
     }
 }
 
@@ -262,9 +265,10 @@ impl HubData for HubFile {
             .find(|hub| same(&hub.namespace, namespace) && same(&hub.eventhub, eventhub));
         let hub = hub.ok_or_else(|| {
             Failure::nothing(format!(
-                "{} says nothing of {namespace}/{eventhub}",
+                "{} has no numbers of {namespace}/{eventhub}",
                 self.path.display()
             ))
+            .with_hint("Write the file with `lag -o json` for a group of this event hub.")
         })?;
         let numbers =
             hub.partitions.iter().map(|one| (one.partition_id.clone(), one.numbers.clone()));
@@ -272,6 +276,8 @@ impl HubData for HubFile {
     }
 
     fn event(&self, _: &ConsumerGroup, _: &str, _: &Place) -> Result<Option<EventPlace>, Failure> {
-        Err(Failure::usage("--hub-file has numbers and no events: leave it out"))
+        Err(Failure::usage(
+            "--hub-file has numbers but no events; omit it to read events from the event hub",
+        ))
     }
 }

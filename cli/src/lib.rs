@@ -95,7 +95,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, world: World) -> Exit {
         }
         Err(help) => {
             // A closed pipe is nobody's mistake.
-            let _ = console.print(&help.to_string());
+            let _ = console.print(&format!("{}\n", help.to_string().trim_end()));
             return Exit::Done;
         }
     };

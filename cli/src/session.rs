@@ -119,10 +119,10 @@ impl Session {
         if self.hub.is_none() {
             let Some(access) = self.hub_access()? else {
                 return Err(Failure::usage(
-                    "EVENTHUBS_CONNECTION_STRING is not set, so the event hub cannot be asked",
+                    "the event hub cannot be queried: EVENTHUBS_CONNECTION_STRING is not set",
                 )
                 .with_hint(
-                    "Use --auth login to sign in, or --no-hub for what the container alone says.",
+                    "Set it, sign in with --auth login, or use --no-hub to show only what the container has.",
                 ));
             };
             let endpoint = self.global.hub_endpoint.as_deref();
@@ -171,7 +171,7 @@ impl Session {
                 "container {} has no records of {group}",
                 storage.name
             ))
-            .with_hint("`groups` lists what the container holds."));
+            .with_hint("List what the container has with `eventhub-checkpoints groups`."));
         }
         if let [_, _] = &found[..] {
             self.warn_of_both_spellings(group);
@@ -181,8 +181,8 @@ impl Session {
 
     fn warn_of_both_spellings(&mut self, group: &ConsumerGroup) {
         self.console.say(&format!(
-            "{group}: there are records under both spellings, in lower case and as given: two fleets that do not see \
-             each other. --name-case chooses one."
+            "{group} has records in both spellings, lower case and as given: two fleets that do not see each other. Choose one \
+             with --name-case."
         ));
     }
 
@@ -213,9 +213,8 @@ impl Session {
         let mut found = self.records(group)?;
         match (found.pop(), found.pop()) {
             (Some(records), None) => Ok(records),
-            _ => Err(Failure::refused(format!(
-                "{group} has records under both spellings: say which are meant, --name-case lower or --name-case as-given"
-            ))),
+            _ => Err(Failure::refused(format!("{group} has records in both spellings"))
+                .with_hint("Choose one with --name-case lower or --name-case as-given.")),
         }
     }
 

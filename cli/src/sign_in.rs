@@ -71,7 +71,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 #[cfg(not(feature = "entra"))]
 pub fn credential(auth: Auth, _: &dyn Fn(&str) -> Option<String>) -> Result<Credential, Failure> {
-    Err(Failure::usage(format!("--auth {}: this build cannot sign in", word(auth)))
+    Err(Failure::usage(format!("--auth {}: this build has no sign-in", word(auth)))
         .with_hint("Install it with the feature `entra`, which is on by default."))
 }
 
@@ -88,11 +88,11 @@ fn word(auth: Auth) -> &'static str {
 fn help(auth: Auth) -> &'static str {
     match auth {
         Auth::ManagedIdentity => {
-            "The machine, or the app, needs an identity; one of several is chosen with AZURE_CLIENT_ID."
+            "The machine or app needs a managed identity; if it has several, choose one with AZURE_CLIENT_ID."
         }
         Auth::WorkloadIdentity => {
-            "The pod needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_FEDERATED_TOKEN_FILE, as its service account gives \
-             them."
+            "The pod needs AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_FEDERATED_TOKEN_FILE, which its service account \
+             provides."
         }
         _ => "Sign in with `az login` or `azd auth login`.",
     }

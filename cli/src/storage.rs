@@ -394,8 +394,8 @@ enum Place {
     ConnectionString(String),
 }
 
-const WAYS_IN: &str = "Set AZURE_STORAGE_CONNECTION_STRING; or --account (AZURE_STORAGE_ACCOUNT) or --storage-url, \
-                       with AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or --auth login.";
+const WAYS_IN: &str = "Set AZURE_STORAGE_CONNECTION_STRING; or name the account with --account or --storage-url, and set \
+                       AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or add --auth login.";
 
 impl Account {
     fn find(global: &Global, vars: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
@@ -407,7 +407,7 @@ impl Account {
             .or_else(|| set("AZURE_STORAGE_BLOB_CONTAINER"))
             .ok_or_else(|| {
                 Failure::usage(
-                    "which container? Name it with --container, or in AZURE_STORAGE_CONTAINER",
+                    "no container is given: name it with --container or AZURE_STORAGE_CONTAINER",
                 )
             })?;
         let needed = |name: &str| {
@@ -424,7 +424,7 @@ impl Account {
             Auth::Auto if set("AZURE_STORAGE_KEY").is_some() => Auth::Key,
             Auth::Auto if set("AZURE_STORAGE_SAS_TOKEN").is_some() => Auth::Sas,
             Auth::Auto => sign_in::given(vars).ok_or_else(|| {
-                Failure::usage("no credential for the storage account").with_hint(WAYS_IN)
+                Failure::usage("there is no credential for the storage account").with_hint(WAYS_IN)
             })?,
             explicit => explicit,
         };
@@ -437,7 +437,7 @@ impl Account {
             (None, Some(account)) => format!("https://{account}.blob.core.windows.net"),
             (None, None) => {
                 return Err(Failure::usage(
-                    "which storage account? Name it with --account or --storage-url",
+                    "no storage account is given: name it with --account or --storage-url",
                 ));
             }
         };
@@ -445,7 +445,8 @@ impl Account {
             Auth::Key => {
                 let account = account.or_else(|| account_of(&url)).ok_or_else(|| {
                     Failure::usage(format!(
-                        "the URL {url} does not name the account: add --account"
+                        "the URL {} does not name the account: add --account",
+                        url.split(['?', '#']).next().unwrap_or_default()
                     ))
                 })?;
                 Credential::account_key(&account, &needed("AZURE_STORAGE_KEY")?)?

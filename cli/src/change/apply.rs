@@ -125,8 +125,9 @@ pub(super) fn account(
         };
         let mut lines = vec![("Changed", ids(&|outcome| *outcome == Outcome::Done))];
         if !is_whole {
-            lines.push(("Changed by somebody else", ids(&|outcome| *outcome == Outcome::Conflict)));
-            lines.push(("Perhaps changed", ids(&|outcome| matches!(outcome, Outcome::Unknown(_)))));
+            lines
+                .push(("Changed by another writer", ids(&|outcome| *outcome == Outcome::Conflict)));
+            lines.push(("Outcome unknown", ids(&|outcome| matches!(outcome, Outcome::Unknown(_)))));
             lines.push(("Failed", ids(&|outcome| matches!(outcome, Outcome::Failed(_)))));
             lines.push(("Not changed", ids(&|outcome| *outcome == Outcome::NotTried)));
         }

@@ -58,13 +58,13 @@ fn create(plans: &[GroupPlan], path: Option<&Path>) -> Result<(File, PathBuf), F
             Err(error) => return Err(no_backup(&path, &error)),
         }
     }
-    Err(Failure::failed("there are too many backups in this folder; name one with --backup"))
+    Err(Failure::failed("there are too many backups in this folder: name a new file with --backup"))
 }
 
 fn no_backup(path: &Path, error: &std::io::Error) -> Failure {
     Failure::failed(format!(
-        "the backup {} cannot be written: {error}; nothing was changed",
+        "cannot write the backup {}: {error}; nothing was changed",
         path.display()
     ))
-    .with_hint("Name another file with --backup.")
+    .with_hint("Name a new file with --backup.")
 }

@@ -13,25 +13,25 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
 
-/// Say in one line whether a group is well
+/// Report in one line whether a group is healthy
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     target: Target,
-    /// The greatest lag that a partition may have
+    /// Greatest lag that a partition may have
     #[arg(long, value_name = "EVENTS")]
     max_lag: Option<u64>,
-    /// How far a partition may be behind in time
+    /// Longest time that a partition may be behind
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_behind: Option<Duration>,
-    /// How old the checkpoint of a partition with a lag may be
+    /// Greatest age of the checkpoint of a partition with a lag
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_checkpoint_age: Option<Duration>,
-    /// How many live owners there must be
+    /// Fewest live owners that the group must have
     #[arg(long, value_name = "COUNT", num_args = 0..=1, default_missing_value = "1")]
     require_owners: Option<usize>,
-    /// The line and the exit codes of a Nagios plugin
+    /// Use the output and the exit codes of a Nagios plugin
     #[arg(long)]
     nagios: bool,
     #[command(flatten)]

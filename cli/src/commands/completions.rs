@@ -7,7 +7,7 @@ use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 
-/// Print the completion script of a shell
+/// Print a shell completion script
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(value_enum)]

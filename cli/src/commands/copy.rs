@@ -13,22 +13,22 @@ use crate::storage::Storage;
 /// Copy checkpoints to another group, hub, namespace or container
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// NAMESPACE/HUB[/GROUP]
+    /// Source: NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     from: Target,
-    /// NAMESPACE/HUB[/GROUP]
+    /// Destination: NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     to: Target,
-    /// Another container
+    /// Container of the destination, if it is another one
     #[arg(long, value_name = "NAME")]
     to_container: Option<String>,
-    /// Another account; its secrets are in the variables with TO_ before their names
+    /// Account of the destination; its secrets are read from variables with the prefix TO_
     #[arg(long, value_name = "NAME")]
     to_account: Option<String>,
-    /// The URL of another blob service
+    /// URL of the destination's blob service
     #[arg(long, value_name = "URL")]
     to_storage_url: Option<String>,
-    /// How the names are written there; as they are here if this is not given
+    /// Spelling of the names there; auto keeps that of the source
     #[arg(
         long,
         value_enum,
@@ -108,7 +108,8 @@ fn plan(
         NameCase::AsGiven => Naming::AsGiven,
     };
     if from == to && naming == source.naming && destination.is_none() {
-        return Err(Failure::usage("both groups are the same"));
+        return Err(Failure::usage(format!("source and destination are the same: {from}"))
+            .with_hint("Name another group, or another container with --to-container."));
     }
     let set = args.partitions.set();
     let records: Vec<_> = source
@@ -118,7 +119,7 @@ fn plan(
         .map(|one| Record::checkpoint(naming, one))
         .collect();
     if records.is_empty() {
-        return Err(Failure::nothing(format!("{from} has no such checkpoints")));
+        return Err(Failure::nothing(format!("{from} has no checkpoints of these partitions")));
     }
     let storage = match destination {
         Some(storage) => storage,

@@ -25,13 +25,13 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[group(multiple = false)]
 struct What {
-    /// The checkpoints (the default)
+    /// Delete checkpoints (default)
     #[arg(long)]
     checkpoints: bool,
-    /// The ownership records
+    /// Delete ownership records
     #[arg(long)]
     ownerships: bool,
-    /// Both
+    /// Delete both
     #[arg(long)]
     all: bool,
 }
@@ -51,8 +51,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     let mut warnings = Vec::new();
     if args.what.checkpoints() {
         warnings.push(
-            "without a checkpoint Python, JavaScript, Go and C++ start at the latest event: what is between is skipped. \
-             To replay, use `reset --to-earliest`"
+            "without a checkpoint, consumers in Python, JavaScript, Go and C++ start at the latest event and skip those before \
+             it. To replay events, use `reset --to-earliest`"
                 .to_owned(),
         );
     }
@@ -84,7 +84,7 @@ fn plan(args: &Args, session: &mut Session) -> Result<GroupPlan, Failure> {
         }
     }
     if changes.is_empty() {
-        return Err(Failure::nothing(format!("{group} has no such records")));
+        return Err(Failure::nothing(format!("{group} has none of these records")));
     }
     Ok(GroupPlan::new(&records, changes))
 }

@@ -21,13 +21,13 @@ use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
 use crate::storage::{GroupRecords, Storage, WriteError};
 
-/// Find what is wrong; print the commands that mend it
+/// Find problems, and print the commands that fix them
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// NAMESPACE/HUB[/GROUP]; every group of the container if it is left out
+    /// NAMESPACE/HUB[/GROUP]; by default, every group in the container
     #[arg(value_parser = parse_target)]
     target: Option<Target>,
-    /// Look again after this time, and compare the owners
+    /// Read the owners again after this time and compare
     #[arg(long, value_name = "DURATION", value_parser = crate::core::text::parse_duration)]
     again_after: Option<Duration>,
     #[command(flatten)]
@@ -82,7 +82,7 @@ fn section(group: &ConsumerGroup, findings: &[Finding]) -> Section {
         findings.iter().filter_map(|finding| finding.command.clone()).collect();
     commands.dedup();
     if !commands.is_empty() {
-        section.notes.push("What helps, or shows more:".to_owned());
+        section.notes.push("Commands that help or show more:".to_owned());
         section.notes.extend(commands.into_iter().map(|command| format!("  {command}")));
     }
     section
@@ -182,7 +182,7 @@ fn judged<T>(
             Finding::new(check, grade, detail)
         }
         Err(error) if error.kind() == ErrorKind::AccessDenied => {
-            Finding::new(check, Grade::Skipped, "this credential may not ask for it")
+            Finding::new(check, Grade::Skipped, "this credential has no permission to read it")
         }
         Err(error) => Finding::new(check, Grade::Skipped, with_causes(&error)),
     }
@@ -198,25 +198,24 @@ fn protection(properties: &ContainerProperties) -> (Grade, String) {
     .collect();
     if !holds.is_empty() {
         let detail = format!(
-            "{} forbids to change blobs: consumers can neither claim partitions nor store checkpoints here",
+            "{} prevents changes to blobs: consumers can neither claim partitions nor store checkpoints",
             holds.join(" and ")
         );
         return (Grade::Bad, detail);
     }
     if let Some(access) = &properties.public_access {
         let what = if access == "container" { "read and list" } else { "read" };
-        return (Grade::Warn, format!("it is public: everybody may {what} its blobs"));
+        return (Grade::Warn, format!("it is public: anyone can {what} its blobs"));
     }
     if properties.has_version_level_immutability == Some(true) {
-        let detail =
-            "it keeps versions: every renewal and every checkpoint leaves one, which is paid for";
+        let detail = "it keeps versions: every renewal and checkpoint leaves one, which is billed";
         return (Grade::Warn, detail.to_owned());
     }
     let lease = match properties.lease_state.as_deref() {
         None | Some("available") => String::new(),
-        Some(state) => format!("; its lease is {state}, which protects it from deletion alone"),
+        Some(state) => format!("; its lease is {state}, which only protects it from deletion"),
     };
-    (Grade::Ok, format!("nothing forbids writing{lease}"))
+    (Grade::Ok, format!("nothing prevents writing{lease}"))
 }
 
 fn kind_of_account(account: &AccountInformation) -> (Grade, String) {
@@ -224,7 +223,7 @@ fn kind_of_account(account: &AccountInformation) -> (Grade, String) {
     let sku = account.sku_name.as_ref().map_or_else(String::new, |sku| format!(", {sku}"));
     if account.is_hierarchical_namespace_enabled == Some(true) {
         let detail = format!(
-            "{kind}{sku} with a hierarchical namespace: directories stand in lists, and some SDKs take them for records"
+            "{kind}{sku} with a hierarchical namespace: lists contain directories, which some SDKs take for records"
         );
         return (Grade::Warn, detail);
     }
@@ -237,8 +236,8 @@ fn soft_delete(properties: &ServiceProperties) -> (Grade, String) {
         Some(days) => {
             let days = counted(usize::try_from(days).unwrap_or(usize::MAX), "day");
             let detail = format!(
-                "the account keeps deleted and overwritten blobs for {days}: where an SDK uploads its records anew, each \
-                 leaves a copy, which is paid for and makes lists slow"
+                "the account keeps deleted and overwritten blobs for {days}: SDKs that upload their records anew \
+                 leave copies, which are billed and slow lists down"
             );
             (Grade::Warn, detail)
         }
@@ -253,12 +252,12 @@ fn clock(all: &[GroupRecords], local: SystemTime) -> Finding {
     let skew = local.duration_since(server).unwrap_or_else(|error| error.duration());
     if skew > CLOCK_SKEW {
         let detail = format!(
-            "this machine and the storage account differ by {}: other SDKs judge owners by the local clock",
+            "the clocks of this machine and the storage account differ by {}: other SDKs judge owners by the local clock",
             rough(skew)
         );
         return Finding::new(check, Grade::Warn, detail);
     }
-    Finding::new(check, Grade::Ok, "this machine and the storage account agree")
+    Finding::new(check, Grade::Ok, "the clocks of this machine and the storage account agree")
 }
 
 fn spellings(group: &ConsumerGroup, all: &[GroupRecords]) -> Finding {
@@ -281,7 +280,7 @@ fn writing(group: &ConsumerGroup, session: &mut Session) -> Result<Finding, Fail
     let check = "write access";
     Ok(match session.storage()?.try_write(group, Naming::Lower) {
         Ok(()) | Err(WriteError::Conflict) => {
-            Finding::new(check, Grade::Ok, "checkpoints may be written")
+            Finding::new(check, Grade::Ok, "checkpoints can be written")
         }
         Err(WriteError::Failed(error) | WriteError::Unknown(error))
             if error.kind() == ErrorKind::AccessDenied =>
@@ -289,7 +288,7 @@ fn writing(group: &ConsumerGroup, session: &mut Session) -> Result<Finding, Fail
             Finding::new(
                 check,
                 Grade::Warn,
-                "denied: consumers need the role Storage Blob Data Contributor, or a SAS with w",
+                "denied: consumers need the role Storage Blob Data Contributor, or a SAS with the permission w",
             )
         }
         Err(WriteError::Failed(error) | WriteError::Unknown(error)) => {
@@ -348,10 +347,10 @@ fn stability(records: &GroupRecords, session: &mut Session) -> Result<Finding, F
     });
     let ids: Vec<_> = moved.map(|one| one.partition_id().to_owned()).collect();
     Ok(if ids.is_empty() {
-        Finding::new(check, Grade::Ok, "no partition moved between two looks")
+        Finding::new(check, Grade::Ok, "no partition moved between two samples")
     } else {
         let ids = crate::core::partition_set::in_short(ids.iter().map(String::as_str));
-        Finding::new(check, Grade::Warn, format!("{ids}: moved between two looks"))
+        Finding::new(check, Grade::Warn, format!("{ids}: moved between two samples"))
             .with_command(format!("eventhub-checkpoints watch '{}'", records.group))
     })
 }

@@ -12,22 +12,22 @@ use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::storage::GroupRecords;
 
-/// Write checkpoints to a file or to stdout
+/// Write checkpoints to a file or stdout
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]; not needed with --all-groups
     #[arg(value_parser = parse_target, required_unless_present = "all_groups")]
     target: Option<Target>,
-    /// A new file; - for stdout
+    /// New file, or - for stdout
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// Every group of the container, or of the target's hub
+    /// Every group in the container, or of the target's event hub
     #[arg(long)]
     all_groups: bool,
-    /// Ownership records, too
+    /// Also export ownership records
     #[arg(long)]
     with_owners: bool,
-    /// The form of the file
+    /// File format
     #[arg(long, value_enum, default_value = "jsonl")]
     form: Form,
 }
@@ -51,7 +51,9 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
 
 fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure> {
     if !args.all_groups {
-        let target = args.target.as_ref().ok_or_else(|| Failure::usage("which group?"))?;
+        let target = args.target.as_ref().ok_or_else(|| {
+            Failure::usage("no target is given: name a group, or add --all-groups")
+        })?;
         return session.records(&target.consumer_group()?);
     }
     let scope = args.target.as_ref().map(Scope::of_hub);
@@ -59,7 +61,7 @@ fn read(args: &Args, session: &mut Session) -> Result<Vec<GroupRecords>, Failure
         session.all_records(|group| scope.as_ref().is_none_or(|scope| scope.contains(group)))?;
     if found.is_empty() {
         let name = &session.storage()?.name;
-        return Err(Failure::nothing(format!("container {name} has no records of any such group")));
+        return Err(Failure::nothing(format!("container {name} has no records of these groups")));
     }
     Ok(found)
 }

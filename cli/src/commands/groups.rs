@@ -10,10 +10,10 @@ use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
 use crate::storage::GroupSummary;
 
-/// List the namespaces, event hubs and consumer groups of the container
+/// List the namespaces, event hubs and consumer groups in the container
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// NAMESPACE[/HUB]
+    /// Only those of a namespace or an event hub: NAMESPACE[/HUB]
     #[arg(value_parser = Scope::parse)]
     scope: Option<Scope>,
     #[command(flatten)]

@@ -17,12 +17,12 @@ use crate::session::Session;
 /// Write exported checkpoints, or restore a backup
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What `export` wrote, or a backup; - for stdin
+    /// File written by `export`, or a backup; - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     existing: Existing,
-    /// Ownership records, too, where there are none
+    /// Also write ownership records where there are none
     #[arg(long)]
     with_owners: bool,
     #[command(flatten)]

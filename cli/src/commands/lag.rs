@@ -20,31 +20,31 @@ use crate::parallel;
 use crate::session::Session;
 use crate::storage::GroupRecords;
 
-/// Show how far groups are behind their hubs
+/// Show how far groups are behind their event hubs
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target, required = true)]
     targets: Vec<Target>,
-    /// Every group of the hubs that the container has
+    /// Every group of the targets' event hubs in the container
     #[arg(long)]
     all_groups: bool,
-    /// Only partitions with a lag or a problem
+    /// Omit healthy partitions
     #[arg(long)]
     only_lagging: bool,
-    /// The order of the partitions
+    /// Order of the partitions
     #[arg(long, value_enum, default_value_t)]
     sort: Sort,
-    /// End with 6 if a partition has a greater lag
+    /// Exit with 6 if a partition has a greater lag
     #[arg(long, value_name = "EVENTS")]
     fail_above: Option<u64>,
-    /// End with 6 if a partition is further behind in time
+    /// Exit with 6 if a partition is further behind in time
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     fail_behind: Option<Duration>,
-    /// Read the first event behind each checkpoint, so that BEHIND is exact
+    /// Read the first event after each checkpoint, so that BEHIND is exact
     #[arg(long, requires = "via_group")]
     peek: bool,
-    /// The group that events are read with: one that no consumer uses
+    /// Consumer group to read events with; use one that no consumer uses
     #[arg(long, value_name = "GROUP")]
     via_group: Option<String>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub struct Args {
 /// What the statuses depend on.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Limits {
-    /// A lag up to this is ok while checkpoints are fresh
+    /// Report a lag up to this as ok while checkpoints are fresh
     #[arg(long, value_name = "EVENTS", default_value_t = 1_000)]
     ok_lag: u64,
     #[command(flatten)]
@@ -157,7 +157,7 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
 fn peek(args: &Args, seen: &mut Seen, session: &mut Session) -> Result<(), Failure> {
     let name = args.via_group.as_deref().unwrap_or_default();
     if name.eq_ignore_ascii_case(seen.records.group.consumer_group()) {
-        return Err(Failure::usage("--via-group must not be the group that is looked at"));
+        return Err(own_group(name));
     }
     let target = Target::of(&seen.records.group);
     let (via, now) = (target.group_called(name)?, seen.records.server_time());
@@ -174,6 +174,14 @@ fn peek(args: &Args, seen: &mut Seen, session: &mut Session) -> Result<(), Failu
         assessment.behind = age.map(Bounded::exact).or(assessment.behind);
     }
     Ok(())
+}
+
+/// A receiver disturbs the consumers of its group.
+pub(super) fn own_group(name: &str) -> Failure {
+    Failure::usage(format!(
+        "--via-group {name} must not be the group of the target: a receiver would disturb its consumers"
+    ))
+    .with_hint("Name a consumer group of the event hub that no consumer uses.")
 }
 
 /// The first event that is not processed, if there is one.

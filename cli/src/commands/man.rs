@@ -9,10 +9,10 @@ use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 
-/// Print the manual page, or write one page a command into a folder
+/// Print the manual page, or write a page for each command to a folder
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder, as in /usr/local/share/man/man1
+    /// Folder for the pages, such as /usr/local/share/man/man1
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }

@@ -12,19 +12,19 @@ use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use crate::storage::Storage;
 
-/// Take over the checkpoints of `EventProcessorHost`, Functions before 5, and other older processors
+/// Migrate the checkpoints of `EventProcessorHost`, Functions before version 5, and other legacy processors
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     target: Target,
-    /// Where the older processor kept them
+    /// Where the legacy processor kept its checkpoints
     #[arg(long, value_enum, default_value_t)]
     layout: Layout,
-    /// What stands before the names of the blobs of a stand-alone host
+    /// Prefix of the blob names of a stand-alone host
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// The container of the older processor, if it is another one (azure-webjobs-eventhub, eph-leases)
+    /// Container of the legacy processor, if it is another one (azure-webjobs-eventhub, eph-leases)
     #[arg(long, value_name = "NAME")]
     from_container: Option<String>,
     #[command(flatten)]
@@ -35,16 +35,16 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum Layout {
-    /// The one of all of them that has checkpoints.
+    /// Whichever of them has checkpoints.
     #[default]
     Auto,
     /// Azure Functions before version 5.
     Functions,
     /// NAMESPACE/HUB/GROUP/PARTITION.
     EventProcessorHost,
-    /// GROUP/PARTITION behind --prefix: .NET and Java hosts of one's own.
+    /// GROUP/PARTITION after --prefix: stand-alone .NET and Java hosts.
     StandAlone,
-    /// PARTITION: the Python client 1.
+    /// PARTITION: version 1 of the Python client.
     Python,
     /// PARTITION: the older Go client.
     Go,
@@ -93,7 +93,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
         flags: &args.write,
         guards_owners: true,
         warnings: vec![
-            "stop the older processors first: what they store later is not taken over".to_owned(),
+            "stop the legacy processors first: checkpoints that they store later are not migrated"
+                .to_owned(),
         ],
         destination: None,
         plan: &plan,

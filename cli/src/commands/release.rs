@@ -9,13 +9,13 @@ use crate::core::target::Target;
 use crate::exit::{Exit, Failure};
 use crate::session::Session;
 
-/// Take owners out of ownership records, by default those that have expired
+/// Clear the owners of ownership records, by default expired ones
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     target: Target,
-    /// The partitions of this owner; of a live one with --force
+    /// Only partitions of this owner; a live owner also needs --force
     #[arg(long, value_name = "ID")]
     owner: Option<String>,
     #[command(flatten)]
@@ -28,8 +28,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     let plan = |session: &mut Session| plan(args, session).map(|plan| vec![plan]);
     let warnings = if args.write.force {
         vec![
-            "a live owner in Rust stops at its next renewal; until then it may process the same events as the next owner. \
-             One in Python or JavaScript may go on until another consumer takes over its partition"
+            "a live owner in Rust stops at its next renewal, and may process the same events as the next owner until then. One \
+             in Python or JavaScript may continue until another consumer takes over its partition"
                 .to_owned(),
         ]
     } else {
@@ -70,13 +70,13 @@ fn plan(args: &Args, session: &mut Session) -> Result<GroupPlan, Failure> {
                     partition.id,
                     owner.id.unwrap_or_default()
                 ))
-                .with_hint("Add --force to take it away from a live owner."));
+                .with_hint("Add --force to release a live owner."));
             }
             OwnerState::Live => Change::keep(partition, "its owner is live"),
         });
     }
     if changes.is_empty() {
-        return Err(Failure::nothing(format!("{group} has no such ownership record")));
+        return Err(Failure::nothing(format!("{group} has no such ownership records")));
     }
     Ok(GroupPlan::new(&records, changes))
 }

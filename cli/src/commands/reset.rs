@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::ConsumerGroup;
 
-use super::lag::parse_target;
+use super::lag::{own_group, parse_target};
 use crate::args::{Partitions, Write};
 use crate::change::{GroupPlan, Operation, carry_out};
 use crate::core::partition::{EARLIEST_OFFSET, Partition, Position};
+use crate::core::partition_set::in_short;
 use crate::core::plan::Change;
 use crate::core::records::{self, Kind};
 use crate::core::reset::{Aim, Goal, aim};
@@ -28,52 +29,54 @@ pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     target: Target,
-    #[command(flatten)]
-    goal: GoalFlags,
-    /// The sequence number that belongs to --to-offset
-    #[arg(long, value_name = "NUMBER", requires = "to_offset", allow_negative_numbers = true)]
-    sequence_number: Option<i64>,
-    /// The group that events are read with: one that no consumer uses
+    /// Consumer group to read events with; use one that no consumer uses
     #[arg(long, value_name = "GROUP")]
     via_group: Option<String>,
     #[command(flatten)]
     partitions: Partitions,
+    // These have headings of their own, under which everything behind them would stand, too.
+    #[command(flatten)]
+    goal: GoalFlags,
+    /// Sequence number of the event with --to-offset
+    #[arg(long, value_name = "NUMBER", requires = "to_offset", allow_negative_numbers = true)]
+    sequence_number: Option<i64>,
     #[command(flatten)]
     write: Write,
 }
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where to, exactly one of")]
 #[group(required = true, multiple = false)]
 #[allow(clippy::struct_excessive_bools, reason = "flags of which one is given")]
 struct GoalFlags {
-    /// To the first event that is kept
+    /// The first event that is kept
     #[arg(long)]
     to_earliest: bool,
-    /// Behind the last event
+    /// After the last event
     #[arg(long)]
     to_latest: bool,
-    /// Behind the event with this offset; its number is --sequence-number
+    /// After the event with this offset; add its --sequence-number
     #[arg(long, value_name = "OFFSET", requires = "sequence_number", allow_hyphen_values = true)]
     to_offset: Option<String>,
-    /// To the event with this number: the next one that is received
+    /// The event with this sequence number, which is received next
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     to_sequence: Option<i64>,
-    /// To the first event that came at this time or later, as 2026-11-28T20:00:00Z
+    /// The first event enqueued at or after this time, such as 2026-11-28T20:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "via_group")]
     to_datetime: Option<SystemTime>,
-    /// To the first event of this last while
+    /// The first event enqueued within this duration before now
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "via_group")]
     by_duration: Option<Duration>,
-    /// So many events forwards, or backwards with a minus
+    /// This many events forward, or back with a minus
     #[arg(long, value_name = "EVENTS", allow_negative_numbers = true)]
     shift_by: Option<i64>,
-    /// Leave each where it is: complete offsets and numbers, and set missing checkpoints behind the last event
+    /// The current positions: complete missing parts, and set missing checkpoints after the last event
     #[arg(long)]
     to_current: bool,
-    /// To the positions of an exported file, partition by partition
+    /// The positions in an exported file
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
-    /// To the positions of another group of the hub
+    /// The positions of another group of the event hub
     #[arg(long, value_name = "GROUP")]
     from_group: Option<String>,
 }
@@ -84,8 +87,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     let mut warnings = Vec::new();
     if goal == Goal::Earliest && session.global.no_hub {
         warnings.push(
-            "without the hub the sequence number -1 is written beside the offset -1: consumers start at the earliest event, \
-             KEDA shows too great a lag until the first checkpoint"
+            "without the event hub, the sequence number -1 is written with the offset -1: consumers start at the earliest event, \
+             but KEDA shows too great a lag until the first checkpoint"
                 .to_owned(),
         );
     }
@@ -116,13 +119,15 @@ fn goal(args: &Args, session: &mut Session) -> Result<Goal, Failure> {
         GoalFlags { by_duration: Some(duration), .. } => Goal::AtTime(
             (session.clock)()
                 .checked_sub(*duration)
-                .ok_or_else(|| Failure::usage("--by-duration is too long"))?,
+                .ok_or_else(|| Failure::usage("--by-duration reaches back before the year 1970"))?,
         ),
         GoalFlags { shift_by: Some(events), .. } => Goal::ShiftedBy(*events),
         GoalFlags { from_file: Some(path), .. } => Goal::Each(from_file(path)?),
         GoalFlags { from_group: Some(group), .. } => Goal::Each(from_group(args, group, session)?),
         _ => {
-            return Err(Failure::usage("where to? Add --to-earliest, --to-latest or another goal"));
+            return Err(Failure::usage(
+                "no goal is given: add --to-earliest, --to-latest or another one",
+            ));
         }
     })
 }
@@ -136,7 +141,7 @@ fn from_file(path: &Path) -> Result<BTreeMap<String, Position>, Failure> {
         if positions.insert(record.partition_id.clone(), record.position()).is_some() {
             let id = &record.partition_id;
             return Err(failed(format!(
-                "partition {id} is there twice: the file must be one of a single group"
+                "partition {id} appears twice: the file must contain a single group"
             )));
         }
     }
@@ -169,7 +174,9 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
     }
     let missing = set.missing(partitions.iter().map(|partition| partition.id.as_str()));
     if !missing.is_empty() {
-        return Err(Failure::nothing(format!("there is no partition {}", missing.join(", "))));
+        let known = in_short(partitions.iter().map(|partition| partition.id.as_str()));
+        return Err(Failure::nothing(format!("there is no partition {}", missing.join(", ")))
+            .with_hint(format!("The group and its event hub have {known}.")));
     }
     partitions.retain(|partition| set.contains(&partition.id));
     let via = via(args, &group)?;
@@ -187,9 +194,10 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
         Some((_, first)) => {
             let via = via.ok_or_else(|| {
                 Failure::usage(format!(
-                    "partition {}: the offset is known only by reading events: name a group that no consumer uses, --via-group",
+                    "partition {}: the offset of this position is known only by reading events",
                     first.id
                 ))
+                .with_hint("Add --via-group GROUP, with a consumer group that no consumer uses.")
             })?;
             Some(Reader { hub: session.hub()?, via })
         }
@@ -212,15 +220,13 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
 }
 
 /// Why a position is not completed.
-const UNREAD: &str = "its missing part is known only by reading its event: name a group that no consumer uses, --via-group";
+const UNREAD: &str = "its missing part is known only by reading its event; add --via-group GROUP, which no consumer uses";
 
 /// The group to read with.
 fn via(args: &Args, group: &ConsumerGroup) -> Result<Option<ConsumerGroup>, Failure> {
     let Some(name) = &args.via_group else { return Ok(None) };
     if name.eq_ignore_ascii_case(group.consumer_group()) {
-        return Err(Failure::usage(
-            "--via-group must not be the group of the target: a receiver would disturb its consumers",
-        ));
+        return Err(own_group(name));
     }
     Ok(Some(args.target.group_called(name)?))
 }
@@ -244,7 +250,7 @@ impl Reader<'_> {
                 Ok(Position::new(EARLIEST_OFFSET, event.sequence_number.max(hub.first) - 1))
             }
             _ => Err(Failure::failed(format!(
-                "partition {}: event {} was not received",
+                "partition {}: event {} was not received in time",
                 partition.id,
                 number - 1
             ))),
@@ -256,7 +262,7 @@ impl Reader<'_> {
         let (Some(event), Some(hub)) = (found, &partition.hub) else {
             let id = &partition.id;
             return Err(Failure::failed(format!(
-                "partition {id}: no event of that time was received"
+                "partition {id}: no event of that time was received in time"
             )));
         };
         if event.sequence_number <= hub.first {
@@ -271,7 +277,7 @@ impl Reader<'_> {
         let Some(event) = self.hub.event(&self.via, &partition.id, &place)? else {
             let id = &partition.id;
             return Err(Failure::failed(format!(
-                "partition {id}: no event from offset {offset} on was received"
+                "partition {id}: no event from offset {offset} on was received in time"
             ))
             .with_hint("Leave the partition out with --partitions, or choose another goal."));
         };

@@ -21,28 +21,28 @@ use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use http::{Response, Server};
 
-/// Serve metrics, the lag as JSON, a health check and a page over HTTP
+/// Serve Prometheus metrics, the lag as JSON, a health check and a page over HTTP
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// NAMESPACE/HUB[/GROUP]
+    /// Group to watch: NAMESPACE/HUB[/GROUP]; may be repeated
     #[arg(long = "target", value_name = "TARGET", value_parser = parse_target, required_unless_present = "discover")]
     targets: Vec<Target>,
-    /// Every group of the container
+    /// Watch every group in the container
     #[arg(long)]
     discover: bool,
-    /// Only groups like this, as in */telemetry/*
+    /// Only groups that match, such as */telemetry/*
     #[arg(long, value_name = "PATTERN", requires = "discover")]
     include: Vec<String>,
-    /// No groups like this
+    /// Except groups that match
     #[arg(long, value_name = "PATTERN", requires = "discover")]
     exclude: Vec<String>,
-    /// The address and port
+    /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9419")]
     listen: String,
-    /// The time from look to look
+    /// Time between samples
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     interval: Duration,
-    /// End after so many looks
+    /// Stop after this many samples
     #[arg(long, value_name = "COUNT", hide = true)]
     count: Option<u64>,
     #[command(flatten)]
@@ -62,10 +62,12 @@ struct Board {
 
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     if args.interval.is_zero() {
-        return Err(Failure::usage("--interval must be longer than 0s"));
+        return Err(Failure::usage("--interval 0s: it must be longer than 0s, such as 30s"));
     }
-    let listener = TcpListener::bind(&args.listen)
-        .map_err(|error| Failure::failed(format!("{}: {error}", args.listen)))?;
+    let listener = TcpListener::bind(&args.listen).map_err(|error| {
+        Failure::failed(format!("--listen {}: {error}", args.listen))
+            .with_hint("Write ADDRESS:PORT with a free port, such as 127.0.0.1:9419.")
+    })?;
     let address = listener.local_addr()?;
     let board = Arc::new(RwLock::new(Board::default()));
     let shared = Arc::clone(&board);
@@ -195,21 +197,21 @@ fn respond(board: &RwLock<Board>, path: &str, patience: Duration) -> Response {
         "/" => Response::ok("text/html; charset=utf-8", &board.page),
         "/healthz" => match board.good {
             Some(good) if good.elapsed() <= patience => Response::ok("text/plain", "ok\n"),
-            Some(_) => Response::new(503, "text/plain", "the last good look is too long ago\n"),
-            None => Response::new(503, "text/plain", "no look has succeeded yet\n"),
+            Some(_) => Response::new(503, "text/plain", "the last successful sample is too old\n"),
+            None => Response::new(503, "text/plain", "no sample has succeeded yet\n"),
         },
         path if path.starts_with("/lag/") => match board.lags.get(&full(path)) {
             Some(lag) => Response::ok("application/json", lag),
             None => Response::new(
                 404,
                 "application/json",
-                "{\"error\":\"this group is not looked at\"}\n",
+                "{\"error\":\"this group is not watched\"}\n",
             ),
         },
         _ => Response::new(
             404,
             "text/plain",
-            "there are /metrics, /lag/NAMESPACE/HUB/GROUP, /healthz and /\n",
+            "not found; try /metrics, /lag/NAMESPACE/HUB/GROUP, /healthz or /\n",
         ),
     }
 }

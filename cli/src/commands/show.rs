@@ -14,7 +14,7 @@ use crate::output::{Cell, Column, Report, Section, Tint};
 use crate::session::Session;
 use crate::storage::GroupRecords;
 
-/// Show checkpoints and owners as they are stored
+/// Show checkpoints and owners as stored
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
@@ -59,7 +59,7 @@ fn section(args: &Args, records: &GroupRecords, session: &Session) -> Section {
     section.rows = partitions.iter().map(|partition| row(partition, now, expiration)).collect();
     let unreadable = partitions.iter().filter_map(|partition| {
         Some(format!(
-            "{}: the checkpoint's blob is not readable: {}.",
+            "{}: the checkpoint's blob is unreadable: {}.",
             partition.id,
             partition.unreadable.as_ref()?
         ))

@@ -23,22 +23,22 @@ use crate::output::{Cell, Column, Report, Section};
 use crate::session::Session;
 use graphs::Graphs;
 
-/// Watch rates and lag, look by look
+/// Watch lag and rates live
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// NAMESPACE/HUB[/GROUP]
     #[arg(value_parser = parse_target)]
     target: Target,
-    /// The time from look to look
+    /// Time between samples
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     interval: Duration,
-    /// End after so many looks
+    /// Stop after this many samples
     #[arg(long, value_name = "COUNT")]
     count: Option<u64>,
-    /// Blocks of lines on a terminal, too
+    /// Print blocks of lines even on a terminal
     #[arg(long)]
     plain: bool,
-    /// Leave partitions out that are well
+    /// Omit healthy partitions
     #[arg(long)]
     only_lagging: bool,
     #[command(flatten)]
@@ -80,7 +80,7 @@ impl Histories {
 
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<Exit, Failure> {
     if args.interval.is_zero() {
-        return Err(Failure::usage("--interval must be longer than 0s"));
+        return Err(Failure::usage("--interval 0s: it must be longer than 0s, such as 5s"));
     }
     if session.console.out_is_terminal && !args.plain && !session.global.output.is_data() {
         return screen::run(args, session);

@@ -31,7 +31,7 @@ pub fn merge(
         let is_owner = record.kind == Kind::Ownership;
         if !seen.insert((record.partition_id.as_str(), is_owner)) {
             return Err(format!(
-                "partition {} of {} is there twice",
+                "partition {} of {} appears twice",
                 record.partition_id, record.consumer_group
             ));
         }

@@ -30,7 +30,7 @@ pub fn notes<'a>(rows: impl IntoIterator<Item = (&'a Partition, &'a Assessment)>
 
 fn note(partition: &Partition, assessment: &Assessment) -> Option<String> {
     if let Some(reason) = &partition.unreadable {
-        return Some(format!("the checkpoint's blob is not readable: {reason}."));
+        return Some(format!("the checkpoint's blob is unreadable: {reason}."));
     }
     match assessment.status {
         Some(Status::Stalled) => Some(

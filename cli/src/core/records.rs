@@ -154,7 +154,7 @@ impl Record {
 /// The two forms of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
@@ -191,7 +191,7 @@ pub fn read(mut input: impl BufRead) -> Result<Vec<Record>, String> {
     for (index, record) in records.iter().enumerate() {
         if record.schema != SCHEMA {
             return Err(format!(
-                "record {}: schema {} is not known; {SCHEMA} is",
+                "record {}: unknown schema {}; this version reads schema {SCHEMA}",
                 index + 1,
                 record.schema
             ));
@@ -208,7 +208,7 @@ fn read_jsonl(mut input: impl BufRead) -> Result<Vec<Record>, String> {
         match read.map_err(|error| format!("line {number}: {error}"))? {
             0 => break,
             _ if line.len() as u64 >= MAX_LINE => {
-                return Err(format!("line {number} is longer than a record"));
+                return Err(format!("line {number} is too long for a record"));
             }
             _ => {}
         }

@@ -89,7 +89,7 @@ fn at_number(number: i64, partition: &Partition) -> Result<Aim, String> {
     }
     if number < hub.first || number > hub.last {
         return Err(format!(
-            "partition {}: there is no event {number}; it has {} to {}",
+            "partition {}: there is no event {number}; it has events {} to {}",
             partition.id, hub.first, hub.last
         ));
     }
@@ -136,7 +136,7 @@ fn current(partition: &Partition) -> Result<Aim, String> {
 fn hub(partition: &Partition) -> Result<&super::partition::HubPartition, String> {
     partition.hub.as_ref().ok_or_else(|| {
         format!(
-            "partition {}: the event hub's numbers are needed, which --no-hub leaves out",
+            "partition {}: this goal needs the event hub's numbers; omit --no-hub",
             partition.id
         )
     })

@@ -33,18 +33,20 @@ impl Target {
             }
             _ => {
                 return Err(format!(
-                    "{text:?}: a target is NAMESPACE/HUB[/GROUP], as in contoso/telemetry/billing"
+                    "{text:?}: a target is NAMESPACE/HUB[/GROUP], such as contoso/telemetry/billing"
                 ));
             }
         };
         if group == Some("") {
             return Err(format!(
-                "{text:?}: the group after the last slash is empty. A shell replaces $Default by nothing: put the \
-                 target in single quotes, '{text}$Default', or leave the group and its slash out"
+                "{text:?}: the group after the last slash is empty. The shell expands an unquoted $Default to nothing: put \
+                 the target in single quotes, '{text}$Default', or omit the group and its slash"
             ));
         }
         if namespace.is_empty() || eventhub.is_empty() {
-            return Err(format!("{text:?}: namespace and event hub must not be empty"));
+            return Err(format!(
+                "{text:?}: the namespace and the event hub must not be empty: write NAMESPACE/HUB[/GROUP]"
+            ));
         }
         Ok(Self { namespace: full_namespace(namespace), eventhub, group: group.map(str::to_owned) })
     }

@@ -44,7 +44,7 @@ fn checkpoints_are_imported_shown_reset_restored_and_deleted() {
 
     bed.run(&format!("doctor {TARGET} --no-hub"))
         .ends(Exit::Done)
-        .shows("checkpoints may be written");
+        .shows("checkpoints can be written");
     bed.run(&format!("delete {TARGET} --all --execute --yes --backup {{d.jsonl}}"))
         .ends(Exit::Done);
     bed.run("groups").ends(Exit::NothingFound);

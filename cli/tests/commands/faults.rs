@@ -105,7 +105,7 @@ fn a_fleet_that_starts_meanwhile_is_left_alone() {
     });
     bed.run(&format!("reset {TARGET} {RESET}"))
         .ends(Exit::Refused)
-        .says("Changed by somebody else: 0");
+        .says("Changed by another writer: 0");
     assert_eq!(numbers(&bed)[0], "510");
     assert_eq!(numbers(&bed)[1..], ["500"; 7]);
 }

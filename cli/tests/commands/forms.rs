@@ -165,6 +165,8 @@ fn colors_come_only_where_they_are_asked_for() {
 #[test]
 fn shells_and_man_get_their_pages() {
     let bed = fleet();
+    let help = bed.run("--help").ends(Exit::Done).out;
+    assert!(help.ends_with("130 interrupted\n"), "{help}");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         bed.run(&format!("completions {shell}")).ends(Exit::Done).shows("eventhub-checkpoints");
     }

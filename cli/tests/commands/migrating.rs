@@ -132,19 +132,19 @@ fn the_doctor_looks_at_the_container_and_its_account() {
         change(&bed);
         bed.run(&line)
     };
-    let well = looked(&|_| ()).ends(Exit::Done).shows("nothing forbids writing");
+    let well = looked(&|_| ()).ends(Exit::Done).shows("nothing prevents writing");
     well.shows("StorageV2, Standard_LRS").shows("it is off");
     let header = |name: &'static str, value: &'static str| {
         looked(&move |bed| bed.service.set_container_header(name, value))
     };
     let held = header("x-ms-has-legal-hold", "true").ends(Exit::Findings);
-    held.shows("a legal hold forbids to change blobs").shows("problem");
+    held.shows("a legal hold prevents changes to blobs").shows("problem");
     header("x-ms-has-immutability-policy", "true")
         .ends(Exit::Findings)
-        .shows("an immutability policy forbids");
+        .shows("an immutability policy prevents");
     header("x-ms-blob-public-access", "container")
         .ends(Exit::Findings)
-        .shows("everybody may read and list its blobs");
+        .shows("anyone can read and list its blobs");
     header("x-ms-immutable-storage-with-versioning-enabled", "true")
         .ends(Exit::Findings)
         .shows("it keeps versions");
@@ -168,7 +168,11 @@ fn the_doctor_looks_at_the_container_and_its_account() {
         });
     });
     let denied = denied.ends(Exit::Done);
-    assert_eq!(denied.out.matches("this credential may not ask for it").count(), 3, "{denied}");
+    assert_eq!(
+        denied.out.matches("this credential has no permission to read it").count(),
+        3,
+        "{denied}"
+    );
 }
 
 #[test]
@@ -200,5 +204,5 @@ fn partitions_that_move_between_two_looks_are_named() {
         Fault::None
     });
     let ran = bed.run(&format!("doctor {TARGET} --no-hub --again-after 10ms")).ends(Exit::Findings);
-    ran.shows("0: moved between two looks");
+    ran.shows("0: moved between two samples");
 }

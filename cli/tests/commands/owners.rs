@@ -74,7 +74,7 @@ fn a_wait_that_is_over_is_a_refusal() {
     let bed = running();
     let line =
         format!("reset {TARGET} --to-earliest --wait 100ms --execute --yes --backup {{b.jsonl}}");
-    bed.run(&line).ends(Exit::Refused).says("owners are live still");
+    bed.run(&line).ends(Exit::Refused).says("owners are still live");
     assert_eq!(bed.writes(), 0);
 }
 

@@ -114,8 +114,8 @@ fn serve(mut stream: TcpStream, respond: &Respond) -> io::Result<()> {
             }
             response
         }
-        Request::Other => Response::new(405, "text/plain", "GET only\n"),
-        Request::Wrong => Response::new(400, "text/plain", "this is not HTTP\n"),
+        Request::Other => Response::new(405, "text/plain", "only GET and HEAD are supported\n"),
+        Request::Wrong => Response::new(400, "text/plain", "this is not an HTTP request\n"),
     };
     let bytes = [response.head().as_bytes(), response.body.as_bytes()].concat();
     send(&mut stream, &bytes, deadline)

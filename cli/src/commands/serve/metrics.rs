@@ -11,19 +11,19 @@ use crate::core::assess::Status;
 const PARTITION_METRICS: &[(&str, &str)] = &[
     (
         "eventhub_consumer_lag_events",
-        "Events that are not processed; at most so many where there is no checkpoint.",
+        "Events not yet processed; an upper bound where there is no checkpoint.",
     ),
-    (
-        "eventhub_consumer_lag_seconds",
-        "The age of the first event that is not processed, or at least this.",
-    ),
-    ("eventhub_consumer_lost_events", "Events that retention deleted before they were processed."),
+    ("eventhub_consumer_lag_seconds", "The age of the first unprocessed event, or a lower bound."),
+    ("eventhub_consumer_lost_events", "Events that retention removed before they were processed."),
     ("eventhub_consumer_checkpoint_sequence_number", "The sequence number of the checkpoint."),
     ("eventhub_consumer_checkpoint_age_seconds", "The time since the checkpoint was written."),
-    ("eventhub_consumer_status", "1 for the status that the partition has."),
+    ("eventhub_consumer_status", "1 for the current status of the partition."),
     ("eventhub_consumer_partition_owned", "1 for a partition with a live owner."),
-    ("eventhub_partition_first_sequence_number", "The first event that is kept."),
-    ("eventhub_partition_last_sequence_number", "The last event."),
+    (
+        "eventhub_partition_first_sequence_number",
+        "The sequence number of the first event that is kept.",
+    ),
+    ("eventhub_partition_last_sequence_number", "The sequence number of the last event."),
 ];
 
 type Samples = BTreeMap<&'static str, Vec<String>>;
@@ -41,19 +41,19 @@ pub(super) fn text(groups: &[Seen], is_good: bool, took: Duration) -> String {
         .iter()
         .map(|seen| format!("eventhub_consumer_owners{{{}}} {}", labels(seen, None), seen.owners))
         .collect();
-    family(&mut text, "eventhub_consumer_owners", "Consumers with partitions.", &owners);
+    family(&mut text, "eventhub_consumer_owners", "Consumers that own partitions.", &owners);
     let success = format!("eventhub_checkpoints_scrape_success {}", u8::from(is_good));
     family(
         &mut text,
         "eventhub_checkpoints_scrape_success",
-        "1 if everything could be read.",
+        "1 if everything was read.",
         &[success],
     );
     let seconds = format!("eventhub_checkpoints_scrape_duration_seconds {}", took.as_secs_f64());
     family(
         &mut text,
         "eventhub_checkpoints_scrape_duration_seconds",
-        "How long reading took.",
+        "The duration of the last read.",
         &[seconds],
     );
     text

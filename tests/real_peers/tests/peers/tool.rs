@@ -310,7 +310,7 @@ fn release_and_claim(tool: &Tool<'_>, kind: Kind) {
         let line =
             format!("release {} -p 0 --execute --yes --force --backup {backup}", target(kind));
         let ran = tool.run(&line);
-        if ran.err.contains("Changed by somebody else: 0 ") {
+        if ran.err.contains("Changed by another writer: 0 ") {
             ran.ends(4);
             continue;
         }
