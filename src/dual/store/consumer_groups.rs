@@ -33,6 +33,7 @@ impl BlobCheckpointStore {
         self.judge(listing.skipped())?;
         Ok(listing)
     }
+
     /// Lists the checkpoints and the ownerships of a group together.
     ///
     /// Use it to show the state of a group. It sends one request per 5,000 blobs, where

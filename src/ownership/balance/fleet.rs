@@ -69,7 +69,10 @@ fn newest_records<'a>(
     ownerships: &'a [PartitionOwnership],
 ) -> impl Iterator<Item = (&'a str, Option<&'a PartitionOwnership>)> {
     let mut ids: Vec<_> = partition_ids.iter().map(String::as_str).collect();
-    // A few sorted runs, as ids of different lengths are, take this sort one pass.
+    #[allow(
+        clippy::stable_sort_primitive,
+        reason = "numbers of different lengths are a few sorted runs, which this sort merges in one pass"
+    )]
     ids.sort();
     ids.dedup();
     // The service lists records by name, so they are nearly sorted already. A map would hash thousands of ids.
