@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
+use rustls::ServerConfig;
 
 use self::tls::TlsIdentity;
 use super::answers::Answers;
@@ -46,7 +47,8 @@ struct Port {
     mode: Mode,
     delay: Duration,
     answers: Arc<Answers>,
-    identity: TlsIdentity,
+    /// One for all connections: the sessions that clients resume are in it.
+    tls: Arc<ServerConfig>,
     connections: AtomicU64,
     requests: AtomicU64,
     handshakes: AtomicU64,
@@ -105,7 +107,7 @@ impl Port {
             mode,
             delay: Duration::from_micros(delay.parse().expect("microseconds")),
             answers: answers.clone(),
-            identity: identity.clone(),
+            tls: identity.server_config(),
             connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             handshakes: AtomicU64::new(0),
@@ -118,7 +120,7 @@ impl Port {
         if matches!(self.mode, Mode::Plain | Mode::Empty) {
             return self.converse(stream);
         }
-        let (stream, is_resumed) = tls::handshake(&self.identity.server_config(), stream)?;
+        let (stream, is_resumed) = tls::handshake(&self.tls, stream)?;
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         self.resumed.fetch_add(u64::from(is_resumed), Ordering::Relaxed);
         self.converse(stream)
