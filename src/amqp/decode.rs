@@ -37,8 +37,7 @@ pub(super) fn event(message: Message<RawBody>) -> Option<Decoded> {
     let (mut number, mut offset, mut partition_key) = (None, None, None);
     let mut enqueued_time = UNIX_EPOCH;
     let mut others = Vec::new();
-    let Some(annotations) = message.message_annotations else { return None };
-    for (key, value) in annotations.0 {
+    for (key, value) in message.message_annotations?.0 {
         let name = match &key {
             OwnedKey::Symbol(symbol) => symbol.as_str(),
             OwnedKey::Ulong(_) => "",
