@@ -30,7 +30,7 @@ pub struct Session {
     pub(crate) clock: fn() -> std::time::SystemTime,
     pub(crate) storage: Option<Storage>,
     pub(crate) hub: Option<Arc<dyn HubData>>,
-    /// What the hubs said at this look: several groups of a hub need it once, a failure, too.
+    /// The answers of the hubs in this sample, including failures. The groups of a hub share one answer.
     numbers: BTreeMap<String, Result<HubPartitions, Failure>>,
 }
 

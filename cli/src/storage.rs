@@ -27,7 +27,7 @@ use crate::sign_in;
 /// What a container holds of a group, in numbers.
 pub use eventhub_checkpointstore::ConsumerGroupSummary as GroupSummary;
 
-/// From so many groups on the whole container is listed: it has hardly more pages than that.
+/// With at least this many groups, the whole container is listed. It hardly has more pages than that.
 const MANY: usize = 100;
 
 /// A container, read and written under both spellings of names.

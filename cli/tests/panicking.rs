@@ -1,7 +1,7 @@
-//! A panic leaves the terminal of `watch` clean, and says what it has to say afterwards.
+//! A panic leaves the terminal of `watch` clean, and its message is printed afterwards.
 //!
-//! Without the harness of tests: the program on the terminal is this one, for an event hub that makes it panic. The released
-//! program has nothing for it.
+//! This test has no harness, because it starts its own binary on a terminal, with an event hub that makes it panic. So the
+//! released program needs no way to panic on request.
 #![allow(
     clippy::pedantic,
     clippy::unwrap_used,

@@ -34,7 +34,7 @@ pub struct Args {
     via_group: Option<String>,
     #[command(flatten)]
     partitions: Partitions,
-    // These have headings of their own, under which everything behind them would stand, too.
+    // These set their own help heading, which would apply to every option after them.
     #[command(flatten)]
     goal: GoalFlags,
     /// Sequence number of the event with --to-offset
@@ -183,7 +183,7 @@ fn plan(args: &Args, goal: &Goal, session: &mut Session) -> Result<GroupPlan, Fa
     let mut aims = Vec::with_capacity(partitions.len());
     for partition in partitions {
         let aim = aim(goal, &partition).map_err(Failure::usage)?;
-        // What needs no event is completed without a group to read with, too.
+        // Positions that need no event are completed even without a group to read with.
         let is_left = *goal == Goal::Current && via.is_none() && aim.is_read();
         aims.push((if is_left { Aim::Stay(UNREAD) } else { aim }, partition));
     }

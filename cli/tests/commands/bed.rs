@@ -106,7 +106,7 @@ impl HubData for Hub {
 }
 
 impl Hub {
-    /// The last event of a partition came at that time, so many after the one of the fleet.
+    /// Sets the end of a partition to this many events after the fleet's, and the time at which the last one was enqueued.
     pub fn publish(&self, partition_id: &str, events: i64, at: SystemTime) {
         let mut partitions = self.partitions.lock().unwrap();
         let partition = partitions.get_mut(partition_id).unwrap();

@@ -335,7 +335,7 @@ fn a_reset_to_where_they_are_completes_positions() {
     assert_eq!(now("3"), ("50000".into(), "500".into()));
     assert_eq!(now("4"), ("-1".into(), "99".into()));
     assert_eq!(now("5"), ("-1".into(), "42".into()));
-    // What lies between the ends is known only by reading events.
+    // Only reading events tells the offsets between the first and the last event.
     assert_eq!([now("6"), now("7")], [("".into(), "700".into()), ("70000".into(), "".into())]);
     let ran = bed.run(&line).ends(Exit::Done).says("Nothing to change");
     ran.shows("6-7: kept, its missing part is known only by reading its event");

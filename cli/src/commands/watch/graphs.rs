@@ -84,8 +84,8 @@ impl Graph {
     }
 }
 
-/// The whole history in at most so many points: each is the mean of as many looks as are needed, doubled again and again so
-/// that a new look moves no older bar.
+/// Condenses the whole history into at most `width` points, each the mean of equally many samples. That number is a power of
+/// two, so a new sample does not move the older bars.
 fn condensed(points: &[Option<f64>], width: usize) -> Vec<Option<f64>> {
     let mut looks = 1;
     while points.len().div_ceil(looks) > width.max(1) {
