@@ -3,23 +3,55 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use fe2o3_amqp::types::messaging::annotations::OwnedKey;
-use fe2o3_amqp::types::messaging::{
-    AmqpSequence, AmqpValue as ValueSection, Annotations, Body, Message, MessageId, Properties,
-};
-use fe2o3_amqp::types::primitives::{SimpleValue, Value};
 
-use super::encoded::Encoded;
+use super::encoding::{Raw, Values};
 use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
-
-/// The body of a message from a receive link. The values in it are checked and decoded in this file.
-pub(super) type RawBody = Body<Encoded>;
 
 /// An event, and the end of its partition if the link asked for it. That is rare, and would make each event larger.
 pub(super) type Decoded = (ReceivedEvent, Option<Box<LastEnqueued>>);
 
 /// The approximate memory that an event takes beyond its body and properties, in bytes.
 const OVERHEAD: usize = 200;
+/// A body of this length or longer is a part of its message. A shorter one is copied, which takes less time than to
+/// share it, and less memory than the rest of the message.
+const SHARED_BODY: usize = 4_096;
+
+/// The codes of the sections of a message.
+const DELIVERY_ANNOTATIONS: u64 = 0x71;
+const MESSAGE_ANNOTATIONS: u64 = 0x72;
+const PROPERTIES: u64 = 0x73;
+const APPLICATION_PROPERTIES: u64 = 0x74;
+const DATA: u64 = 0x75;
+const SEQUENCE: u64 = 0x76;
+const VALUE: u64 = 0x77;
+
+/// The fields of the properties section that have no method of their own, in the
+/// [order](https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-messaging-v1.0-os.html#type-properties) of the
+/// section.
+const FIELDS: [&str; 13] = [
+    "message-id",
+    "user-id",
+    "to",
+    "subject",
+    "reply-to",
+    "correlation-id",
+    "content-type",
+    "content-encoding",
+    "absolute-expiry-time",
+    "creation-time",
+    "group-id",
+    "group-sequence",
+    "reply-to-group-id",
+];
+
+/// Why a message is not an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotAnEvent {
+    /// What the service writes before the sender's part is malformed.
+    Malformed,
+    /// Every event has a sequence number.
+    WithoutNumber,
+}
 
 /// Returns approximately how much memory an event takes, for the limit of the prefetch.
 pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
@@ -31,160 +63,213 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
         + OVERHEAD
 }
 
-/// Returns the event in a message, or `None` if the message has no sequence number. Every event has one.
-pub(super) fn event(message: Message<RawBody>) -> Option<Decoded> {
-    // All annotations are read in one pass. A lookup by name would create a key for each name and each event.
+/// Decodes the event in a message.
+///
+/// If the sender's part is malformed, the event has the malformed rest of the message as its body. It would be worse if
+/// such an event stopped its partition for good.
+pub(super) fn event(message: &Bytes) -> Result<Decoded, NotAnEvent> {
+    let (mut event, last) = annotated(message)?;
+    let mut sections = Values::new(message);
+    let mut body = Body::default();
+    while !sections.rest().is_empty() {
+        let rest = sections.rest();
+        let read = match sections.take_described() {
+            Some((PROPERTIES, section)) => properties(&mut event, section),
+            Some((APPLICATION_PROPERTIES, section)) => application_properties(&mut event, section),
+            Some((code @ DATA..=VALUE, section)) => body.add(code, section, rest),
+            Some(_) => Some(()),
+            None => None,
+        };
+        if read.is_none() {
+            let rest = body.begin.unwrap_or(rest);
+            log::warn!(
+                target: super::LOG,
+                "event {} is not valid AMQP; the last {} bytes of its message are handed out as its body",
+                event.sequence_number(), rest.len()
+            );
+            event.set_body(EventBody::Value(AmqpValue::Binary(Bytes::copy_from_slice(rest))));
+            return Ok((event, last));
+        }
+    }
+    event.set_body(body.into_body(message));
+    Ok((event, last))
+}
+
+/// The sections of a body.
+#[derive(Default)]
+struct Body<'a> {
+    /// The message from the first section on.
+    begin: Option<&'a [u8]>,
+    /// The only data section so far. Nearly all bodies are one.
+    data: Option<&'a [u8]>,
+    /// Data sections, if there are several.
+    joined: Vec<u8>,
+    sequences: Vec<Vec<AmqpValue>>,
+    value: Option<AmqpValue>,
+}
+
+impl<'a> Body<'a> {
+    /// Adds a section, which is at the beginning of the rest of its message.
+    #[inline]
+    fn add(&mut self, code: u64, section: Raw<'a>, rest: &'a [u8]) -> Option<()> {
+        self.begin.get_or_insert(rest);
+        match code {
+            DATA => {
+                let data = section.binary()?;
+                if let Some(first) = self.data.replace(data) {
+                    if self.joined.is_empty() {
+                        self.joined.extend(first);
+                    }
+                    self.joined.extend(data);
+                }
+            }
+            SEQUENCE => {
+                let values = section.items()?.map(|item| item.map(value));
+                self.sequences.push(values.collect::<Option<_>>()?);
+            }
+            _ => self.value = Some(value(section)),
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn into_body(self, message: &Bytes) -> EventBody {
+        if let Some(data) = self.data {
+            return EventBody::Data(if !self.joined.is_empty() {
+                self.joined.into()
+            } else if data.len() >= SHARED_BODY && data.len() >= message.len() / 2 {
+                message.slice_ref(data)
+            } else {
+                Bytes::copy_from_slice(data)
+            });
+        }
+        match self.value {
+            Some(value) => EventBody::Value(value),
+            None if !self.sequences.is_empty() => EventBody::Sequence(self.sequences),
+            None => EventBody::Data(Bytes::new()),
+        }
+    }
+}
+
+/// Returns an event with what the service writes. That comes first, so nothing else is read.
+#[inline]
+fn annotated(message: &[u8]) -> Result<Decoded, NotAnEvent> {
+    let mut sections = Values::new(message);
+    let mut last = None;
+    while !sections.rest().is_empty() {
+        match sections.take_described().ok_or(NotAnEvent::Malformed)? {
+            (DELIVERY_ANNOTATIONS, section) => last = last_enqueued(section)?.map(Box::new),
+            (MESSAGE_ANNOTATIONS, section) => return Ok((annotations(section)?, last)),
+            _ => {}
+        }
+    }
+    Err(NotAnEvent::WithoutNumber)
+}
+
+/// Returns an event with the message annotations.
+#[inline]
+fn annotations(section: Raw<'_>) -> Result<ReceivedEvent, NotAnEvent> {
     let (mut number, mut offset, mut partition_key) = (None, None, None);
     let mut enqueued_time = UNIX_EPOCH;
     let mut others = Vec::new();
-    for (key, value) in message.message_annotations?.0 {
-        let name = match &key {
-            OwnedKey::Symbol(symbol) => symbol.as_str(),
-            OwnedKey::Ulong(_) => "",
-        };
-        match name {
-            "x-opt-sequence-number" => number = integer(&value),
-            "x-opt-offset" => offset = text(value),
-            "x-opt-enqueued-time" => {
-                if let Value::Timestamp(time) = value {
-                    enqueued_time = system_time(time.milliseconds());
-                }
+    for pair in section.pairs().ok_or(NotAnEvent::Malformed)? {
+        let (key, value) = pair.ok_or(NotAnEvent::Malformed)?;
+        match key.text() {
+            Some("x-opt-sequence-number") => number = value.integer(),
+            Some("x-opt-offset") => offset = text(value),
+            Some("x-opt-enqueued-time") => {
+                enqueued_time = value.timestamp().map_or(UNIX_EPOCH, system_time);
             }
-            "x-opt-partition-key" => partition_key = text(value),
+            Some("x-opt-partition-key") => partition_key = text(value),
             _ => others.push((key, value)),
         }
     }
-    let body = body(message.body);
-    let mut event = ReceivedEvent::decoded(number?, offset, enqueued_time, partition_key, body);
-    for (key, value) in others {
-        event = event.with_system_property(key_text(key), converted(value));
+    let number = number.ok_or(NotAnEvent::WithoutNumber)?;
+    let body = EventBody::Data(Bytes::new());
+    let mut event = ReceivedEvent::decoded(number, offset, enqueued_time, partition_key, body);
+    for (key, encoded) in others {
+        event.add_system_property(name(key).ok_or(NotAnEvent::Malformed)?, value(encoded));
     }
-    if let Some(properties) = message.properties {
-        event = with_properties(event, properties);
-    }
-    if let Some(section) = message.application_properties {
-        for (name, value) in section.0 {
-            event = event.with_property(name, simple(value));
-        }
-    }
-    let last_enqueued =
-        message.delivery_annotations.and_then(|section| last_enqueued(section.0)).map(Box::new);
-    Some((event, last_enqueued))
+    Ok(event)
 }
 
 /// Returns the runtime metrics of a partition. They come with each event if the link asks for them.
-fn last_enqueued(mut annotations: Annotations) -> Option<LastEnqueued> {
-    let number = integer(&take(&mut annotations, "last_enqueued_sequence_number")?)?;
-    let offset = take(&mut annotations, "last_enqueued_offset").and_then(text);
-    let time = match take(&mut annotations, "last_enqueued_time_utc") {
-        Some(Value::Timestamp(time)) => system_time(time.milliseconds()),
-        _ => UNIX_EPOCH,
-    };
-    Some(LastEnqueued::new(number, offset, time))
-}
-
-fn body(body: RawBody) -> EventBody {
-    match body {
-        Body::Data(sections) => {
-            let mut sections = sections.into_iter().map(|data| data.0.into_vec());
-            match (sections.next(), sections.next()) {
-                (None, _) => EventBody::Data(Bytes::new()),
-                (Some(only), None) => EventBody::Data(only.into()),
-                (Some(mut first), Some(second)) => {
-                    first.extend(second);
-                    sections.for_each(|section| first.extend(section));
-                    EventBody::Data(first.into())
-                }
+fn last_enqueued(section: Raw<'_>) -> Result<Option<LastEnqueued>, NotAnEvent> {
+    let (mut number, mut offset, mut time) = (None, None, UNIX_EPOCH);
+    for pair in section.pairs().ok_or(NotAnEvent::Malformed)? {
+        let (key, value) = pair.ok_or(NotAnEvent::Malformed)?;
+        match key.text() {
+            Some("last_enqueued_sequence_number") => number = value.integer(),
+            Some("last_enqueued_offset") => offset = text(value),
+            Some("last_enqueued_time_utc") => {
+                time = value.timestamp().map_or(UNIX_EPOCH, system_time);
             }
-        }
-        Body::Value(ValueSection(value)) => EventBody::Value(decoded(value)),
-        Body::Sequence(sections) => EventBody::Sequence(
-            sections
-                .into_iter()
-                .map(|AmqpSequence(values)| values.into_iter().map(decoded).collect())
-                .collect(),
-        ),
-        Body::Empty => EventBody::Data(Bytes::new()),
-    }
-}
-
-/// Decodes a value of a body. If it is malformed, or too deep for the stack, it is returned as it was encoded. It would
-/// be worse if such an event stopped its partition for good.
-fn decoded(value: Encoded) -> AmqpValue {
-    value.decode().map_or_else(
-        |encoded| {
-            log::warn!(
-                target: super::LOG,
-                "a value of an event body cannot be decoded; its {} bytes are handed out as they are",
-                encoded.len()
-            );
-            AmqpValue::Binary(encoded)
-        },
-        converted,
-    )
-}
-
-fn with_properties(mut event: ReceivedEvent, properties: Properties) -> ReceivedEvent {
-    if let Some(id) = properties.message_id {
-        event = event.with_message_id(id_text(id));
-    }
-    if let Some(id) = properties.correlation_id {
-        event = event.with_correlation_id(id_text(id));
-    }
-    if let Some(content_type) = properties.content_type {
-        event = event.with_content_type(content_type.into_inner());
-    }
-    let time = |time: fe2o3_amqp::types::primitives::Timestamp| {
-        AmqpValue::Timestamp(system_time(time.milliseconds()))
-    };
-    let others = [
-        ("user-id", properties.user_id.map(|id| AmqpValue::Binary(id.into_vec().into()))),
-        ("to", properties.to.map(AmqpValue::String)),
-        ("subject", properties.subject.map(AmqpValue::String)),
-        ("reply-to", properties.reply_to.map(AmqpValue::String)),
-        (
-            "content-encoding",
-            properties.content_encoding.map(|name| AmqpValue::String(name.into_inner())),
-        ),
-        ("absolute-expiry-time", properties.absolute_expiry_time.map(time)),
-        ("creation-time", properties.creation_time.map(time)),
-        ("group-id", properties.group_id.map(AmqpValue::String)),
-        ("group-sequence", properties.group_sequence.map(|number| AmqpValue::UInt(number.into()))),
-        ("reply-to-group-id", properties.reply_to_group_id.map(AmqpValue::String)),
-    ];
-    for (name, value) in others {
-        if let Some(value) = value {
-            event = event.with_system_property(name, value);
+            _ => {}
         }
     }
-    event
+    Ok(number.map(|number| LastEnqueued::new(number, offset, time)))
 }
 
-fn take(annotations: &mut Annotations, name: &'static str) -> Option<Value> {
-    annotations.swap_remove(&OwnedKey::from(name))
+fn properties(event: &mut ReceivedEvent, section: Raw<'_>) -> Option<()> {
+    for (field, encoded) in FIELDS.into_iter().zip(section.items()?) {
+        let encoded = encoded?;
+        if encoded.is_null() {
+            continue;
+        }
+        match field {
+            "message-id" => event.set_message_id(id(encoded)?),
+            "correlation-id" => event.set_correlation_id(id(encoded)?),
+            "content-type" => event.set_content_type(encoded.text()?.to_owned()),
+            _ => event.add_system_property(field.to_owned(), value(encoded)),
+        }
+    }
+    Some(())
 }
 
-pub(super) fn integer(value: &Value) -> Option<i64> {
-    Some(match value {
-        Value::Long(number) => *number,
-        Value::Int(number) => (*number).into(),
-        Value::Short(number) => (*number).into(),
-        Value::Byte(number) => (*number).into(),
-        Value::Ulong(number) => i64::try_from(*number).ok()?,
-        Value::Uint(number) => (*number).into(),
-        Value::Ushort(number) => (*number).into(),
-        Value::Ubyte(number) => (*number).into(),
-        _ => return None,
+fn application_properties(event: &mut ReceivedEvent, section: Raw<'_>) -> Option<()> {
+    for pair in section.pairs()? {
+        let (key, encoded) = pair?;
+        event.add_property(name(key)?, value(encoded));
+    }
+    Some(())
+}
+
+/// Decodes a value of an event. If it is malformed, or too deep, it is returned as it was encoded.
+fn value(encoded: Raw<'_>) -> AmqpValue {
+    encoded.value().unwrap_or_else(|| {
+        log::warn!(
+            target: super::LOG,
+            "a value of an event cannot be decoded; its {} bytes are handed out as they are",
+            encoded.encoded.len()
+        );
+        AmqpValue::Binary(Bytes::copy_from_slice(encoded.encoded))
     })
 }
 
 /// Returns a value as text. An offset is text, but older services sent a number.
-pub(super) fn text(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Symbol(symbol) => Some(symbol.into_inner()),
-        number => integer(&number).map(|number| number.to_string()),
+pub(super) fn text(value: Raw<'_>) -> Option<String> {
+    match value.text() {
+        Some(text) => Some(text.to_owned()),
+        None => value.integer().map(|number| number.to_string()),
     }
+}
+
+/// Returns the name of a property. Annotations may have numbers as names.
+fn name(key: Raw<'_>) -> Option<String> {
+    match key.text() {
+        Some(text) => Some(text.to_owned()),
+        None => key.unsigned().map(|number| number.to_string()),
+    }
+}
+
+fn id(id: Raw<'_>) -> Option<String> {
+    Some(match id.value()? {
+        AmqpValue::String(text) => text,
+        AmqpValue::UInt(number) => number.to_string(),
+        AmqpValue::Uuid(uuid) => hyphenated(&uuid),
+        AmqpValue::Binary(bytes) => hex(&bytes),
+        _ => return None,
+    })
 }
 
 /// Converts milliseconds since 1970 to a time. A time that the system's clock cannot express becomes 1970.
@@ -196,22 +281,6 @@ pub(super) fn system_time(milliseconds: i64) -> SystemTime {
         UNIX_EPOCH.checked_add(distance)
     };
     time.unwrap_or(UNIX_EPOCH)
-}
-
-fn key_text(key: OwnedKey) -> String {
-    match key {
-        OwnedKey::Symbol(symbol) => symbol.into_inner(),
-        OwnedKey::Ulong(number) => number.to_string(),
-    }
-}
-
-fn id_text(id: MessageId) -> String {
-    match id {
-        MessageId::String(text) => text,
-        MessageId::Ulong(number) => number.to_string(),
-        MessageId::Uuid(uuid) => hyphenated(uuid.as_inner()),
-        MessageId::Binary(bytes) => hex(&bytes),
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -227,40 +296,118 @@ fn hyphenated(uuid: &[u8; 16]) -> String {
     [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
 }
 
-fn simple(value: SimpleValue) -> AmqpValue {
-    converted(value.into())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Converts a value. Decimal numbers, which no SDK writes, become the text of their bits.
-pub(super) fn converted(value: Value) -> AmqpValue {
-    if let Some(number) = integer(&value) {
-        return match value {
-            Value::Ulong(_) | Value::Uint(_) | Value::Ushort(_) | Value::Ubyte(_) => {
-                AmqpValue::UInt(number.unsigned_abs())
-            }
-            _ => AmqpValue::Int(number),
-        };
+    const ANNOTATIONS: &[u8] = b"\x00\x53\x72\xc1\x1a\x02\xa3\x15x-opt-sequence-number\x55\x07";
+    const NAMED: &[u8] = b"\x00\x53\x74\xc1\x06\x02\xa1\x01k\x54\x05";
+    const DATA: &[u8] = b"\x00\x53\x75\xa0\x02hi";
+
+    fn decoded(sections: &[&[u8]]) -> Result<ReceivedEvent, NotAnEvent> {
+        event(&sections.concat().into()).map(|(event, _)| event)
     }
-    match value {
-        Value::Ulong(number) => AmqpValue::UInt(number),
-        Value::Bool(value) => AmqpValue::Bool(value),
-        Value::Float(number) => AmqpValue::Double(number.into_inner().into()),
-        Value::Double(number) => AmqpValue::Double(number.into_inner()),
-        Value::Decimal32(number) => AmqpValue::String(format!("{number:?}")),
-        Value::Decimal64(number) => AmqpValue::String(format!("{number:?}")),
-        Value::Decimal128(number) => AmqpValue::String(format!("{number:?}")),
-        Value::Char(char) => AmqpValue::Char(char),
-        Value::Timestamp(time) => AmqpValue::Timestamp(system_time(time.milliseconds())),
-        Value::Uuid(uuid) => AmqpValue::Uuid(uuid.into_inner()),
-        Value::Binary(bytes) => AmqpValue::Binary(bytes.into_vec().into()),
-        Value::String(text) => AmqpValue::String(text),
-        Value::Symbol(symbol) => AmqpValue::String(symbol.into_inner()),
-        Value::List(values) => AmqpValue::List(values.into_iter().map(converted).collect()),
-        Value::Array(values) => AmqpValue::List(values.0.into_iter().map(converted).collect()),
-        Value::Map(map) => AmqpValue::Map(
-            map.into_iter().map(|(key, value)| (converted(key), converted(value))).collect(),
-        ),
-        Value::Described(described) => converted(described.value),
-        _ => AmqpValue::Null,
+
+    #[test]
+    fn a_malformed_rest_becomes_the_body() {
+        for (rest, is_named) in [
+            // Properties, application properties and a body that are malformed, and what follows.
+            (&[&b"\x00\x53\x73\xc0\x02\x02\x40"[..], NAMED, DATA][..], false),
+            (&[b"\x00\x53\x74\xc1\x03\x01\x40\x40", DATA], false),
+            (&[NAMED, b"\x00\x53\x75\xa0\x05hi"], true),
+            (&[NAMED, b"\x00\x53\x75\x43"], true),
+            (&[NAMED, b"\x00\x53\x76\xc0\x02\x02\x40"], true),
+            (&[NAMED, b"anything"], true),
+            // If a body has begun, it is a part of the rest.
+            (&[NAMED, DATA, b"\x00\x53\x78\xc1"], true),
+        ] {
+            let event = decoded(&[&[ANNOTATIONS], rest].concat()).unwrap();
+            assert_eq!(event.sequence_number(), 7);
+            let skipped = if is_named { NAMED.len() } else { 0 };
+            let expected = Bytes::copy_from_slice(&rest.concat()[skipped..]);
+            assert_eq!(*event.body(), EventBody::Value(AmqpValue::Binary(expected)), "{rest:02x?}");
+            assert_eq!(event.property("k").is_some(), is_named, "{rest:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_decoded_stays_encoded() {
+        let malformed = Bytes::from_static(b"\xc0\x03\x01\x40\x40");
+        for section in [
+            &b"\x00\x53\x74\xc1\x0b\x04\xa1\x01k"[..],
+            b"\x00\x53\x72\xc1\x23\x06\xa3\x15x-opt-sequence-number\x55\x07\xa3\x01k",
+        ] {
+            let mut section = [section, &malformed, b"\xa3\x01n\x43"].concat();
+            section[4] = u8::try_from(section.len() - 5).unwrap();
+            let sections = [&section[..], DATA];
+            let is_annotations = section[2] == 0x72;
+            let sections = if is_annotations {
+                sections.to_vec()
+            } else {
+                [&[ANNOTATIONS], &sections[..]].concat()
+            };
+            let event = decoded(&sections).unwrap();
+            let found: Vec<_> = if is_annotations {
+                event.system_properties().collect()
+            } else {
+                event.properties().collect()
+            };
+            let expected =
+                [("k", &AmqpValue::Binary(malformed.clone())), ("n", &AmqpValue::UInt(0))];
+            assert_eq!(found, expected);
+            assert_eq!(event.body().as_bytes(), b"hi");
+        }
+    }
+
+    #[test]
+    fn what_the_service_writes_must_be_valid() {
+        for (sections, reason) in [
+            (&[DATA][..], NotAnEvent::WithoutNumber),
+            (&[], NotAnEvent::WithoutNumber),
+            (&[b"\x00\x53\x72\xc1\x01\x00", DATA], NotAnEvent::WithoutNumber),
+            (&[&ANNOTATIONS[..20], DATA], NotAnEvent::Malformed),
+            (&[b"\x00\x53\x72\xc1\x03\x01\x40\x40", DATA], NotAnEvent::Malformed),
+            (&[b"\x00\x53\x71\x40", ANNOTATIONS], NotAnEvent::Malformed),
+            (&[b"anything"], NotAnEvent::Malformed),
+        ] {
+            assert_eq!(decoded(sections).unwrap_err(), reason, "{sections:02x?}");
+        }
+    }
+
+    #[test]
+    fn sections_of_a_body_are_joined() {
+        let empty = b"\x00\x53\x75\xa0\x00";
+        for (sections, expected) in [
+            (&[][..], ""),
+            (&[&empty[..]], ""),
+            (&[DATA], "hi"),
+            (&[DATA, DATA, DATA], "hihihi"),
+            (&[empty, DATA, empty, DATA], "hihi"),
+        ] {
+            let event = decoded(&[&[ANNOTATIONS], sections].concat()).unwrap();
+            assert_eq!(*event.body(), EventBody::from(expected.as_bytes().to_vec()));
+        }
+        let list = b"\x00\x53\x76\xc0\x03\x01\x54\x05";
+        let event = decoded(&[ANNOTATIONS, list, list]).unwrap();
+        let five = || vec![AmqpValue::Int(5)];
+        assert_eq!(*event.body(), EventBody::Sequence(vec![five(), five()]));
+    }
+
+    #[test]
+    fn long_bodies_are_shared_if_little_else_is_kept() {
+        let shares = |filler: usize, body: usize| {
+            let mut message = ANNOTATIONS.to_vec();
+            for (code, length) in [(0x78, filler), (0x75, body)] {
+                message.extend([0x00, 0x53, code, 0xb0]);
+                message.extend(u32::try_from(length).unwrap().to_be_bytes());
+                message.resize(message.len() + length, b'.');
+            }
+            let message = Bytes::from(message);
+            let (event, _) = event(&message).unwrap();
+            assert_eq!(event.body().len(), body);
+            message.as_ptr_range().contains(&event.body().as_bytes().as_ptr())
+        };
+        assert!(shares(0, 4_096) && shares(1_000, 1_000_000));
+        assert!(!shares(0, 4_095) && !shares(5_000, 4_096));
     }
 }

@@ -1,13 +1,11 @@
-//! A value as it is encoded, for the bodies of messages. It is checked before it is decoded.
+//! A value as it is encoded, for the bodies of responses.
 
 use std::fmt;
 
 use bytes::Bytes;
-use fe2o3_amqp::types::primitives::{LazyValue, Value};
+use fe2o3_amqp::types::primitives::LazyValue;
 use serde_amqp::serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_amqp::serde::forward_to_deserialize_any;
-
-use super::encoding::is_sound;
 
 /// The bytes of a value.
 ///
@@ -17,11 +15,8 @@ use super::encoding::is_sound;
 pub(super) struct Encoded(LazyValue);
 
 impl Encoded {
-    /// Decodes the value. Returns its bytes if it is malformed, or too deep for the stack.
-    pub(super) fn decode(self) -> Result<Value, Bytes> {
-        let bytes = self.0.into_bytes();
-        let value = if is_sound(&bytes) { serde_amqp::from_slice(&bytes).ok() } else { None };
-        value.ok_or(bytes)
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.0.into_bytes()
     }
 }
 

@@ -1,356 +1,356 @@
-//! Checks encoded AMQP values before they are decoded.
+//! Reads encoded AMQP values, as the
+//! [specification](https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-types-v1.0-os.html) defines them.
 //!
-//! Senders may send anything, and the decoder trusts what it reads: it recurses as deeply as values are nested, it
-//! allocates what a length says, and it subtracts from sizes that may be too small. A message that passes the check
-//! here is safe to decode. Its values are well formed: each ends within the value around it, and lists, maps and arrays
-//! have the count and the size that they say. So the decoder, which believes the counts, reads the same values as the
-//! check, which believes both.
-//!
-//! The check is one pass without recursion or allocation. It takes the bytes in pieces, as frames bring them.
+//! Senders may send anything. So nothing here panics, recurses deeper than [`MAX_DEPTH`], or allocates more than the bytes
+//! account for. A value can be passed over without being decoded, as its length stands at its beginning. So a value that
+//! cannot be decoded does not prevent the next one from being read.
+
+use bytes::Bytes;
+
+use super::decode::system_time;
+use crate::processing::AmqpValue;
 
 /// The maximum depth of a value that is decoded. For comparison, JSON parsers stop at 128.
 const MAX_DEPTH: usize = 64;
-/// The maximum length of a message, or of a value in it. The service allows 20 MB. The first byte of a longer length in
-/// 32 bits is at least 8.
-const MAX_LENGTH: usize = 0x07ff_ffff;
-/// The maximum length of what precedes the content of a value. The name of a section is the longest.
-const MAX_HEAD: usize = 40;
-/// The maximum length of the name of a section.
-const MAX_NAME: u8 = 32;
+/// The maximum number of elements of an array whose elements have no bytes, such as nulls.
+const MAX_EMPTY_ELEMENTS: usize = 4_096;
 
-/// The value or message is not well formed, or too deep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed {
-    /// Where the malformed value begins in the last piece. If it began in an earlier piece, where it goes on: at 0.
-    pub(super) at: usize,
-}
-
-/// The values that the walk is in.
+/// Values, one after the other.
 #[derive(Debug, Clone, Copy)]
-struct Scope {
-    /// Where the values must end. All positions are those in the whole message.
-    end: usize,
-    /// How many values are left.
-    left: usize,
-    kind: Kind,
-    /// The last value must end at `end`, not just before it.
-    is_exact: bool,
+pub(super) struct Values<'a>(&'a [u8]);
+
+/// A value that is not decoded yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Raw<'a> {
+    /// What the value is made of: its constructor.
+    code: u8,
+    /// What follows the constructor. The length of a string and the size of a list are not part of it.
+    content: &'a [u8],
+    /// How many descriptors precede the value. They say what it is for, and are not part of it.
+    descriptors: usize,
+    /// The whole value.
+    pub(super) encoded: &'a [u8],
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The sections of a message.
-    Sections,
-    /// Values that the decoder decodes at once.
-    Eager,
-    /// The values in a body. The decoder copies them as they are, so they are checked when they are decoded.
-    Lazy,
-    /// The list of a sequence section. Its elements are as lazy.
-    Sequence,
-    /// The elements of an array of strings or binaries, with lengths of 8 or 32 bits.
-    Elements { is_wide: bool },
-}
-
-/// Returns whether some bytes are this many values, and none of them contains others. Nearly all lists and maps are so,
-/// and this is much faster than to walk into them.
-fn is_flat(mut values: &[u8], count: usize) -> bool {
-    for _ in 0..count {
-        let length = match *values {
-            [0xb0 | 0xb1 | 0xb3, ref rest @ ..] => {
-                Size::read(rest, true).and_then(Size::known).map(|length| 5 + length)
-            }
-            _ => plain_length(values),
-        };
-        let Some(after) = length.and_then(|length| values.get(length..)) else { return false };
-        values = after;
-    }
-    values.is_empty()
-}
-
-/// Walks over a value, or over the sections of a message.
-#[derive(Debug, Clone)]
-pub(super) struct Walk {
-    scopes: [Scope; MAX_DEPTH],
-    depth: usize,
-    /// Where the next value begins.
-    at: usize,
-    /// How many bytes have come.
-    fed: usize,
-    /// The whole message has come.
-    is_whole: bool,
-    /// The beginning of a value that the last piece ended in, before its content.
-    head: [u8; MAX_HEAD],
-    held: usize,
-}
-
-/// Returns whether a value can be decoded.
-pub(super) fn is_sound(value: &[u8]) -> bool {
-    Walk::new().over_value(value) == Some(value.len())
-}
-
-/// Returns the length of a value with a fixed width or a short length. Returns `None` for all others, and if too few bytes
-/// are there to tell. The value may end after the bytes.
-pub(super) fn plain_length(bytes: &[u8]) -> Option<usize> {
-    match *bytes {
-        [0x40..=0x4f, ..] => Some(1),
-        [code @ 0x50..=0x9f, ..] => Some(1 + fixed_width(code)),
-        [0xa0 | 0xa1 | 0xa3, length, ..] => Some(2 + usize::from(length)),
-        _ => None,
-    }
-}
-
-impl Walk {
-    pub(super) fn new() -> Self {
-        let none = Scope { end: 0, left: 0, kind: Kind::Eager, is_exact: false };
-        Self {
-            scopes: [none; MAX_DEPTH],
-            depth: 0,
-            at: 0,
-            fed: 0,
-            is_whole: false,
-            head: [0; MAX_HEAD],
-            held: 0,
-        }
+impl<'a> Values<'a> {
+    pub(super) fn new(encoded: &'a [u8]) -> Self {
+        Self(encoded)
     }
 
-    fn begin(&mut self, end: usize, left: usize, kind: Kind) {
-        self.scopes[0] = Scope { end, left, kind, is_exact: false };
-        (self.depth, self.at, self.fed, self.held) = (1, 0, 0, 0);
-        self.is_whole = true;
-    }
-
-    /// Walks over the value at the beginning of some bytes, and returns its length if it is sound.
-    pub(super) fn over_value(&mut self, bytes: &[u8]) -> Option<usize> {
-        self.begin(bytes.len(), 1, Kind::Eager);
-        self.feed(bytes).ok()?;
-        (self.depth == 0).then_some(self.at)
-    }
-
-    /// Walks over a whole message, and returns whether it is sound.
-    pub(super) fn over_message(&mut self, message: &[u8]) -> bool {
-        self.begin(message.len(), usize::MAX, Kind::Sections);
-        self.feed(message).is_ok() && self.depth == 1 && self.at == message.len()
-    }
-
-    /// Begins a message whose length is not known yet. Its pieces follow.
-    pub(super) fn begin_message(&mut self) {
-        self.begin(MAX_LENGTH, usize::MAX, Kind::Sections);
-        self.is_whole = false;
-    }
-
-    /// Walks on over the next piece of the message.
-    pub(super) fn feed(&mut self, piece: &[u8]) -> Result<(), Malformed> {
-        let start = self.fed;
-        self.fed = self.fed.saturating_add(piece.len());
-        let mut taken = 0;
-        while self.held > 0 {
-            let Some(byte) = piece.get(taken) else { return Ok(()) };
-            taken += 1;
-            let Some(room) = self.head.get_mut(self.held) else { return Err(Malformed { at: 0 }) };
-            *room = *byte;
-            let (head, length) = (self.head, self.held + 1);
-            let is_whole = self.step(&head[..length]).ok_or(Malformed { at: 0 })?;
-            self.held = if is_whole { 0 } else { length };
-        }
-        while self.depth > 0 {
-            let at = self.at - start;
-            let Some(rest) = piece.get(at..).filter(|rest| !rest.is_empty()) else { break };
-            if !self.step(rest).ok_or(Malformed { at })? {
-                // Fewer bytes are left than a head has.
-                let head = self.head.get_mut(..rest.len()).ok_or(Malformed { at })?;
-                head.copy_from_slice(rest);
-                self.held = rest.len();
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Walks over the next value, or into it. Returns `Some(false)` if more bytes are needed to decide, and `None` if the
-    /// value is malformed.
-    ///
-    /// Whoever asks may have to make the decoder fail at a value that has begun in an earlier piece. So a head that is not
-    /// complete, but cannot become sound, is malformed already.
-    fn step(&mut self, rest: &[u8]) -> Option<bool> {
-        let scope = self.scopes[self.depth - 1];
-        match scope.kind {
-            Kind::Sections => return self.section(scope, rest),
-            Kind::Elements { is_wide } => {
-                let Some(length) = Size::read(rest, is_wide)?.known() else { return Some(false) };
-                return self.pass(scope, width(is_wide) + length);
-            }
-            Kind::Sequence if !matches!(rest[0], 0x45 | 0xc0 | 0xd0) => return None,
-            Kind::Eager | Kind::Lazy | Kind::Sequence => {}
-        }
-        let code = rest[0];
-        match code {
-            0x00 => {
-                // A descriptor and a value take the place of one value.
-                self.at = self.at.checked_add(1).filter(|at| *at <= scope.end)?;
-                self.push(Scope { left: 2, is_exact: false, ..scope })
-            }
-            0x40..=0x4f => self.pass(scope, 1),
-            0x50..=0x9f => self.pass(scope, 1 + fixed_width(code)),
-            0xa0 | 0xa1 | 0xa3 | 0xb0 | 0xb1 | 0xb3 => {
-                let is_wide = code >= 0xb0;
-                let Some(length) = Size::read(&rest[1..], is_wide)?.known() else {
-                    return Some(false);
-                };
-                self.pass(scope, 1 + width(is_wide) + length)
-            }
-            0xc0 | 0xc1 | 0xd0 | 0xd1 | 0xe0 | 0xf0 => self.compound(scope, code, &rest[1..]),
-            _ => None,
-        }
-    }
-
-    /// Walks over or into a list, a map or an array.
-    fn compound(&mut self, scope: Scope, code: u8, rest: &[u8]) -> Option<bool> {
-        let is_wide = matches!(code, 0xd0 | 0xd1 | 0xf0);
-        let width = width(is_wide);
-        let Some(size) = Size::read(rest, is_wide)?.known() else { return Some(false) };
-        // The size includes the count. The decoder subtracts its width.
-        let content = size.checked_sub(width)?;
-        let length = 1 + width + size;
-        let end = self.at.checked_add(length).filter(|end| *end <= scope.end)?;
-        if scope.kind == Kind::Lazy {
-            return self.pass(scope, length);
-        }
-        let Some(count) = Size::read(&rest[width..], is_wide)?.known() else { return Some(false) };
-        if count == 0 {
-            // The decoder does not read the constructor of an empty array, so there must not be one.
-            return if content == 0 { self.pass(scope, length) } else { None };
-        }
-        if self.is_whole
-            && self.depth < MAX_DEPTH
-            && matches!(code, 0xc0 | 0xd0 | 0xc1 | 0xd1)
-            && (code & 1 == 0 || count.is_multiple_of(2))
-            && rest.get(2 * width..width + size).is_some_and(|values| is_flat(values, count))
-        {
-            return self.pass(scope, length);
-        }
-        let values = self.at + 1 + 2 * width;
-        let kind = if scope.kind == Kind::Sequence { Kind::Lazy } else { Kind::Eager };
-        match code {
-            // Each value has a byte at least.
-            0xc0 | 0xd0 if count <= content => {
-                self.at = values;
-                self.push(Scope { end, left: count, kind, is_exact: true })
-            }
-            // The decoder takes keys and values in pairs.
-            0xc1 | 0xd1 if count <= content && count.is_multiple_of(2) => {
-                self.at = values;
-                self.push(Scope { end, left: count, kind, is_exact: true })
-            }
-            0xe0 | 0xf0 => {
-                let Some(&element) = rest.get(2 * width) else {
-                    return if content == 0 { None } else { Some(false) };
-                };
-                let content = content.checked_sub(1)?;
-                match element {
-                    0x40..=0x9f if count.checked_mul(fixed_width(element))? == content => {
-                        self.pass(scope, length)
-                    }
-                    // Bytes that do not suffice for an array would be taken for its elements. So all must be there.
-                    0xa0 | 0xa1 | 0xa3 | 0xb0 | 0xb1 | 0xb3 if self.is_whole || end <= self.fed => {
-                        self.at = values + 1;
-                        let kind = Kind::Elements { is_wide: element >= 0xb0 };
-                        self.push(Scope { end, left: count, kind, is_exact: true })
-                    }
-                    // Elements of other kinds are not sent by any SDK. The decoder confuses them.
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
-    }
-
-    /// Walks into a section of a message.
-    fn section(&mut self, scope: Scope, rest: &[u8]) -> Option<bool> {
-        let (code, length) = match rest {
-            [0] | [0, 0x53 | 0xa3] => return Some(false),
-            [0, 0x53, code, ..] => (*code, 3),
-            [0, 0x80, code @ ..] => match code.first_chunk() {
-                Some(code) => (u8::try_from(u64::from_be_bytes(*code)).ok()?, 10),
-                None => return Some(false),
-            },
-            [0, 0xa3, length, name @ ..] if *length <= MAX_NAME => {
-                let length = usize::from(*length);
-                match name.get(..length) {
-                    Some(name) => (section_code(name)?, 3 + length),
-                    None => return Some(false),
-                }
-            }
-            _ => return None,
-        };
-        let kind = match code {
-            0x70..=0x74 | 0x78 => Kind::Eager,
-            0x75 | 0x77 => Kind::Lazy,
-            0x76 => Kind::Sequence,
-            _ => return None,
-        };
-        self.at = self.at.checked_add(length).filter(|at| *at <= scope.end)?;
-        self.push(Scope { end: scope.end, left: 1, kind, is_exact: false })
-    }
-
-    fn push(&mut self, scope: Scope) -> Option<bool> {
-        *self.scopes.get_mut(self.depth)? = scope;
-        self.depth += 1;
-        Some(true)
-    }
-
-    /// Walks over a value of this length, and out of the values that end with it.
-    fn pass(&mut self, scope: Scope, length: usize) -> Option<bool> {
-        self.at = self.at.checked_add(length).filter(|at| *at <= scope.end)?;
-        while let Some(scope) = self.depth.checked_sub(1).map(|top| &mut self.scopes[top]) {
-            scope.left -= 1;
-            if scope.left > 0 {
-                break;
-            }
-            if scope.is_exact && scope.end != self.at {
-                return None;
-            }
-            self.depth -= 1;
-        }
-        Some(true)
-    }
-}
-
-/// A length, a size or a count, of which some bytes may not have come yet.
-struct Size(Option<usize>);
-
-impl Size {
-    /// Returns `None` if it is beyond the maximum, which the first byte tells.
-    fn read(bytes: &[u8], is_wide: bool) -> Option<Self> {
-        if !is_wide {
-            return Some(Self(bytes.first().map(|byte| usize::from(*byte))));
-        }
-        match bytes {
-            [0x08..=0xff, ..] => None,
-            [a, b, c, d, ..] => {
-                Some(Self(usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok()))
-            }
-            _ => Some(Self(None)),
-        }
-    }
-
-    fn known(self) -> Option<usize> {
+    /// Returns the bytes that are left.
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.0
     }
-}
 
-fn width(is_wide: bool) -> usize {
-    if is_wide { 4 } else { 1 }
-}
+    /// Takes the next value. Returns `None` if there is no well-formed one.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<Raw<'a>> {
+        let before = self.0;
+        let Constructor { code, descriptors } = self.constructor()?;
+        let content = self.content(code)?;
+        Some(Raw { code, content, descriptors, encoded: &before[..before.len() - self.0.len()] })
+    }
 
-/// Returns the width of a value that has no length, from its constructor below 0xa0.
-fn fixed_width(code: u8) -> usize {
-    match code >> 4 {
-        ..=0x4 => 0,
-        category => 1 << (category - 5),
+    /// Takes the next value if it is a described one. Returns the code of its descriptor, too.
+    ///
+    /// Sections of messages and performatives are such values.
+    #[inline]
+    pub(super) fn take_described(&mut self) -> Option<(u64, Raw<'a>)> {
+        if self.byte()? != 0 {
+            return None;
+        }
+        let descriptor = self.descriptor()?;
+        let code = descriptor.unsigned().or_else(|| section_code(descriptor.content))?;
+        Some((code, self.take()?))
+    }
+
+    #[inline]
+    fn constructor(&mut self) -> Option<Constructor> {
+        let mut descriptors = 0;
+        let mut code = self.byte()?;
+        while code == 0 {
+            self.descriptor()?;
+            descriptors += 1;
+            code = self.byte()?;
+        }
+        Some(Constructor { code, descriptors })
+    }
+
+    /// Takes a descriptor. All others than numbers and symbols are
+    /// [reserved](https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-types-v1.0-os.html#section-descriptor-values).
+    #[inline]
+    fn descriptor(&mut self) -> Option<Raw<'a>> {
+        let encoded = self.0;
+        let code = self.byte()?;
+        if !matches!(code, 0x44 | 0x53 | 0x80 | 0xa3 | 0xb3) {
+            return None;
+        }
+        Some(Raw { code, content: self.content(code)?, descriptors: 0, encoded })
+    }
+
+    /// Takes the content of a value with this constructor, whose first four bits say how long it is.
+    #[inline]
+    fn content(&mut self, code: u8) -> Option<&'a [u8]> {
+        let length = match code >> 4 {
+            0x4 => 0,
+            0x5 => 1,
+            0x6 => 2,
+            0x7 => 4,
+            0x8 => 8,
+            0x9 => 16,
+            0xa | 0xc | 0xe => self.number(false)?,
+            0xb | 0xd | 0xf => self.number(true)?,
+            _ => return None,
+        };
+        let (content, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(content)
+    }
+
+    /// Takes a length, a size or a count.
+    #[inline]
+    fn number(&mut self, is_wide: bool) -> Option<usize> {
+        if !is_wide {
+            return self.byte().map(usize::from);
+        }
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        usize::try_from(u32::from_be_bytes(*number)).ok()
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
     }
 }
 
-fn section_code(name: &[u8]) -> Option<u8> {
+impl<'a> Raw<'a> {
+    /// Decodes the value. Returns `None` if it is malformed, or too deep.
+    pub(super) fn value(self) -> Option<AmqpValue> {
+        self.value_at(1)
+    }
+
+    fn value_at(self, depth: usize) -> Option<AmqpValue> {
+        let depth = self.depth_within(depth)?;
+        Some(match self.code {
+            0x40 => AmqpValue::Null,
+            0x41 | 0x42 | 0x56 => AmqpValue::Bool(self.bool()?),
+            0x43 | 0x44 | 0x50 | 0x52 | 0x53 | 0x60 | 0x70 | 0x80 => {
+                AmqpValue::UInt(self.unsigned()?)
+            }
+            0x51 | 0x54 | 0x55 | 0x61 | 0x71 | 0x81 => AmqpValue::Int(self.signed()?),
+            0x72 => AmqpValue::Double(f32::from_be_bytes(self.content.try_into().ok()?).into()),
+            0x82 => AmqpValue::Double(f64::from_be_bytes(self.content.try_into().ok()?)),
+            0x73 => AmqpValue::Char(char::from_u32(u32::try_from(self.bits()).ok()?)?),
+            0x83 => AmqpValue::Timestamp(system_time(self.timestamp()?)),
+            0x98 => AmqpValue::Uuid(self.content.try_into().ok()?),
+            // Decimal numbers, which no SDK writes.
+            0x74 | 0x84 | 0x94 | 0xa0 | 0xb0 => {
+                AmqpValue::Binary(Bytes::copy_from_slice(self.content))
+            }
+            0xa1 | 0xa3 | 0xb1 | 0xb3 => AmqpValue::String(self.text()?.to_owned()),
+            0x45 | 0xc0 | 0xd0 | 0xe0 | 0xf0 => {
+                let values = self.items()?.map(|item| item?.value_at(depth + 1));
+                AmqpValue::List(values.collect::<Option<_>>()?)
+            }
+            0xc1 | 0xd1 => {
+                let pairs = self.pairs()?.map(|pair| {
+                    let (key, value) = pair?;
+                    Some((key.value_at(depth + 1)?, value.value_at(depth + 1)?))
+                });
+                AmqpValue::Map(pairs.collect::<Option<_>>()?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Returns whether the AMQP stack can decode the value safely.
+    ///
+    /// The decoder of the stack recurses as deeply as values are nested, believes every count, and subtracts from sizes
+    /// that may be too small.
+    pub(super) fn is_sound(self) -> bool {
+        self.is_sound_at(1)
+    }
+
+    fn is_sound_at(self, depth: usize) -> bool {
+        let Some(depth) = self.depth_within(depth) else { return false };
+        let (Some(mut items), true) = (self.items(), self.code >= 0xc0) else {
+            return self.code < 0xc0;
+        };
+        // It does not read the constructor of an empty array, and confuses elements that contain others.
+        let is_readable = match self.code {
+            0xe0 | 0xf0 => items.element.map_or(items.rest.0.is_empty(), |element| {
+                items.left > 0 && element.descriptors == 0 && element.code < 0xc0
+            }),
+            _ => true,
+        };
+        is_readable && items.all(|item| item.is_some_and(|item| item.is_sound_at(depth + 1)))
+    }
+
+    fn depth_within(self, depth: usize) -> Option<usize> {
+        depth.checked_add(self.descriptors).filter(|depth| *depth <= MAX_DEPTH)
+    }
+
+    /// Returns the values in a list, a map or an array. Those of a map are keys and values in turn.
+    pub(super) fn items(self) -> Option<Items<'a>> {
+        let mut rest = Values(self.content);
+        let is_wide = matches!(self.code, 0xd0 | 0xd1 | 0xf0);
+        let left = match self.code {
+            0x45 => 0,
+            0xc0 | 0xc1 | 0xd0 | 0xd1 | 0xe0 | 0xf0 => rest.number(is_wide)?,
+            _ => return None,
+        };
+        if matches!(self.code, 0xc1 | 0xd1) && !left.is_multiple_of(2) {
+            return None;
+        }
+        let mut element = None;
+        if matches!(self.code, 0xe0 | 0xf0) && !(left == 0 && rest.0.is_empty()) {
+            let constructor = rest.constructor()?;
+            if constructor.code >> 4 == 4 && left > MAX_EMPTY_ELEMENTS {
+                return None;
+            }
+            element = Some(constructor);
+        }
+        Some(Items { rest, left, element })
+    }
+
+    /// Returns the keys and the values in a map.
+    #[inline]
+    pub(super) fn pairs(self) -> Option<impl Iterator<Item = Option<(Raw<'a>, Raw<'a>)>>> {
+        let mut items = self.items()?;
+        Some(std::iter::from_fn(move || {
+            let key = items.next()?;
+            Some(key.zip(items.next().flatten()))
+        }))
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        self.code == 0x40
+    }
+
+    /// Returns the text of a string or a symbol.
+    #[inline]
+    pub(super) fn text(self) -> Option<&'a str> {
+        match self.code {
+            0xa1 | 0xa3 | 0xb1 | 0xb3 => std::str::from_utf8(self.content).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the bytes of a binary.
+    #[inline]
+    pub(super) fn binary(self) -> Option<&'a [u8]> {
+        matches!(self.code, 0xa0 | 0xb0).then_some(self.content)
+    }
+
+    /// Returns the milliseconds since 1970.
+    #[inline]
+    pub(super) fn timestamp(self) -> Option<i64> {
+        if self.code != 0x83 {
+            return None;
+        }
+        Some(i64::from_be_bytes(self.content.try_into().ok()?))
+    }
+
+    /// Returns an integer of any kind.
+    #[inline]
+    pub(super) fn integer(self) -> Option<i64> {
+        match self.signed() {
+            None => self.unsigned().and_then(|number| i64::try_from(number).ok()),
+            number => number,
+        }
+    }
+
+    pub(super) fn bool(self) -> Option<bool> {
+        match (self.code, self.content) {
+            (0x41, _) | (0x56, [1]) => Some(true),
+            (0x42, _) | (0x56, [0]) => Some(false),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn unsigned(self) -> Option<u64> {
+        match self.code {
+            0x43 | 0x44 | 0x50 | 0x52 | 0x53 | 0x60 | 0x70 | 0x80 => Some(self.bits()),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn signed(self) -> Option<i64> {
+        match (self.code, self.content) {
+            (0x51 | 0x54 | 0x55, [a]) => Some(i8::from_be_bytes([*a]).into()),
+            (0x61, [a, b]) => Some(i16::from_be_bytes([*a, *b]).into()),
+            (0x71, [a, b, c, d]) => Some(i32::from_be_bytes([*a, *b, *c, *d]).into()),
+            (0x81, content) => Some(i64::from_be_bytes(content.try_into().ok()?)),
+            _ => None,
+        }
+    }
+
+    /// Returns the content as a number.
+    fn bits(self) -> u64 {
+        self.content.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// The beginning of a value, and of all elements of an array.
+#[derive(Debug, Clone, Copy)]
+struct Constructor {
+    code: u8,
+    descriptors: usize,
+}
+
+/// The values in a list, a map or an array. It ends with `None` if they are malformed.
+#[derive(Debug)]
+pub(super) struct Items<'a> {
+    rest: Values<'a>,
+    left: usize,
+    /// The elements of an array have one constructor.
+    element: Option<Constructor>,
+}
+
+impl<'a> Items<'a> {
+    /// Returns the bytes of the values that are left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest.0
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Option<Raw<'a>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(left) = self.left.checked_sub(1) else {
+            // Bytes that are left belong to no value.
+            return if std::mem::take(&mut self.rest.0).is_empty() { None } else { Some(None) };
+        };
+        self.left = left;
+        let Some(Constructor { code, descriptors }) = self.element else {
+            return Some(self.rest.take());
+        };
+        let encoded = self.rest.content(code);
+        Some(encoded.map(|content| Raw { code, content, descriptors, encoded: content }))
+    }
+}
+
+/// Returns whether the AMQP stack can decode a message safely.
+pub(super) fn is_sound_message(message: &[u8]) -> bool {
+    let mut sections = Values(message);
+    while !sections.0.is_empty() {
+        match sections.take_described() {
+            Some((0x70..=0x78, section)) if section.is_sound() => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Returns the code of a section that is named.
+fn section_code(name: &[u8]) -> Option<u64> {
     Some(match name {
         b"amqp:header:list" => 0x70,
         b"amqp:delivery-annotations:map" => 0x71,
@@ -367,12 +367,27 @@ fn section_code(name: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use serde_amqp::described::Described;
     use serde_amqp::descriptor::Descriptor;
-    use serde_amqp::primitives::{Array, OrderedMap};
+    use serde_amqp::primitives::{Array, OrderedMap, Symbol, Timestamp, Uuid};
     use serde_amqp::{Value, from_slice, to_vec};
 
     use super::*;
+
+    fn one(encoded: &[u8]) -> Option<Raw<'_>> {
+        let mut values = Values::new(encoded);
+        values.take().filter(|_| values.rest().is_empty())
+    }
+
+    fn decoded(encoded: &[u8]) -> Option<AmqpValue> {
+        one(encoded)?.value()
+    }
+
+    fn is_sound(encoded: &[u8]) -> bool {
+        one(encoded).is_some_and(Raw::is_sound)
+    }
 
     fn nested(depth: usize) -> Vec<u8> {
         let mut encoded = vec![0x40];
@@ -387,183 +402,217 @@ mod tests {
         encoded
     }
 
-    /// A message with these values in its annotations.
-    fn message(annotations: &[&[u8]]) -> Vec<u8> {
-        let values = annotations.concat();
-        let count = u32::try_from(annotations.len()).unwrap();
-        let size = u32::try_from(values.len() + 4).unwrap();
-        let mut message = b"\x00\x53\x72\xd1".to_vec();
-        message.extend(size.to_be_bytes());
-        message.extend(count.to_be_bytes());
-        message.extend(values);
-        message.extend(b"\x00\x80\0\0\0\0\0\0\0\x75\xa0\x02hi");
-        message.extend(b"\x00\xa3\x0famqp:footer:map\xc1\x01\x00");
-        message
-    }
-
-    fn in_pieces(message: &[u8], cut: usize) -> Result<(), Malformed> {
-        let mut walk = Walk::new();
-        walk.begin_message();
-        walk.feed(&message[..cut])?;
-        walk.feed(&message[cut..])?;
-        assert_eq!((walk.depth, walk.at, walk.held), (1, message.len(), 0), "it is whole");
-        Ok(())
-    }
-
-    #[test]
-    fn what_the_encoder_writes_is_sound() {
+    /// A value of each type, as another encoder writes it, and what it is.
+    fn values() -> Vec<(Value, AmqpValue)> {
+        let list = |values: &[AmqpValue]| AmqpValue::List(values.to_vec());
         let map = OrderedMap::from_iter([
             (Value::from("key"), Value::List(vec![])),
             (Value::from(7_u64), Value::Binary(vec![1; 300].into())),
         ]);
         let described =
-            Described { descriptor: Descriptor::Name("name".into()), value: Value::Null };
+            Described { descriptor: Descriptor::Name("name".into()), value: Value::from(5_i32) };
         let ids = Array(vec![Value::from("0"), Value::from("1")]);
-        let values = [
-            Value::Null,
-            Value::Bool(true),
-            Value::from(1.5_f64),
-            Value::from('x'),
-            Value::String("x".repeat(1_000)),
-            Value::Array(ids),
-            Value::Array(Array(vec![Value::from(1_i32), Value::from(70_000_i32)])),
-            Value::Described(Box::new(described)),
-            Value::Map(map),
-        ];
-        for value in &values {
-            assert!(is_sound(&to_vec(value).unwrap()), "{value:?}");
-        }
-        let all = to_vec(&Value::List(values.to_vec())).unwrap();
-        assert!(is_sound(&all));
-        assert_eq!(from_slice::<Value>(&all).unwrap(), Value::List(values.to_vec()));
-        let behind = [&all[..], b"behind"].concat();
-        assert_eq!(Walk::new().over_value(&behind), Some(all.len()));
-        assert!(!is_sound(&behind));
+        let numbers = Array(vec![Value::from(1_i32), Value::from(70_000_i32)]);
+        vec![
+            (Value::Null, AmqpValue::Null),
+            (Value::Bool(true), AmqpValue::Bool(true)),
+            (Value::Bool(false), AmqpValue::Bool(false)),
+            (Value::Ubyte(200), AmqpValue::UInt(200)),
+            (Value::Ushort(60_000), AmqpValue::UInt(60_000)),
+            (Value::Uint(0), AmqpValue::UInt(0)),
+            (Value::Uint(200), AmqpValue::UInt(200)),
+            (Value::Uint(u32::MAX), AmqpValue::UInt(u32::MAX.into())),
+            (Value::Ulong(0), AmqpValue::UInt(0)),
+            (Value::Ulong(200), AmqpValue::UInt(200)),
+            (Value::Ulong(u64::MAX), AmqpValue::UInt(u64::MAX)),
+            (Value::Byte(-1), AmqpValue::Int(-1)),
+            (Value::Short(-300), AmqpValue::Int(-300)),
+            (Value::Int(-1), AmqpValue::Int(-1)),
+            (Value::Int(i32::MIN), AmqpValue::Int(i32::MIN.into())),
+            (Value::Long(-1), AmqpValue::Int(-1)),
+            (Value::Long(i64::MIN), AmqpValue::Int(i64::MIN)),
+            (Value::from(1.5_f32), AmqpValue::Double(1.5)),
+            (Value::from(-1.5_f64), AmqpValue::Double(-1.5)),
+            (Value::from('\u{1f980}'), AmqpValue::Char('\u{1f980}')),
+            (
+                Value::Timestamp(Timestamp::from_milliseconds(-7)),
+                AmqpValue::Timestamp(UNIX_EPOCH - Duration::from_millis(7)),
+            ),
+            (Value::Uuid(Uuid::from([7; 16])), AmqpValue::Uuid([7; 16])),
+            (Value::Binary(vec![1, 2].into()), AmqpValue::Binary(vec![1, 2].into())),
+            (Value::String("x".repeat(1_000)), AmqpValue::String("x".repeat(1_000))),
+            (Value::Symbol(Symbol::from("name")), AmqpValue::from("name")),
+            (Value::Array(Array(vec![])), list(&[])),
+            (Value::Array(ids), list(&["0".into(), "1".into()])),
+            (Value::Array(numbers), list(&[1_i64.into(), 70_000_i64.into()])),
+            (Value::Described(Box::new(described)), AmqpValue::Int(5)),
+            (
+                Value::Map(map),
+                AmqpValue::Map(vec![
+                    ("key".into(), list(&[])),
+                    (7_u64.into(), Bytes::from(vec![1; 300]).into()),
+                ]),
+            ),
+        ]
     }
 
     #[test]
-    fn depth_is_counted_without_recursion() {
-        assert!(is_sound(&nested(60)));
-        assert!(from_slice::<Value>(&nested(60)).is_ok());
-        assert!(!is_sound(&nested(64)));
-        assert!(!is_sound(&nested(5_000)));
-        assert!(is_sound(b"\x00\x53\x01\x40"));
-        assert!(!is_sound(&[0_u8; 10_000]));
-        assert!(!is_sound(&[&b"\x00\x53\x01".repeat(64)[..], &[0x40]].concat()));
+    fn values_of_each_type_are_decoded() {
+        for (value, expected) in values() {
+            let encoded = to_vec(&value).unwrap();
+            assert_eq!(decoded(&encoded).unwrap(), expected, "{value:?}");
+            assert!(is_sound(&encoded), "{value:?}");
+            // Nothing of a value is read beyond its end.
+            for cut in 0..encoded.len() {
+                assert!(one(&encoded[..cut]).is_none(), "{value:?}, cut at {cut}");
+            }
+        }
+        let (all, expected): (Vec<_>, Vec<_>) = values().into_iter().unzip();
+        let encoded = to_vec(&Value::List(all.clone())).unwrap();
+        assert_eq!(decoded(&encoded).unwrap(), AmqpValue::List(expected));
+        assert!(is_sound(&encoded));
+        assert_eq!(from_slice::<Value>(&encoded).unwrap(), Value::List(all));
+    }
+
+    #[test]
+    fn encodings_that_few_senders_use_are_decoded() {
+        let numbers = AmqpValue::List(vec![1_u64.into(), 2_u64.into()]);
+        let pairs = AmqpValue::Map(vec![("k".into(), 5_i64.into())]);
+        for (encoded, expected) in [
+            (&b"\x56\x01"[..], AmqpValue::Bool(true)),
+            (b"\x56\x00", AmqpValue::Bool(false)),
+            (b"\x70\0\0\0\x07", AmqpValue::UInt(7)),
+            (b"\x80\0\0\0\0\0\0\0\x07", AmqpValue::UInt(7)),
+            (b"\x54\xff", AmqpValue::Int(-1)),
+            (b"\x55\xff", AmqpValue::Int(-1)),
+            (b"\x74\0\0\0\x07", Bytes::from_static(b"\0\0\0\x07").into()),
+            (b"\xb3\0\0\0\x01a", "a".into()),
+            (b"\xd0\0\0\0\x08\0\0\0\x02\x53\x01\x53\x02", numbers.clone()),
+            (b"\xc0\x05\x02\x53\x01\x53\x02", numbers.clone()),
+            (b"\xe0\x04\x02\x50\x01\x02", numbers.clone()),
+            (b"\xf0\0\0\0\x07\0\0\0\x02\x50\x01\x02", numbers.clone()),
+            (b"\xe0\x07\x02\x00\x53\x09\x50\x01\x02", numbers.clone()),
+            (b"\xe0\x02\x00\x50", AmqpValue::List(vec![])),
+            (b"\xe0\x02\x02\x41", AmqpValue::List(vec![true.into(), true.into()])),
+            (b"\xd1\0\0\0\x09\0\0\0\x02\xa1\x01k\x54\x05", pairs.clone()),
+            (b"\xc1\x06\x02\xa1\x01k\x54\x05", pairs.clone()),
+            (b"\xe0\x09\x01\xc1\x06\x02\xa1\x01k\x54\x05", AmqpValue::List(vec![pairs])),
+            (b"\x00\x53\x01\x00\xa3\x01n\x43", AmqpValue::UInt(0)),
+        ] {
+            assert_eq!(decoded(encoded), Some(expected), "{encoded:02x?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        assert!(is_sound(&nested(60)) && decoded(&nested(60)).is_some());
+        for deep in [nested(64), nested(5_000), nested(100_000)] {
+            assert!(one(&deep).is_some(), "its length is known");
+            assert!(!is_sound(&deep) && decoded(&deep).is_none());
+        }
+        let described = |depth: usize| [&b"\x00\x53\x01".repeat(depth)[..], &[0x40]].concat();
+        assert!(is_sound(&described(60)));
+        assert_eq!(decoded(&described(60)), Some(AmqpValue::Null));
+        assert!(!is_sound(&described(100_000)) && decoded(&described(100_000)).is_none());
+        // Descriptors of descriptors are reserved.
+        assert!(one(&[0; 10_000]).is_none());
     }
 
     #[test]
     fn siblings_do_not_add_up() {
         let described = Described { descriptor: Descriptor::Code(1), value: Value::Null };
         let pair = Value::List(vec![Value::from(1_i32), Value::Described(described.into())]);
-        let siblings = Value::List(vec![pair; 1_000]);
-        assert!(is_sound(&to_vec(&siblings).unwrap()));
+        let encoded = to_vec(&Value::List(vec![pair; 1_000])).unwrap();
+        assert!(is_sound(&encoded) && decoded(&encoded).is_some());
     }
 
+    /// Values that are malformed within their length.
     const MALFORMED: &[&[u8]] = &[
-        // Lists, maps and arrays that are smaller than their count, where the decoder subtracts.
-        b"\xc0\x00\x00",
-        b"\xd0\0\0\0\x03\0\0\0\0",
-        b"\xc1\x00\x00",
-        b"\xd1\0\0\0\x03\0\0\0\0",
-        b"\xe0\x00\x00",
+        // Lists, maps and arrays that are smaller than their count, where the decoder of the stack subtracts.
+        b"\xc0\x00",
+        b"\xd0\0\0\0\x03\0\0\0",
+        b"\xc1\x00",
+        b"\xd1\0\0\0\x03\0\0\0",
+        b"\xe0\x00",
         b"\xe0\x01\x01",
         b"\xf0\0\0\0\x04\0\0\0\x01",
         // More or fewer values than there are bytes for.
         b"\xc0\x02\x02\x40",
         b"\xc0\x03\x01\x40\x40",
         b"\xc1\x03\x01\x40\x40",
+        b"\xc1\x02\x01\x40",
         b"\xc0\x02\x00\x40",
         b"\xc0\x03\x01\xa0\x05",
-        // Arrays that the decoder reads otherwise than they are written.
-        b"\xe0\x02\x00\x50",
+        b"\xd0\0\0\0\x05\xff\xff\xff\xff\x40",
+        // Arrays with other elements than they say.
+        b"\xe0\x03\x00\x50\x01",
         b"\xe0\x04\x01\x50\x01\x02",
-        b"\xe0\x04\x02\x50\x01",
+        b"\xe0\x03\x02\x50\x01",
         b"\xe0\x04\x01\xa1\x05x",
-        b"\xe0\x05\x01\xc1\x02\x00\x00",
-        b"\xe0\x04\x01\xe0\x01\x00",
-        b"\xe0\x05\x01\x00\x53\x01\x40",
-        // Lengths beyond the message, which the decoder allocates.
-        b"\xb0\xff\xff\xff\xff",
-        b"\xb1\x07\xff\xff\xff",
-        b"\xd0\xff\xff\xff\xff\x00\x00\x00\x01",
+        b"\xf0\0\0\0\x05\x07\xff\xff\xff\x41",
+        // Lengths beyond the value.
+        b"\xc0\x06\x01\xb0\xff\xff\xff\xff",
+        b"\xc0\x0a\x01\xd0\xff\xff\xff\xff\x00\x00\x00\x01",
         // No constructors.
-        b"\x01",
-        b"\x3f",
-        b"\xa2\x00",
-        b"\xc2\x01\x00",
-        b"\xff",
+        b"\xc0\x02\x01\x01",
+        b"\xc0\x02\x01\x3f",
+        b"\xc0\x03\x01\xa2\x03",
+        b"\xc0\x02\x01\xff",
     ];
 
     #[test]
-    fn malformed_values_are_found_wherever_their_message_is_cut() {
-        for value in MALFORMED {
-            assert!(!is_sound(value), "{value:02x?}");
-            let message = message(&[b"\xa3\x01k", b"\x55\x07", b"\xa3\x01x", value]);
-            assert!(!Walk::new().over_message(&message), "{value:02x?}");
-            // Without the end of the message, a length is only known to be too long if no message has it.
-            if value[0] == 0xb1 {
-                continue;
-            }
-            for cut in 0..message.len() {
-                assert!(in_pieces(&message, cut).is_err(), "{value:02x?}, cut at {cut}");
-            }
+    fn malformed_values_are_found() {
+        for encoded in MALFORMED {
+            assert!(one(encoded).is_some(), "{encoded:02x?} has a known length");
+            assert!(decoded(encoded).is_none() && !is_sound(encoded), "{encoded:02x?}");
         }
-    }
-
-    #[test]
-    fn sound_messages_are_sound_wherever_they_are_cut() {
-        let list = b"\xd0\0\0\0\x0c\0\0\0\x03\x41\xa1\x02hi\xc0\x01\x00";
-        let map = b"\xc1\x06\x02\xa1\x01k\x54\x05";
-        let numbers = b"\xf0\0\0\0\x07\0\0\0\x02\x50\x01\x02";
-        let key = b"\xa3\x01k";
-        let message = message(&[key, list, key, map, key, numbers, key, b"\x00\x53\x05\x45"]);
-        assert!(Walk::new().over_message(&message));
-        for cut in 0..message.len() {
-            assert_eq!(in_pieces(&message, cut), Ok(()), "cut at {cut}");
-        }
-        // Sections are optional.
-        let is_whole = |cut: &usize| Walk::new().over_message(&message[..*cut]);
-        let (annotations, data) = (message.len() - 35, message.len() - 21);
-        let whole: Vec<_> = (0..=message.len()).filter(is_whole).collect();
-        assert_eq!(whole, [0, annotations, data, message.len()]);
-    }
-
-    #[test]
-    fn strings_of_an_array_must_be_in_one_piece() {
-        let strings = b"\xe0\x07\x02\xa1\x02hi\x01x";
-        let message = message(&[b"\xa3\x01k", strings]);
-        let begin = message.windows(2).position(|pair| pair == b"\xe0\x07").unwrap();
-        assert!(Walk::new().over_message(&message));
-        for cut in 0..message.len() {
-            let is_cut = (begin + 4..begin + strings.len()).contains(&cut);
-            assert_eq!(in_pieces(&message, cut).is_err(), is_cut, "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn the_values_of_a_body_are_not_looked_into() {
-        let inner = b"\xc0\x00\x00";
-        for (section, is_sound) in [
-            (&b"\x00\x53\x77\xc0\x02\x05\x01"[..], true),
-            (b"\x00\x53\x76\xc0\x07\x02\xc0\x02\x05\x01\x40\x40", false),
-            (b"\x00\x53\x76\xc0\x06\x02\xc0\x02\x05\x01\x40", true),
-            (b"\x00\x53\x76\x45", true),
-            (b"\x00\x53\x76\xe0\x03\x01\x50\x01", false),
-            (b"\x00\x53\x75\xa0\x02hi\x00\x53\x75\xb0\0\0\0\x01x", true),
-            (b"\x00\x53\x79\x40", false),
-            (b"\x40", false),
-        ] {
-            assert_eq!(Walk::new().over_message(section), is_sound, "{section:02x?}");
-        }
-        assert!(!Walk::new().over_message(&[&b"\x00\x53\x77"[..], inner].concat()));
-    }
-
-    #[test]
-    fn what_is_cut_is_not_sound() {
-        for encoded in [&[][..], &[0xd0], &[0xd0, 0, 0], &[0xa1, 200, 1], &[0x00], &[0xc0, 255, 1]]
+        // The stack fails at these by itself.
+        for encoded in
+            [&b"\x56\x02"[..], b"\x73\0\0\xd8\0", b"\xa1\x01\xff", b"\xa3\x01\xff", b"\x46"]
         {
-            assert!(!is_sound(encoded));
+            assert!(one(encoded).is_some() && decoded(encoded).is_none(), "{encoded:02x?}");
+        }
+        for encoded in [&[][..], &[0x01], &[0xa1, 2, b"x"[0]], &[0x00, 0xa1, 1, b'x', 0x40]] {
+            assert!(one(encoded).is_none(), "{encoded:02x?}");
+        }
+    }
+
+    /// They are well-formed, but the decoder of the stack would read other values.
+    #[test]
+    fn values_that_the_stack_confuses_are_not_sound() {
+        for encoded in [
+            &b"\xe0\x02\x00\x50"[..],
+            b"\xe0\x05\x01\xc1\x02\x00\x00",
+            b"\xe0\x04\x01\xe0\x01\x00",
+            b"\xe0\x06\x01\x00\x53\x01\x50\x07",
+        ] {
+            assert!(!is_sound(encoded), "{encoded:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_sound_if_all_its_sections_are() {
+        let sections: [&[u8]; 5] = [
+            b"\x00\x53\x70\x45",
+            b"\x00\x80\0\0\0\0\0\0\0\x74\xc1\x06\x02\xa1\x01k\x54\x05",
+            b"\x00\xa3\x10amqp:data:binary\xa0\x02hi",
+            b"\x00\x53\x77\xc0\x03\x02\x43\x43",
+            b"\x00\x53\x78\xc1\x01\x00",
+        ];
+        let message = sections.concat();
+        let is_whole = |cut: &usize| is_sound_message(&message[..*cut]);
+        let whole: Vec<_> = (0..=message.len()).filter(is_whole).collect();
+        let ends = sections.iter().scan(0, |end, section| {
+            *end += section.len();
+            Some(*end)
+        });
+        assert_eq!(whole, [0].into_iter().chain(ends).collect::<Vec<_>>());
+        for malformed in MALFORMED {
+            let message = [b"\x00\x53\x77", *malformed].concat();
+            assert!(!is_sound_message(&message), "{malformed:02x?}");
+        }
+        for unknown in [&b"\x00\x53\x79\x40"[..], b"\x40", b"\x00\xa3\x01x\x40"] {
+            assert!(!is_sound_message(unknown), "{unknown:02x?}");
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use fe2o3_amqp::link::CreditMode;
 use fe2o3_amqp::link::delivery::DeliveryInfo;
-use fe2o3_amqp::link::{CreditMode, RecvError};
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::{Fields, ReceiverSettleMode, SenderSettleMode};
-use fe2o3_amqp::types::messaging::{FilterSet, Source};
+use fe2o3_amqp::types::messaging::{Batch, Data, FilterSet, Source};
 use fe2o3_amqp::types::primitives::{Symbol, Value};
 use fe2o3_amqp::{Delivery, Receiver};
 use futures_util::FutureExt;
@@ -14,10 +14,12 @@ use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
 use tokio::time::timeout;
 
-use super::decode::{self, Decoded, RawBody};
+use super::decode::{self, Decoded, NotAnEvent};
 use super::fault::Fault;
 use super::hub::in_background;
+use super::screen;
 use super::window::Window;
+use crate::error::ErrorKind;
 use crate::ownership::StartingPosition;
 
 const SELECTOR: &str = "apache.org:selector-filter:string";
@@ -61,17 +63,23 @@ impl Link {
             .await
     }
 
-    /// Waits for the next event. Returns `None` for a message that is not an event. Cancel-safe.
-    pub(super) async fn receive(&mut self) -> Result<Option<Decoded>, RecvError> {
-        let delivery: Delivery<RawBody> = self.receiver.recv().await?;
+    /// Waits for the next event. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Result<Decoded, Fault> {
+        let delivery: Delivery<Batch<Data>> = self.receiver.recv().await?;
         let (info, message) = delivery.into_parts();
         self.received.push(info);
-        // A message is a large value, so it is decoded here, before it is moved again.
-        Ok(decode::event(message))
+        let message = screen::unwrapped(message.body);
+        decode::event(&message).map_err(|reason| {
+            let text = match reason {
+                NotAnEvent::Malformed => "an event is not valid AMQP",
+                NotAnEvent::WithoutNumber => "an event has no sequence number",
+            };
+            Fault::transient(ErrorKind::InvalidData, text)
+        })
     }
 
     /// Returns the next event if it has already arrived.
-    pub(super) fn receive_now(&mut self) -> Option<Result<Option<Decoded>, RecvError>> {
+    pub(super) fn receive_now(&mut self) -> Option<Result<Decoded, Fault>> {
         self.receive().now_or_never()
     }
 
@@ -103,7 +111,7 @@ impl Link {
 }
 
 async fn attach(mut session: SessionHandle<()>, request: LinkRequest) -> Result<Link, Fault> {
-    let name = format!("{}-{:016x}", request.partition_id, fastrand::u64(..));
+    let name = format!("{}{}-{:016x}", screen::EVENTS, request.partition_id, fastrand::u64(..));
     let filter = Described {
         descriptor: Descriptor::Name(Symbol::from(SELECTOR)),
         value: Value::String(request.selector),

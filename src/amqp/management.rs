@@ -2,11 +2,11 @@
 //! group.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::{ApplicationProperties, Body, Message};
-use fe2o3_amqp::types::primitives::{OrderedMap, Value};
 use fe2o3_amqp_management::client::MgmtClient;
 use fe2o3_amqp_management::error::Error as RequestError;
 use fe2o3_amqp_management::request::Request;
@@ -15,8 +15,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
-use super::decode::{integer, system_time, text};
+use super::decode::{system_time, text};
 use super::encoded::Encoded;
+use super::encoding::{Raw, Values};
 use super::fault::Fault;
 use super::hub::{Hub, closed, in_background};
 use crate::error::{Error, ErrorKind, Result};
@@ -103,7 +104,7 @@ impl Hub {
     pub(crate) async fn properties(self: Arc<Self>) -> Result<EventHubProperties> {
         let attributes = self.read(None).await;
         attributes
-            .and_then(|attributes| eventhub(attributes).ok_or_else(unreadable))
+            .and_then(|attributes| eventhub(&attributes).ok_or_else(unreadable))
             .map_err(|error| error.with_action(format!("read the properties of {}", self.name())))
     }
 
@@ -114,7 +115,7 @@ impl Hub {
     ) -> Result<PartitionProperties> {
         let attributes = self.read(Some(&partition_id)).await;
         attributes
-            .and_then(|attributes| partition(&partition_id, attributes).ok_or_else(unreadable))
+            .and_then(|attributes| partition(&partition_id, &attributes).ok_or_else(unreadable))
             .map_err(|error| {
                 let name = self.name();
                 error.with_action(format!(
@@ -214,9 +215,9 @@ impl Request for Read {
     fn encode_body(self) -> Self::Body {}
 }
 
-/// The map in the response to a read.
+/// The encoded map in the response to a read.
 #[derive(Debug)]
-pub(super) struct Attributes(OrderedMap<Value, Value>);
+pub(super) struct Attributes(Bytes);
 
 impl Response for Attributes {
     const STATUS_CODE: u16 = 200;
@@ -224,64 +225,51 @@ impl Response for Attributes {
     type Error = RequestError;
 
     fn decode_message(message: Message<Self::Body>) -> Result<Self, Self::Error> {
-        match message.body.try_into_value().map(Encoded::decode) {
-            Ok(Ok(Value::Map(map))) => Ok(Self(map)),
-            _ => Err(RequestError::DecodeError(None)),
+        match message.body.try_into_value() {
+            Ok(value) => Ok(Self(value.into_bytes())),
+            Err(_) => Err(RequestError::DecodeError(None)),
         }
     }
 }
 
 impl Attributes {
-    fn take(&mut self, name: &str) -> Option<Value> {
-        let name = self.0.keys().find(|key| match key {
-            Value::String(text) => text == name,
-            Value::Symbol(symbol) => symbol.as_str() == name,
-            _ => false,
-        });
-        let name = name?.clone();
-        self.0.swap_remove(&name)
+    fn find(&self, name: &str) -> Option<Raw<'_>> {
+        let mut pairs = Values::new(&self.0).take()?.pairs()?;
+        let (_, value) = pairs.find_map(|pair| pair.filter(|(key, _)| key.text() == Some(name)))?;
+        Some(value)
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
-        self.take(name).and_then(text)
+    fn text(&self, name: &str) -> Option<String> {
+        self.find(name).and_then(text)
     }
 
-    fn integer(&mut self, name: &str) -> Option<i64> {
-        integer(&self.take(name)?)
+    fn integer(&self, name: &str) -> Option<i64> {
+        self.find(name)?.integer()
     }
 
-    fn time(&mut self, name: &str) -> Option<std::time::SystemTime> {
-        match self.take(name)? {
-            Value::Timestamp(time) => Some(system_time(time.milliseconds())),
-            _ => None,
-        }
+    fn time(&self, name: &str) -> Option<SystemTime> {
+        self.find(name)?.timestamp().map(system_time)
     }
 }
 
-pub(super) fn eventhub(mut attributes: Attributes) -> Option<EventHubProperties> {
-    let partition_ids = match attributes.take("partition_ids")? {
-        Value::Array(ids) => ids.0,
-        Value::List(ids) => ids,
-        _ => return None,
-    };
+pub(super) fn eventhub(attributes: &Attributes) -> Option<EventHubProperties> {
+    let partition_ids = attributes.find("partition_ids")?.items()?;
     Some(EventHubProperties::new(
         attributes.text("name")?,
         attributes.time("created_at").unwrap_or(UNIX_EPOCH),
-        partition_ids.into_iter().map(text).collect::<Option<_>>()?,
+        partition_ids.map(|id| id.and_then(text)).collect::<Option<_>>()?,
     ))
 }
 
-pub(super) fn partition(id: &str, mut attributes: Attributes) -> Option<PartitionProperties> {
+pub(super) fn partition(id: &str, attributes: &Attributes) -> Option<PartitionProperties> {
     let last = LastEnqueued::new(
         attributes.integer("last_enqueued_sequence_number")?,
         attributes.text("last_enqueued_offset"),
         attributes.time("last_enqueued_time_utc").unwrap_or(UNIX_EPOCH),
     );
     let beginning = attributes.integer("begin_sequence_number")?;
-    let is_empty = match attributes.take("is_partition_empty") {
-        Some(Value::Bool(is_empty)) => is_empty,
-        _ => last.sequence_number < beginning,
-    };
+    let is_empty = attributes.find("is_partition_empty").and_then(Raw::bool);
+    let is_empty = is_empty.unwrap_or(last.sequence_number < beginning);
     Some(PartitionProperties::new(id, beginning, last, is_empty))
 }
 

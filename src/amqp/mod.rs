@@ -5,7 +5,8 @@
 //! - [`partition`] is one task per reader. The task owns a [`link`] in its own session, hands over batches through a
 //!   channel that never blocks, and resumes after the last event. [`window`] limits what the reader holds: when the
 //!   caller takes events, the link gets the freed room as credit.
-//! - [`screen`] checks messages before they are decoded, because senders may send anything.
+//! - [`screen`] keeps the messages of senders away from the AMQP stack, because senders may send anything. [`decode`]
+//!   makes events of them.
 //! - [`management`] reads properties. It needs no receiver in any consumer group.
 //! - [`fault`] classifies each failure by what helps.
 //!

@@ -219,10 +219,10 @@ impl Partition {
                 received = link.receive() => received,
             };
             let mut batch = Batch::with_capacity(self.usual_batch);
-            let mut outcome = self.take(received.map_err(Fault::from), &mut batch);
+            let mut outcome = self.take(received, &mut batch);
             while outcome.is_ok() && batch.events.len() < MAX_BATCH {
                 let Some(received) = link.receive_now() else { break };
-                outcome = self.take(received.map_err(Fault::from), &mut batch);
+                outcome = self.take(received, &mut batch);
             }
             self.hand(batch);
             outcome?;
@@ -231,17 +231,8 @@ impl Partition {
     }
 
     #[inline]
-    fn take(
-        &mut self,
-        received: Result<Option<Decoded>, Fault>,
-        batch: &mut Batch,
-    ) -> Result<(), Fault> {
-        let Some((event, last_enqueued)) = received? else {
-            return Err(Fault::transient(
-                ErrorKind::InvalidData,
-                "an event has no sequence number",
-            ));
-        };
+    fn take(&mut self, received: Result<Decoded, Fault>, batch: &mut Batch) -> Result<(), Fault> {
+        let (event, last_enqueued) = received?;
         // `self.last` changes only when the batch is handed over, so the batch is checked first.
         let last = match batch.events.last() {
             Some(last) => Some((last.sequence_number(), last.offset())),

@@ -19,7 +19,8 @@ pub enum EventBody {
     Data(Bytes),
     /// Lists of values.
     Sequence(Vec<Vec<AmqpValue>>),
-    /// One value.
+    /// One value. If a sender wrote a malformed event, this is the part of its message that cannot be read, as
+    /// [`AmqpValue::Binary`].
     Value(AmqpValue),
 }
 
@@ -185,7 +186,7 @@ impl ReceivedEvent {
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_property(mut self, name: impl Into<String>, value: impl Into<AmqpValue>) -> Self {
-        self.extras_mut().properties.push((name.into(), value.into()));
+        self.add_property(name.into(), value.into());
         self
     }
 
@@ -198,7 +199,7 @@ impl ReceivedEvent {
         name: impl Into<String>,
         value: impl Into<AmqpValue>,
     ) -> Self {
-        self.extras_mut().system_properties.push((name.into(), value.into()));
+        self.add_system_property(name.into(), value.into());
         self
     }
 
@@ -207,7 +208,7 @@ impl ReceivedEvent {
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_message_id(mut self, message_id: impl Into<String>) -> Self {
-        self.extras_mut().message_id = Some(message_id.into());
+        self.set_message_id(message_id.into());
         self
     }
 
@@ -216,7 +217,7 @@ impl ReceivedEvent {
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_correlation_id(mut self, correlation_id: impl Into<String>) -> Self {
-        self.extras_mut().correlation_id = Some(correlation_id.into());
+        self.set_correlation_id(correlation_id.into());
         self
     }
 
@@ -225,7 +226,7 @@ impl ReceivedEvent {
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.extras_mut().content_type = Some(content_type.into());
+        self.set_content_type(content_type.into());
         self
     }
 
@@ -246,6 +247,31 @@ impl ReceivedEvent {
         body: EventBody,
     ) -> Self {
         Self { sequence_number, offset, enqueued_time, partition_key, body, extras: None }
+    }
+
+    pub(crate) fn add_property(&mut self, name: String, value: AmqpValue) {
+        self.extras_mut().properties.push((name, value));
+    }
+
+    pub(crate) fn add_system_property(&mut self, name: String, value: AmqpValue) {
+        self.extras_mut().system_properties.push((name, value));
+    }
+
+    pub(crate) fn set_message_id(&mut self, message_id: String) {
+        self.extras_mut().message_id = Some(message_id);
+    }
+
+    pub(crate) fn set_correlation_id(&mut self, correlation_id: String) {
+        self.extras_mut().correlation_id = Some(correlation_id);
+    }
+
+    pub(crate) fn set_content_type(&mut self, content_type: String) {
+        self.extras_mut().content_type = Some(content_type);
+    }
+
+    #[cfg(feature = "amqp")]
+    pub(crate) fn set_body(&mut self, body: EventBody) {
+        self.body = body;
     }
 
     fn extras_mut(&mut self) -> &mut Extras {

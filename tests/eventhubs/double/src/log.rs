@@ -20,7 +20,7 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// Any body, with properties.
     Message(Box<Message<Body<Value>>>),
-    /// Encoded sections, well formed or not. They follow the service's annotations and a body without a value.
+    /// Encoded sections, well formed or not, among them the service's annotations. They follow a body without a value.
     Sections(Vec<u8>),
 }
 

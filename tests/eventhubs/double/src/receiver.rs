@@ -181,8 +181,7 @@ async fn deliver(
                     sender.send_batchable(annotated(message, &event, last.as_deref())).await
                 }
                 Content::Sections(sections) => {
-                    let message = Message::from(before_sections(sections));
-                    sender.send_batchable(annotated(message, &event, last.as_deref())).await
+                    sender.send_batchable(Message::from(before_sections(sections))).await
                 }
             };
             let Ok(delivery) = sent else { return };

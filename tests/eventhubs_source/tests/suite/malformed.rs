@@ -1,12 +1,12 @@
-//! Events that cannot be decoded: they fail their reader with a clear error, and nobody else.
+//! Events that cannot be decoded, in part or at all.
 
 use super::test;
 use super::*;
 use eventhub_checkpointstore::ErrorKind;
-use eventhub_checkpointstore::processing::AmqpValue;
+use eventhub_checkpointstore::processing::{AmqpValue, EventBody};
 use eventhubs_double::Content;
 
-/// Message annotations with a value, behind as many bytes of another value. They replace those of the service.
+/// Message annotations with a value, behind as many bytes of another value.
 fn annotations(sequence_number: i64, before: usize, value: &[u8]) -> Vec<u8> {
     let mut content = 6_u32.to_be_bytes().to_vec();
     content.extend(*b"\xa3\x15x-opt-sequence-number\x81");
@@ -42,26 +42,90 @@ fn described(depth: usize) -> Vec<u8> {
     values
 }
 
-#[maybe_async]
-#[test]
-async fn a_malformed_event_fails_its_reader_and_no_other() {
-    let in_one_frame = [
-        ("a list smaller than its count", b"\xc0\x00\x00".to_vec()),
-        ("a wide list smaller than its count", b"\xd0\0\0\0\x03\0\0\0\0".to_vec()),
-        ("a map smaller than its count", b"\xc1\x00\x00".to_vec()),
+/// Values in the part of a message that the sender writes. Each can be passed over, but not be decoded.
+fn undecodable() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("a list smaller than its count", b"\xc0\x00".to_vec()),
+        ("a wide list smaller than its count", b"\xd0\0\0\0\x03\0\0\0".to_vec()),
+        ("a map smaller than its count", b"\xc1\x00".to_vec()),
         ("a key without a value", b"\xc1\x02\x01\x40".to_vec()),
         ("an array smaller than its count", b"\xe0\x01\x01".to_vec()),
-        ("an array of maps", b"\xe0\x05\x01\xc1\x02\x00\x00".to_vec()),
-        ("a string longer than the message", b"\xb1\xff\xff\xff\xff".to_vec()),
+        ("an array of malformed maps", b"\xe0\x05\x01\xc1\x02\x00\x00".to_vec()),
+        ("a string that is not UTF-8", b"\xa1\x02\xff\xff".to_vec()),
         ("nested lists", nested(6_000)),
+        ("nested lists, in many frames", nested(100_000)),
         ("nested descriptions", described(20_000)),
-    ];
-    let mut messages: Vec<(String, Vec<u8>)> = Vec::new();
-    for (name, value) in &in_one_frame {
-        messages.push(((*name).to_owned(), annotations(1, 0, value)));
-        messages.push((format!("{name}, in the second frame"), annotations(1, 70_000, value)));
+    ]
+}
+
+/// Sections in which a value is malformed in a way that hides where the next one begins.
+fn unreadable() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("a string longer than its section", b"\xb1\xff\xff\xff\xff".to_vec()),
+        ("a list longer than its section", b"\xd0\0\xff\xff\xff\0\0\0\x01".to_vec()),
+        ("a value too many", b"\x40\x40".to_vec()),
+        ("no value", Vec::new()),
+        ("an unknown constructor", b"\x3f".to_vec()),
+    ]
+}
+
+fn application_properties(value: &[u8]) -> Vec<u8> {
+    let mut section = b"\x00\x53\x74\xd1".to_vec();
+    section.extend(u32::try_from(4 + 3 + value.len()).unwrap().to_be_bytes());
+    section.extend(*b"\0\0\0\x02\xa1\x01x");
+    section.extend(value);
+    section
+}
+
+const DATA: &[u8] = b"\x00\x53\x75\xa0\x02hi";
+
+/// A partition goes on behind an event that its sender wrote badly, with all that can be read of it.
+#[maybe_async]
+#[test]
+async fn what_a_sender_wrote_badly_is_handed_out_as_it_is() {
+    let mut events = Vec::new();
+    for (name, value) in undecodable() {
+        for before in [0, 70_000] {
+            let sections = [&annotations(1, before, &value)[..], DATA].concat();
+            events.push((name, sections, EventBody::from("hi"), value.clone()));
+        }
+        let body = [b"\x00\x53\x77", &value[..]].concat();
+        let kept = EventBody::Value(AmqpValue::Binary(value.into()));
+        let sections = [&annotations(1, 0, b"\xa0\x00")[..], &body].concat();
+        events.push((name, sections, kept, vec![]));
     }
-    messages.push(("nested lists, in many frames".into(), annotations(1, 0, &nested(100_000))));
+    for (name, value) in unreadable() {
+        let annotations = annotations(1, 0, b"\xa0\x00");
+        let sections = [&annotations[..], &application_properties(&value), DATA].concat();
+        // The double writes an empty body before the sections, so all of them belong to the body.
+        let rest = [b"\x00\x53\x77\x40", &sections[..]].concat();
+        let kept = EventBody::Value(AmqpValue::Binary(rest.into()));
+        events.push((name, sections, kept, vec![]));
+    }
+    let double = start(config(1));
+    let hub = hub(&double);
+    let mut reader = hub.open(earliest("0")).await.unwrap();
+    for (name, sections, body, kept) in events {
+        double.append("0", Content::Sections(sections));
+        double.append("0", "after");
+        let received = receive(&mut *reader, 2).await;
+        assert_eq!(*received[0].body(), body, "{name}");
+        let found = received[0].system_properties().find(|(name, _)| *name == "x");
+        assert_eq!(found.map(|(_, value)| value), Some(&AmqpValue::Binary(kept.into())), "{name}");
+        assert_eq!(received[1].body().to_text(), "after", "{name}");
+    }
+    assert_eq!(double.counters().connections, 1);
+}
+
+/// Without what the service writes first, an event has no position.
+#[maybe_async]
+#[test]
+async fn malformed_annotations_fail_their_reader_and_no_other() {
+    let mut messages: Vec<(String, Vec<u8>)> = Vec::new();
+    for (name, value) in unreadable() {
+        messages.push((name.to_owned(), annotations(1, 0, &value)));
+        messages.push((format!("{name}, in the second frame"), annotations(1, 70_000, &value)));
+    }
     messages.push(("half a message".into(), annotations(1, 0, &[0x40])[..20].to_vec()));
 
     let double = start(config(1 + messages.len()));
