@@ -176,9 +176,11 @@ impl<'a> Raw<'a> {
 
     fn is_sound_at(self, depth: usize) -> bool {
         let Some(depth) = self.depth_within(depth) else { return false };
-        let (Some(mut items), true) = (self.items(), self.code >= 0xc0) else {
-            return self.code < 0xc0;
-        };
+        if self.code < 0xc0 {
+            // A value without values in it.
+            return true;
+        }
+        let Some(mut items) = self.items() else { return false };
         // It does not read the constructor of an empty array, and confuses elements that contain others.
         let is_readable = match self.code {
             0xe0 | 0xf0 => items.element.map_or(items.rest.0.is_empty(), |element| {

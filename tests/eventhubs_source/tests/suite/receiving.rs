@@ -230,6 +230,30 @@ async fn a_prefetch_of_large_events_is_bounded_by_their_bytes() {
     assert!(delivered <= 20 + 15, "{delivered} events were fetched");
 }
 
+/// The room of the prefetch falls with each large event, and rises slowly after it.
+#[maybe_async]
+#[test]
+async fn events_of_changing_sizes_never_stop() {
+    let length = |number: usize| if number % 40 < 2 { 300_000 } else { number % 900 };
+    let count = 400;
+    for prefetch in [3, 300] {
+        let double = start(config(1));
+        double.fill("0", (0..count).map(|number| vec![0; length(number)]));
+        let hub = builder(&double).max_prefetch_bytes(500_000).build().unwrap();
+        let mut reader = hub.open(earliest("0").with_prefetch(prefetch)).await.unwrap();
+        let mut next = 0;
+        for take in (1..8).cycle() {
+            for event in receive(&mut *reader, take.min(count - next)).await {
+                assert_eq!(event.body().len(), length(next), "event {next}");
+                next += 1;
+            }
+            if next == count {
+                break;
+            }
+        }
+    }
+}
+
 #[maybe_async]
 #[test]
 async fn the_end_of_the_partition_comes_with_events_if_it_is_asked_for() {
