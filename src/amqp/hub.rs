@@ -26,6 +26,8 @@ use crate::model::ConsumerGroup;
 
 /// The frame size that the service accepts and the other SDKs request.
 const MAX_FRAME_SIZE: u32 = 64 * 1024;
+/// How long a caller waits for the end of a session.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// The initial and the maximum pause between two attempts to connect.
 const CONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
@@ -337,13 +339,21 @@ async fn put_on(
     let text = CbsToken::new(token.text.as_str(), token.kind, Some(expiry));
     let mut client = CbsClient::attach(&mut session).await?;
     let put = timeout(limit, client.put_token(audience, text)).await;
-    // The session ends while the links are alive, as in `Link::end`.
-    let _ = timeout(limit, session.end()).await;
-    drop(client);
+    end_session(session, client).await;
     match put {
         Ok(put) => Ok(put?),
         Err(_) => Err(Fault::timeout("the token", limit)),
     }
+}
+
+/// Ends a session while its links are alive, because links that are dropped in mid-stream end the connection. Waits for a
+/// moment only. A task waits on, for as long as the connection lives.
+pub(super) async fn end_session(mut session: SessionHandle<()>, links: impl Send + 'static) {
+    let ending = tokio::spawn(async move {
+        let _ = session.end().await;
+        drop(links);
+    });
+    let _ = timeout(END_PATIENCE, ending).await;
 }
 
 /// Runs a future in a task and waits for it. The task goes on if the caller stops waiting, because a future that is

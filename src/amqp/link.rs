@@ -12,11 +12,10 @@ use fe2o3_amqp::{Delivery, Receiver};
 use futures_util::FutureExt;
 use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
-use tokio::time::timeout;
 
 use super::decode::{self, Decoded, NotAnEvent};
 use super::fault::Fault;
-use super::hub::in_background;
+use super::hub::{end_session, in_background};
 use super::screen;
 use super::window::Window;
 use crate::error::ErrorKind;
@@ -25,11 +24,6 @@ use crate::ownership::StartingPosition;
 const SELECTOR: &str = "apache.org:selector-filter:string";
 const OWNER_LEVEL: &str = "com.microsoft:epoch";
 const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
-
-/// The time limit for ending a session in the background.
-const END_LIMIT: Duration = Duration::from_secs(5);
-/// How long a new link waits for the end of the old one.
-const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A receiver and its session. [`end`](Self::end) must end them: if both are dropped in mid-stream, the connection
 /// ends.
@@ -98,15 +92,8 @@ impl Link {
         Ok(())
     }
 
-    /// Ends the session while the receiver is alive, then drops the receiver. This goes on in a task if the caller
-    /// stops waiting.
     pub(super) async fn end(self) {
-        let Self { receiver, mut session, .. } = self;
-        let ending = tokio::spawn(async move {
-            let _ = timeout(END_LIMIT, session.end()).await;
-            drop(receiver);
-        });
-        let _ = timeout(END_PATIENCE, ending).await;
+        end_session(self.session, self.receiver).await;
     }
 }
 
@@ -137,7 +124,7 @@ async fn attach(mut session: SessionHandle<()>, request: LinkRequest) -> Result<
     match builder.attach(&mut session).await {
         Ok(receiver) => Ok(Link { receiver, session, received: Vec::new() }),
         Err(error) => {
-            let _ = timeout(END_LIMIT, session.end()).await;
+            end_session(session, ()).await;
             Err(error.into())
         }
     }

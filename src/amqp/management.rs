@@ -11,6 +11,7 @@ use fe2o3_amqp_management::client::MgmtClient;
 use fe2o3_amqp_management::error::Error as RequestError;
 use fe2o3_amqp_management::request::Request;
 use fe2o3_amqp_management::response::Response;
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -19,7 +20,7 @@ use super::decode::{system_time, text};
 use super::encoded::Encoded;
 use super::encoding::{Raw, Values};
 use super::fault::Fault;
-use super::hub::{Hub, closed, in_background};
+use super::hub::{Hub, closed, end_session, in_background};
 use crate::error::{Error, ErrorKind, Result};
 use crate::processing::{EventHubProperties, LastEnqueued, PartitionProperties};
 
@@ -30,7 +31,6 @@ const MAX_CLIENTS: usize = 8;
 const MAX_IDLE: Duration = Duration::from_secs(30);
 /// The maximum number of attempts for a request.
 const ATTEMPTS: u32 = 4;
-const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// The idle clients, and the permits that limit concurrent requests.
 pub(super) struct Clients {
@@ -72,9 +72,7 @@ impl Clients {
 
     pub(super) async fn close(&self) {
         let clients = std::mem::take(&mut *self.idle());
-        for client in clients {
-            client.end().await;
-        }
+        join_all(clients.into_iter().map(Client::end)).await;
     }
 }
 
@@ -94,8 +92,8 @@ impl Client {
         .await
     }
 
-    async fn end(mut self) {
-        let _ = timeout(END_LIMIT, self.session.end()).await;
+    async fn end(self) {
+        end_session(self.session, self.links).await;
     }
 }
 

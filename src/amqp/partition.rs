@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::backoff::Backoff;
 use super::decode::{Decoded, size_of_event};
 use super::fault::Fault;
-use super::hub::{Hub, in_background};
+use super::hub::{Hub, end_session, in_background};
 use super::link::{Link, LinkRequest, selector};
 use super::window::Window;
 use crate::error::{Error, ErrorKind, Result};
@@ -156,8 +156,7 @@ impl Partition {
             // A reconnect may have delayed this attach. A link for a closed reader would displace the reader that came
             // after it.
             if window.is_closed() {
-                let mut session = session;
-                let _ = session.end().await;
+                end_session(session, ()).await;
                 return Err(super::hub::closed());
             }
             let limit = hub.options.request_timeout;

@@ -109,6 +109,11 @@ impl EventHubsDouble {
         self.wire.send_modify(|wire| wire.silent_before = accepted);
     }
 
+    /// Ignores the ends of sessions from here on. Their links go on.
+    pub fn ignore_ends(&self) {
+        self.wire.send_modify(|wire| wire.hides_ends = true);
+    }
+
     /// Detaches the receive links of a partition, with a condition as `amqp:link:detach-forced`.
     pub fn detach(&self, partition_id: &str, condition: &str) {
         let target = Target::Partition(partition_id.to_string());

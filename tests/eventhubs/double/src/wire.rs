@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, copy, split};
 use tokio::sync::watch;
 
 use crate::endings::Endings;
+use crate::frames::END;
 use crate::{frames, padding};
 
 /// Connections are numbered as they come; a fault is for those that are there.
@@ -13,6 +14,8 @@ pub(crate) struct Wire {
     pub(crate) cut_before: u64,
     /// Connections before this one are held: neither side hears the other, and none learns of it.
     pub(crate) silent_before: u64,
+    /// The double does not learn that a session ends.
+    pub(crate) hides_ends: bool,
 }
 
 /// Carries the bytes of a connection until one side closes it or it is cut.
@@ -26,8 +29,12 @@ pub(crate) async fn carry(
     let (mut from_client, mut to_client) = split(client);
     let (mut from_double, mut to_double) = split(double);
     let endings = Endings::default();
+    let settings = wire.clone();
     let copying = async {
-        let asking = frames::copy(&mut from_client, &mut to_double, |frame| endings.pass_in(frame));
+        let asking = frames::copy(&mut from_client, &mut to_double, |frame| {
+            let is_end = || frames::performative(&frame).is_some_and(|found| found.code == END);
+            if settings.borrow().hides_ends && is_end() { None } else { endings.pass_in(frame) }
+        });
         let answering = async {
             if as_the_service {
                 let change = |frame| endings.pass_out(frame).map(padding::pad);

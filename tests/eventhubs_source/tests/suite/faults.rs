@@ -380,3 +380,31 @@ async fn dropped_readers_leave_the_others_alone() {
     assert_eq!(double.counters().opened_by_partition["0"], 1);
     eventually("the dropped ones are gone", || !attached(&double).contains_key("1")).await;
 }
+
+/// A link whose end the service never answers goes on sending, and the connection bears it.
+#[maybe_async]
+#[test]
+async fn an_end_that_is_never_answered_costs_nobody_the_connection() {
+    let double = start(config(2));
+    double.fill("0", (0..10).map(|_| "event"));
+    let hub = hub(&double);
+    let mut steady = hub.open(earliest("1")).await.unwrap();
+    let mut reader = hub.open(earliest("0").with_prefetch(100)).await.unwrap();
+    receive(&mut *reader, 10).await;
+    hub.properties().await.unwrap();
+    double.ignore_ends();
+    let begun = Instant::now();
+    reader.close().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4), "a close does not wait for the answer");
+    pause(Duration::from_secs(6)).await;
+    let delivered = || double.counters().delivered["0"];
+    let before = delivered();
+    double.fill("0", (0..50).map(|_| "event for nobody"));
+    eventually("the link goes on", || delivered() > before).await;
+    double.append("1", "event");
+    receive(&mut *steady, 1).await;
+    let begun = Instant::now();
+    assert_eq!(double.counters().connections, 1);
+    hub.close().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4), "nor does the close of the hub");
+}
