@@ -1,30 +1,54 @@
 //! Spans of the crate `tracing` around what a consumer does. Without the feature `tracing` they are nothing.
 
+#[cfg(feature = "tracing")]
+use tracing::field::Empty;
+
 use super::ReceivedEvent;
 use crate::model::ConsumerGroup;
 
 /// One operation on a partition.
 pub(crate) struct Span(#[cfg(feature = "tracing")] tracing::Span);
 
+/// Creates a span with the fields of all operations, named as in the
+/// [semantic conventions](https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/) of OpenTelemetry.
+#[cfg(feature = "tracing")]
+macro_rules! operation {
+    (
+        $level:ident, $span:literal, $name:literal, $kind:literal,
+        $group:ident, $partition_id:ident, $($further:tt)*
+    ) => {
+        tracing::span!(
+            target: "eventhub_checkpointstore",
+            tracing::Level::$level,
+            $span,
+            "otel.name" = format!(concat!($name, " {}"), $group.eventhub_name()),
+            "otel.kind" = $kind,
+            "otel.status_code" = Empty,
+            "messaging.system" = "eventhubs",
+            "messaging.operation.name" = $name,
+            "messaging.operation.type" = $span,
+            "messaging.destination.name" = $group.eventhub_name(),
+            "messaging.destination.partition.id" = $partition_id,
+            "messaging.consumer.group.name" = $group.consumer_group(),
+            "server.address" = $group.fully_qualified_namespace(),
+            $($further)*
+            "error.type" = Empty,
+        )
+    };
+}
+
 #[cfg(feature = "tracing")]
 impl Span {
     /// Waiting for events, and taking those that came.
     pub(crate) fn receive(group: &ConsumerGroup, partition_id: &str) -> Self {
-        Self(tracing::debug_span!(
-            target: "eventhub_checkpointstore",
+        Self(operation!(
+            DEBUG,
             "receive",
-            "otel.name" = name("receive", group),
-            "otel.kind" = "client",
-            "otel.status_code" = tracing::field::Empty,
-            "messaging.system" = "eventhubs",
-            "messaging.operation.name" = "receive",
-            "messaging.operation.type" = "receive",
-            "messaging.destination.name" = group.eventhub_name(),
-            "messaging.destination.partition.id" = partition_id,
-            "messaging.consumer.group.name" = group.consumer_group(),
-            "server.address" = group.fully_qualified_namespace(),
-            "messaging.batch.message_count" = tracing::field::Empty,
-            "error.type" = tracing::field::Empty,
+            "receive",
+            "client",
+            group,
+            partition_id,
+            "messaging.batch.message_count" = Empty,
         ))
     }
 
@@ -35,25 +59,18 @@ impl Span {
         events: &[E],
         attempt: u32,
     ) -> Self {
-        let span = tracing::info_span!(
-            target: "eventhub_checkpointstore",
+        let span = operation!(
+            INFO,
             "process",
-            "otel.name" = name("process", group),
-            "otel.kind" = "consumer",
-            "otel.status_code" = tracing::field::Empty,
-            "messaging.system" = "eventhubs",
-            "messaging.operation.name" = "process",
-            "messaging.operation.type" = "process",
-            "messaging.destination.name" = group.eventhub_name(),
-            "messaging.destination.partition.id" = partition_id,
-            "messaging.consumer.group.name" = group.consumer_group(),
-            "server.address" = group.fully_qualified_namespace(),
-            "messaging.batch.message_count" = tracing::field::Empty,
-            "messaging.message.id" = tracing::field::Empty,
-            "messaging.eventhubs.message.enqueued_time" = tracing::field::Empty,
-            "sequence_number" = tracing::field::Empty,
+            "process",
+            "consumer",
+            group,
+            partition_id,
+            "messaging.batch.message_count" = Empty,
+            "messaging.message.id" = Empty,
+            "messaging.eventhubs.message.enqueued_time" = Empty,
+            "sequence_number" = Empty,
             attempt,
-            "error.type" = tracing::field::Empty,
         );
         if !span.is_disabled() {
             describe(&span, events);
@@ -67,21 +84,14 @@ impl Span {
         partition_id: &str,
         sequence_number: Option<i64>,
     ) -> Self {
-        Self(tracing::info_span!(
-            target: "eventhub_checkpointstore",
+        Self(operation!(
+            INFO,
             "settle",
-            "otel.name" = name("checkpoint", group),
-            "otel.kind" = "client",
-            "otel.status_code" = tracing::field::Empty,
-            "messaging.system" = "eventhubs",
-            "messaging.operation.name" = "checkpoint",
-            "messaging.operation.type" = "settle",
-            "messaging.destination.name" = group.eventhub_name(),
-            "messaging.destination.partition.id" = partition_id,
-            "messaging.consumer.group.name" = group.consumer_group(),
-            "server.address" = group.fully_qualified_namespace(),
+            "checkpoint",
+            "client",
+            group,
+            partition_id,
             sequence_number,
-            "error.type" = tracing::field::Empty,
         ))
     }
 
@@ -112,11 +122,6 @@ impl Span {
         self.0.record("error.type", error_type);
         self.0.record("otel.status_code", "ERROR");
     }
-}
-
-#[cfg(feature = "tracing")]
-fn name(operation: &str, group: &ConsumerGroup) -> String {
-    format!("{operation} {}", group.eventhub_name())
 }
 
 #[cfg(feature = "tracing")]
