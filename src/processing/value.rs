@@ -32,7 +32,7 @@ pub enum AmqpValue {
     Char(char),
     /// A string or a symbol.
     String(String),
-    /// Bytes.
+    /// Bytes. A decimal number is read as its bytes, and a malformed value as it was encoded.
     Binary(Bytes),
     /// A timestamp, with a resolution of one millisecond.
     Timestamp(SystemTime),
