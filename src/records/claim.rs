@@ -385,7 +385,7 @@ mod tests {
 
     /// A container that refuses every write and never knows the outcome.
     #[test]
-    fn a_doubt_that_never_ends_is_a_failure() {
+    fn an_outcome_that_stays_unknown_is_a_failure() {
         let conflict = || Error::new(ErrorKind::ConditionNotMet, "").with_applied(Applied::Unknown);
         let seen =
             || Seen { owner_id: Some(US.into()), etag: ETag::numbered(7), last_modified: None };
