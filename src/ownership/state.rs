@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_a_round_waited_it_goes_no_further_after_a_stop() {
+    fn a_stop_cancels_a_round_at_every_step() {
         let mut stopped = Stopped::new(false);
         let Stopped { state, round, now, .. } = &mut stopped;
         let (token, now) = (round.token, *now);
@@ -333,7 +333,7 @@ mod tests {
 
     /// The late renewal is applied between the list and the release, and its response arrives before the release.
     #[test]
-    fn what_a_stop_loses_to_a_late_renewal_is_looked_for_again() {
+    fn a_release_lost_to_a_late_renewal_is_resolved_again() {
         let mut stopped = Stopped::new(true);
         stopped.resolve("1");
         let sent = stopped.give_up();

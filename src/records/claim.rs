@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_service_and_rivals_do_a_claim_says_what_is_so() {
+    fn a_claim_reports_the_truth_whatever_the_service_and_rivals_do() {
         let mut endings = [0; 4];
         for (stored, etag) in [
             (None, None),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_service_and_rivals_do_a_relinquish_says_what_is_so() {
+    fn a_release_reports_the_truth_whatever_the_service_and_rivals_do() {
         let mut endings = [0; 4];
         let (claim, step) = Claim::relinquish(&ETag::numbered(1));
         explore(&World::new(Some(US)), &claim, &step, 6, &mut endings);

@@ -199,7 +199,7 @@ async fn checkpoints_of_some_or_of_all_partitions_are_deleted() {
 
 #[maybe_async]
 #[test]
-async fn what_is_no_checkpoint_of_a_partition_is_not_deleted() {
+async fn blobs_that_are_not_checkpoints_are_not_deleted() {
     let world = World::service();
     let store = world.store();
     let service = world.double();
@@ -352,7 +352,7 @@ async fn what_a_running_owner_would_undo_is_refused_unless_forced() {
 
 #[maybe_async]
 #[test]
-async fn an_owner_that_renews_no_more_is_not_running() {
+async fn an_owner_that_stopped_renewing_is_not_running() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
@@ -371,7 +371,7 @@ async fn an_owner_that_renews_no_more_is_not_running() {
 
 #[maybe_async]
 #[test]
-async fn without_the_list_of_owners_nothing_is_changed() {
+async fn nothing_is_changed_without_the_list_of_owners() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();

@@ -160,7 +160,7 @@ async fn one_damaged_checkpoint_holds_up_no_other_partition() {
 
 #[maybe_async]
 #[test]
-async fn what_cannot_be_started_for_an_expiration_is_left_to_others() {
+async fn a_partition_that_cannot_be_started_is_left_to_others_after_an_expiration() {
     let served = Served::new();
     let strict = served.store_with(0, |builder| builder.fail_on_unreadable(true));
     served.service.put(CHECKPOINT_2, &[("sequencenumber", "seven")]);
