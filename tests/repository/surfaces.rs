@@ -1,7 +1,6 @@
-//! Both surfaces are there, whatever else is in the build, and both run the suite.
+//! Both surfaces run the suite.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -83,21 +82,6 @@ fn both_surfaces_run_the_same_tests() {
     let only = |one: &BTreeSet<String>, other| one.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(only(&blocking, &aio), BLOCKING_ONLY, "tests of the blocking surface only");
     assert_eq!(only(&aio, &blocking), AIO_ONLY, "tests of the async surface only");
-}
-
-/// `maybe_async::maybe_async` would become blocking in such a build, and the async surface with it
-/// (<https://github.com/fMeow/maybe-async-rs/issues/6>).
-#[test]
-fn a_build_with_is_sync_on_has_both_surfaces() {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("is_sync");
-    // The same versions as in this build: nothing is compiled twice, and no index is asked.
-    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"), package.join("Cargo.lock"))
-        .expect("copy Cargo.lock");
-    let output =
-        cargo(&["test", "--lib", "--manifest-path", package.join("Cargo.toml").to_str().unwrap()]);
-    assert!(output.contains("test the_switch_is_on ... ok"), "{output}");
-    assert!(output.contains("test the_blocking_surface_blocks ... ok"), "{output}");
-    assert!(output.contains("test the_async_surface_is_async ... ok"), "{output}");
 }
 
 fn tests_of(root: &str) -> BTreeSet<String> {

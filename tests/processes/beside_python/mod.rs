@@ -9,12 +9,11 @@ mod fleet;
 mod member;
 mod watcher;
 
+/// Both surfaces in one test: they wait most of the time, and leave a thread to tests that need the processor.
 #[test]
-fn the_blocking_surface_beside_python() {
-    fleet::lives_through_kills("blocking", blocking::start);
-}
-
-#[test]
-fn the_async_surface_beside_python() {
-    fleet::lives_through_kills("aio", aio::start);
+fn fleets_with_python_survive_kills_and_stops() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| fleet::survives_kills_and_stops("blocking", blocking::start));
+        scope.spawn(|| fleet::survives_kills_and_stops("aio", aio::start));
+    });
 }
