@@ -16,6 +16,7 @@
 
 #[cfg(all(feature = "ureq", feature = "reqwest"))]
 mod beside_python;
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
 mod both_surfaces_in_one_build;
 mod counterpart_limits;
 #[cfg(all(feature = "ureq", feature = "reqwest"))]

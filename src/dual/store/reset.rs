@@ -86,7 +86,7 @@ impl BlobCheckpointStore {
     ) -> Result<CheckpointChanges> {
         let store = self;
         let deadline = self.deadline();
-        let found = self.find(group, &partitions, deadline).await;
+        let found = self.find(group, partitions, deadline).await;
         let found = found.map_err(|error| error.with_action("list the checkpoints"))?;
         let mut owners = HashMap::new();
         if mode != RunMode::Force && !found.is_empty() {
@@ -141,10 +141,10 @@ impl BlobCheckpointStore {
     async fn find(
         &self,
         group: &ConsumerGroup,
-        partitions: &Partitions,
+        partitions: Partitions,
         deadline: Instant,
     ) -> Result<Vec<Found>> {
-        if let Partitions::Only(ids) = partitions {
+        if let Partitions::Only(ids) = &partitions {
             for id in ids {
                 check_partition_id(id)?;
             }
@@ -160,8 +160,8 @@ impl BlobCheckpointStore {
             let wanted: HashSet<_> = ids.iter().map(String::as_str).collect();
             found.retain(|found| wanted.contains(found.partition_id()));
             let there: HashSet<_> = found.iter().map(Found::partition_id).collect();
-            let missing = ids.iter().filter(|id| !there.contains(id.as_str()));
-            let missing: Vec<_> = missing.cloned().map(Found::Missing).collect();
+            let missing = ids.iter().filter(|id| !there.contains(id.as_str())).cloned();
+            let missing: Vec<_> = missing.map(Found::Missing).collect();
             found.extend(missing);
         }
         Ok(found)
