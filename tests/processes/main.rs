@@ -16,13 +16,13 @@
 
 #[cfg(all(feature = "ureq", feature = "reqwest"))]
 mod beside_python;
-#[cfg(all(feature = "ureq", feature = "reqwest"))]
-mod both_surfaces_in_one_build;
 mod counterpart_limits;
 #[cfg(all(feature = "ureq", feature = "reqwest"))]
 mod dying;
 #[cfg(all(feature = "ureq", feature = "reqwest"))]
 mod examples;
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
+mod maybe_async_switch;
 mod python_balance;
 mod simulation;
 #[path = "../support/mod.rs"]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 /// `maybe_async::maybe_async` would become blocking in such a build, and the async surface with it
 /// (<https://github.com/fMeow/maybe-async-rs/issues/6>).
 #[test]
-fn whatever_another_crate_switches_on() {
+fn both_surfaces_are_in_a_build_that_switches_to_blocking() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("is_sync");
     // The same versions as in this build: most of it is there already, and no index is asked.
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"), package.join("Cargo.lock"))
