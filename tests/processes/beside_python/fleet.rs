@@ -58,9 +58,10 @@ struct Fleet {
 /// Starts, kills and stops consumers of both languages, and waits each time until the fleet has settled.
 pub fn survives_kills_and_stops(
     surface: &'static str,
+    azurite: &Azurite,
     start_ours: fn(ConsumerOptions) -> Box<dyn Running>,
 ) {
-    let mut fleet = Fleet::new(surface, start_ours);
+    let mut fleet = Fleet::new(surface, azurite, start_ours);
     let watcher = Watcher::start(fleet.store.clone(), fleet.group.clone());
 
     let mut present = [fleet.start_one_of_each(), fleet.start_one_of_each()];
@@ -96,8 +97,12 @@ pub fn survives_kills_and_stops(
 }
 
 impl Fleet {
-    fn new(surface: &'static str, start_ours: fn(ConsumerOptions) -> Box<dyn Running>) -> Self {
-        let connection_string = Azurite::shared().connection_string();
+    fn new(
+        surface: &'static str,
+        azurite: &Azurite,
+        start_ours: fn(ConsumerOptions) -> Box<dyn Running>,
+    ) -> Self {
+        let connection_string = azurite.connection_string();
         let container = format!("fleet-{surface}");
         let store =
             BlobCheckpointStore::from_connection_string(&connection_string, &container).unwrap();
