@@ -145,7 +145,7 @@ fn a_stop_hands_over_without_a_repeat() -> Result<String, Failure> {
 }
 
 /// Events that expired before they were read are passed over, and the rest comes.
-fn what_has_expired_is_passed_over() -> Result<String, Failure> {
+fn expired_events_are_skipped() -> Result<String, Failure> {
     let bed = Bed::new(1);
     bed.publish(1..=100)?;
     bed.hub.expire_until("0", 90)?;
@@ -166,7 +166,7 @@ fn main() -> Result<(), Failure> {
         ("a crash", a_crash_repeats_what_had_no_checkpoint as fn() -> Result<String, Failure>),
         ("cut links", a_cut_link_repeats_nothing),
         ("a stop", a_stop_hands_over_without_a_repeat),
-        ("retention", what_has_expired_is_passed_over),
+        ("retention", expired_events_are_skipped),
     ] {
         println!("{name}: {}", test()?);
     }

@@ -2,7 +2,7 @@
 //! the answer. It runs in a process of its own, so that the CPU time of the measured process is the client's alone.
 
 #[allow(dead_code, reason = "shared with the tests, which need all of it")]
-#[path = "../../tests/support/loopback/tls.rs"]
+#[path = "../../tests/doubles/loopback/tls.rs"]
 mod tls;
 
 use std::collections::HashMap;

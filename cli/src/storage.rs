@@ -306,9 +306,8 @@ impl Storage {
                 deleted(store.delete_checkpoint_if(group, partition_id, etag)?)
             }
             Seen::Unreadable => {
-                let only = [partition_id];
-                let changes =
-                    store.delete_checkpoints(group, Partitions::Only(&only), RunMode::Force)?;
+                let only = Partitions::only([partition_id]);
+                let changes = store.delete_checkpoints(group, only, RunMode::Force)?;
                 changes.into_iter().try_for_each(outcome)
             }
         }

@@ -289,10 +289,24 @@ impl<'a> IntoIterator for &'a CheckpointChanges {
 }
 
 /// Selects checkpoints of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Partitions<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partitions {
     /// Every partition that has a checkpoint.
     All,
-    /// Only these partitions.
-    Only(&'a [&'a str]),
+    /// Only the partitions with these ids; see [`only`](Self::only).
+    Only(Vec<String>),
+}
+
+impl Partitions {
+    /// Selects the partitions with these ids.
+    ///
+    /// ```
+    /// use eventhub_checkpointstore::Partitions;
+    ///
+    /// let ids: Vec<String> = (0..2).map(|id| id.to_string()).collect();
+    /// assert_eq!(Partitions::only(&ids), Partitions::only(["0", "1"]));
+    /// ```
+    pub fn only(partition_ids: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self::Only(partition_ids.into_iter().map(|id| id.as_ref().to_owned()).collect())
+    }
 }

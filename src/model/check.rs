@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_secret_is_never_shown() {
+    fn possible_secrets_are_never_shown() {
         for secret in [
             "AccountName=a;AccountKey=b",
             "sv=1&sig=abc",
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_groups_have_nothing_that_nobody_sees() {
+    fn names_with_invisible_characters_are_refused() {
         for name in [" a", "a ", "a\u{a0}", "\u{feff}a", "a\u{200b}b", "\u{2060}"] {
             assert!(check_group_name("group", name).is_err(), "{name:?}");
             assert!(check_eventhub_name(name).is_err(), "{name:?}");

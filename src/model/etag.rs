@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_single_version_is_refused() {
+    fn etags_that_name_no_single_version_are_refused() {
         for form in [
             "",
             "*",

@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_text_that_it_was_made_of(text in "\\PC{0,30}", other in "\\PC{0,30}") {
+        fn behaves_like_the_string_it_was_made_from(text in "\\PC{0,30}", other in "\\PC{0,30}") {
             let made = Text::from(text.as_str());
             prop_assert_eq!(&*made, &text);
             prop_assert_eq!(matches!(made, Text::Short(_)), text.len() <= SHORT);

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_is_kept_whatever_the_others_do_and_however_few_slots_there_are() {
+    fn responsive_partitions_are_kept_beside_hung_ones_with_any_number_of_slots() {
         for slots in [1, 2, 3, 4, 8, 16, 64] {
             Consumer::new(slots, partly_hung(16, 16, 5)).assert_that_what_answers_is_kept();
         }
@@ -367,7 +367,7 @@ mod tests {
 
     /// Nothing hangs, but a round has too little time for all claims.
     #[test]
-    fn slow_ones_take_turns() {
+    fn slow_partitions_take_turns() {
         for (slots, partitions, latency) in [(16, 64, 4_000), (16, 1024, 300), (1, 32, 300)] {
             let latency = partly_hung(0, partitions, latency);
             Consumer::new(slots, latency).assert_that_what_answers_is_kept();
@@ -376,7 +376,7 @@ mod tests {
 
     /// A slow claim is not treated as a hanging one, even if its limit was short once.
     #[test]
-    fn slow_ones_among_hung_ones() {
+    fn slow_partitions_are_renewed_among_hung_ones() {
         for slots in [4, 16] {
             let latency = partly_hung(slots, 16, 1_200);
             Consumer::new(slots, latency).assert_that_what_answers_is_kept();

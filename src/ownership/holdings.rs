@@ -107,7 +107,7 @@ impl Holdings {
             self.left.insert(partition_id.clone(), now + self.patience);
         }
         plan.leave(|partition_id| self.left.contains_key(partition_id));
-        over.iter().filter_map(|id| self.records.undoubted_one(id)).cloned().collect()
+        over.iter().filter_map(|id| self.records.settled_one(id)).cloned().collect()
     }
 
     /// Applies an outcome as soon as it is known, and returns the corrected outcome.

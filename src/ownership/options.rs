@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused_with_its_numbers() {
+    fn impossible_options_are_refused_with_their_values() {
         for (interval, expiration, named) in [
             (0, 10, "interval 0ns"),
             (30, 60, "60s"),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_cannot_end_in_time_is_refused_with_its_numbers() {
+    fn a_round_that_cannot_end_in_time_is_refused_with_its_values() {
         let tight = OwnershipOptions::new(seconds(1), Duration::from_millis(2_001)).unwrap_err();
         assert!(
             tight.to_string().contains("2.001s") && tight.to_string().contains("1ms"),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lease_ends_before_the_most_impatient_takes_it() {
+    fn the_lease_ends_before_the_most_impatient_consumer_takes_over() {
         let options = OwnershipOptions::new(seconds(10), seconds(120)).unwrap();
         assert_eq!(options.lease_duration(), seconds(115));
         let mixed = options.with_fleet_expiration(seconds(60)).unwrap();

@@ -14,8 +14,8 @@ use crate::model::{ClaimOutcome, ETag, Listing, PartitionOwnership};
 pub(super) struct Records {
     /// The newest known versions, even if their leases are over.
     pub(super) known: BTreeMap<String, PartitionOwnership>,
-    /// The requests whose outcome is not known yet.
-    pub(super) doubtful: BTreeMap<String, PartitionOwnership>,
+    /// The requests of unknown outcome, and those that wait for their responses.
+    pub(super) unknown_outcomes: BTreeMap<String, PartitionOwnership>,
     /// The version that a request in flight replaces; `None` if the request creates the record.
     late: BTreeMap<String, Option<ETag>>,
     /// The versions that this consumer wrote last. They are kept after a lost renewal, because then it matters who wrote
@@ -45,7 +45,7 @@ impl Records {
             self.catch_up(&mut records);
         } else {
             same_owner_id = self.take_foreign_writes(owner_id, &records);
-            self.settle_doubts(&records);
+            self.settle_unknown_outcomes(&records);
         }
         let mine = records.iter().filter(|record| record.owner_id() == Some(owner_id));
         self.known =
@@ -78,7 +78,8 @@ impl Records {
             if record.owner_id() == Some(owner_id) && record.etag() == Some(written) {
                 continue;
             }
-            let explained = self.is_doubtful(partition_id) || self.late.contains_key(partition_id);
+            let explained =
+                self.is_outcome_unknown(partition_id) || self.late.contains_key(partition_id);
             if record.owner_id() == Some(owner_id) && !explained {
                 foreign.push(partition_id.to_owned());
             }
@@ -90,10 +91,10 @@ impl Records {
 
     /// If the version that a request of unknown outcome would replace is still stored, the request may still be applied;
     /// otherwise it can never be.
-    fn settle_doubts(&mut self, listed: &[PartitionOwnership]) {
+    fn settle_unknown_outcomes(&mut self, listed: &[PartitionOwnership]) {
         let stored: HashMap<_, _> =
             listed.iter().map(|record| (record.partition_id(), record.etag())).collect();
-        for (partition_id, sent) in std::mem::take(&mut self.doubtful) {
+        for (partition_id, sent) in std::mem::take(&mut self.unknown_outcomes) {
             self.late.insert(partition_id, sent.etag().cloned());
         }
         self.late.retain(|partition_id, replaced| {
@@ -102,18 +103,18 @@ impl Records {
     }
 
     /// Returns whether the stored version of a record may differ from the known one.
-    pub(super) fn is_doubtful(&self, partition_id: &str) -> bool {
-        self.doubtful.contains_key(partition_id)
+    pub(super) fn is_outcome_unknown(&self, partition_id: &str) -> bool {
+        self.unknown_outcomes.contains_key(partition_id)
     }
 
-    pub(super) fn has_doubts(&self) -> bool {
-        !self.doubtful.is_empty()
+    pub(super) fn has_unknown_outcomes(&self) -> bool {
+        !self.unknown_outcomes.is_empty()
     }
 
     /// Call this before sending the requests, so that they are recorded even if nobody waits for their responses.
     pub(super) fn sent(&mut self, records: &[PartitionOwnership]) {
         let sent = records.iter().map(|record| (record.partition_id().to_owned(), record.clone()));
-        self.doubtful.extend(sent);
+        self.unknown_outcomes.extend(sent);
     }
 
     /// Applies the outcome of a claim, and returns the corrected outcome. A claim that lost to a late request of the same
@@ -143,14 +144,14 @@ impl Records {
         let is_unknown =
             matches!(outcome, ClaimOutcome::Failed(_, error) if error.is_outcome_unknown());
         // A list arrived before a late response, and a stop may have sent another request since then.
-        if self.doubtful.get(partition_id) != Some(sent) {
+        if self.unknown_outcomes.get(partition_id) != Some(sent) {
             self.written.remove(partition_id);
             return;
         }
         if is_unknown {
             return;
         }
-        self.doubtful.remove(partition_id);
+        self.unknown_outcomes.remove(partition_id);
         match outcome {
             ClaimOutcome::Failed(..) => {}
             ClaimOutcome::Claimed(record) if record.is_owned() => {
@@ -169,13 +170,13 @@ impl Records {
     }
 
     /// Returns the requests of unknown outcome. A list is not evidence about their records.
-    pub(super) fn take_doubts(&mut self) -> BTreeMap<String, PartitionOwnership> {
-        let doubtful = std::mem::take(&mut self.doubtful);
-        for partition_id in doubtful.keys() {
+    pub(super) fn take_unknown_outcomes(&mut self) -> BTreeMap<String, PartitionOwnership> {
+        let unknown = std::mem::take(&mut self.unknown_outcomes);
+        for partition_id in unknown.keys() {
             self.known.remove(partition_id);
             self.written.remove(partition_id);
         }
-        doubtful
+        unknown
     }
 
     /// Notes that the record belongs to another consumer.
@@ -184,13 +185,13 @@ impl Records {
     }
 
     /// Returns the records whose stored version is known.
-    pub(super) fn undoubted(&self) -> impl Iterator<Item = &PartitionOwnership> {
-        self.known.values().filter(|record| !self.is_doubtful(record.partition_id()))
+    pub(super) fn settled(&self) -> impl Iterator<Item = &PartitionOwnership> {
+        self.known.values().filter(|record| !self.is_outcome_unknown(record.partition_id()))
     }
 
     /// Returns the record of a partition, if its stored version is known.
-    pub(super) fn undoubted_one(&self, partition_id: &str) -> Option<&PartitionOwnership> {
-        self.known.get(partition_id).filter(|_| !self.is_doubtful(partition_id))
+    pub(super) fn settled_one(&self, partition_id: &str) -> Option<&PartitionOwnership> {
+        self.known.get(partition_id).filter(|_| !self.is_outcome_unknown(partition_id))
     }
 }
 

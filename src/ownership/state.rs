@@ -93,7 +93,7 @@ impl RoundState {
         if lags {
             // In a secondary, the records of others look older than they are, and some may be missing.
             let records = &self.holdings.records;
-            plan.keep_renewals(|renewal| !records.is_doubtful(renewal.partition_id()));
+            plan.keep_renewals(|renewal| !records.is_outcome_unknown(renewal.partition_id()));
         }
         let to_relinquish = self.holdings.leave(&mut plan, now);
         let (active_owners, share) = (plan.active_owners, plan.share);
@@ -190,8 +190,8 @@ impl RoundState {
     }
 
     /// Returns whether a list is needed to find out which versions of the records are ours.
-    pub(crate) fn has_doubts(&self) -> bool {
-        self.holdings.records.has_doubts()
+    pub(crate) fn has_unknown_outcomes(&self) -> bool {
+        self.holdings.records.has_unknown_outcomes()
     }
 
     /// Returns the records to relinquish at once, before [`settle_released`](Self::settle_released).
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_a_round_waited_it_goes_no_further_after_a_stop() {
+    fn a_stop_cancels_a_round_at_every_step() {
         let mut stopped = Stopped::new(false);
         let Stopped { state, round, now, .. } = &mut stopped;
         let (token, now) = (round.token, *now);
@@ -310,7 +310,7 @@ mod tests {
         assert!(state.next_claim(round, now).is_none());
         assert!(state.start(token, Starts::default(), now).is_err());
         assert!(state.begin_round(now).is_err(), "nor does another one begin");
-        assert!(!state.has_doubts());
+        assert!(!state.has_unknown_outcomes());
         assert_eq!(stopped.give_up(), [ours("1")], "the list of the round may be an old one");
         stopped.state.end_stop();
         assert!(stopped.state.begin_round(stopped.now).is_ok());
@@ -326,20 +326,20 @@ mod tests {
         stopped.end_renewal(ClaimOutcome::Claimed(ours("2")));
         assert!(stopped.state.unstarted(stopped.now).is_empty(), "nothing is won any more");
         stopped.end_give_up(&sent, ClaimOutcome::Claimed(ours("3").released()));
-        assert!(!stopped.state.has_doubts());
+        assert!(!stopped.state.has_unknown_outcomes());
         stopped.released = Released::default();
         assert_eq!(stopped.give_up(), [], "it is not ours any more");
     }
 
     /// The late renewal is applied between the list and the release, and its response arrives before the release.
     #[test]
-    fn what_a_stop_loses_to_a_late_renewal_is_looked_for_again() {
+    fn a_release_lost_to_a_late_renewal_is_resolved_again() {
         let mut stopped = Stopped::new(true);
         stopped.resolve("1");
         let sent = stopped.give_up();
         stopped.end_renewal(ClaimOutcome::Claimed(ours("2")));
         stopped.end_give_up(&sent, ClaimOutcome::Lost(ours("1"), None));
-        assert!(stopped.state.has_doubts(), "the renewal was our own");
+        assert!(stopped.state.has_unknown_outcomes(), "the renewal was our own");
         stopped.resolve("2");
         assert_eq!(stopped.give_up(), [ours("2")]);
     }

@@ -64,7 +64,7 @@ impl Released {
     pub(super) fn next(&self, records: &mut Records) -> Vec<PartitionOwnership> {
         let is_new =
             |record: &&PartitionOwnership| !self.outcomes.contains_key(record.partition_id());
-        let next: Vec<_> = records.undoubted().filter(is_new).cloned().collect();
+        let next: Vec<_> = records.settled().filter(is_new).cloned().collect();
         records.sent(&next);
         next
     }
@@ -105,7 +105,7 @@ impl Released {
             .into_iter()
             .map(|record| (record.partition_id().to_owned(), record))
             .collect();
-        for (partition_id, sent) in records.take_doubts() {
+        for (partition_id, sent) in records.take_unknown_outcomes() {
             let stored = listed.remove(&partition_id);
             match stored {
                 Some(record) if record.owner_id() == Some(owner_id) => {
@@ -126,7 +126,7 @@ impl Released {
 
     /// Notes that the list could not be read: unknown outcomes stay unknown.
     pub(super) fn fail(&mut self, records: &Records, error: &Error) {
-        for (partition_id, sent) in &records.doubtful {
+        for (partition_id, sent) in &records.unknown_outcomes {
             self.outcomes.entry(partition_id.clone()).or_insert_with(|| {
                 let text = format!("the stored version of the record could not be read: {error}");
                 let error = Error::new(error.kind(), text).with_applied(Applied::Unknown);

@@ -179,7 +179,7 @@ mod tests {
 
         /// The rules of a partition, whatever the order of completions, failures, losses and stops.
         #[test]
-        fn no_order_of_things_breaks_a_rule(acts in acts(), limit in 1_usize..8) {
+        fn the_rules_hold_in_any_order(acts in acts(), limit in 1_usize..8) {
             let mut life = PartitionLife::new(limit);
             let mut queue: WriteQueue<i64> = WriteQueue::new();
             let mut next = 0;

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_behind_an_open_event_takes_room() {
+    fn done_events_behind_an_open_one_take_up_room() {
         let mut tracker = CheckpointTracker::new(2);
         assert!(tracker.received(1, ()) && tracker.received(2, ()) && !tracker.received(3, ()));
         assert!(!tracker.done(2));

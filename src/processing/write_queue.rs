@@ -112,7 +112,7 @@ mod tests {
     proptest! {
         /// Offers rise, so a write below one that was saved would take a checkpoint back.
         #[test]
-        fn writes_rise_one_at_a_time_and_the_newest_is_not_forgotten(acts in acts()) {
+        fn writes_increase_one_at_a_time_and_end_with_the_newest(acts in acts()) {
             let mut queue = WriteQueue::new();
             let (mut newest, mut saved, mut writing) = (None, None, None);
             let mut closed = false;

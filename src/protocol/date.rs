@@ -150,7 +150,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_date_is_none(
+        fn invalid_dates_are_none(
             text in "[A-Z][a-z]{2}, [0-9]{2} (Nov|Nox) [0-9]{3}[0-9x] [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|UTC)"
         ) {
             let (ours, other) = (usual_form(text.as_bytes()), httpdate::parse_http_date(&text).ok());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_http_does_not_have_are_none() {
+    fn dates_outside_the_range_of_http_are_none() {
         let epoch = SystemTime::UNIX_EPOCH;
         let last = epoch + Duration::from_secs(253_402_300_799);
         assert!(format_date(epoch).is_some() && format_date(last).is_some());

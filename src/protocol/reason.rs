@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_shown() {
+    fn text_without_secrets_is_shown() {
         let body = "<Error><Message>The value for one of the HTTP headers is not in the correct format.</Message>\
                     <HeaderName>x-ms-version</HeaderName><HeaderValue>2099-01-01</HeaderValue><X>\
                     /contoso/checkpoints/contoso.servicebus.windows.net/telemetry/$default/ownership/0</X></Error>";
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_body_says_nothing() {
+    fn an_unusable_body_gives_no_reason() {
         let long = format!("<Error><Message>{}</Message></Error>", "x ".repeat(MAX_BODY));
         for body in ["", "<html><p>no</p></html>", "{\"error\":1}", "<Error>", "\u{0}", &long] {
             assert_eq!(
@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_one_bounded_line(text in "[ a-zA-Z0-9/+=%\n\r\t\u{7f}é'<&;:.]{0,2000}", count in 0..20_usize) {
+        fn the_reason_is_one_bounded_line(text in "[ a-zA-Z0-9/+=%\n\r\t\u{7f}é'<&;:.]{0,2000}", count in 0..20_usize) {
             let text = text.replace('&', "&amp;").replace('<', "&lt;");
             let body = format!("<Error>{}</Error>", format!("<Detail>{text}</Detail>").repeat(count));
             let reason = reason(body.as_bytes());

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_attempt_and_the_deadline_end_it() {
+    fn retries_end_at_the_last_attempt_and_at_the_deadline() {
         let options = RetryOptions::default();
         let decide = |attempt, max_retries, pause, remaining| {
             options.decide(attempt, max_retries, &timeout(), pause, remaining, 0.5)

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_may_stand_in_the_body() {
+    fn the_code_may_be_in_the_body() {
         let body = "\u{feff}<?xml version=\"1.0\"?><Error><Message>m</Message><Code>BlobNotFound</Code></Error>";
         assert_eq!(failure(404, &[], body).kind(), ErrorKind::BlobNotFound);
         for body in

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_number_that_is_none_is_told_apart() {
+    fn an_invalid_sequence_number_is_told_from_a_missing_one() {
         let reason = SkipReason::InvalidSequenceNumber;
         for text in ["x", "1.5", "9223372036854775808", "1 2", "no offset"] {
             let beside = Position { offset: Some("1"), sequence_number: None };
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn written_values_are_read_back() {
         let group = ConsumerGroup::new("ns", "hub", "$default").unwrap();
         let id = RecordId { group: &group, partition_id: "0" };
         for (offset, number) in [(Some("5"), Some(6)), (None, Some(-6)), (Some("2:-1:-1"), None)] {

@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_service_and_rivals_do_a_claim_says_what_is_so() {
+    fn a_claim_reports_the_truth_whatever_the_service_and_rivals_do() {
         let mut endings = [0; 4];
         for (stored, etag) in [
             (None, None),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_service_and_rivals_do_a_relinquish_says_what_is_so() {
+    fn a_release_reports_the_truth_whatever_the_service_and_rivals_do() {
         let mut endings = [0; 4];
         let (claim, step) = Claim::relinquish(&ETag::numbered(1));
         explore(&World::new(Some(US)), &claim, &step, 6, &mut endings);
@@ -385,7 +385,7 @@ mod tests {
 
     /// A container that refuses every write and never knows the outcome.
     #[test]
-    fn a_doubt_that_never_ends_is_a_failure() {
+    fn an_outcome_that_stays_unknown_is_a_failure() {
         let conflict = || Error::new(ErrorKind::ConditionNotMet, "").with_applied(Applied::Unknown);
         let seen =
             || Seen { owner_id: Some(US.into()), etag: ETag::numbered(7), last_modified: None };

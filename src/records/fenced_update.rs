@@ -187,17 +187,17 @@ impl<'a> FencedUpdate<'a> {
     fn judge_own(&mut self, found: &Checkpoint, etag: ETag) -> Step<'a> {
         let known = self.cache.get(self.own_name());
         // Our own write whose response was lost does not come from another writer.
-        let is_in_doubt = self.cache.is_in_doubt(self.own_name(), found);
+        let may_be_ours = self.cache.has_unknown_outcome(self.own_name(), found);
         self.cache.settle(self.own_name(), Some(&etag));
         let is_known = known.as_ref().is_some_and(|known| known.is_ours && known.etag == etag);
         let occasion = match self.occasion {
-            _ if is_in_doubt => Occasion::BeforeWrite,
+            _ if may_be_ours => Occasion::BeforeWrite,
             Occasion::AfterLoss if !is_known => Occasion::Conflict,
             occasion => occasion,
         };
         let outcome = match judge(found, self.checkpoint, occasion) {
             Verdict::Behind => {
-                if known.is_none() || is_in_doubt {
+                if known.is_none() || may_be_ours {
                     // This store continues from it, even if the write fails.
                     let found = Known::ours(etag.clone(), found.sequence_number());
                     self.cache.end_read(self.own_name(), self.began, Some(found));
@@ -205,7 +205,7 @@ impl<'a> FencedUpdate<'a> {
                 return self.write(Some(etag));
             }
             Verdict::Same => UpdateOutcome::Written,
-            Verdict::Ahead if is_known || is_in_doubt => UpdateOutcome::OutOfOrder,
+            Verdict::Ahead if is_known || may_be_ours => UpdateOutcome::OutOfOrder,
             Verdict::Ahead | Verdict::Unknown => UpdateOutcome::Stale,
         };
         self.log_refused(found, outcome, known.is_some());

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_without_a_checkpoint_is_no_position() {
+    fn a_lease_without_a_checkpoint_has_no_position() {
         for content in [
             r#"{"PartitionId":"0","Owner":"o","Token":"t","Epoch":1,"Offset":null,"SequenceNumber":0}"#,
             r#"{"PartitionId":"0","Offset":"","SequenceNumber":-9223372036854775808}"#,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_legacy_checkpoint_is_told_apart() {
+    fn blobs_that_are_not_legacy_checkpoints_are_told_apart() {
         for content in [
             "",
             "x",

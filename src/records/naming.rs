@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_both_camps() {
+    fn names_in_lower_case_and_as_given() {
         let group = group("NS.servicebus.windows.net", "Hub", "$Default");
         assert_eq!(
             blob_name(&group, BlobKind::Ownership, "P0", NameCase::Lower),

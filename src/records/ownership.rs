@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn written_values_are_read_back() {
         assert_eq!(owner(&encode(Some("me"))), Some("me"));
         assert_eq!(owner(&encode(None)), None);
     }

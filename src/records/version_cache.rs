@@ -7,7 +7,7 @@ use crate::model::{Checkpoint, ETag};
 
 /// The maximum number of remembered writes of a partition without a response. If there are more, the newest ones are kept,
 /// because the last one that was sent is the most likely to be stored.
-const MAX_IN_DOUBT: usize = 100;
+const MAX_UNKNOWN_OUTCOMES: usize = 100;
 /// The maximum number of remembered partitions. If there are more, the least recently used ones are forgotten.
 const MAX_PARTITIONS: usize = 10_000;
 
@@ -62,7 +62,7 @@ struct Blob {
     /// A version that a list found for a partition that this store updates, and when the list began.
     listed: Option<(Moment, Known)>,
     /// The writes that may be stored: their responses are pending or were lost.
-    in_doubt: VecDeque<Doubt>,
+    unknown_outcomes: VecDeque<UnknownOutcome>,
     used: Moment,
     /// Whether a warning was logged that the sequence numbers restarted.
     warned: bool,
@@ -70,7 +70,7 @@ struct Blob {
 
 /// A write whose outcome is not known.
 #[derive(Debug)]
-struct Doubt {
+struct UnknownOutcome {
     began: Moment,
     /// The version that it replaces. If that is no longer stored, the write can never be applied.
     replaces: Option<ETag>,
@@ -133,38 +133,38 @@ impl VersionCache {
     ) -> Moment {
         let mut state = self.lock();
         let began = state.tick();
-        let in_doubt = &mut state.blob(name).in_doubt;
-        if in_doubt.len() == MAX_IN_DOUBT {
-            in_doubt.pop_front();
+        let unknown = &mut state.blob(name).unknown_outcomes;
+        if unknown.len() == MAX_UNKNOWN_OUTCOMES {
+            unknown.pop_front();
         }
         let checkpoint = checkpoint.clone();
-        in_doubt.push_back(Doubt { began, replaces, checkpoint, is_lost: false });
+        unknown.push_back(UnknownOutcome { began, replaces, checkpoint, is_lost: false });
         began
     }
 
     /// Records that the response to a write was lost.
     pub(crate) fn lost(&self, name: &str, began: Moment) {
         let mut state = self.lock();
-        let doubts = state.blob(name).in_doubt.iter_mut();
-        doubts.filter(|doubt| doubt.began == began).for_each(|doubt| doubt.is_lost = true);
+        let unknown = state.blob(name).unknown_outcomes.iter_mut();
+        unknown.filter(|write| write.began == began).for_each(|write| write.is_lost = true);
     }
 
     /// Returns whether the response to a write was lost, so that a read is needed.
     pub(crate) fn has_lost(&self, name: &str) -> bool {
         let state = self.lock();
-        let doubts = state.blobs.get(name).map(|blob| &blob.in_doubt);
-        doubts.is_some_and(|doubts| doubts.iter().any(|doubt| doubt.is_lost))
+        let unknown = state.blobs.get(name).map(|blob| &blob.unknown_outcomes);
+        unknown.is_some_and(|unknown| unknown.iter().any(|write| write.is_lost))
     }
 
     /// Records that this version is stored. Of the writes of unknown outcome, only those that may still replace it are
     /// kept.
     pub(crate) fn settle(&self, name: &str, found: Option<&ETag>) {
-        self.lock().blob(name).keep_doubts(|doubt| doubt.replaces.as_ref() == found);
+        self.lock().blob(name).keep_unknown_outcomes(|write| write.replaces.as_ref() == found);
     }
 
     /// Records a write that was not applied.
     pub(crate) fn refused(&self, name: &str, began: Moment) {
-        self.lock().blob(name).keep_doubts(|doubt| doubt.began != began);
+        self.lock().blob(name).keep_unknown_outcomes(|write| write.began != began);
     }
 
     /// Records a write that was applied. Each write names the version that it replaces, so an earlier write has either been
@@ -173,17 +173,17 @@ impl VersionCache {
         let mut state = self.lock();
         let now = state.tick();
         let blob = state.blob(name);
-        blob.keep_doubts(|doubt| doubt.began > began);
+        blob.keep_unknown_outcomes(|write| write.began > began);
         if blob.written < began {
             (blob.written, blob.seen, blob.known) = (began, now, Some(known));
         }
     }
 
     /// Returns whether a checkpoint may be one of our writes whose response has not arrived.
-    pub(crate) fn is_in_doubt(&self, name: &str, found: &Checkpoint) -> bool {
+    pub(crate) fn has_unknown_outcome(&self, name: &str, found: &Checkpoint) -> bool {
         let state = self.lock();
         state.blobs.get(name).is_some_and(|blob| {
-            blob.in_doubt.iter().any(|doubt| doubt.checkpoint.has_position_of(found))
+            blob.unknown_outcomes.iter().any(|write| write.checkpoint.has_position_of(found))
         })
     }
 
@@ -197,7 +197,7 @@ impl VersionCache {
         let mut state = self.lock();
         let now = state.tick();
         match state.blobs.get_mut(name) {
-            Some(blob) if !blob.in_doubt.is_empty() => blob.see(now, None),
+            Some(blob) if !blob.unknown_outcomes.is_empty() => blob.see(now, None),
             _ => drop(state.blobs.remove(name)),
         }
     }
@@ -232,7 +232,7 @@ impl State {
         let mut used: Vec<_> = self.blobs.values().map(|blob| blob.used).collect();
         let (_, oldest, _) = used.select_nth_unstable(MAX_PARTITIONS / 10);
         let oldest = *oldest;
-        self.blobs.retain(|_, blob| blob.used > oldest || !blob.in_doubt.is_empty());
+        self.blobs.retain(|_, blob| blob.used > oldest || !blob.unknown_outcomes.is_empty());
         self.blobs.shrink_to(MAX_PARTITIONS);
     }
 }
@@ -244,11 +244,11 @@ impl Blob {
         }
     }
 
-    fn keep_doubts(&mut self, is_open: impl Fn(&Doubt) -> bool) {
-        self.in_doubt.retain(is_open);
-        if self.in_doubt.is_empty() {
+    fn keep_unknown_outcomes(&mut self, is_open: impl Fn(&UnknownOutcome) -> bool) {
+        self.unknown_outcomes.retain(is_open);
+        if self.unknown_outcomes.is_empty() {
             // An outage does not leave allocated memory behind.
-            self.in_doubt = VecDeque::new();
+            self.unknown_outcomes = VecDeque::new();
         }
     }
 }
@@ -306,30 +306,35 @@ mod tests {
     }
 
     #[test]
-    fn a_write_is_in_doubt_until_its_response_or_a_later_one_comes() {
+    fn the_outcome_of_a_write_is_unknown_until_its_response_or_a_later_one_comes() {
         let cache = VersionCache::default();
         let [lost, refused, written] =
             ["1", "2", "3"].map(|it| cache.begin_write("0", &at(it), None));
-        assert!(["1", "2", "3"].iter().all(|offset| cache.is_in_doubt("0", &at(offset))));
+        assert!(["1", "2", "3"].iter().all(|offset| cache.has_unknown_outcome("0", &at(offset))));
         cache.refused("0", refused);
-        assert!(!cache.is_in_doubt("0", &at("2")) && cache.is_in_doubt("0", &at("1")));
+        assert!(
+            !cache.has_unknown_outcome("0", &at("2")) && cache.has_unknown_outcome("0", &at("1"))
+        );
         cache.written("0", written, version(3));
-        assert!(["1", "2", "3"].iter().all(|offset| !cache.is_in_doubt("0", &at(offset))));
+        assert!(["1", "2", "3"].iter().all(|offset| !cache.has_unknown_outcome("0", &at(offset))));
         assert!(lost < written);
     }
 
     #[test]
-    fn of_too_many_doubts_the_newest_are_kept() {
+    fn of_too_many_unknown_outcomes_the_newest_are_kept() {
         let cache = VersionCache::default();
-        for offset in 0..=MAX_IN_DOUBT {
+        for offset in 0..=MAX_UNKNOWN_OUTCOMES {
             cache.begin_write("0", &at(&offset.to_string()), None);
         }
-        assert!(!cache.is_in_doubt("0", &at("0")));
-        assert!((1..=MAX_IN_DOUBT).all(|offset| cache.is_in_doubt("0", &at(&offset.to_string()))));
+        assert!(!cache.has_unknown_outcome("0", &at("0")));
+        assert!(
+            (1..=MAX_UNKNOWN_OUTCOMES)
+                .all(|offset| cache.has_unknown_outcome("0", &at(&offset.to_string())))
+        );
     }
 
     #[test]
-    fn what_is_stored_settles_the_writes_that_cannot_come_any_more() {
+    fn a_stored_version_settles_the_writes_that_can_no_longer_arrive() {
         let cache = VersionCache::default();
         let replaced = Some(ETag::numbered(1));
         let [found, late] = ["1", "2"].map(|it| cache.begin_write("0", &at(it), replaced.clone()));
@@ -340,8 +345,8 @@ mod tests {
         }
         assert!(cache.has_lost("0"));
         cache.settle("0", Some(&ETag::numbered(2)));
-        let doubts = ["1", "2", "3"].map(|offset| cache.is_in_doubt("0", &at(offset)));
-        assert_eq!(doubts, [false, false, true]);
+        let unknown = ["1", "2", "3"].map(|offset| cache.has_unknown_outcome("0", &at(offset)));
+        assert_eq!(unknown, [false, false, true]);
         cache.settle("0", None);
         assert!(!cache.has_lost("0"));
     }
@@ -374,19 +379,19 @@ mod tests {
     }
 
     #[test]
-    fn it_forgets_what_was_not_used_for_long_but_no_doubt() {
+    fn it_forgets_the_least_recently_used_but_no_unknown_outcome() {
         let cache = VersionCache::default();
-        let doubtful = cache.begin_write("doubtful", &at("1"), None);
+        let unknown = cache.begin_write("unknown", &at("1"), None);
         for partition in 0..2 * MAX_PARTITIONS {
             let read = cache.begin_read();
             cache.end_read(&partition.to_string(), read, Some(version(1)));
-            cache.written("busy", doubtful, version(2));
+            cache.written("busy", unknown, version(2));
         }
         let remembered = |name: &str| cache.lock().blobs.contains_key(name);
         assert!(cache.lock().blobs.len() <= MAX_PARTITIONS);
-        assert!(remembered("doubtful") && remembered("busy") && !remembered("0"));
-        cache.refused("doubtful", doubtful);
-        cache.forget("doubtful");
-        assert!(!remembered("doubtful"));
+        assert!(remembered("unknown") && remembered("busy") && !remembered("0"));
+        cache.refused("unknown", unknown);
+        cache.forget("unknown");
+        assert!(!remembered("unknown"));
     }
 }

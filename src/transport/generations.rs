@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_gives_up_the_client_that_it_happened_on_and_no_other() {
+    fn a_failure_retires_only_the_client_it_happened_on() {
         let generations = numbers(10);
         let now = Instant::now();
         let failed = generations.current(now);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_replaced_stays() {
+    fn a_client_that_cannot_be_replaced_stays() {
         for generations in [numbers(1), Generations::only(0)] {
             let now = Instant::now();
             generations.retire(&generations.current(now), now);

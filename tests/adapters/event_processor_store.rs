@@ -126,7 +126,7 @@ async fn claims_are_won_renewed_stolen_and_lost() {
 }
 
 #[tokio::test]
-async fn nobody_is_none_and_written_as_an_empty_owner() {
+async fn no_owner_is_written_as_an_empty_owner() {
     let (service, _loopback, store) = on_double();
     let claimed = store.claim_ownership(&first_claims(&["0", "1"])).await.unwrap();
     let nobody = [

@@ -10,7 +10,7 @@ const NAMES: [&str; 3] = ["NS.servicebus.windows.net", "Hub", "$Default"];
 
 /// It claims with the ETags of its list, so one of a lagging secondary would lose every renewal.
 #[tokio::test]
-async fn its_list_of_ownerships_is_the_primarys() {
+async fn ownerships_are_listed_from_the_primary() {
     let service = BlobService::new("checkpoints");
     let lagging = BlobService::new("checkpoints");
     for id in 0..4 {

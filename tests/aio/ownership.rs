@@ -182,7 +182,7 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
 
 /// Two partitions answer at once, the third never does. Whoever gives up waiting for it keeps what was done until then.
 #[test]
-fn a_round_that_is_dropped_keeps_the_renewals_that_were_done() {
+fn a_dropped_round_keeps_its_finished_renewals() {
     let ids = partitions(3);
     let clock = ManualClock::new();
     let container = MemoryContainer::new().with_clock(clock.clone());
@@ -251,7 +251,7 @@ fn a_stop_does_not_wait_for_a_round_in_another_task() {
 
 /// The former round was dropped while it held the turn.
 #[test]
-fn a_dropped_round_lets_the_next_one_have_its_turn() {
+fn a_dropped_round_does_not_block_the_next_one() {
     let a = manager(&MemoryContainer::new(), "a");
     let ids = partitions(1);
     let mut first = Box::pin(a.round(&ids));

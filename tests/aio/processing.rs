@@ -19,7 +19,7 @@ fn alive() -> usize {
 }
 
 #[tokio::test]
-async fn a_run_that_is_dropped_anywhere_leaves_nothing_but_ownerships_that_expire() {
+async fn a_dropped_run_leaves_only_ownerships_that_expire() {
     for polls in 0..60 {
         let world = World::new(2);
         world.publish_to_all(20);
@@ -132,7 +132,7 @@ async fn a_client_receives_once_at_a_time() {
 }
 
 #[test]
-fn outside_of_tokio_there_is_an_error_that_says_so() {
+fn receiving_outside_tokio_is_a_clear_error() {
     let store = BlobCheckpointStore::in_memory();
     let source = EventHub::new(1).consumer_group("$Default").unwrap();
     let client = EventHubConsumerClient::builder(source, store.clone()).build().unwrap();

@@ -35,7 +35,7 @@ fn a_store_outside_a_runtime_says_what_it_needs() {
 
 /// The wait for a token has a limit, and with it a timer, which panics outside a runtime.
 #[test]
-fn a_token_is_asked_for_outside_a_runtime_too() {
+fn a_token_can_be_requested_outside_a_runtime() {
     let store =
         BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
             .credential(Credential::token(|| async {

@@ -47,7 +47,7 @@ fn closures_receive_and_a_stop_from_another_thread_ends_it_at_once() {
 }
 
 #[test]
-fn batches_are_empty_where_nothing_came_in_time() {
+fn batches_are_empty_if_nothing_arrives_in_time() {
     let clock = TestClock::new();
     let hub = EventHub::with_clock(1, &clock);
     hub.publish("0", "y").unwrap();

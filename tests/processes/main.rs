@@ -2,7 +2,8 @@
 //!
 //! Most of them wait most of the time, for leases to expire and for what another process prints. They stand in one binary
 //! so that they run side by side, and what needs the processor runs meanwhile. Tests start in the order of their names:
-//! those that take longest come first.
+//! those that take longest come first. They wait in threads of their own, so that they do not take all threads of the
+//! test runner.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -20,6 +21,8 @@ mod counterpart_limits;
 mod dying;
 #[cfg(all(feature = "ureq", feature = "reqwest"))]
 mod examples;
+#[cfg(all(feature = "ureq", feature = "reqwest"))]
+mod maybe_async_switch;
 mod python_balance;
 mod simulation;
 #[path = "../support/mod.rs"]

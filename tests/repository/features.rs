@@ -23,7 +23,7 @@ fn every_feature_is_documented_as_it_is() {
 }
 
 #[test]
-fn what_is_always_there_is_documented() {
+fn mandatory_dependencies_are_documented() {
     let paragraph =
         FEATURES_MD.split("\n\n").find(|text| text.contains("These are always present:"));
     let list = paragraph.unwrap().split_once("These are always present:").unwrap().1;

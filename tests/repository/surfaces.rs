@@ -1,7 +1,6 @@
-//! Both surfaces are there, whatever else is in the build, and both run the suite.
+//! Both surfaces run the suite.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,7 +9,7 @@ const BLOCKING_ONLY: &[&str] = &[
     "in_a_runtime::calls_in_a_worker_thread_of_tokio",
     "in_a_runtime::failures_and_waits_in_a_worker_thread",
     "ownership::a_stop_does_not_wait_for_claims_until_its_limit_is_used_up",
-    "processing::batches_are_empty_where_nothing_came_in_time",
+    "processing::batches_are_empty_if_nothing_arrives_in_time",
     "processing::closures_receive_and_a_stop_from_another_thread_ends_it_at_once",
     "threads::a_thread_that_cannot_be_spawned_costs_only_concurrency",
 ];
@@ -22,19 +21,19 @@ const AIO_ONLY: &[&str] = &[
     "connections::a_caller_beside_the_workers_needs_one_connection",
     "connections::a_task_that_reads_long_lists_needs_one_connection",
     "credentials::an_early_renewal_that_never_ends_keeps_the_old_token",
-    "event_processor::its_list_of_ownerships_is_the_primarys",
+    "event_processor::ownerships_are_listed_from_the_primary",
     "ownership::a_consumer_that_drops_a_round_and_stops_leaves_nothing_behind",
-    "ownership::a_dropped_round_lets_the_next_one_have_its_turn",
+    "ownership::a_dropped_round_does_not_block_the_next_one",
+    "ownership::a_dropped_round_keeps_its_finished_renewals",
     "ownership::a_round_that_is_dropped_anywhere_leaves_a_usable_manager",
-    "ownership::a_round_that_is_dropped_keeps_the_renewals_that_were_done",
     "ownership::a_stop_does_not_wait_for_a_round_in_another_task",
     "ownership::futures_can_be_sent_to_other_threads",
-    "processing::a_run_that_is_dropped_anywhere_leaves_nothing_but_ownerships_that_expire",
-    "processing::outside_of_tokio_there_is_an_error_that_says_so",
+    "processing::a_dropped_run_leaves_only_ownerships_that_expire",
+    "processing::receiving_outside_tokio_is_a_clear_error",
     "processing::the_futures_can_be_spawned_and_closures_receive",
     "runtimes::a_store_outside_a_runtime_says_what_it_needs",
     "runtimes::a_store_that_moves_to_another_runtime_waits_for_one_attempt_at_most",
-    "runtimes::a_token_is_asked_for_outside_a_runtime_too",
+    "runtimes::a_token_can_be_requested_outside_a_runtime",
 ];
 
 /// The features of this build, so that cargo finds the test roots already built.
@@ -83,21 +82,6 @@ fn both_surfaces_run_the_same_tests() {
     let only = |one: &BTreeSet<String>, other| one.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(only(&blocking, &aio), BLOCKING_ONLY, "tests of the blocking surface only");
     assert_eq!(only(&aio, &blocking), AIO_ONLY, "tests of the async surface only");
-}
-
-/// `maybe_async::maybe_async` would become blocking in such a build, and the async surface with it
-/// (<https://github.com/fMeow/maybe-async-rs/issues/6>).
-#[test]
-fn a_build_with_is_sync_on_has_both_surfaces() {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("is_sync");
-    // The same versions as in this build: nothing is compiled twice, and no index is asked.
-    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"), package.join("Cargo.lock"))
-        .expect("copy Cargo.lock");
-    let output =
-        cargo(&["test", "--lib", "--manifest-path", package.join("Cargo.toml").to_str().unwrap()]);
-    assert!(output.contains("test the_switch_is_on ... ok"), "{output}");
-    assert!(output.contains("test the_blocking_surface_blocks ... ok"), "{output}");
-    assert!(output.contains("test the_async_surface_is_async ... ok"), "{output}");
 }
 
 fn tests_of(root: &str) -> BTreeSet<String> {

@@ -1,5 +1,4 @@
-//! What the tests stand on: a scriptable HTTP server, a double of the Blob service, the Azurite emulator, and the
-//! published stores of other languages.
+//! General helpers of the tests, the published clients of other languages, and the doubles of `tests/doubles`.
 #![allow(
     dead_code,
     unused_imports,
@@ -14,16 +13,17 @@
 
 use clean_environment as _;
 
-pub mod azurite;
-pub mod blob_service;
 pub mod capture_log;
 pub mod counterpart;
+#[path = "../doubles/mod.rs"]
+pub mod doubles;
 pub mod fleet;
 pub mod foreign_rows;
-pub mod loopback;
 pub mod process;
 pub mod report;
 pub mod tools;
+
+pub use doubles::{azurite, blob_service, loopback};
 
 /// Sends a signal, such as `STOP`, with the command that every Unix has for it.
 #[cfg(unix)]

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
+use std::thread;
 
 /// Azurite, the Blob Storage emulator.
 pub const AZURITE: (&str, &str) = ("azurite", "3.37.0");
@@ -40,12 +42,29 @@ pub fn root() -> PathBuf {
 
 /// Returns the folder whose `node_modules` holds the package, installing it first if need be.
 pub fn npm_package(name: &str, version: &str) -> PathBuf {
+    install_all_of_the_library();
     npm_package_in(&root(), name, version)
 }
 
 /// Returns the Python executable of a virtual environment with [`PYTHON_REQUIREMENTS`], creating it first if need be.
 pub fn python_venv() -> PathBuf {
+    install_all_of_the_library();
     python_venv_in(&root())
+}
+
+/// The tests of the library need all of it, and one install keeps one processor busy. So the first test that needs
+/// any of it begins all installs. Whoever needs one waits for its lock, and reports its failure.
+fn install_all_of_the_library() {
+    static BEGUN: Once = Once::new();
+    if env!("CARGO_PKG_NAME") != "eventhub-checkpointstore" {
+        return;
+    }
+    BEGUN.call_once(|| {
+        for (name, version) in [AZURITE, JAVASCRIPT_STORE] {
+            thread::spawn(move || npm_package_in(&root(), name, version));
+        }
+        thread::spawn(|| python_venv_in(&root()));
+    });
 }
 
 /// [`npm_package`] in a folder of the caller's choice.

@@ -141,7 +141,7 @@ async fn only_a_condition_that_was_not_met_is_a_loss() {
 
 #[maybe_async]
 #[test]
-async fn an_old_record_of_the_same_owner_is_taken_and_not_believed() {
+async fn an_old_record_of_the_same_owner_is_claimed_anew() {
     let service = BlobService::new("checkpoints");
     let old = service.put(BLOB, &[("ownerid", "a")]);
     service.queue_faults([Fault::DropBeforeProcessing]);
@@ -153,7 +153,7 @@ async fn an_old_record_of_the_same_owner_is_taken_and_not_believed() {
 
 #[maybe_async]
 #[test]
-async fn who_takes_the_record_while_it_is_looked_at_wins() {
+async fn a_rival_that_takes_the_record_during_the_inspection_wins() {
     for (way, stored) in WAYS {
         let service = BlobService::new("checkpoints");
         let claim = claim_of(&service, stored);
@@ -188,7 +188,7 @@ fn failing_from(service: &BlobService, from: usize, status: u16) {
 
 #[maybe_async]
 #[test]
-async fn what_cannot_be_found_out_is_failed_and_unknown() {
+async fn a_claim_that_cannot_be_settled_fails_with_unknown_outcome() {
     for (way, stored) in WAYS {
         // The retry, the HEAD, the Set Metadata.
         for from in [1, 2, 3] {
@@ -262,7 +262,7 @@ async fn a_late_copy_of_a_claim_changes_nothing() {
 
 #[maybe_async]
 #[test]
-async fn relinquishing_is_settled_alike() {
+async fn a_lost_response_to_a_release_is_settled() {
     // Applied, answer lost.
     let service = BlobService::new("checkpoints");
     let claim = claim_of(&service, Some("a"));
@@ -308,7 +308,7 @@ async fn relinquishing_is_settled_alike() {
 
 #[maybe_async]
 #[test]
-async fn deleting_and_creating_are_settled_alike() {
+async fn lost_responses_to_deletions_and_creations_are_settled() {
     let service = BlobService::without_container("checkpoints");
     let script = Script::over(&service);
     let store = script.store();

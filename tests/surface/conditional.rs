@@ -75,7 +75,7 @@ async fn only_the_seen_version_of_an_ownership_is_deleted() {
 
 #[maybe_async]
 #[test]
-async fn what_is_not_readable_is_there_all_the_same() {
+async fn an_unreadable_checkpoint_counts_as_present() {
     for world in World::all() {
         world.put(NAME, &[("offset", "")]).await;
         let new = checkpoint("0", "30", 3);

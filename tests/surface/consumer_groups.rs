@@ -70,7 +70,7 @@ async fn every_group_is_listed_by_the_names_of_its_blobs() {
 
 #[maybe_async]
 #[test]
-async fn what_is_listed_is_what_a_store_of_that_group_reads() {
+async fn a_listed_group_matches_what_its_store_reads() {
     for store in stores() {
         store.create_container_if_not_exists().await.unwrap();
         let empty = store.list_consumer_groups().await.unwrap();

@@ -289,8 +289,8 @@ async fn a_batch_of_claims_waits_for_a_token_within_its_deadline() {
     let claims: Vec<_> = (0..64).map(|id| ownership(&id.to_string(), "a")).collect();
     let claims = store.claim_ownership(&claims).await;
     assert_eq!((claims.failed().count(), script.sent().len()), (64, 0));
-    let in_doubt = claims.failed().filter(|(_, error)| error.is_outcome_unknown());
-    assert_eq!(in_doubt.count(), 0);
+    let unknown = claims.failed().filter(|(_, error)| error.is_outcome_unknown());
+    assert_eq!(unknown.count(), 0);
     let limit = Duration::from_secs(20);
     assert_eq!((script.passed(), hanging.limits()), (limit, vec![limit]));
 }

@@ -112,7 +112,7 @@ async fn a_second_attempt_after_a_broken_connection_asks_for_a_new_one() {
 /// The async client's pool is its own business; ureq takes the wish with each request.
 #[maybe_async]
 #[test]
-async fn a_client_of_the_users_own_gets_over_it_where_it_can() {
+async fn a_custom_client_recovers_where_it_can() {
     let service = BlobService::new("checkpoints");
     let loopback = service.serve();
     let store =
@@ -127,7 +127,7 @@ async fn a_client_of_the_users_own_gets_over_it_where_it_can() {
 
 #[maybe_async]
 #[test]
-async fn no_connection_is_used_for_ever() {
+async fn no_connection_outlives_its_lifetime() {
     let service = BlobService::new("checkpoints");
     let lifetime = Duration::from_millis(300);
     for loopback in servers(&service) {

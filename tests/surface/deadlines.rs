@@ -75,7 +75,7 @@ async fn every_operation_ends_in_time_whatever_server_is_slow() {
             let Told::Failed(ErrorKind::Timeout, unknown) = told else {
                 panic!("{case}: {told:?}");
             };
-            assert!(!what.is_read() || !unknown, "{case}: a read leaves no doubt");
+            assert!(!what.is_read() || !unknown, "{case}: a read has no unknown outcome");
             assert!(what.begins_with_a_read() || unknown, "{case}: it may have been written");
             assert!((LIMIT / 2..PATIENCE).contains(&took), "{case}: {took:?}");
         })

@@ -283,7 +283,7 @@ pub async fn carry_out(
             of_result(deleted, |deleted| *deleted && storage.checkpoint("0").is_none())
         }
         DeleteCheckpoints => {
-            let only = Partitions::Only(&["0"]);
+            let only = Partitions::only(["0"]);
             let changes = store.delete_checkpoints(&group(), only, RunMode::Force).await;
             match changes {
                 Ok(changes) => storage.of_changes(&changes, None),

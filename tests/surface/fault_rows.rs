@@ -13,7 +13,7 @@ pub struct Row {
     pub fault: fn() -> Fault,
     pub kinds: &'static [ErrorKind],
     /// Whether a write may have been applied, for all that the client can know.
-    pub doubtful: bool,
+    pub unknown: bool,
     /// Whether the call succeeds all the same if only the first request meets it.
     pub passes: bool,
 }
@@ -22,10 +22,10 @@ const fn row(
     name: &'static str,
     fault: fn() -> Fault,
     kinds: &'static [ErrorKind],
-    doubtful: bool,
+    unknown: bool,
     passes: bool,
 ) -> Row {
-    Row { name, fault, kinds, doubtful, passes }
+    Row { name, fault, kinds, unknown, passes }
 }
 
 fn answer(status: u16, code: &str) -> Fault {

@@ -56,9 +56,9 @@ impl Case {
     }
 
     fn is_expected(&self, told: &Told) -> bool {
-        let doubt = self.row.doubtful && self.meets_a_write();
+        let expected = self.row.unknown && self.meets_a_write();
         match told {
-            Told::Failed(kind, unknown) => self.row.kinds.contains(kind) && *unknown == doubt,
+            Told::Failed(kind, unknown) => self.row.kinds.contains(kind) && *unknown == expected,
             _ => false,
         }
     }
@@ -106,7 +106,7 @@ async fn told(case: &Case, for_ever: bool) -> Told {
     let began = Instant::now();
     let told = carry_out((&store, &fenced), &service, case.what).await;
     assert!(began.elapsed() < LIMIT, "{}: {:?}", case.name(), began.elapsed());
-    // Whatever is said: what was not said to be doubtful or done was not done.
+    // Whatever is said: what was said to be neither unknown nor done was not done.
     if let Told::Failed(_, false) = told {
         assert_eq!(service.history().len(), before, "{}: it was written", case.name());
     }

@@ -229,7 +229,7 @@ async fn without_sequence_numbers_whoever_saw_the_last_version_may_write() {
 
 #[maybe_async]
 #[test]
-async fn nothing_readable_and_nothing_at_all_can_be_replaced() {
+async fn unreadable_and_missing_checkpoints_can_be_replaced() {
     for world in World::all() {
         world.put(NAME, &[("offset", "no offset"), ("sequencenumber", "None")]).await;
         let fenced = world.store().fenced();

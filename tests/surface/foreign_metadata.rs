@@ -274,7 +274,7 @@ async fn actual(stores: &Stores, number: usize, row: &Row) -> Cells {
     let fenced_checkpoint = store.fenced().get_checkpoint(group, PARTITION).await;
     let later = Checkpoint::new(group, PARTITION, "later", LATER).unwrap();
     let reset = store.reset_checkpoints(std::slice::from_ref(&later), RunMode::DryRun).await;
-    let only = Partitions::Only(&[PARTITION]);
+    let only = Partitions::only([PARTITION]);
     let deleted = store.delete_checkpoints(group, only, RunMode::DryRun).await.unwrap();
     let updated = store.fenced().update_checkpoint(&later).await.unwrap();
     [

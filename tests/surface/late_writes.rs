@@ -1,4 +1,4 @@
-//! A write that waits in the network while the call goes on: its doubt lasts until the call ends.
+//! A write that waits in the network while the call goes on: its outcome is unknown until the call ends.
 
 use super::ambiguous::{BLOB, claim_of};
 use super::script::Script;
@@ -27,7 +27,7 @@ fn held_first_claim(service: &BlobService, mut then: impl FnMut() -> Fault + Sen
 
 #[maybe_async]
 #[test]
-async fn a_doubt_lasts_for_the_whole_claim() {
+async fn an_unknown_outcome_lasts_for_the_whole_claim() {
     // The held claim arrives before the last one, which meets it without a lost answer of its own.
     let service = BlobService::new("checkpoints");
     let network = service.clone();
@@ -72,7 +72,7 @@ fn held_and_refused(service: &BlobService, blob: &'static str, refusal: fn() -> 
 
 #[maybe_async]
 #[test]
-async fn a_doubt_about_the_first_write_stays_when_the_second_is_refused() {
+async fn an_unknown_first_write_stays_unknown_when_the_second_is_refused() {
     let refusals: [fn() -> Reply; 3] = [
         || error_reply(403, "AuthorizationFailure", "no"),
         || error_reply(503, "ServerBusy", "later"),

@@ -138,7 +138,7 @@ async fn a_hierarchical_namespace_lists_its_directories() {
 /// None of these may fail the list or hide the record beside it.
 #[maybe_async]
 #[test]
-async fn what_is_no_record_is_left_out_and_named() {
+async fn blobs_that_are_not_records_are_skipped_and_named() {
     let blob =
         |rest: &str| ForeignBlob::new(&format!("{OWNERSHIPS}{rest}")).metadata(&[("ownerid", "a")]);
     let cases = [
@@ -318,7 +318,7 @@ async fn a_truncated_body_is_an_error() {
 /// What follows its end may be the rest of another answer, and nothing of it was asked for.
 #[maybe_async]
 #[test]
-async fn what_follows_a_list_makes_it_an_error() {
+async fn content_after_a_list_is_an_error() {
     let served = serve();
     let body = recorded!("ownership.xml");
     served.answer([body, b"\r\n<!-- served by a proxy -->\n".as_slice()].concat());
@@ -360,7 +360,7 @@ async fn a_broken_answer_is_an_error() {
 /// records nor what is none, and the pages before it stay.
 #[maybe_async]
 #[test]
-async fn what_came_of_a_broken_page_is_forgotten() {
+async fn items_of_a_broken_page_are_discarded() {
     let served = serve();
     served.put_ownerships(40);
     served.service.put(&format!("{OWNERSHIPS}0/x"), &[]);

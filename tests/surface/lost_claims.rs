@@ -56,7 +56,7 @@ async fn a_lost_claim_names_the_present_owner() {
 
 #[maybe_async]
 #[test]
-async fn a_record_that_is_ours_already_is_not_another_consumers() {
+async fn a_record_that_is_already_ours_is_reported_as_ours() {
     for store in stores() {
         store.create_container_if_not_exists().await.unwrap();
         let claims = store.claim_ownership(&[ownership("0", "a")]).await;
@@ -72,7 +72,7 @@ async fn a_record_that_is_ours_already_is_not_another_consumers() {
 
 #[maybe_async]
 #[test]
-async fn a_claim_is_lost_whatever_comes_of_the_question_by_whom() {
+async fn a_claim_is_lost_even_if_the_present_owner_cannot_be_read() {
     // Refused, and not answered: it takes 2 s at most, which the deadline of the call may shorten.
     for (is_silent, limit) in [(false, 0), (true, 2)] {
         let service = BlobService::new("checkpoints");

@@ -220,7 +220,7 @@ async fn a_store_without_a_credential_is_not_made() {
 
 #[maybe_async]
 #[test]
-async fn what_belongs_elsewhere_is_refused_by_its_name() {
+async fn misplaced_arguments_are_refused_by_name() {
     let hub = format!(
         "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=k;SharedAccessKey={SECRET}"
     );

@@ -48,6 +48,7 @@ mod requests;
 mod reset;
 mod retry;
 mod round_trip;
+#[path = "../doubles/script.rs"]
 pub mod script;
 mod secondary;
 mod secrets;

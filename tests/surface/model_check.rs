@@ -27,7 +27,7 @@ use model::Model;
 const REGRESSIONS: &str = "tests/surface/model_check.regressions";
 
 #[test]
-fn what_is_reported_is_what_was_in_storage() {
+fn reports_match_the_storage() {
     let cases = std::env::var("CHECKPOINTSTORE_MODEL_CASES");
     let cases = cases.map_or(800, |cases| cases.parse().expect("a number of cases"));
     let failure_persistence = Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS)) as _);

@@ -78,10 +78,10 @@ async fn host_and_port_are_named() {
     }
 }
 
-/// A limit that ends while a connection is made: nothing was written, so nothing is in doubt.
+/// A limit that ends while a connection is made: nothing was written, so the outcome is known.
 #[maybe_async]
 #[test]
-async fn a_write_that_was_never_sent_is_not_in_doubt() {
+async fn the_outcome_of_a_write_that_was_never_sent_is_known() {
     // The port accepts, but nobody shakes hands or makes a tunnel.
     let mute = Loopback::never_reading();
     let limit = Duration::from_millis(300);
@@ -120,7 +120,7 @@ async fn a_head_that_is_too_long_is_one_kind_of_error() {
 
 #[maybe_async]
 #[test]
-async fn what_a_transport_calls_permanent_is_not_retried() {
+async fn permanent_transport_errors_are_not_retried() {
     let script = Script::new(|_| {
         Step::failed(TransportError::network("untrusted certificate").not_sent().permanent())
     });

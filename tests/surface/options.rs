@@ -178,7 +178,7 @@ async fn the_account_may_stand_in_the_path() {
 
 #[maybe_async]
 #[test]
-async fn a_client_of_ones_own_is_used() {
+async fn a_custom_client_is_used() {
     let service = BlobService::new("checkpoints");
     let loopback = service.serve();
     let store = builder(&loopback).transport(own_client()).build().unwrap();
@@ -195,7 +195,7 @@ async fn a_client_of_ones_own_is_used() {
 
 #[maybe_async]
 #[test]
-async fn a_container_of_ones_own_is_used() {
+async fn a_custom_container_is_used() {
     let container = MemoryContainer::new();
     let store = BlobCheckpointStore::builder("https://not.asked", "checkpoints")
         .name_case(NameCase::AsGiven)

@@ -1,4 +1,4 @@
-//! Containers that repeat requests themselves: the store settles their doubts like its own.
+//! Containers that repeat requests themselves: the store settles their unknown outcomes like its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -98,7 +98,7 @@ impl BlobContainer for Repeating {
 
 #[maybe_async]
 #[test]
-async fn containers_with_retries_of_their_own_are_settled_alike() {
+async fn claims_over_containers_with_their_own_retries_are_settled() {
     let container = Repeating::new(1);
     let store = BlobCheckpointStore::from_container(container.clone());
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
@@ -117,7 +117,7 @@ async fn containers_with_retries_of_their_own_are_settled_alike() {
 
 #[maybe_async]
 #[test]
-async fn a_doubt_that_never_ends_is_failed_and_unknown() {
+async fn an_outcome_that_stays_unknown_is_reported_as_unknown() {
     let container = Repeating::new(usize::MAX);
     let store = BlobCheckpointStore::from_container(container.clone());
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
@@ -128,7 +128,7 @@ async fn a_doubt_that_never_ends_is_failed_and_unknown() {
 
 #[maybe_async]
 #[test]
-async fn what_creates_and_deletes_is_settled_alike() {
+async fn creations_and_deletions_are_settled_the_same_way() {
     let container = Repeating::over(MemoryContainer::not_created(), 1);
     let store = BlobCheckpointStore::from_container(container.clone());
     for first in [true, false] {
@@ -156,7 +156,7 @@ async fn what_creates_and_deletes_is_settled_alike() {
 
 #[maybe_async]
 #[test]
-async fn checkpoints_are_settled_alike() {
+async fn checkpoints_are_settled_the_same_way() {
     // Plain: the first attempt may be repeated without harm.
     let store = BlobCheckpointStore::from_container(Repeating::new(1));
     for number in 1..=3 {

@@ -109,7 +109,7 @@ async fn no_signature_comes_back_in_an_error() {
 
 #[maybe_async]
 #[test]
-async fn a_clock_that_http_cannot_say_is_an_error() {
+async fn a_clock_outside_the_range_of_http_dates_is_an_error() {
     let epoch = SystemTime::UNIX_EPOCH;
     let far = Duration::from_secs(253_402_300_800);
     for clock in [epoch - Duration::from_secs(1), epoch + far] {

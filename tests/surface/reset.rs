@@ -161,8 +161,8 @@ async fn checkpoints_of_some_or_of_all_partitions_are_deleted() {
         let kept_one = Checkpoint::new(&other, "0", "1", 1).unwrap();
         store.update_checkpoint(&kept_one).await.unwrap();
 
-        let only = Partitions::Only(&["1", "9"]);
-        let dry = store.delete_checkpoints(&group(), only, RunMode::DryRun).await.unwrap();
+        let only = Partitions::only(["1", "9"]);
+        let dry = store.delete_checkpoints(&group(), only.clone(), RunMode::DryRun).await.unwrap();
         let missing = ("9", None, None, kept(KeepReason::Missing));
         assert_eq!(report(&dry), [("1", Some(11), None, planned()), missing.clone()]);
         if let Some(world) = &world {
@@ -199,7 +199,7 @@ async fn checkpoints_of_some_or_of_all_partitions_are_deleted() {
 
 #[maybe_async]
 #[test]
-async fn what_is_no_checkpoint_of_a_partition_is_not_deleted() {
+async fn blobs_that_are_not_checkpoints_are_not_deleted() {
     let world = World::service();
     let store = world.store();
     let service = world.double();
@@ -215,7 +215,7 @@ async fn what_is_no_checkpoint_of_a_partition_is_not_deleted() {
     let left: Vec<_> = service.blobs().into_keys().collect();
     assert_eq!(left, [format!("{PREFIX}a/b"), format!("{PREFIX}dir")]);
 
-    let bad = store.delete_checkpoints(&group(), Partitions::Only(&["a/b"]), RunMode::Apply).await;
+    let bad = store.delete_checkpoints(&group(), Partitions::only(["a/b"]), RunMode::Apply).await;
     assert_eq!(bad.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
@@ -279,7 +279,7 @@ async fn a_deletion_tells_of_the_checkpoints_of_the_other_naming() {
         let other = |id| (id, Some(5), Some(5), kept(KeepReason::OtherNaming));
         let missing = ("7", None, None, kept(KeepReason::Missing));
         for (mode, done) in [(RunMode::DryRun, planned()), (RunMode::Apply, applied())] {
-            let only = Partitions::Only(&["0", "7"]);
+            let only = Partitions::only(["0", "7"]);
             let changes = store.delete_checkpoints(&group(), only, mode).await.unwrap();
             let own = ("0", Some(10), None, done);
             assert_eq!(report(&changes), [own, other("0"), missing.clone()]);
@@ -352,7 +352,7 @@ async fn what_a_running_owner_would_undo_is_refused_unless_forced() {
 
 #[maybe_async]
 #[test]
-async fn an_owner_that_renews_no_more_is_not_running() {
+async fn an_owner_that_stopped_renewing_is_not_running() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
@@ -371,7 +371,7 @@ async fn an_owner_that_renews_no_more_is_not_running() {
 
 #[maybe_async]
 #[test]
-async fn without_the_list_of_owners_nothing_is_changed() {
+async fn nothing_is_changed_without_the_list_of_owners() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();

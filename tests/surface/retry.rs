@@ -33,7 +33,7 @@ fn distinct(values: impl IntoIterator<Item = String>) -> usize {
 
 #[maybe_async]
 #[test]
-async fn what_may_pass_is_repeated_with_a_new_date_id_and_signature() {
+async fn transient_failures_are_retried_with_a_new_date_id_and_signature() {
     for status in [408, 429, 500, 502, 503, 504, 0] {
         let script = failing(3, move || match status {
             0 => Step::broken(),
@@ -58,7 +58,7 @@ async fn what_may_pass_is_repeated_with_a_new_date_id_and_signature() {
 
 #[maybe_async]
 #[test]
-async fn what_cannot_pass_is_not_repeated() {
+async fn permanent_failures_are_not_retried() {
     let cases = [
         (400, "InvalidHeaderValue", ErrorKind::Rejected),
         (401, "NoAuthenticationInformation", ErrorKind::AccessDenied),
@@ -209,7 +209,7 @@ async fn the_number_of_repetitions_can_be_set_for_a_call() {
 
 #[maybe_async]
 #[test]
-async fn a_request_that_was_certainly_not_sent_leaves_no_doubt() {
+async fn the_outcome_of_a_request_that_was_not_sent_is_known() {
     let refused = || TransportError::network("refused").not_sent();
     let script = Script::new(move |_| Step::failed(refused()));
     let claims = script.store().claim_ownership(&[ownership("0", "a")]).await;

@@ -172,7 +172,7 @@ async fn issue(expiry: SystemTime) -> Result<AccessToken, &'static str> {
 
 #[maybe_async]
 #[test]
-async fn what_is_refused_is_not_shown_either() {
+async fn refused_secrets_are_not_shown_either() {
     let mut text = String::new();
     let mut add = |error: Option<Error>| text.push_str(&shown(&error.expect("it is refused")));
     add(AccountKey::new("acct", &format!("{PASSWORD}!")).err());

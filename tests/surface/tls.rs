@@ -33,7 +33,7 @@ async fn each_backend_of_the_build_speaks_tls_and_the_others_say_what_they_need(
 
 #[maybe_async]
 #[test]
-async fn a_root_certificate_of_ones_own_is_the_only_one_trusted() {
+async fn a_custom_root_certificate_is_the_only_one_trusted() {
     let service = BlobService::new("checkpoints");
     let loopback = Loopback::start_tls(service.handler());
     let other = TlsIdentity::new(&["127.0.0.1"]);

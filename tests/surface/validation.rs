@@ -113,7 +113,7 @@ async fn accounts_containers_and_urls_are_refused_when_the_store_is_made() {
 #[cfg(feature = "serde")]
 #[maybe_async]
 #[test]
-async fn what_is_deserialised_is_checked_like_what_is_constructed() {
+async fn deserialized_values_are_checked_like_constructed_ones() {
     let good = |partition: &str, owner: &str, etag: &str| {
         format!(
             r#"{{"fully_qualified_namespace":"n","eventhub_name":"h","consumer_group":"g",
@@ -140,7 +140,7 @@ async fn what_is_deserialised_is_checked_like_what_is_constructed() {
 #[cfg(feature = "serde")]
 #[maybe_async]
 #[test]
-async fn what_was_listed_comes_back_and_is_not_sent() {
+async fn foreign_values_are_deserialized_but_never_sent() {
     let script = Script::over(&BlobService::new("checkpoints"));
     let store = script.store();
     let names = r#""fully_qualified_namespace":"n","eventhub_name":"h","consumer_group":"g""#;

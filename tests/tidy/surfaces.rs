@@ -31,10 +31,10 @@ fn nothing_obeys_the_global_switch_of_maybe_async() {
         "is_sync",
     ];
     let mut faults = Vec::new();
-    // The helper package of `repository/surfaces.rs` shows that the switch is on, and this file names it.
+    // The helper package of `processes/maybe_async_switch.rs` shows that the switch is on, and this file names it.
     let exempt = |path: &str| {
         path.starts_with("tests/is_sync/")
-            || matches!(path, "tests/repository/surfaces.rs" | "tests/tidy/surfaces.rs")
+            || matches!(path, "tests/processes/maybe_async_switch.rs" | "tests/tidy/surfaces.rs")
     };
     for file in rust().iter().filter(|file| !exempt(&file.path)) {
         for (number, line) in file.code() {

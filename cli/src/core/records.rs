@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_named_with_its_line() {
+    fn invalid_records_are_named_with_their_line() {
         let good = r#"{"kind":"checkpoint","namespace":"n","eventhub":"h","consumer_group":"g","partition_id":"0"}"#;
         assert_eq!(read(format!("\u{feff}{good}\n\n{good}").as_bytes()).unwrap().len(), 2);
         assert_eq!(read(&b""[..]).unwrap(), []);

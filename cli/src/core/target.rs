@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused_with_the_way_out() {
+    fn invalid_targets_are_refused_with_a_hint() {
         for (text, part) in [
             ("contoso", "NAMESPACE/HUB"),
             ("", "NAMESPACE/HUB"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_has_no_regard_for_case() {
+    fn a_scope_ignores_case() {
         let group =
             ConsumerGroup::new("Contoso.servicebus.windows.net", "Telemetry", "$Default").unwrap();
         assert!(Scope::parse("contoso").unwrap().contains(&group));

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_no_plural() {
+    fn one_is_singular() {
         let texts = [0, 1, 2].map(|count| counted(count, "owner"));
         assert_eq!(texts, ["0 owners", "1 owner", "2 owners"]);
     }

@@ -111,7 +111,7 @@ fn a_reset_by_time_reads_the_first_event_of_that_time() {
 }
 
 #[test]
-fn a_hub_that_is_not_there_is_a_failure_with_a_way_out() {
+fn a_missing_hub_is_a_failure_with_a_hint() {
     let bed = Bed::new().with_real_hub();
     bed.checkpoint("0", 39, 30);
     let port = crate::support::loopback::Loopback::refusing_port();

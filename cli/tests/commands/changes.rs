@@ -296,7 +296,7 @@ fn ownership_records_are_deleted_by_their_versions() {
 }
 
 #[test]
-fn what_is_not_readable_can_be_mended() {
+fn an_unreadable_checkpoint_can_be_repaired() {
     let bed = stopped();
     let broken = |id: &str| bed.blob(&format!("{GROUP}/checkpoint/{id}"), &[("offset", "")], 60);
     broken("0");

@@ -149,7 +149,7 @@ fn an_interrupted_change_says_what_was_written() {
 
 /// What other programs, and people, leave in containers: every command that reads goes on, and shows what is readable.
 #[test]
-fn odd_blobs_keep_no_command_from_its_work() {
+fn odd_blobs_stop_no_command() {
     let bed = stopped();
     let long = "9".repeat(700);
     for (name, metadata) in [

@@ -26,7 +26,7 @@ fn both_forms_go_through_pipes() {
 }
 
 #[test]
-fn what_is_no_export_is_refused_with_its_line() {
+fn invalid_exports_are_refused_with_their_line() {
     let bed = Bed::new();
     bed.run_with_input("import -", "{\"kind\":\"checkpoint\"}").ends(Exit::Usage).says("line 1");
     bed.run_with_input("import -", "").ends(Exit::NothingFound);

@@ -66,7 +66,7 @@ fn of_two_layouts_the_user_chooses() {
 }
 
 #[test]
-fn the_doctor_finds_what_is_wrong_and_says_what_mends_it() {
+fn the_doctor_finds_problems_and_names_the_remedy() {
     let bed = fleet();
     bed.blob(&format!("{GROUP}/checkpoint/7"), &[("offset", ""), ("sequencenumber", "")], 60);
     bed.blob(&format!("{GROUP}/checkpoint/8"), &[("offset", "5"), ("sequencenumber", "")], 60);
@@ -89,7 +89,7 @@ fn the_doctor_finds_what_is_wrong_and_says_what_mends_it() {
 }
 
 #[test]
-fn the_doctor_is_content_with_a_fleet_that_is_well() {
+fn the_doctor_finds_nothing_wrong_with_a_healthy_fleet() {
     let bed = Bed::new();
     for id in ["0", "1"] {
         bed.checkpoint(id, 500, 20);

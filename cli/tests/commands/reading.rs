@@ -201,7 +201,7 @@ fn both_spellings_of_a_group_are_shown() {
 }
 
 #[test]
-fn a_failing_account_is_a_failure_with_a_way_out() {
+fn a_failing_account_is_a_failure_with_a_hint() {
     let bed = Bed::new();
     bed.run("show contoso/h -c absent").ends(Exit::Failed).says("the container does not exist");
     let denied = Bed::new();

@@ -138,7 +138,7 @@ impl Cloud {
 }
 
 #[test]
-fn whoever_is_signed_in_with_az_is_let_in() {
+fn a_user_signed_in_with_az_is_accepted() {
     let cloud = Cloud::new();
     cloud.program(
         "az",
@@ -157,7 +157,7 @@ echo "{{\"accessToken\":\"$token\",\"expires_on\":4102444800,\"tokenType\":\"Bea
 }
 
 #[test]
-fn who_is_not_signed_in_is_told_how() {
+fn a_user_who_is_not_signed_in_is_told_how() {
     let cloud = Cloud::new();
     for name in ["az", "azd"] {
         cloud
@@ -170,7 +170,7 @@ fn who_is_not_signed_in_is_told_how() {
 }
 
 #[test]
-fn a_managed_identity_is_let_in() {
+fn a_managed_identity_is_accepted() {
     let cloud = Cloud::new();
     cloud.lets_in("--auth managed-identity", &cloud.app());
     // Without a secret it is the way in that the app has.
@@ -194,7 +194,7 @@ fn one_of_several_managed_identities_is_chosen() {
 }
 
 #[test]
-fn the_identity_of_a_pod_is_let_in() {
+fn the_identity_of_a_pod_is_accepted() {
     let cloud = Cloud::new();
     cloud.lets_in("--auth workload-identity", &cloud.pod());
     cloud.lets_in("", &cloud.pod());

@@ -224,9 +224,9 @@ impl OwnershipManager {
         let deadline = self.now() + limit.min(LONGEST_LIMIT);
         let _stopping = Stopping::begin(self);
         let mut released = Released::default();
-        let was_in_doubt = self.state().has_doubts();
+        let had_unknown_outcomes = self.state().has_unknown_outcomes();
         self.give_up(deadline, &mut released).await;
-        if was_in_doubt || self.state().has_doubts() {
+        if had_unknown_outcomes || self.state().has_unknown_outcomes() {
             // The remaining time is for unknown outcomes.
             let patience = deadline.saturating_duration_since(self.now()) / 2;
             let _turn = self.inner.round.lock_after_interrupt(patience).await;
@@ -254,7 +254,7 @@ impl OwnershipManager {
 
     /// Finds out which versions are stored. Returns `false` if nothing is unknown, or if it cannot be found out.
     async fn look(&self, deadline: Instant, released: &mut Released) -> bool {
-        if !self.state().has_doubts() {
+        if !self.state().has_unknown_outcomes() {
             return false;
         }
         let listing = self.list(deadline).await;

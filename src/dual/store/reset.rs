@@ -81,7 +81,7 @@ impl BlobCheckpointStore {
     pub async fn delete_checkpoints(
         &self,
         group: &ConsumerGroup,
-        partitions: Partitions<'_>,
+        partitions: Partitions,
         mode: RunMode,
     ) -> Result<CheckpointChanges> {
         let store = self;
@@ -141,10 +141,10 @@ impl BlobCheckpointStore {
     async fn find(
         &self,
         group: &ConsumerGroup,
-        partitions: Partitions<'_>,
+        partitions: Partitions,
         deadline: Instant,
     ) -> Result<Vec<Found>> {
-        if let Partitions::Only(ids) = partitions {
+        if let Partitions::Only(ids) = &partitions {
             for id in ids {
                 check_partition_id(id)?;
             }
@@ -157,11 +157,11 @@ impl BlobCheckpointStore {
             found.extend(self.find_under(group, prefix, found_there, deadline).await?);
         }
         if let Partitions::Only(ids) = partitions {
-            let wanted: HashSet<_> = ids.iter().copied().collect();
+            let wanted: HashSet<_> = ids.iter().map(String::as_str).collect();
             found.retain(|found| wanted.contains(found.partition_id()));
             let there: HashSet<_> = found.iter().map(Found::partition_id).collect();
-            let missing = ids.iter().filter(|id| !there.contains(*id));
-            let missing: Vec<_> = missing.map(|id| Found::Missing((*id).to_owned())).collect();
+            let missing = ids.iter().filter(|id| !there.contains(id.as_str())).cloned();
+            let missing: Vec<_> = missing.map(Found::Missing).collect();
             found.extend(missing);
         }
         Ok(found)

@@ -137,7 +137,7 @@ fn free_partitions_come_before_steals() {
 }
 
 #[test]
-fn the_free_ones_that_others_are_entitled_to_are_left_to_them() {
+fn free_partitions_within_the_share_of_others_are_left_to_them() {
     let plan = greedy(9, &[owned(&[("me", 2), ("a", 3)]), vec![record(8, "b", FRESH)]].concat());
     assert_eq!((plan.claim.len(), plan.steal.len(), plan.share), (1, 0, 3));
     assert_eq!(plan.spare.len(), 2, "the other free ones do as well, if that one is lost");
@@ -249,7 +249,7 @@ fn what_was_renewed_least_recently_is_renewed_first() {
 /// "away" has two above the floor that cannot be stolen, so "full" is the only one to steal from; it has one more, and
 /// would have one less then.
 #[test]
-fn a_steal_that_would_be_stolen_back_is_left() {
+fn a_partition_that_would_be_stolen_back_is_not_stolen() {
     let mut listed = owned(&[("away", 7), ("full", 6), ("b", 5), ("me", 5)]);
     assert_eq!(stolen_from(&greedy(23, &listed)), BTreeMap::from([("away", 1)]));
     for record in &mut listed[..7] {

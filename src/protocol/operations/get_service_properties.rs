@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_of_the_service_is_a_fault() {
+    fn malformed_service_properties_are_an_error() {
         for body in ["", "<html></html>", "<StorageServiceProperties>", "\u{ff}"] {
             assert!(read_body(body.as_bytes()).is_err(), "{body}");
         }

@@ -27,7 +27,7 @@ fn judged(stored: &StoredCheckpoint, new: &Checkpoint, occasion: Occasion) -> Ve
 }
 
 #[test]
-fn numbers_decide_where_both_have_one() {
+fn sequence_numbers_decide_if_both_have_one() {
     for occasion in [Occasion::BeforeWrite, Occasion::Conflict] {
         let judged = |offset, number| judged(&stored("50", "5"), &new(offset, number), occasion);
         assert_eq!(judged("50", Some(5)), Verdict::Same);
@@ -39,7 +39,7 @@ fn numbers_decide_where_both_have_one() {
 }
 
 #[test]
-fn without_numbers_whoever_was_first_wins() {
+fn without_sequence_numbers_the_first_writer_wins() {
     for (stored, new) in [
         (stored("50", ""), new("60", Some(6))),
         (stored("50", "5"), new("60", None)),
@@ -305,7 +305,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn whatever_happens_a_position_moves_forwards_and_outcomes_are_true(
+    fn positions_only_move_forward_and_outcomes_are_true(
         actions in actions(),
         with_numbers: bool,
     ) {

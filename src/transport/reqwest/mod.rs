@@ -236,8 +236,8 @@ fn head(mut answer: reqwest::Response) -> http::Response<()> {
     head
 }
 
-/// Converts an error. The outcome of a write is known only if its request was certainly not sent; in doubt, the request
-/// counts as sent. The URL is removed from the error, because it may contain a SAS.
+/// Converts an error. The outcome of a write is known only if its request was certainly not sent; otherwise the
+/// request counts as sent, and the outcome as unknown. The URL is removed from the error, because it may contain a SAS.
 fn classify(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     let not_sent = error.is_connect();

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_none_comes_back_one_is_made_at_once() {
+    async fn a_connection_is_made_at_once_if_none_comes_back() {
         let closed = Returning::default();
         closed
             .expect_back(&HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("Close"))]));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_is_made_if_the_request_still_waits_for_it() {
+    async fn a_connection_is_made_if_its_request_still_waits() {
         let (returning, connector) = (answered(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
         let mut stage = Stage::default();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_known_how_far_a_request_came() {
+    async fn the_progress_of_a_request_is_known() {
         let make = || answered().layer(Connector::default()).call(());
         assert_eq!(stage_of(async {}).await, Stage::Reused);
         assert_eq!(stage_of(make()).await, Stage::Connected);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_no_request_waits_for_is_not_made() {
+    async fn no_connection_is_made_that_no_request_waits_for() {
         let (returning, connector) = (answered(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
         // The request starts the connection, gets another one, and the client continues it elsewhere.

@@ -245,8 +245,8 @@ impl fmt::Debug for UreqTransport {
     }
 }
 
-/// Converts an error. The outcome of a write is known only if its request was certainly not sent; in doubt, the request
-/// counts as sent.
+/// Converts an error. The outcome of a write is known only if its request was certainly not sent; otherwise the
+/// request counts as sent, and the outcome as unknown.
 fn classify(error: ureq::Error) -> TransportError {
     let is_permanent = is_permanent(&error);
     let error = classify_kind(error);

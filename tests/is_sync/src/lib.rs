@@ -58,7 +58,7 @@ fn the_async_surface_is_async() {
 
 /// The traits, too: one type implements the async one while another is implemented for the blocking one.
 #[test]
-fn the_traits_are_as_different_as_the_surfaces() {
+fn each_surface_has_its_own_traits() {
     let blocking: &dyn checkpointstoreblob::CheckpointStore =
         &checkpointstoreblob::BlobCheckpointStore::in_memory();
     let aio: &dyn checkpointstoreblob_aio::CheckpointStore =
@@ -114,7 +114,7 @@ fn server_with_cookies() -> (String, Receiver<String>) {
 
 /// Only what was signed is sent.
 #[test]
-fn what_other_crates_switch_on_in_the_clients_stays_off() {
+fn client_features_of_other_crates_stay_off() {
     let (group, _) = checkpoint();
     let (url, heads) = server_with_cookies();
     let blocking = checkpointstoreblob::BlobCheckpointStore::builder(&url, "checkpoints")

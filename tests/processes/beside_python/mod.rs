@@ -9,12 +9,16 @@ mod fleet;
 mod member;
 mod watcher;
 
-#[test]
-fn the_blocking_surface_beside_python() {
-    fleet::lives_through_kills("blocking", blocking::start);
-}
+use crate::support::azurite::Azurite;
 
+/// Both surfaces in one test: they wait most of the time, and leave a thread to tests that need the processor. Their
+/// emulator is their own, because the fleets of other tests keep the shared one busy. A consumer that waits for it for
+/// seconds writes a checkpoint that others have passed.
 #[test]
-fn the_async_surface_beside_python() {
-    fleet::lives_through_kills("aio", aio::start);
+fn fleets_with_python_survive_kills_and_stops() {
+    let azurite = &Azurite::start();
+    std::thread::scope(|scope| {
+        scope.spawn(|| fleet::survives_kills_and_stops("blocking", azurite, blocking::start));
+        scope.spawn(|| fleet::survives_kills_and_stops("aio", azurite, aio::start));
+    });
 }

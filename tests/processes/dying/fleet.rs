@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
 use fastrand::Rng;
 
+use super::DURATION;
 use super::orders::{EXPIRATION, INTERVAL, Orders, PARTITIONS, Surface, group};
 use crate::support::azurite::Azurite;
 use crate::support::process::Killed;
 use crate::support::report;
 
-const MINUTE: Duration = Duration::from_secs(60);
 const CONSUMERS: usize = 6;
 const LOOK: Duration = Duration::from_millis(200);
 /// An expired partition waits for a round of its new owner. If that is killed just then, it is overdue an interval
@@ -52,16 +52,16 @@ struct Seen {
     stored: Positions,
 }
 
-pub fn lives_through_a_minute_of_kills() {
+pub fn survives_kills() {
     let mut fleet = Fleet::new();
-    let end = Instant::now() + MINUTE;
+    let end = Instant::now() + DURATION;
     let mut next_kill = Instant::now() + EXPIRATION;
     while Instant::now() < end {
         fleet.start_those_due();
         fleet.look();
         if Instant::now() > next_kill {
             fleet.kill_some();
-            next_kill = Instant::now() + Duration::from_millis(fleet.rng.u64(0..3000));
+            next_kill = Instant::now() + Duration::from_millis(fleet.rng.u64(0..2_500));
         }
         thread::sleep(LOOK);
     }
@@ -125,7 +125,7 @@ impl Fleet {
         assert!(process.is_running(), "{:?} ended by itself", consumer.orders);
         drop(process);
         self.seen.kills += 1;
-        consumer.restart_at = Instant::now() + Duration::from_millis(self.rng.u64(0..2000));
+        consumer.restart_at = Instant::now() + Duration::from_millis(self.rng.u64(0..1_700));
     }
 
     fn look(&mut self) {

@@ -51,10 +51,11 @@ impl Orders {
         let orders: Value = serde_json::from_str(&process::argument()?).unwrap();
         let field = |name: &str| orders[name].as_str().unwrap().to_owned();
         Some(Self {
+            // Orders of the other fleet have none.
+            owner_id: orders["owner_id"].as_str()?.to_owned(),
             surface: if orders["blocking"] == true { Surface::Blocking } else { Surface::Aio },
             connection_string: field("connection_string"),
             container: field("container"),
-            owner_id: field("owner_id"),
             acknowledged: field("acknowledged").into(),
         })
     }
@@ -68,8 +69,7 @@ impl Orders {
             "owner_id": self.owner_id,
             "acknowledged": self.acknowledged,
         });
-        let test = "dying::consumers_die_and_nothing_is_lost";
-        let mut command = process::in_a_process_of_its_own(test, &orders.to_string());
+        let mut command = process::in_a_process_of_its_own(super::TEST, &orders.to_string());
         Killed(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
 }

@@ -21,7 +21,7 @@ async fn replay(steps: &[Step]) {
 /// Setting metadata was held up and then found no blob, and writing the blob was refused.
 #[maybe_async]
 #[test]
-async fn a_checkpoint_is_in_doubt_if_its_first_request_is() {
+async fn a_checkpoint_is_unknown_if_its_first_request_is() {
     let steps = [
         step(Action::Checkpoint, &[Late, NoFault, Refused], &[]),
         step(Action::Checkpoint, &[], &[]),
@@ -30,10 +30,10 @@ async fn a_checkpoint_is_in_doubt_if_its_first_request_is() {
     replay(&steps).await;
 }
 
-/// A conflict in doubt, a record that vanished, and a second creation that is refused after one that was applied.
+/// A conflict of unknown outcome, a record that vanished, and a second creation that is refused after one that was applied.
 #[maybe_async]
 #[test]
-async fn a_claim_is_in_doubt_if_any_of_its_requests_is() {
+async fn a_claim_is_unknown_if_any_of_its_requests_is() {
     let faults =
         [LostAnswer, NoFault, NoFault, FailedButApplied, FailedButApplied, NoFault, Refused];
     replay(&[step(Action::FirstClaim, &faults, &[(3, Intrusion::Delete)])]).await;

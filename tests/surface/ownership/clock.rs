@@ -33,7 +33,7 @@ async fn leases_end_and_ownerships_expire_without_waiting() {
 /// A machine that was suspended: the clock went on, as `SystemClock` does, and nothing ran meanwhile.
 #[maybe_async]
 #[test]
-async fn who_slept_through_its_lease_owns_nothing() {
+async fn a_consumer_that_slept_through_its_lease_owns_nothing() {
     let clock = ManualClock::new();
     let container = MemoryContainer::new().with_clock(clock.clone());
     let store = BlobCheckpointStore::from_container(container);

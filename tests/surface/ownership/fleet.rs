@@ -42,7 +42,7 @@ struct Fleet {
 
 #[maybe_async]
 #[test]
-async fn nobody_believes_in_what_expired_and_calm_fleets_settle() {
+async fn no_consumer_keeps_an_expired_ownership_and_calm_fleets_settle() {
     let (mut takeovers, mut overlaps, mut clean_stops) = (0, 0, 0);
     for seed in 0..40 {
         let fleet = live_through(seed).await;

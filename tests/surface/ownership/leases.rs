@@ -108,7 +108,7 @@ async fn a_lease_that_ended_before_it_was_reported_was_never_won() {
 /// Whatever happens to end at which moment: who is told to open a partition owns it, and is told when that ends.
 #[maybe_async]
 #[test]
-async fn what_is_reported_as_won_is_owned_at_that_moment() {
+async fn a_partition_reported_as_won_is_owned_at_that_moment() {
     let (mut won_all, mut won_nothing) = (0, 0);
     for looks in 0..20 {
         let model = Model::new();

@@ -217,7 +217,7 @@ fn claimed_for_nobody(outcome: RelinquishOutcome) -> ClaimOutcome {
     }
 }
 
-fn in_doubt(ownership: &PartitionOwnership) -> ClaimOutcome {
+fn of_unknown_outcome(ownership: &PartitionOwnership) -> ClaimOutcome {
     ClaimOutcome::Failed(ownership.clone(), failed().with_applied(Applied::Unknown))
 }
 
@@ -243,7 +243,7 @@ impl ModelStore {
         let act = self.script.next(call.clone());
         match act {
             Act::Fail => return ClaimOutcome::Failed(ownership.clone(), failed()),
-            Act::Vanish => return in_doubt(ownership),
+            Act::Vanish => return of_unknown_outcome(ownership),
             Act::Hang => {
                 let error = self.hang().with_applied(Applied::Unknown);
                 return ClaimOutcome::Failed(ownership.clone(), error);
@@ -272,7 +272,7 @@ impl ModelStore {
             ClaimOutcome::Claimed(record) => {
                 self.model.note_written(&record);
                 if act == Act::LoseAnswer {
-                    return in_doubt(ownership);
+                    return of_unknown_outcome(ownership);
                 }
                 ClaimOutcome::Claimed(self.model.dated(record))
             }

@@ -29,7 +29,7 @@ async fn another_consumer_takes_them_in_its_next_round() {
 
 #[maybe_async]
 #[test]
-async fn what_others_have_taken_is_left_alone() {
+async fn records_taken_by_others_are_left_alone() {
     let model = Model::new();
     let (a, b) = (model.consumer("a"), model.consumer("b"));
     let _ = a.round(&partitions(4)).await.unwrap();
@@ -44,7 +44,7 @@ async fn what_others_have_taken_is_left_alone() {
 /// Others took it after its lease had ended; a record that is known to be another's is not touched any more.
 #[maybe_async]
 #[test]
-async fn what_expired_and_was_taken_is_forgotten() {
+async fn expired_records_that_were_taken_are_forgotten() {
     let model = Model::new();
     let (a, b) = (model.consumer("a"), model.consumer("b"));
     let _ = a.round(&partitions(2)).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_stop_finds_out_what_became_of_claims_whose_answers_were_lost() {
         let round = b.round(&partitions(3)).await.unwrap();
         assert_eq!((won(&round), round.active_owners), (vec!["0", "1", "2"], 1));
         let again = a.relinquish_all(LIMIT).await;
-        assert!(again.is_empty() && a.script.take_calls().is_empty(), "no doubt is left");
+        assert!(again.is_empty() && a.script.take_calls().is_empty(), "no outcome is unknown");
     }
 }
 
@@ -134,7 +134,7 @@ async fn a_stop_whose_own_answers_were_lost_finds_out_too() {
 
 #[maybe_async]
 #[test]
-async fn a_doubt_stays_until_a_list_of_the_primary_settles_it() {
+async fn an_outcome_stays_unknown_until_the_primary_is_listed() {
     for act in [Act::Fail, Act::Stale] {
         let model = Model::new();
         let (a, b) = (model.consumer("a"), model.consumer("b"));
@@ -158,7 +158,7 @@ async fn a_doubt_stays_until_a_list_of_the_primary_settles_it() {
 
 #[maybe_async]
 #[test]
-async fn a_doubt_about_a_claim_that_was_not_applied_leaves_nothing_to_tell() {
+async fn an_unknown_claim_that_was_not_applied_is_not_reported() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Vanish } else { Act::Pass });
@@ -170,7 +170,7 @@ async fn a_doubt_about_a_claim_that_was_not_applied_leaves_nothing_to_tell() {
 
 #[maybe_async]
 #[test]
-async fn a_doubt_that_the_list_of_a_later_round_settled_costs_a_stop_nothing() {
+async fn an_outcome_settled_by_a_later_round_costs_a_stop_nothing() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
@@ -188,7 +188,7 @@ async fn a_doubt_that_the_list_of_a_later_round_settled_costs_a_stop_nothing() {
 /// A list that fails does not keep back what is surely ours.
 #[maybe_async]
 #[test]
-async fn what_is_not_in_doubt_is_given_up_first() {
+async fn records_of_known_version_are_released_first() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
@@ -225,7 +225,7 @@ async fn a_late_renewal_of_our_own_is_not_taken_for_another_consumer() {
 /// As if one were late after each list: at the end nobody knows, and no other consumer is to blame.
 #[maybe_async]
 #[test]
-async fn what_own_late_requests_keep_from_a_stop_stays_in_doubt() {
+async fn releases_lost_to_own_late_requests_stay_unknown() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
@@ -244,7 +244,7 @@ async fn what_own_late_requests_keep_from_a_stop_stays_in_doubt() {
 
 #[maybe_async]
 #[test]
-async fn what_failed_can_be_tried_again() {
+async fn failed_releases_can_be_retried() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(2)).await.unwrap();

@@ -149,7 +149,7 @@ async fn a_claim_that_failed_is_not_replaced() {
 
 #[maybe_async]
 #[test]
-async fn what_failed_is_neither_won_nor_lost() {
+async fn a_failed_claim_is_neither_won_nor_lost() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
@@ -262,7 +262,7 @@ async fn a_list_that_lags_behind_does_not_hide_a_lost_renewal() {
 /// count as lost.
 #[maybe_async]
 #[test]
-async fn a_list_that_lags_behind_settles_no_doubt() {
+async fn a_list_that_lags_behind_settles_no_unknown_outcome() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(1)).await.unwrap();

@@ -9,7 +9,7 @@ use super::{Act, Call, Model, partitions, revoked, won};
 /// The renewal of a round, of which nobody knows what came of it, is applied just before that of the next one.
 #[maybe_async]
 #[test]
-async fn who_loses_to_its_own_late_renewal_has_lost_nothing() {
+async fn losing_to_an_own_late_renewal_loses_nothing() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(1)).await.unwrap();
@@ -33,7 +33,7 @@ async fn who_loses_to_its_own_late_renewal_has_lost_nothing() {
 /// The same with a first claim, which the late one creates.
 #[maybe_async]
 #[test]
-async fn who_loses_to_its_own_late_first_claim_has_won() {
+async fn losing_to_an_own_late_first_claim_is_a_win() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::Vanish } else { Act::Pass });
@@ -81,7 +81,7 @@ async fn a_late_request_explains_one_version_only() {
 
 #[maybe_async]
 #[test]
-async fn two_processes_of_one_owner_id_are_told_so() {
+async fn two_processes_with_one_owner_id_are_reported() {
     let model = Model::new();
     let (a, twin) = (model.consumer("a"), model.consumer("a"));
     let _ = a.round(&partitions(3)).await.unwrap();
@@ -149,7 +149,7 @@ async fn no_fault_of_the_network_looks_like_another_process() {
 
 #[maybe_async]
 #[test]
-async fn a_consumer_can_be_told_to_fail_then() {
+async fn a_shared_owner_id_can_be_made_an_error() {
     let model = Model::new();
     let a = model.consumer_built("a", |builder| builder.fail_on_shared_owner_id(true));
     let twin = model.consumer("a");

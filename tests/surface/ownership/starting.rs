@@ -12,7 +12,7 @@ use super::{Act, Call, Model, partitions, won, won_partition};
 
 #[maybe_async]
 #[test]
-async fn at_the_checkpoint_else_where_it_was_configured() {
+async fn processing_starts_at_the_checkpoint_or_the_configured_position() {
     let model = Model::new();
     let number = Checkpoint::with_position(&group(), "1", None, Some(41)).unwrap();
     for stored in [checkpoint("0", "8589934592", 960_180), number] {
@@ -46,7 +46,7 @@ async fn at_the_checkpoint_else_where_it_was_configured() {
 
 #[maybe_async]
 #[test]
-async fn the_earliest_event_unless_configured() {
+async fn processing_starts_at_the_earliest_event_by_default() {
     let model = Model::new();
     let a = model.consumer("a");
     let round = a.round(&partitions(1)).await.unwrap();

@@ -25,7 +25,7 @@ async fn a_partition_that_was_taken_ends_at_once() {
 /// It was only a link of the past: the record is ours still, and reading begins anew at the newest checkpoint.
 #[maybe_async]
 #[test]
-async fn one_that_is_ours_still_is_won_again() {
+async fn a_partition_that_is_still_ours_is_won_again() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(2)).await.unwrap();
@@ -39,7 +39,7 @@ async fn one_that_is_ours_still_is_won_again() {
 
 #[maybe_async]
 #[test]
-async fn what_is_not_owned_cannot_be_taken() {
+async fn only_owned_partitions_can_be_taken() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(1)).await.unwrap();
@@ -56,7 +56,7 @@ async fn what_is_not_owned_cannot_be_taken() {
 /// A renewal that was sent before the reader learned of it says nothing about who has the partition now.
 #[maybe_async]
 #[test]
-async fn a_renewal_that_was_under_way_does_not_bring_it_back() {
+async fn a_renewal_in_flight_does_not_bring_it_back() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(1)).await.unwrap();

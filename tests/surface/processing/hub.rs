@@ -71,7 +71,7 @@ async fn every_position_begins_where_it_says() {
 
 #[maybe_async]
 #[test]
-async fn what_has_expired_is_passed_over() {
+async fn expired_events_are_skipped() {
     let time = Time::new();
     let (hub, source) = filled(&time, 10);
     let mut reader = open(&source, StartingPosition::Earliest).await;

@@ -185,7 +185,7 @@ fn broken(_partition: &PartitionContext) -> Shaky {
 /// Without a handler nothing can be done: that ends the consumer, in good order.
 #[maybe_async]
 #[test]
-async fn the_maker_of_handlers_ends_the_consumer() {
+async fn a_panic_in_the_handler_factory_ends_the_consumer() {
     let world = World::new(2);
     world.publish_to_all(10);
     let processor = world.builder("a").build_processor().unwrap();

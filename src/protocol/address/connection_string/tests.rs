@@ -23,7 +23,7 @@ fn an_account_with_a_key() {
 }
 
 #[test]
-fn keys_in_any_case_and_the_last_one_counts() {
+fn keys_ignore_case_and_the_last_one_wins() {
     let parsed = parse("ACCOUNTNAME=one;accountname=two;blobsecondaryendpoint=https://s.example/");
     assert_eq!(parsed.endpoint.to_string(), "https://two.blob.core.windows.net");
     assert_eq!(parsed.secondary.unwrap().to_string(), "https://s.example");
@@ -80,7 +80,7 @@ const GOOD: &str = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c
 
 /// Each of them would leave the public cloud, or another account, in place of the host that is meant.
 #[test]
-fn what_wraps_a_connection_string_is_refused() {
+fn wrapped_connection_strings_are_refused() {
     for (wrapped, part) in [
         (format!("\"{GOOD}\""), "quote"),
         (format!("'{GOOD}'"), "quote"),
@@ -182,7 +182,7 @@ fn distances_between_names() {
 proptest! {
     /// Whatever stands before the first name, no other host than the one that is meant is ever asked.
     #[test]
-    fn what_stands_before_the_first_name_asks_no_other_host(before in "\\PC{1,12}") {
+    fn text_before_a_key_never_changes_the_host(before in "\\PC{1,12}") {
         if let Ok(parsed) = ConnectionString::parse(&format!("{before}{GOOD}")) {
             prop_assert_eq!(parsed.endpoint.to_string(), "https://acct.blob.core.usgovcloudapi.net");
         }
@@ -223,7 +223,7 @@ proptest! {
 
     /// Order, the case of keys, duplicates, foreign keys, blanks and a trailing ';' do not matter.
     #[test]
-    fn what_is_written_is_what_is_read(
+    fn written_values_are_read_back(
         account in "[a-z0-9]{3,24}",
         key in prop::option::of(prop::collection::vec(any::<u8>(), 1..70)),
         sas in prop::option::of("[a-zA-Z0-9]{1,8}=[a-zA-Z0-9%=]{0,20}&sig=[a-zA-Z0-9%=]{1,20}"),

@@ -59,7 +59,7 @@ macro_rules! vector {
 }
 
 #[test]
-fn it_does_not_matter_in_which_pieces_a_page_comes() {
+fn a_page_parses_the_same_in_any_chunks() {
     let bodies: [&[u8]; _] = [
         vector!("ownership.xml"),
         vector!("checkpoint.xml"),
@@ -153,7 +153,7 @@ fn every_truncation_is_an_error() {
 }
 
 #[test]
-fn what_is_no_list_is_an_error() {
+fn a_body_that_is_not_a_list_is_an_error() {
     for body in [
         "",
         "garbage",
@@ -172,7 +172,7 @@ fn what_is_no_list_is_an_error() {
 }
 
 #[test]
-fn what_follows_the_list_is_not_passed_over() {
+fn content_after_the_list_is_an_error() {
     const LIST: &str = "<EnumerationResults><NextMarker>m</NextMarker></EnumerationResults>";
     for harmless in ["", "\r\n", "<!-- </a> -->", " <?x y?> <!---->\n"] {
         assert!(read(format!("{LIST}{harmless}").as_bytes()).is_ok(), "{harmless}");
@@ -245,7 +245,7 @@ fn shown(blobs: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn what_a_blob_says_does_not_depend_on_the_blobs_before_it() {
+fn each_blob_is_parsed_independently() {
     const TIME: &str = "<Last-Modified>Sun, 22 Nov 2026 10:05:07 GMT</Last-Modified>";
     let blobs = [
         format!("<Name>a</Name><Properties>{TIME}<Etag>1</Etag><X/></Properties>"),

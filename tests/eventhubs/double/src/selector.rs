@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_position_is_refused() {
+    fn invalid_positions_are_refused() {
         for expression in [
             "",
             "amqp.annotation.x-opt-offset > ''",

@@ -74,7 +74,7 @@ async fn events_go_to_their_partition_one_by_one_and_in_batches() {
 }
 
 #[tokio::test]
-async fn what_is_no_batch_of_messages_is_rejected() {
+async fn malformed_batches_are_rejected() {
     let double = support::start(1).await;
     let mut connection = connect(&double).await;
     let mut session = Session::begin(&mut connection).await.expect("a session");

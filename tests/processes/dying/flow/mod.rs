@@ -8,7 +8,7 @@ mod judge;
 mod ledger;
 mod orders;
 
-pub use fleet::flows_through_a_minute_of_kills_and_stops;
+pub use fleet::survives_kills_and_stops;
 pub use orders::FlowOrders;
 
 use super::orders::Surface;

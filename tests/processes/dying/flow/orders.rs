@@ -44,10 +44,11 @@ impl FlowOrders {
         let orders: Value = serde_json::from_str(&process::argument()?).unwrap();
         let field = |name: &str| orders[name].as_str().unwrap().to_owned();
         Some(Self {
+            // Orders of the other fleet have none.
+            instance: orders["instance"].as_str()?.to_owned(),
             surface: if orders["blocking"] == true { Surface::Blocking } else { Surface::Aio },
             connection_string: field("connection_string"),
             container: field("container"),
-            instance: field("instance"),
             folder: field("folder").into(),
             began: orders["began"].as_u64().unwrap(),
         })
@@ -63,8 +64,7 @@ impl FlowOrders {
             "folder": self.folder,
             "began": self.began,
         });
-        let test = "dying::consumers_die_or_stop_while_events_flow";
-        let mut command = process::in_a_process_of_its_own(test, &orders.to_string());
+        let mut command = process::in_a_process_of_its_own(super::super::TEST, &orders.to_string());
         Killed(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
 }

@@ -1,5 +1,9 @@
 //! An in-memory double of the Blob service's REST interface, as far as a checkpoint store needs it.
 //!
+//! Use it for the service's semantics (conditions, ETags, pages, clocks) and for faults at a chosen request: call
+//! [`handle`](BlobService::handle) without sockets, for example from a `Script`, or [`serve`](BlobService::serve) it. Do not
+//! use it as evidence of what Azure does: that is what Azurite and the recorded lists in `tests/vectors` are for.
+//!
 //! Written from the REST reference and from recorded answers, and independent of the crate under test. It is honest: what
 //! it does not implement gets a 501, never a plausible success. Misbehaviour is injected as a [`Fault`].
 

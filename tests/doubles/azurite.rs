@@ -1,4 +1,8 @@
 //! Azurite, the Blob Storage emulator, as a child process.
+//!
+//! Use it for what only an independent service can show: that requests are understood, signatures are right, and stores of
+//! other languages meet in one container. It knows no faults, its clock is the machine's, and it differs from Azure in
+//! places: for those use [`blob_service`](super::blob_service).
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -62,7 +66,7 @@ impl Azurite {
 
     fn launch(port: u16, options: &[&str]) -> Self {
         let (name, version) = tools::AZURITE;
-        let script = tools::repository_file("tests/support/azurite.js");
+        let script = tools::repository_file("tests/doubles/azurite.js");
         let mut command = Command::new(tools::NODE);
         command.arg(script).arg(tools::npm_package(name, version)).arg(port.to_string());
         let mut process = LineProcess::start("Azurite", command.args(options));

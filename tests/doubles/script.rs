@@ -1,4 +1,7 @@
 //! A transport without a network: a script answers, and time passes only where the script or a wait says so.
+//!
+//! Use it for retries, deadlines, tokens and lost responses: hours pass at once. Each surface mounts it, since it implements
+//! that surface's `Transport`. It shows nothing about the real clients; for them use a `Loopback`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};

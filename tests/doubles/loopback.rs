@@ -1,5 +1,9 @@
 //! A scriptable HTTP/1.1 server on 127.0.0.1 that records what it is sent, byte for byte, and misbehaves on request.
 //!
+//! Use it for what needs sockets: connections, TLS, proxies, cut and slow bodies, the exact bytes of a client. It knows
+//! nothing of blobs; its handler may be a [`blob_service`](super::blob_service). Its time is real, so use a `Script` for
+//! long waits, retries and deadlines.
+//!
 //! One thread per connection, std only (rustls for TLS). Dropping the server closes every connection, hung ones included.
 
 mod connection;
