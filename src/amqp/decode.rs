@@ -247,10 +247,10 @@ fn value(encoded: Raw<'_>) -> AmqpValue {
 }
 
 /// Returns a value as text. An offset is text, but older services sent a number.
-pub(super) fn text(value: Raw<'_>) -> Option<String> {
+pub(super) fn text<'a, T: From<&'a str> + From<String>>(value: Raw<'a>) -> Option<T> {
     match value.text() {
-        Some(text) => Some(text.to_owned()),
-        None => value.integer().map(|number| number.to_string()),
+        Some(text) => Some(text.into()),
+        None => value.integer().map(|number| number.to_string().into()),
     }
 }
 

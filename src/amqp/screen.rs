@@ -49,8 +49,9 @@ pub(super) fn unwrapped(parts: Batch<Data>) -> Bytes {
 #[derive(Debug)]
 pub(super) struct Screened<S> {
     stream: S,
-    /// A part of a frame, and how long it is.
+    /// Frames that came, from `begin` to `filled`. The last one may not be complete.
     received: Box<[u8]>,
+    begin: usize,
     filled: usize,
     /// Screened frames, and how much of them was handed on.
     ready: Vec<u8>,
@@ -65,6 +66,7 @@ impl<S> Screened<S> {
         Self {
             stream,
             received: vec![0; size].into_boxed_slice(),
+            begin: 0,
             filled: 0,
             ready: Vec::new(),
             handed: 0,
@@ -72,20 +74,29 @@ impl<S> Screened<S> {
         }
     }
 
-    fn screen_frames(&mut self) -> io::Result<()> {
-        let mut rest = &self.received[..self.filled];
-        while let Some(size) = frame_size(rest) {
+    /// Screens complete frames until as many bytes are ready, or there are no more frames.
+    fn screen_frames(&mut self, enough: usize) -> io::Result<()> {
+        self.ready.clear();
+        self.handed = 0;
+        while self.ready.len() < enough
+            && let received = &self.received[self.begin..self.filled]
+            && let Some(size) = frame_size(received)
+        {
             if size < HEADER || size > self.received.len() {
                 return Err(invalid("the peer sent something other than AMQP frames"));
             }
-            let Some((frame, behind)) = rest.split_at_checked(size) else { break };
+            let Some(frame) = received.get(..size) else { break };
             self.screen.frame(frame, &mut self.ready)?;
-            rest = behind;
+            self.begin += size;
         }
-        let screened = self.filled - rest.len();
-        self.received.copy_within(screened..self.filled, 0);
-        self.filled -= screened;
         Ok(())
+    }
+
+    /// Makes room for further bytes.
+    fn make_room(&mut self) {
+        self.received.copy_within(self.begin..self.filled, 0);
+        self.filled -= self.begin;
+        self.begin = 0;
     }
 }
 
@@ -110,8 +121,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screened<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.handed == this.ready.len() {
-            this.ready.clear();
-            this.handed = 0;
+            this.screen_frames(out.remaining())?;
+            if !this.ready.is_empty() {
+                break;
+            }
+            this.make_room();
             let mut room = ReadBuf::new(&mut this.received[this.filled..]);
             ready!(Pin::new(&mut this.stream).poll_read(context, &mut room))?;
             let count = room.filled().len();
@@ -120,7 +134,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screened<S> {
                 return Poll::Ready(Ok(()));
             }
             this.filled += count;
-            this.screen_frames()?;
         }
         let rest = &this.ready[this.handed..];
         let count = out.remaining().min(rest.len());

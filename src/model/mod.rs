@@ -39,3 +39,4 @@ pub use listing::{Listing, SkipReason, SkippedBlob};
 pub use ownership::PartitionOwnership;
 pub(crate) use record::{RecordId, Version};
 pub use relinquished::{RelinquishOutcome, Relinquished};
+pub(crate) use text::Text;

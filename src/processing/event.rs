@@ -9,7 +9,7 @@ use super::AmqpValue;
 use crate::error::Result;
 #[cfg(feature = "serde")]
 use crate::error::{Error, ErrorKind};
-use crate::model::{Checkpoint, ConsumerGroup};
+use crate::model::{Checkpoint, ConsumerGroup, Text};
 
 /// The body of an event. Nearly all senders send bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +122,7 @@ impl<T: Into<Bytes>> From<T> for EventBody {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceivedEvent {
     sequence_number: i64,
-    offset: Option<String>,
+    offset: Option<Text>,
     enqueued_time: SystemTime,
     partition_key: Option<String>,
     body: EventBody,
@@ -159,7 +159,7 @@ impl ReceivedEvent {
     #[cfg_attr(not(doctest), doc = shared_example!("processing/event_setters"))]
     #[must_use]
     pub fn with_offset(mut self, offset: impl Into<String>) -> Self {
-        self.offset = Some(offset.into());
+        self.offset = Some(offset.into().into());
         self
     }
 
@@ -232,7 +232,7 @@ impl ReceivedEvent {
 
     /// Returns the same event with another number, offset and time.
     pub(crate) fn at(mut self, number: i64, offset: String, enqueued_time: SystemTime) -> Self {
-        (self.sequence_number, self.offset) = (number, Some(offset));
+        (self.sequence_number, self.offset) = (number, Some(offset.into()));
         self.enqueued_time = enqueued_time;
         self
     }
@@ -241,7 +241,7 @@ impl ReceivedEvent {
     #[cfg(feature = "amqp")]
     pub(crate) fn decoded(
         sequence_number: i64,
-        offset: Option<String>,
+        offset: Option<Text>,
         enqueued_time: SystemTime,
         partition_key: Option<String>,
         body: EventBody,
@@ -346,7 +346,7 @@ impl ReceivedEvent {
     ///
     /// As [`Checkpoint::with_position`].
     pub fn checkpoint(&self, group: &ConsumerGroup, partition_id: &str) -> Result<Checkpoint> {
-        let (offset, number) = (self.offset.clone(), Some(self.sequence_number));
+        let (offset, number) = (self.offset().map(str::to_owned), Some(self.sequence_number));
         Checkpoint::with_position(group, partition_id, offset, number)
     }
 }

@@ -1,4 +1,5 @@
-//! Consumers of both surfaces in processes of their own, which are killed (SIGKILL on Unix) at random moments: no
+//! Consumers of both surfaces in processes of their own, which are killed (SIGKILL on Unix) at random moments for a
+//! minute: no
 //! acknowledged checkpoint is lost, and no partition stays unowned. Others receive events through the consumer client
 //! meanwhile, and are killed or stopped: no event is lost, and a stop repeats none.
 
@@ -15,7 +16,7 @@ use orders::{Orders, Surface};
 /// The consumers are processes of this binary that run this test.
 const TEST: &str = "dying::nothing_is_lost_when_consumers_die_or_stop";
 /// How long consumers come and go. Long enough for dozens of kills.
-const DURATION: Duration = Duration::from_secs(50);
+const DURATION: Duration = Duration::from_secs(60);
 
 /// Both fleets in one test: they wait most of the time, and leave a thread to tests that need the processor.
 #[test]
