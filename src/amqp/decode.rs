@@ -1,8 +1,11 @@
 //! Decodes AMQP messages into events.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use fe2o3_amqp::types::messaging::{AmqpValue as ValueSection, Body as Wrapped};
+use serde_amqp::serde::de::{Deserialize, Deserializer, Visitor};
 
 use super::encoding::{Raw, Values};
 use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
@@ -12,9 +15,6 @@ pub(super) type Decoded = (ReceivedEvent, Option<Box<LastEnqueued>>);
 
 /// The approximate memory that an event takes beyond its body and properties, in bytes.
 const OVERHEAD: usize = 200;
-/// A body of this length or longer is a part of its message. A shorter one is copied, which takes less time than to
-/// share it, and less memory than the rest of the message.
-const SHARED_BODY: usize = 4_096;
 
 /// The codes of the sections of a message.
 const DELIVERY_ANNOTATIONS: u64 = 0x71;
@@ -63,11 +63,49 @@ pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
         + OVERHEAD
 }
 
-/// Decodes the event in a message.
+/// An event that is decoded while the stack reads the message around it, without a copy of the message.
+#[derive(Debug)]
+pub(super) struct Received(Result<Decoded, NotAnEvent>);
+
+impl<'de> Deserialize<'de> for Received {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl Visitor<'_> for Bytes {
+            type Value = Received;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an encoded message")
+            }
+
+            fn visit_bytes<E>(self, message: &[u8]) -> Result<Received, E> {
+                Ok(Received(event(message, None)))
+            }
+        }
+
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// Returns the event in a message that was [wrapped](super::screen): as a whole, or in several parts.
+pub(super) fn unwrapped(message: Wrapped<Received>) -> Result<Decoded, NotAnEvent> {
+    match message {
+        Wrapped::Value(ValueSection(Received(event))) => event,
+        Wrapped::Data(parts) => {
+            let mut message = Vec::new();
+            parts.into_iter().for_each(|part| message.extend_from_slice(&part.0));
+            let message = Bytes::from(message);
+            event(&message, Some(&message))
+        }
+        _ => Err(NotAnEvent::Malformed),
+    }
+}
+
+/// Decodes the event in a message. A long body can be a part of the message, if that is shared.
 ///
 /// If the sender's part is malformed, the event has the malformed rest of the message as its body. It would be worse if
 /// such an event stopped its partition for good.
-pub(super) fn event(message: &Bytes) -> Result<Decoded, NotAnEvent> {
+pub(super) fn event(message: &[u8], shared: Option<&Bytes>) -> Result<Decoded, NotAnEvent> {
     let (mut event, last) = annotated(message)?;
     let mut sections = Values::new(message);
     let mut body = Body::default();
@@ -91,7 +129,7 @@ pub(super) fn event(message: &Bytes) -> Result<Decoded, NotAnEvent> {
             return Ok((event, last));
         }
     }
-    event.set_body(body.into_body(message));
+    event.set_body(body.into_body(shared));
     Ok((event, last))
 }
 
@@ -133,14 +171,13 @@ impl<'a> Body<'a> {
     }
 
     #[inline]
-    fn into_body(self, message: &Bytes) -> EventBody {
+    fn into_body(self, message: Option<&Bytes>) -> EventBody {
         if let Some(data) = self.data {
-            return EventBody::Data(if !self.joined.is_empty() {
-                self.joined.into()
-            } else if data.len() >= SHARED_BODY && data.len() >= message.len() / 2 {
-                message.slice_ref(data)
-            } else {
-                Bytes::copy_from_slice(data)
+            let message = message.filter(|message| data.len() >= message.len() / 2);
+            return EventBody::Data(match message {
+                _ if !self.joined.is_empty() => self.joined.into(),
+                Some(message) => message.slice_ref(data),
+                None => Bytes::copy_from_slice(data),
             });
         }
         match self.value {
@@ -305,7 +342,7 @@ mod tests {
     const DATA: &[u8] = b"\x00\x53\x75\xa0\x02hi";
 
     fn decoded(sections: &[&[u8]]) -> Result<ReceivedEvent, NotAnEvent> {
-        event(&sections.concat().into()).map(|(event, _)| event)
+        event(&sections.concat(), None).map(|(event, _)| event)
     }
 
     #[test]
@@ -403,11 +440,11 @@ mod tests {
                 message.resize(message.len() + length, b'.');
             }
             let message = Bytes::from(message);
-            let (event, _) = event(&message).unwrap();
+            let (event, _) = event(&message, Some(&message)).unwrap();
             assert_eq!(event.body().len(), body);
             message.as_ptr_range().contains(&event.body().as_bytes().as_ptr())
         };
-        assert!(shares(0, 4_096) && shares(1_000, 1_000_000));
-        assert!(!shares(0, 4_095) && !shares(5_000, 4_096));
+        assert!(shares(0, 100_000) && shares(1_000, 100_000));
+        assert!(!shares(200_000, 100_000));
     }
 }

@@ -1,12 +1,11 @@
 //! The entry points of the fuzz targets. They decode what a peer sends, without a socket. Not for users.
 
-use bytes::Bytes;
+use fe2o3_amqp::types::messaging::Body;
 use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
-use fe2o3_amqp::types::messaging::{Batch, Body, Data};
 use fe2o3_amqp_management::response::Response;
 use serde_amqp::read::{IoReader, SliceReader};
 
-use super::decode;
+use super::decode::{self, Received};
 use super::encoded::Encoded;
 use super::encoding::{Values, is_sound_message};
 use super::management::{self, Attributes};
@@ -18,7 +17,7 @@ const MAX_FRAME_SIZE: usize = 512;
 
 /// Decodes the event in a message, and the end of the partition if the message tells it.
 pub fn event(encoded: &[u8]) -> Option<(ReceivedEvent, Option<LastEnqueued>)> {
-    let (event, last_enqueued) = decode::event(&Bytes::copy_from_slice(encoded)).ok()?;
+    let (event, last_enqueued) = decode::event(encoded, None).ok()?;
     Some((event, last_enqueued.map(|last| *last)))
 }
 
@@ -56,8 +55,9 @@ pub fn event_in_frames(
         message.extend(body.rest());
         frames = behind;
     }
-    let message = Batch::<Data>::decode_message_from_reader(IoReader::new(&message[..])).ok()?;
-    let (event, last_enqueued) = decode::event(&screen::unwrapped(message.body)).ok()?;
+    let reader = IoReader::new(&message[..]);
+    let message = Body::<Received>::decode_message_from_reader(reader).ok()?;
+    let (event, last_enqueued) = decode::unwrapped(message.body).ok()?;
     Some((event, last_enqueued.map(|last| *last)))
 }
 

@@ -6,14 +6,14 @@ use fe2o3_amqp::link::CreditMode;
 use fe2o3_amqp::link::delivery::DeliveryInfo;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::{Fields, ReceiverSettleMode, SenderSettleMode};
-use fe2o3_amqp::types::messaging::{Batch, Data, FilterSet, Source};
+use fe2o3_amqp::types::messaging::{Body, FilterSet, Source};
 use fe2o3_amqp::types::primitives::{Symbol, Value};
 use fe2o3_amqp::{Delivery, Receiver};
 use futures_util::FutureExt;
 use serde_amqp::described::Described;
 use serde_amqp::descriptor::Descriptor;
 
-use super::decode::{self, Decoded, NotAnEvent};
+use super::decode::{self, Decoded, NotAnEvent, Received};
 use super::fault::Fault;
 use super::hub::{end_session, in_background};
 use super::screen;
@@ -59,11 +59,10 @@ impl Link {
 
     /// Waits for the next event. Cancel-safe.
     pub(super) async fn receive(&mut self) -> Result<Decoded, Fault> {
-        let delivery: Delivery<Batch<Data>> = self.receiver.recv().await?;
+        let delivery: Delivery<Body<Received>> = self.receiver.recv().await?;
         let (info, message) = delivery.into_parts();
         self.received.push(info);
-        let message = screen::unwrapped(message.body);
-        decode::event(&message).map_err(|reason| {
+        decode::unwrapped(message.body).map_err(|reason| {
             let text = match reason {
                 NotAnEvent::Malformed => "an event is not valid AMQP",
                 NotAnEvent::WithoutNumber => "an event has no sequence number",

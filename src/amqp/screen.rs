@@ -11,8 +11,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use fe2o3_amqp::types::messaging::{Batch, Data};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::encoding::{Raw, Values, is_sound_message};
@@ -22,9 +20,11 @@ pub(super) const EVENTS: &str = "events-";
 
 /// The header of a frame: its size, where its body begins in units of 4 bytes, its type, and its channel.
 const HEADER: usize = 8;
-/// What precedes a wrapped message: the beginning of a data section. The length of the message follows.
-const WRAPPER: [u8; 4] = [0x00, 0x53, 0x75, 0xb0];
-const WRAPPER_LENGTH: usize = WRAPPER.len() + size_of::<u32>();
+/// What precedes a wrapped message: the beginning of a section with a value. The length of the message follows.
+const WHOLE: [u8; 4] = [0x00, 0x53, 0x77, 0xb0];
+/// The same for a part of a message: the beginning of a data section, of which there may be many.
+const PART: [u8; 4] = [0x00, 0x53, 0x75, 0xb0];
+const WRAPPER_LENGTH: usize = WHOLE.len() + size_of::<u32>();
 /// A byte that no AMQP value begins with.
 const SPOILED: u8 = 0x06;
 /// The maximum length of a response. Those of the service are far shorter.
@@ -36,14 +36,6 @@ const ATTACH: u64 = 0x12;
 const TRANSFER: u64 = 0x14;
 const DETACH: u64 = 0x16;
 const END: u64 = 0x17;
-
-/// Returns a message as it was sent. Each part was in a frame of its own.
-pub(super) fn unwrapped(parts: Batch<Data>) -> Bytes {
-    let mut parts = parts.into_iter().map(|Data(part)| part.into_vec());
-    let mut message = parts.next().unwrap_or_default();
-    parts.for_each(|part| message.extend(part));
-    message.into()
-}
 
 /// A stream that screens what it reads.
 #[derive(Debug)]
@@ -165,11 +157,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Screened<S> {
 #[derive(Debug)]
 pub(super) struct Screen {
     max_frame_size: usize,
-    /// The handles of the links that receive events, by channel. Each link has a session of its own, so a channel of its
-    /// own.
-    events: Vec<Option<u64>>,
+    /// The links that receive events, by channel. Each has a session of its own, so a channel of its own.
+    events: Vec<Option<EventLink>>,
     /// The messages of other links that have begun, by channel and handle.
     begun: Vec<((u16, u64), Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct EventLink {
+    handle: u64,
+    /// A part of a message has come. More follow.
+    is_within_message: bool,
 }
 
 impl Screen {
@@ -193,9 +191,14 @@ impl Screen {
         let payload = values.rest();
         if code == TRANSFER {
             let transfer = Transfer::read(fields).ok_or_else(malformed)?;
-            if self.event_link(channel) == Some(transfer.handle) && !transfer.is_aborted {
-                self.wrap(frame, &transfer, payload, out);
-                return Ok(());
+            let link = self.events.get_mut(usize::from(channel)).and_then(Option::as_mut);
+            if let Some(link) = link.filter(|link| link.handle == transfer.handle) {
+                let is_part = transfer.has_more || link.is_within_message;
+                link.is_within_message = transfer.has_more && !transfer.is_aborted;
+                if !transfer.is_aborted {
+                    self.wrap(frame, &transfer, is_part, payload, out);
+                    return Ok(());
+                }
             }
             let is_sound = self.response((channel, transfer.handle), &transfer, payload)?;
             out.extend_from_slice(frame);
@@ -213,10 +216,6 @@ impl Screen {
         Ok(())
     }
 
-    fn event_link(&self, channel: u16) -> Option<u64> {
-        self.events.get(usize::from(channel)).copied().flatten()
-    }
-
     /// Notes which links come and go.
     fn note(&mut self, code: u64, channel: u16, fields: Raw<'_>) {
         if !matches!(code, BEGIN | ATTACH | DETACH | END) {
@@ -228,7 +227,9 @@ impl Screen {
             let name = fields.next().and_then(Raw::text);
             if name.is_some_and(|name| name.starts_with(EVENTS)) {
                 self.events.resize(self.events.len().max(at + 1), None);
-                self.events[at] = fields.next().and_then(Raw::unsigned);
+                let handle = fields.next().and_then(Raw::unsigned);
+                self.events[at] =
+                    handle.map(|handle| EventLink { handle, is_within_message: false });
             }
             return;
         }
@@ -236,19 +237,26 @@ impl Screen {
         let is_gone = |link: (u16, u64)| link.0 == channel && handle.is_none_or(|it| it == link.1);
         self.begun.retain(|(link, _)| !is_gone(*link));
         if let Some(link) = self.events.get_mut(at) {
-            *link = link.filter(|link| !is_gone((channel, *link)));
+            *link = link.filter(|link| !is_gone((channel, link.handle)));
         }
     }
 
     /// Wraps the message in a frame, or its part.
-    fn wrap(&self, frame: &[u8], transfer: &Transfer<'_>, payload: &[u8], out: &mut Vec<u8>) {
+    fn wrap(
+        &self,
+        frame: &[u8],
+        transfer: &Transfer<'_>,
+        is_part: bool,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         let (head, _) = frame.split_at(frame.len() - payload.len());
         if frame.len() + WRAPPER_LENGTH <= self.max_frame_size {
-            put_frame(out, head, payload);
+            put_frame(out, head, if is_part { PART } else { WHOLE }, payload);
         } else {
             let (first, second) = payload.split_at(payload.len() / 2);
-            put_frame(out, &transfer.with_more(head), first);
-            put_frame(out, head, second);
+            put_frame(out, &transfer.with_more(head), PART, first);
+            put_frame(out, head, PART, second);
         }
     }
 
@@ -285,12 +293,12 @@ impl Screen {
 }
 
 /// Adds a frame with the header and the performative of another, and a wrapped message.
-fn put_frame(out: &mut Vec<u8>, head: &[u8], message: &[u8]) {
+fn put_frame(out: &mut Vec<u8>, head: &[u8], wrapper: [u8; 4], message: &[u8]) {
     let size_of = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes();
     out.reserve(head.len() + WRAPPER_LENGTH + message.len());
     out.extend_from_slice(&size_of(head.len() + WRAPPER_LENGTH + message.len()));
     out.extend_from_slice(&head[4..]);
-    out.extend_from_slice(&WRAPPER);
+    out.extend_from_slice(&wrapper);
     out.extend_from_slice(&size_of(message.len()));
     out.extend_from_slice(message);
 }
@@ -354,7 +362,9 @@ impl<'a> Transfer<'a> {
 mod tests {
     use std::collections::VecDeque;
 
+    use fe2o3_amqp::types::messaging::Body;
     use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
+    use fe2o3_amqp::types::primitives::Binary;
     use serde_amqp::read::IoReader;
     use tokio::io::AsyncReadExt;
 
@@ -419,8 +429,8 @@ mod tests {
         frame(channel, &body)
     }
 
-    fn wrapped(part: &[u8]) -> Vec<u8> {
-        [&WRAPPER[..], &u32::try_from(part.len()).unwrap().to_be_bytes(), part].concat()
+    fn wrapped(wrapper: [u8; 4], part: &[u8]) -> Vec<u8> {
+        [&wrapper[..], &u32::try_from(part.len()).unwrap().to_be_bytes(), part].concat()
     }
 
     const SOUND: &[u8] = b"\x00\x53\x72\xc1\x08\x02\xa3\x01k\xa1\x02hi\x00\x53\x75\xa0\x01x";
@@ -432,14 +442,14 @@ mod tests {
         let mut expected = sent.clone();
         for message in [SOUND, MALFORMED, b"", b"anything"] {
             sent.push(transfer(1, 5, LAST, message));
-            expected.push(transfer(1, 5, LAST, &wrapped(message)));
+            expected.push(transfer(1, 5, LAST, &wrapped(WHOLE, message)));
             sent.push(frame(0, b""));
             expected.push(frame(0, b""));
         }
         sent.push(transfer(1, 5, MORE, &SOUND[..9]));
-        expected.push(transfer(1, 5, MORE, &wrapped(&SOUND[..9])));
+        expected.push(transfer(1, 5, MORE, &wrapped(PART, &SOUND[..9])));
         sent.push(transfer(1, 5, LAST, &SOUND[9..]));
-        expected.push(transfer(1, 5, LAST, &wrapped(&SOUND[9..])));
+        expected.push(transfer(1, 5, LAST, &wrapped(PART, &SOUND[9..])));
         let (sent, expected) = (sent.concat(), expected.concat());
         for length in [1, 2, 7, 8, 9, 100, 511, 512, sent.len()] {
             let received = screened(&sent, length).await.unwrap();
@@ -448,7 +458,7 @@ mod tests {
     }
 
     /// Returns the messages that the stack makes of frames, none of which may be too long.
-    fn messages(mut frames: &[u8]) -> Vec<Bytes> {
+    fn messages(mut frames: &[u8]) -> Vec<Vec<u8>> {
         let (mut messages, mut message) = (Vec::new(), Vec::new());
         while let Some(size) = frame_size(frames) {
             let (frame, behind) = frames.split_at(size);
@@ -459,8 +469,14 @@ mod tests {
                 message.extend(values.rest());
                 if !Transfer::read(fields).unwrap().has_more {
                     let reader = IoReader::new(&message[..]);
-                    let decoded = Batch::<Data>::decode_message_from_reader(reader).unwrap();
-                    messages.push(unwrapped(decoded.body));
+                    let decoded = Body::<Binary>::decode_message_from_reader(reader).unwrap();
+                    messages.push(match decoded.body {
+                        Body::Data(parts) => {
+                            parts.into_iter().flat_map(|part| part.0.into_vec()).collect()
+                        }
+                        Body::Value(whole) => whole.0.into_vec(),
+                        body => panic!("{body:?}"),
+                    });
                     message.clear();
                 }
             }
@@ -531,7 +547,7 @@ mod tests {
                 [&begin[..], &transfer(1, 5, LAST, SOUND), &end, &transfer(1, 5, LAST, SOUND)];
             let expected = [
                 &begin[..],
-                &transfer(1, 5, LAST, &wrapped(SOUND)),
+                &transfer(1, 5, LAST, &wrapped(WHOLE, SOUND)),
                 &end,
                 &transfer(1, 5, LAST, SOUND),
             ];
