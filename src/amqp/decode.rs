@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_writes_must_be_valid() {
+    fn annotations_of_the_service_must_be_valid() {
         for (sections, reason) in [
             (&[DATA][..], NotAnEvent::WithoutNumber),
             (&[], NotAnEvent::WithoutNumber),

@@ -221,8 +221,8 @@ impl Partition {
             };
             let mut batch = Batch::with_capacity(self.usual_batch);
             let mut outcome = self.take(received, &mut batch);
-            // Events come through two other tasks. What they have not passed on yet makes the batch larger, which spares the
-            // caller from being woken for each few events.
+            // Events come through two other tasks. Each pass lets them run, so that batches are larger, and the caller is woken
+            // less often.
             for pass in 0..PASSES {
                 if pass > 0 {
                     tokio::task::yield_now().await;

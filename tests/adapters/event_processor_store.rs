@@ -199,7 +199,7 @@ async fn a_round_fails_if_all_of_it_fails_for_good() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_is_refused() {
+async fn records_that_cannot_be_stored_are_refused() {
     let (_service, loopback, store) = on_double();
     let claims = [claim("0", Some("owner\n"), None), claim("a/b", Some("a"), None)];
     let error = store.claim_ownership(&claims).await.unwrap_err();

@@ -270,7 +270,7 @@ fn start_all(server: &Loopback) -> [Counterpart; 3] {
 }
 
 #[test]
-fn what_the_counterparts_read_of_foreign_metadata() {
+fn how_counterparts_read_foreign_metadata() {
     let service = BlobService::new("checkpoints");
     let server = service.serve();
     let mut theirs = start_all(&server);

@@ -1,6 +1,6 @@
 //! Tests about other processes, and fleets in model time.
 //!
-//! Most of them wait most of the time, for leases to expire and for what another process prints. They stand in one binary
+//! Most of them wait most of the time, for leases to expire and for what another process prints. They are in one binary
 //! so that they run side by side, and what needs the processor runs meanwhile. Tests start in the order of their names:
 //! those that take longest come first. They wait in threads of their own, so that they do not take all threads of the
 //! test runner.

@@ -312,7 +312,7 @@ async fn content_that_a_list_leaves_out_is_no_failed_request() {
 
 #[maybe_async]
 #[test]
-async fn what_is_taken_over_in_part_is_told_and_a_strict_store_leaves_it() {
+async fn partly_migrated_records_are_reported_and_left_by_a_strict_store() {
     for world in World::all() {
         let layout = LegacyLayout::stand_alone_host(&group(), "");
         world

@@ -72,7 +72,7 @@ async fn an_account_says_of_which_kind_it_is_and_what_it_keeps() {
 
 #[maybe_async]
 #[test]
-async fn what_is_not_permitted_or_not_there_is_an_error() {
+async fn missing_permissions_and_containers_are_errors() {
     let service = BlobService::new("checkpoints");
     let (store, loopback) = over(&service);
     service.inject(|_| {

@@ -310,7 +310,7 @@ fn refused(owner_id: &str) -> String {
 
 #[maybe_async]
 #[test]
-async fn what_a_running_owner_would_undo_is_refused_unless_forced() {
+async fn a_reset_under_a_running_owner_is_refused_unless_forced() {
     for (_, store) in filled().await {
         let claims = store.claim_ownership(&[ownership("0", "consumer-a")]).await;
         assert!(claims.all_claimed());

@@ -297,7 +297,7 @@ async fn a_list_that_the_secondary_refuses_to_go_on_with_ends_at_once() {
 
 #[maybe_async]
 #[test]
-async fn what_a_write_depends_on_is_never_read_from_the_secondary() {
+async fn reads_before_a_write_never_use_the_secondary() {
     let secondary = BlobService::new("checkpoints");
     let etag = secondary.put(&format!("{OWNERSHIPS}0"), &[("ownerid", "a")]);
     secondary.put(CHECKPOINT, &[("offset", "1"), ("sequencenumber", "1")]);

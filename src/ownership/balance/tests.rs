@@ -210,7 +210,7 @@ fn foreign_and_repeated_records_do_no_harm() {
 }
 
 #[test]
-fn what_nobody_took_is_taken_above_the_share() {
+fn unclaimed_partitions_are_taken_beyond_the_share() {
     let left = |age| {
         [owned(&[("me", 3), ("a", 1)]), vec![record(4, "b", age), record(5, "", age)]].concat()
     };
@@ -222,7 +222,7 @@ fn what_nobody_took_is_taken_above_the_share() {
 
 /// As after partitions were added to the event hub, if the other consumers do not know of them.
 #[test]
-fn what_never_had_a_record_is_taken_above_the_share_if_nobody_takes_it() {
+fn partitions_without_a_record_are_taken_beyond_the_share_if_nobody_else_does() {
     let (group, ids, listed) = (group(), ids(8), owned(&[("me", 4), ("a", 2)]));
     let plan_after = |seconds, strategy| {
         let unclaimed_for =
@@ -239,7 +239,7 @@ fn what_never_had_a_record_is_taken_above_the_share_if_nobody_takes_it() {
 }
 
 #[test]
-fn what_was_renewed_least_recently_is_renewed_first() {
+fn the_oldest_renewal_comes_first() {
     let listed = [record(0, "me", 5), record(1, "me", 40), record(2, "me", 5), record(3, "me", 70)];
     let plan = greedy(4, &listed);
     let order: Vec<_> = plan.renew.iter().map(PlannedClaim::partition_id).collect();
@@ -261,7 +261,7 @@ fn a_partition_that_would_be_stolen_back_is_not_stolen() {
 }
 
 #[test]
-fn what_cannot_be_stored_is_refused() {
+fn records_that_cannot_be_stored_are_refused() {
     let (group, ids) = (group(), vec!["a/b".to_owned()]);
     for (owner_id, ids) in [("me", ids.as_slice()), ("", &["0".to_owned()])] {
         let error = balance(&BalanceInput::new(&group, owner_id, ids, &[], now())).unwrap_err();

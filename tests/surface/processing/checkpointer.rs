@@ -179,7 +179,7 @@ async fn a_former_owner_is_fenced_off() {
 
 #[maybe_async]
 #[test]
-async fn what_was_forgotten_is_not_written_and_the_end_writes_nothing() {
+async fn forgotten_checkpoints_are_not_written_even_at_the_end() {
     let world = handled(100);
     let checkpointer =
         world.time.checkpointer(world.store("a"), CheckpointPolicy::every(1_000, 10 * SECOND));

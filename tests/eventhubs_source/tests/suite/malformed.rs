@@ -82,7 +82,7 @@ const DATA: &[u8] = b"\x00\x53\x75\xa0\x02hi";
 /// A partition goes on behind an event that its sender wrote badly, with all that can be read of it.
 #[maybe_async]
 #[test]
-async fn what_a_sender_wrote_badly_is_handed_out_as_it_is() {
+async fn malformed_parts_of_an_event_are_handed_out_as_encoded() {
     let mut events = Vec::new();
     for (name, value) in undecodable() {
         for before in [0, 70_000] {

@@ -285,7 +285,7 @@ async fn nothing_comes_without_events_and_waiting_is_bounded() {
 
 #[maybe_async]
 #[test]
-async fn what_does_not_exist_is_told_at_once() {
+async fn missing_hubs_and_partitions_are_errors_at_once() {
     let double = start(config(1));
     let hub = hub(&double);
     let begun = Instant::now();

@@ -105,7 +105,7 @@ fn send_all(bed: &Bed, sender: Sender) -> BTreeMap<String, Vec<Value>> {
 }
 
 #[test]
-fn what_python_and_javascript_send_is_received_alike_by_all() {
+fn events_of_python_and_javascript_are_received_alike_by_all() {
     let bed = Bed::new(3);
     let mut expectations: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for sender in [Sender::Python, Sender::JavaScript] {
