@@ -25,9 +25,8 @@ const DATA: u64 = 0x75;
 const SEQUENCE: u64 = 0x76;
 const VALUE: u64 = 0x77;
 
-/// The fields of the properties section that have no method of their own, in the
-/// [order](https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-messaging-v1.0-os.html#type-properties) of the
-/// section.
+/// The fields of the properties section, in their
+/// [order](https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-messaging-v1.0-os.html#type-properties).
 const FIELDS: [&str; 13] = [
     "message-id",
     "user-id",
@@ -55,7 +54,11 @@ pub(super) enum NotAnEvent {
 
 /// Returns approximately how much memory an event takes, for the limit of the prefetch.
 pub(crate) fn size_of_event(event: &ReceivedEvent) -> usize {
-    let of_value = |value: &AmqpValue| value.as_str().map_or(16, str::len);
+    let of_value = |value: &AmqpValue| match value {
+        AmqpValue::String(text) => text.len(),
+        AmqpValue::Binary(bytes) => bytes.len(),
+        _ => 16,
+    };
     let of_pair = |(name, value): (&str, &AmqpValue)| name.len() + of_value(value) + 40;
     event.body().len()
         + event.properties().map(of_pair).sum::<usize>()
@@ -138,7 +141,7 @@ pub(super) fn event(message: &[u8], shared: Option<&Bytes>) -> Result<Decoded, N
 struct Body<'a> {
     /// The message from the first section on.
     begin: Option<&'a [u8]>,
-    /// The only data section so far. Nearly all bodies are one.
+    /// The last data section. Nearly all bodies have exactly one.
     data: Option<&'a [u8]>,
     /// Data sections, if there are several.
     joined: Vec<u8>,
