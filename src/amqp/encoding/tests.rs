@@ -1,3 +1,5 @@
+//! Values as another encoder writes them, rare encodings, and malformed ones.
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_amqp::described::Described;

@@ -1,3 +1,5 @@
+//! Frames in pieces of any length, wrapped messages, and responses that are malformed.
+
 use std::collections::VecDeque;
 
 use fe2o3_amqp::types::messaging::Body;
