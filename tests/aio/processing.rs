@@ -10,7 +10,7 @@ use eventhub_checkpointstore::checkpointstoreblob_aio::{
 use eventhub_checkpointstore::memory::EventHub;
 use eventhub_checkpointstore::processing::CheckpointPolicy;
 
-use crate::surface::processing::world::{Behavior, Recorder, What, World};
+use crate::surface::processing::world::{Behavior, What, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -31,11 +31,9 @@ async fn a_dropped_run_leaves_only_ownerships_that_expire() {
             .max_batch_size(3)
             .build_processor()
             .unwrap();
-        let recorder = Recorder {
-            world: world.clone(),
-            member: "a".into(),
-            behavior: std::sync::Arc::new(|_, _, _| Behavior::Take(Duration::from_millis(50))),
-        };
+        let recorder = world.recorder("a", processor.stop_handle(), |_, _, _| {
+            Behavior::Take(Duration::from_millis(50))
+        });
         {
             let mut run = pin!(processor.run(move |_| recorder.clone()));
             for _ in 0..polls {

@@ -441,12 +441,9 @@ async fn a_stop_before_the_start_ends_at_once() {
     let world = World::new(1);
     world.publish("0", 10);
     let processor = world.builder("a").build_processor().unwrap();
-    processor.stop_handle().stop();
-    let recorder = super::world::Recorder {
-        world: world.clone(),
-        member: "a".into(),
-        behavior: Arc::new(handle),
-    };
+    let stop = processor.stop_handle();
+    stop.stop();
+    let recorder = world.recorder("a", stop, handle);
     let summary = processor.run(move |_| recorder.clone()).await.unwrap();
     assert_eq!(summary.events, 0);
 }
@@ -605,15 +602,9 @@ async fn an_inclusive_starting_position_does_not_repeat_checkpoints() {
     for last in [10, 20] {
         let builder = world.builder("a").starting_position(inclusive.clone());
         let builder = builder.checkpoint_policy(CheckpointPolicy::every_event()).max_batch_size(1);
-        let stop = Arc::new(Mutex::new(None::<eventhub_checkpointstore::processing::StopHandle>));
-        let stopping = Arc::clone(&stop);
         let member = world.run("a", builder, move |_, number, _| {
-            if number == last - 1 {
-                stopping.lock().unwrap().as_ref().unwrap().stop();
-            }
-            Behavior::Handle
+            if number == last - 1 { Behavior::HandleAndStop } else { Behavior::Handle }
         });
-        *stop.lock().unwrap() = Some(member.stop.clone());
         member.running.join().await.unwrap();
     }
     assert_eq!(world.handled_in_order("0"), (5..20).collect::<Vec<_>>());

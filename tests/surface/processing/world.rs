@@ -166,13 +166,19 @@ impl World {
     ) -> Member {
         let processor = builder.build_processor().unwrap();
         let stop = processor.stop_handle();
-        let recorder = Recorder {
-            world: self.clone(),
-            member: member.to_owned(),
-            behavior: Arc::new(behavior),
-        };
+        let recorder = self.recorder(member, stop.clone(), behavior);
         let running = self.time.spawn((processor, recorder), run);
         Member { stop, running }
+    }
+
+    pub fn recorder(
+        &self,
+        member: &str,
+        stop: StopHandle,
+        behavior: impl Fn(&str, i64, u32) -> Behavior + Send + Sync + 'static,
+    ) -> Recorder {
+        let (world, behavior) = (self.clone(), Arc::new(behavior));
+        Recorder { world, member: member.to_owned(), stop, behavior }
     }
 
     pub fn note(&self, member: &str, partition_id: &str, what: What) {
@@ -346,6 +352,8 @@ impl Member {
 /// What a handler does with an event at an attempt.
 pub enum Behavior {
     Handle,
+    /// It is handled, and its consumer is asked to stop meanwhile.
+    HandleAndStop,
     /// It is handled after so long.
     Take(Duration),
     Fail(HandlerError),
@@ -358,9 +366,10 @@ pub type Choose = dyn Fn(&str, i64, u32) -> Behavior + Send + Sync;
 /// Handles events as the test says, and records it.
 #[derive(Clone)]
 pub struct Recorder {
-    pub world: World,
-    pub member: String,
-    pub behavior: Arc<Choose>,
+    world: World,
+    member: String,
+    stop: StopHandle,
+    behavior: Arc<Choose>,
 }
 
 #[maybe_async]
@@ -377,6 +386,7 @@ impl PartitionHandler for Recorder {
             self.world.note(&self.member, id, What::Began(number));
             match (self.behavior)(id, number, partition.attempt()) {
                 Behavior::Handle => {}
+                Behavior::HandleAndStop => self.stop.stop(),
                 Behavior::Take(duration) => self.world.time.sleep(duration).await,
                 Behavior::Fail(error) => return Err(error),
                 Behavior::Panic => panic!("a handler panics, as the test wants it"),
