@@ -1,51 +1,113 @@
 //! Events in a second, each consumer alone, over all partitions and without a store.
 
-use std::fs;
 use std::time::Duration;
+use std::{fs, iter};
+
+use eventhubs_double::Content;
 
 use crate::bed::Bed;
 use crate::peer::{Consumer, Kind, Options};
 
 const PARTITIONS: usize = 8;
-const EVENTS_OF_OURS: u64 = 80_000;
+const PASSES: usize = 3;
+const EVENTS_OF_OURS: usize = 200_000;
 /// Fewer, because they take longer.
-const EVENTS_OF_OTHERS: u64 = 16_000;
+const EVENTS_OF_OTHERS: usize = 40_000;
 
-pub fn run() {
-    println!("Events over {PARTITIONS} partitions, handled one by one\n");
-    println!("| client | events | bytes | events/s | µs of CPU per event | peak MiB |");
-    println!("|---|---|---|---|---|---|");
+/// How much faster than Python's client of the same kind ours must be.
+const BOUND: f64 = 10.0;
+
+/// What one consumer needed.
+#[derive(Clone, Copy)]
+struct Figures {
+    rate: f64,
+    cpu_per_event: f64,
+    peak_mebibytes: u64,
+}
+
+/// Returns whether ours are as much faster as they must be.
+pub fn run() -> bool {
+    println!(
+        "Events over {PARTITIONS} partitions, received in batches; medians of {PASSES} passes\n"
+    );
+    println!("| client | events | bytes | events/s | × Python | µs of CPU per event | peak MiB |");
+    println!("|---|---|---|---|---|---|---|");
+    let mut is_fast = true;
     for bytes in [100, 1024] {
-        for kind in Kind::ALL {
-            let events = if kind.is_ours() { EVENTS_OF_OURS } else { EVENTS_OF_OTHERS };
-            let bed = Bed::new(PARTITIONS);
-            for id in bed.partition_ids() {
-                bed.double.fill(&id, (0..events / PARTITIONS as u64).map(|_| vec![b'x'; bytes]));
+        let mut passes = vec![Vec::new(); Kind::ALL.len()];
+        // One after the other in each pass, so that a busy minute meets all.
+        for _ in 0..PASSES {
+            for (figures, kind) in passes.iter_mut().zip(Kind::ALL) {
+                figures.push(one(kind, bytes));
             }
-            let expect = Some(events);
-            let options = Options {
-                has_store: false,
-                checkpoint_every: 0,
-                expect,
-                ..Options::sharing("$Default")
+        }
+        let medians: Vec<_> = passes.into_iter().map(median).collect();
+        let rate_of = |kind| medians[Kind::ALL.iter().position(|one| *one == kind).unwrap()].rate;
+        for (figures, kind) in medians.iter().zip(Kind::ALL) {
+            let python = match kind {
+                Kind::PythonSync | Kind::Ours => rate_of(Kind::PythonSync),
+                Kind::PythonAio | Kind::OursAio | Kind::JavaScript => rate_of(Kind::PythonAio),
             };
-            let mut consumer = Consumer::start(kind, &bed, &options);
-            // Without the start of the interpreter.
-            let before = cpu(consumer.id());
-            let seconds = consumer.until("all events", |heard| {
-                heard.0.iter().find_map(|line| line["seconds"].as_f64())
-            });
-            let used = cpu(consumer.id()).saturating_sub(before);
-            let mebibytes = peak_kibibytes(consumer.id()) / 1024;
+            let ratio = figures.rate / python;
+            is_fast &= !kind.is_ours() || ratio >= BOUND;
             println!(
-                "| {kind:?} | {events} | {bytes} | {:.0} | {:.1} | {mebibytes} |",
-                events as f64 / seconds,
-                used.as_secs_f64() * 1e6 / events as f64,
+                "| {kind:?} | {} | {bytes} | {:.0} | {ratio:.1} | {:.1} | {} |",
+                events_for(kind),
+                figures.rate,
+                figures.cpu_per_event,
+                figures.peak_mebibytes,
             );
-            consumer.kill();
         }
     }
     println!();
+    if !is_fast {
+        println!("Less than {BOUND} times Python's rate");
+    }
+    is_fast
+}
+
+fn events_for(kind: Kind) -> usize {
+    if kind.is_ours() { EVENTS_OF_OURS } else { EVENTS_OF_OTHERS }
+}
+
+fn one(kind: Kind, bytes: usize) -> Figures {
+    let events = events_for(kind);
+    // The others need frames as the service writes them. That costs the double time, which a client pays that keeps it busy.
+    let bed =
+        Bed::on_hub(
+            PARTITIONS,
+            |config| {
+                if kind.is_ours() { config } else { config.whole_performatives() }
+            },
+        );
+    let body = Content::from(vec![b'x'; bytes]);
+    for id in bed.partition_ids() {
+        bed.double.fill(&id, iter::repeat_n(body.clone(), events / PARTITIONS));
+    }
+    let options = Options {
+        has_store: false,
+        checkpoint_every: 0,
+        expect: Some(events),
+        ..Options::sharing("$Default")
+    };
+    let mut consumer = Consumer::start(kind, &bed, &options);
+    // Without the start of the interpreter.
+    let before = cpu(consumer.id());
+    let seconds = consumer
+        .until("all events", |heard| heard.0.iter().find_map(|line| line["seconds"].as_f64()));
+    let used = cpu(consumer.id()).saturating_sub(before);
+    let peak_mebibytes = peak_kibibytes(consumer.id()) / 1024;
+    consumer.kill();
+    Figures {
+        rate: events as f64 / seconds,
+        cpu_per_event: used.as_secs_f64() * 1e6 / events as f64,
+        peak_mebibytes,
+    }
+}
+
+fn median(mut passes: Vec<Figures>) -> Figures {
+    passes.sort_by(|one, other| one.rate.total_cmp(&other.rate));
+    passes[passes.len() / 2]
 }
 
 /// The CPU time of a process, where Linux tells it.

@@ -70,7 +70,9 @@ impl Case {
     }
 }
 
-fn connect(loopback: &Loopback, tls: bool) -> BlobCheckpointStore {
+fn connect(loopback: &Loopback, case: &Case) -> BlobCheckpointStore {
+    // Rows that do not wait for the limit must not meet it on a busy machine.
+    let attempt_timeout = Duration::from_millis(if case.waits() { 900 } else { 5_000 });
     let quick = RetryOptions::default()
         .with_max_retries(2)
         .with_base_delay(Duration::from_millis(1))
@@ -78,8 +80,8 @@ fn connect(loopback: &Loopback, tls: bool) -> BlobCheckpointStore {
     let builder = BlobCheckpointStore::builder(&loopback.url(), "checkpoints")
         .credential(Credential::account_key("acct", "c2VjcmV0").unwrap())
         .retry(quick)
-        .attempt_timeout(Duration::from_millis(900));
-    let builder = if tls { builder.root_certificates(loopback.ca_pem()) } else { builder };
+        .attempt_timeout(attempt_timeout);
+    let builder = if case.tls { builder.root_certificates(loopback.ca_pem()) } else { builder };
     builder.build().unwrap()
 }
 
@@ -88,7 +90,7 @@ fn connect(loopback: &Loopback, tls: bool) -> BlobCheckpointStore {
 async fn told(case: &Case, for_ever: bool) -> Told {
     let service = found_by(case.what);
     let loopback = if case.tls { Loopback::start_tls(service.handler()) } else { service.serve() };
-    let store = connect(&loopback, case.tls);
+    let store = connect(&loopback, case);
     let fenced = store.fenced();
     if case.what == Operation::FencedNext {
         fenced.get_checkpoint(&group(), "0").await.unwrap();

@@ -2,8 +2,8 @@
 
 The first line on stdin has the options (see peer.rs), the answer is {"ready": true}. Then comes a line for each thing that
 happens: {"event": …}, {"checkpoint": number}, {"initialized": true}, {"closed": reason} and {"error": text}, each with its
-"partition". {"call": "stop"} on stdin closes the client, and is answered by {"stopped": true}. With "expect" the events are
-only counted, and {"seconds": …} says how long so many took.
+"partition". {"call": "stop"} on stdin closes the client, and is answered by {"stopped": true}. With "expect" batches are
+received and only counted, and {"seconds": …} says how long so many events took.
 """
 
 import asyncio
@@ -21,24 +21,23 @@ class Teller:
     def __init__(self, options):
         self.every = options["checkpoint_every"]
         self.expect = options["expect"]
+        self.counting = threading.Lock()
         self.began = None
         self.count = 0
         self.counts = {}
 
     def received(self, context, event):
-        if self.expect is not None:
-            self.only_count()
-            return False
         partition = context.partition_id
         self.counts[partition] = self.counts.get(partition, 0) + 1
         lines.write({"event": events.described(event), "partition": partition})
         return self.every and self.counts[partition] % self.every == 0
 
-    def only_count(self):
-        self.began = self.began or time.monotonic()
-        self.count += 1
-        if self.count == self.expect:
-            lines.write({"seconds": time.monotonic() - self.began})
+    def counted(self, batch):
+        with self.counting:
+            self.began = self.began or time.monotonic()
+            before, self.count = self.count, self.count + len(batch)
+            if before < self.expect <= self.count:
+                lines.write({"seconds": time.monotonic() - self.began})
 
     def stored(self, context, event):
         lines.write({"checkpoint": event.sequence_number, "partition": context.partition_id})
@@ -92,9 +91,13 @@ def run_sync(options, messages):
             context.update_checkpoint(event)
             teller.stored(context, event)
 
+    def on_batch(_context, batch):
+        teller.counted(batch)
+
     def receive():
-        client.receive(
-            on_event,
+        method, callback = (client.receive, on_event) if teller.expect is None else (client.receive_batch, on_batch)
+        method(
+            callback,
             on_error=teller.failed,
             on_partition_initialize=teller.initialized,
             on_partition_close=teller.closed,
@@ -125,6 +128,9 @@ async def run_aio(options, messages):
             await context.update_checkpoint(event)
             teller.stored(context, event)
 
+    async def on_batch(_context, batch):
+        teller.counted(batch)
+
     async def initialized(context):
         teller.initialized(context)
 
@@ -134,9 +140,10 @@ async def run_aio(options, messages):
     async def failed(context, error):
         teller.failed(context, error)
 
+    method, callback = (client.receive, on_event) if teller.expect is None else (client.receive_batch, on_batch)
     receiving_task = asyncio.ensure_future(
-        client.receive(
-            on_event,
+        method(
+            callback,
             on_error=failed,
             on_partition_initialize=initialized,
             on_partition_close=closed,

@@ -30,7 +30,8 @@ pub struct Config {
     /// at once can hang clients on fe2o3-amqp below 0.18.2, which the official client is.
     pub settle_delay: Duration,
     /// How many events of a link may be on their way and not yet settled; at least 1. The service sends as many as
-    /// the link has credit (the client's prefetch). Here more than 1 is for other clients: fe2o3-amqp answers a detach
+    /// the link has credit (the client's prefetch), and waits for no settlement: Python's client never settles an event, so
+    /// it needs `usize::MAX`. Here more than 1 is for other clients than the official one: fe2o3-amqp answers a detach
     /// when it arrives, events that are queued follow the answer (but see `whole_performatives`), and the official client
     /// (fe2o3-amqp 0.16) loses its session, then its connection, to an event for a link that is gone.
     pub in_flight: usize,

@@ -14,10 +14,10 @@ use crate::selector::{Position, Selector};
 const EVENT_OVERHEAD: i64 = 64;
 
 /// What an event holds: bytes, or a whole message, to which the service's annotations are added.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Content {
-    /// A body of bytes without properties.
-    Bytes(Vec<u8>),
+    /// A body of bytes without properties. Clones share it, so that many events need little memory.
+    Bytes(Arc<[u8]>),
     /// Any body, with properties.
     Message(Box<Message<Body<Value>>>),
     /// Encoded sections, well formed or not, among them the service's annotations. They follow a body without a value.
@@ -26,14 +26,15 @@ pub enum Content {
 
 impl<T: Into<Vec<u8>>> From<T> for Content {
     fn from(bytes: T) -> Self {
-        Self::Bytes(bytes.into())
+        Self::Bytes(bytes.into().into())
     }
 }
 
 impl Content {
     fn len(&self) -> usize {
         match self {
-            Self::Bytes(bytes) | Self::Sections(bytes) => bytes.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Sections(bytes) => bytes.len(),
             Self::Message(_) => 100,
         }
     }

@@ -172,7 +172,7 @@ async fn deliver(
             // Waits for link credit.
             let sent = match &event.content {
                 Content::Bytes(bytes) => {
-                    let data = Batch::new(vec![Data(Binary::from(bytes.clone()))]);
+                    let data = Batch::new(vec![Data(Binary::from(bytes.to_vec()))]);
                     let message = Message::<Body<Value>>::from(Body::Data(data));
                     sender.send_batchable(annotated(message, &event, last.as_deref())).await
                 }
@@ -185,7 +185,9 @@ async fn deliver(
                 }
             };
             let Ok(delivery) = sent else { return };
-            unsettled.push_back(delivery);
+            if hub.in_flight < usize::MAX {
+                unsettled.push_back(delivery);
+            }
             next += 1;
             partition.delivered.add(1);
         }

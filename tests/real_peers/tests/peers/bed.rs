@@ -32,11 +32,17 @@ pub struct Bed {
 }
 
 impl Bed {
+    /// A hub that every client can work with.
     pub fn new(partitions: usize) -> Self {
+        Self::on_hub(partitions, Config::whole_performatives)
+    }
+
+    /// A hub that is set up like this.
+    pub fn on_hub(partitions: usize, set_up: impl FnOnce(Config) -> Config) -> Self {
         let config = Config::new(HUB, partitions).settle_delay(Duration::from_millis(1));
-        let double = RUNTIME
-            .block_on(EventHubsDouble::start(config.in_flight(100).whole_performatives()))
-            .unwrap();
+        // Python's client settles no event.
+        let config = set_up(config.in_flight(usize::MAX));
+        let double = RUNTIME.block_on(EventHubsDouble::start(config)).unwrap();
         let azurite = Azurite::shared();
         let (connection_string, container) =
             (azurite.connection_string(), azurite.new_container_name());

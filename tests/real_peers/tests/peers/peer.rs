@@ -63,8 +63,8 @@ pub struct Options {
     pub partition: Option<(String, i64)>,
     /// Without a store a consumer reads all partitions, beside all others.
     pub has_store: bool,
-    /// Counts the events instead of saying them, and says when there are so many.
-    pub expect: Option<u64>,
+    /// Receives batches and counts events instead of saying them, and says when there are so many.
+    pub expect: Option<usize>,
 }
 
 impl Options {

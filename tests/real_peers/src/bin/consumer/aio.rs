@@ -19,6 +19,14 @@ pub fn run(options: &Options, teller: &Arc<Teller>) {
 async fn receive(options: &Options, teller: &Arc<Teller>) {
     let client = client::client(options, teller);
     let teller = Arc::clone(teller);
+    if options.expect.is_some() {
+        let received = client.receive_batch(move |_, events| {
+            teller.count(events.len());
+            async { Ok(()) }
+        });
+        received.await.expect("a consumer that was stopped");
+        return;
+    }
     let received = client.receive(move |partition, event| {
         let is_due = teller.received(partition.partition_id(), &event);
         async move {

@@ -14,6 +14,14 @@ mod client;
 pub fn run(options: &Options, teller: &Arc<Teller>) {
     let client = client::client(options, teller);
     let teller = Arc::clone(teller);
+    if options.expect.is_some() {
+        let received = client.receive_batch(move |_, events| {
+            teller.count(events.len());
+            Ok(())
+        });
+        received.expect("a consumer that was stopped");
+        return;
+    }
     let received = client.receive(move |partition, event| {
         if teller.received(partition.partition_id(), event) {
             partition.update_checkpoint(event);

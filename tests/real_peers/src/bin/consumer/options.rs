@@ -19,7 +19,7 @@ pub struct Options {
     pub partition_id: Option<String>,
     pub owner_level: Option<i64>,
     /// Counts the events, and says when there are so many.
-    pub expect: Option<u64>,
+    pub expect: Option<usize>,
 }
 
 impl Options {
@@ -39,7 +39,7 @@ impl Options {
             checkpoint_every: json["checkpoint_every"].as_u64().expect("checkpoint_every"),
             partition_id: text("partition_id"),
             owner_level: json["owner_level"].as_i64(),
-            expect: json["expect"].as_u64(),
+            expect: json["expect"].as_u64().map(|count| usize::try_from(count).expect("expect")),
         }
     }
 

@@ -13,36 +13,35 @@ use super::words;
 
 pub struct Teller {
     every: u64,
-    expect: Option<u64>,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    of: HashMap<String, u64>,
-    all: u64,
-    began: Option<Instant>,
+    expect: Option<usize>,
+    of_partitions: Mutex<HashMap<String, u64>>,
+    of_all: Mutex<(usize, Option<Instant>)>,
 }
 
 impl Teller {
     pub fn new(options: &Options) -> Self {
-        Self { every: options.checkpoint_every, expect: options.expect, counts: Mutex::default() }
+        let (every, expect) = (options.checkpoint_every, options.expect);
+        Self { every, expect, of_partitions: Mutex::default(), of_all: Mutex::default() }
+    }
+
+    /// Only counts, and says how long as many as expected took.
+    pub fn count(&self, events: usize) {
+        let mut of_all = self.of_all.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, began) = &mut *of_all;
+        let began = *began.get_or_insert_with(Instant::now);
+        let before = *all;
+        *all += events;
+        if self.expect.is_some_and(|expected| before < expected && expected <= *all) {
+            say(&json!({ "seconds": began.elapsed().as_secs_f64() }));
+        }
     }
 
     /// Returns whether a checkpoint is due.
     pub fn received(&self, partition: &str, event: &ReceivedEvent) -> bool {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all += 1;
-        let began = *counts.began.get_or_insert_with(Instant::now);
-        if let Some(expected) = self.expect {
-            if counts.all == expected {
-                say(&json!({ "seconds": began.elapsed().as_secs_f64() }));
-            }
-            return false;
-        }
-        let count = match counts.of.get_mut(partition) {
+        let mut counts = self.of_partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = match counts.get_mut(partition) {
             Some(count) => count,
-            None => counts.of.entry(partition.to_owned()).or_default(),
+            None => counts.entry(partition.to_owned()).or_default(),
         };
         *count += 1;
         let is_due = self.every > 0 && count.is_multiple_of(self.every);
