@@ -7,6 +7,7 @@ use bytes::Bytes;
 use fe2o3_amqp::types::messaging::{AmqpValue as ValueSection, Body as Wrapped};
 use serde_amqp::serde::de::{Deserialize, Deserializer, Visitor};
 
+use super::body_copy::copied;
 use super::encoding::{Raw, Values};
 use crate::processing::{AmqpValue, EventBody, LastEnqueued, ReceivedEvent};
 
@@ -180,7 +181,7 @@ impl<'a> Body<'a> {
             return EventBody::Data(match message {
                 _ if !self.joined.is_empty() => self.joined.into(),
                 Some(message) => message.slice_ref(data),
-                None => Bytes::copy_from_slice(data),
+                None => copied(data),
             });
         }
         match self.value {
@@ -412,6 +413,18 @@ mod tests {
         ] {
             assert_eq!(decoded(sections).unwrap_err(), reason, "{sections:02x?}");
         }
+    }
+
+    #[test]
+    fn the_size_of_an_event_counts_what_it_holds() {
+        let event = |body: usize| ReceivedEvent::new(0, vec![0; body]);
+        let empty = size_of_event(&event(0));
+        assert_eq!(size_of_event(&event(1_000)), empty + 1_000);
+        let with = |value: AmqpValue| size_of_event(&event(0).with_property("name", value)) - empty;
+        let (text, bytes) = ("x".repeat(5_000), Bytes::from(vec![0; 5_000]));
+        assert_eq!(with(AmqpValue::String(text)), with(AmqpValue::Binary(bytes)));
+        assert!((5_004..5_100).contains(&with("x".repeat(5_000).into())));
+        assert!(with(AmqpValue::Null) < 100);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! channels.
 
 mod backoff;
+mod body_copy;
 mod connection_string;
 mod decode;
 mod encoded;

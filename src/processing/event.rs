@@ -300,6 +300,9 @@ impl ReceivedEvent {
     }
 
     /// Returns the body.
+    ///
+    /// A body that came over AMQP shares its memory with at most 4 KiB of other bodies if it has 512 to 1,024 bytes. Copy
+    /// bodies to keep a few of many for long.
     pub fn body(&self) -> &EventBody {
         &self.body
     }
