@@ -72,7 +72,7 @@ fn events_for(kind: Kind) -> usize {
 
 fn one(kind: Kind, bytes: usize) -> Figures {
     let events = events_for(kind);
-    // The others need frames as the service writes them. That costs the double time, which a client pays that keeps it busy.
+    // The others need frames as the service writes them, which take the double longer. They do not keep it busy, ours do.
     let bed =
         Bed::on_hub(
             PARTITIONS,
