@@ -6,7 +6,7 @@
 //! cargo bench --manifest-path tests/real_peers/Cargo.toml --bench peers -- takeover
 //! ```
 //!
-//! It fails if ours receives less than ten times as many events a second as Python's.
+//! `receive` fails if ours receives less than ten times as many events a second as Python's.
 #![allow(
     clippy::pedantic,
     clippy::unwrap_used,

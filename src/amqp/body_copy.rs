@@ -1,7 +1,7 @@
 //! Copies the bodies of events out of the messages that they came in.
 //!
-//! One thread allocates a body, another one frees it. For bodies of about 1 KiB, that costs more time than the copy. So a
-//! few of them share an allocation. Only a few, because a body that a user keeps also keeps the memory of the others.
+//! Bodies are often freed by another thread than the one that allocated them. At about 1 KiB, that costs more time than the
+//! copy, so a few bodies share an allocation: only a few, because a body that a user keeps also keeps the memory of the others.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -31,7 +31,7 @@ pub(super) fn copied(body: &[u8]) -> Bytes {
         free.extend_from_slice(body);
         free.split().freeze()
     });
-    // A thread that ends has none.
+    // A thread that is ending has no storage of its own.
     shared.unwrap_or_else(|_| Bytes::copy_from_slice(body))
 }
 
@@ -43,7 +43,7 @@ mod tests {
         vec![u8::try_from(index).unwrap(); length]
     }
 
-    /// Bodies that are copied by a thread of their own, which begins with nothing and has ended.
+    /// Copies bodies on a new thread and waits until it has ended, so that nothing else shares their memory.
     fn copies(lengths: Vec<usize>) -> Vec<Bytes> {
         let copy = || {
             let bodies = lengths.into_iter().enumerate();
@@ -64,7 +64,7 @@ mod tests {
     fn few_bodies_share_memory() {
         for (length, most) in [(100, 1), (511, 1), (512, 8), (800, 5), (1_024, 4), (1_025, 1)] {
             let every = |step: usize| copies(vec![length; 64]).into_iter().step_by(step);
-            // Of those that follow each other, the first is alone.
+            // One body of each allocation.
             let kept: Vec<_> = every(most).collect();
             assert!(kept.iter().all(Bytes::is_unique), "{length}");
             let kept: Vec<_> = every(1).collect();

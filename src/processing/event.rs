@@ -301,8 +301,8 @@ impl ReceivedEvent {
 
     /// Returns the body.
     ///
-    /// A body that came over AMQP shares its memory with at most 4 KiB of other bodies if it has 512 to 1,024 bytes. Copy
-    /// bodies to keep a few of many for long.
+    /// A body of 512 to 1,024 bytes that came over AMQP shares an allocation of 4 KiB with other bodies, which stays as long
+    /// as one of them does. If you keep a few events out of many for a long time, copy their bodies.
     pub fn body(&self) -> &EventBody {
         &self.body
     }

@@ -185,6 +185,7 @@ async fn deliver(
                 }
             };
             let Ok(delivery) = sent else { return };
+            // Without a limit, nobody waits for them.
             if hub.in_flight < usize::MAX {
                 unsettled.push_back(delivery);
             }

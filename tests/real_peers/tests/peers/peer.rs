@@ -63,7 +63,7 @@ pub struct Options {
     pub partition: Option<(String, i64)>,
     /// Without a store a consumer reads all partitions, beside all others.
     pub has_store: bool,
-    /// Receives batches and counts events instead of saying them, and says when there are so many.
+    /// Receives batches and only counts the events. Reports the seconds once this many have come.
     pub expect: Option<usize>,
 }
 

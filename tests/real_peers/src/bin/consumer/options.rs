@@ -18,7 +18,7 @@ pub struct Options {
     pub checkpoint_every: u64,
     pub partition_id: Option<String>,
     pub owner_level: Option<i64>,
-    /// Counts the events, and says when there are so many.
+    /// Receives batches and only counts the events. Reports the seconds once this many have come.
     pub expect: Option<usize>,
 }
 

@@ -24,7 +24,7 @@ impl Teller {
         Self { every, expect, of_partitions: Mutex::default(), of_all: Mutex::default() }
     }
 
-    /// Only counts, and says how long as many as expected took.
+    /// Counts events. Reports the seconds once as many as expected have come.
     pub fn count(&self, events: usize) {
         let mut of_all = self.of_all.lock().unwrap_or_else(PoisonError::into_inner);
         let (all, began) = &mut *of_all;
