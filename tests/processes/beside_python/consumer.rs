@@ -7,7 +7,8 @@ use std::time::Duration;
 use eventhub_checkpointstore::{Checkpoint, Result};
 
 use super::super::member::{ConsumerOptions, Desk};
-use super::subject::{BlobCheckpointStore, OwnershipManager};
+use super::super::watcher::OURS;
+use super::subject::{BlobCheckpointStore, FencedCheckpointStore, OwnershipManager};
 use super::{maybe_async, pause};
 
 /// How soon a wish is noticed.
@@ -15,7 +16,8 @@ const SLICE: Duration = Duration::from_millis(20);
 
 pub struct Consumer {
     options: ConsumerOptions,
-    store: BlobCheckpointStore,
+    /// Fenced, because others may have stolen the partition and passed the position since the round.
+    store: FencedCheckpointStore,
     manager: OwnershipManager,
     /// The sequence number of the next event, of each partition that is owned.
     positions: BTreeMap<String, i64>,
@@ -34,7 +36,7 @@ impl Consumer {
             .options(options.ownership)
             .build();
         let manager = manager.unwrap();
-        Self { options, store, manager, positions: BTreeMap::new(), desk }
+        Self { options, store: store.fenced(), manager, positions: BTreeMap::new(), desk }
     }
 }
 
@@ -97,8 +99,16 @@ impl Consumer {
             return Ok(());
         }
         let at = self.positions[partition_id];
-        let checkpoint = Checkpoint::new(&self.options.group, partition_id, at.to_string(), at)?;
-        self.store.update_checkpoint(&checkpoint).await?;
+        let offset = format!("{OURS}{at}");
+        let checkpoint = Checkpoint::new(&self.options.group, partition_id, offset, at)?;
+        let update = self.store.update_checkpoint(&checkpoint).await?;
+        if !update.is_written() {
+            // Another consumer is ahead.
+            let stored = self.store.get_checkpoint(&self.options.group, partition_id).await?;
+            let last = stored.and_then(|stored| stored.sequence_number());
+            self.positions.insert(partition_id.to_owned(), last.map_or(0, |last| last + 1));
+            return Ok(());
+        }
         self.positions.insert(partition_id.to_owned(), at + 1);
         self.desk.report().written.insert(partition_id.to_owned(), at);
         Ok(())

@@ -86,7 +86,7 @@ pub fn survives_kills_and_stops(
          {surface}: two believed in the same partition for {overlap:.1?} at most",
         seen.looks, seen.last
     ));
-    assert_eq!(seen.backwards, [], "checkpoints went back: partition, from, to");
+    assert_eq!(seen.backwards, [], "our checkpoints went back: partition, from, to");
     assert_eq!(seen.last.len(), PARTITIONS as usize);
     for ((owner_id, partition_id), at) in written {
         assert!(

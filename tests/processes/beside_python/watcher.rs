@@ -1,4 +1,5 @@
-//! Looks at the checkpoints all the time: none may go back.
+//! Looks at the checkpoints all the time: none of ours may go back. Python's store has no fence, so a write of its own that is
+//! late may.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,9 @@ use std::time::Duration;
 
 use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::checkpointstoreblob::BlobCheckpointStore;
+
+/// The offsets that our consumers write begin with this.
+pub const OURS: &str = "ours-";
 
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -21,7 +25,7 @@ pub struct Watcher {
 pub struct Seen {
     pub looks: usize,
     pub last: BTreeMap<String, i64>,
-    /// Partition, earlier and later sequence number.
+    /// Partition, earlier and later sequence number, where we wrote the later one.
     pub backwards: Vec<(String, i64, i64)>,
 }
 
@@ -56,8 +60,9 @@ impl Seen {
         for checkpoint in store.list_checkpoints(group).unwrap() {
             let at = checkpoint.sequence_number().unwrap();
             let partition_id = checkpoint.partition_id().to_owned();
+            let is_ours = checkpoint.offset().is_some_and(|offset| offset.starts_with(OURS));
             let before = self.last.insert(partition_id.clone(), at);
-            if let Some(before) = before.filter(|before| *before > at) {
+            if let Some(before) = before.filter(|before| is_ours && *before > at) {
                 self.backwards.push((partition_id, before, at));
             }
         }
