@@ -232,8 +232,8 @@ impl Observer for ConsumerMetrics {
         let handles = self.handles(checkpoint.partition_id());
         match outcome {
             CheckpointOutcome::Written => handles.stored.record(took),
-            CheckpointOutcome::Stale => {
-                store_histogram(&handles.labels, Some("Stale".to_owned())).record(took);
+            CheckpointOutcome::Stale | CheckpointOutcome::OutOfOrder => {
+                store_histogram(&handles.labels, Some(format!("{outcome:?}"))).record(took);
             }
             CheckpointOutcome::Failed(error) => {
                 store_histogram(&handles.labels, Some(kind_of(error))).record(took);

@@ -64,9 +64,12 @@ impl Fault {
                 AmqpError::NotFound
                 | AmqpError::NotAllowed
                 | AmqpError::NotImplemented
-                | AmqpError::InvalidField
-                | AmqpError::ResourceLimitExceeded,
+                | AmqpError::InvalidField,
             ) => Self::Refused(made(ErrorKind::Rejected)),
+            // For example, five readers of the partition are the most. One of them may leave.
+            ErrorCondition::AmqpError(AmqpError::ResourceLimitExceeded) => {
+                Self::Refused(made(ErrorKind::Throttled))
+            }
             ErrorCondition::Custom(condition) => Self::of_event_hubs(condition.as_str(), made),
             // For example, a forced detach, a redirect or a closed connection: a new link helps.
             _ => Self::Transient(made(ErrorKind::Network), Duration::ZERO),

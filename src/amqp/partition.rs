@@ -91,9 +91,17 @@ impl Hub {
             usual_batch: 1,
         };
         let end = partition.read().await;
-        match partition.opened.take() {
-            Some(opened) => opened(Err(error_of(end))),
-            None => (partition.deliver)(Handed::End(end)),
+        match (partition.opened.take(), end) {
+            // The reader's user decides what follows, as it does later.
+            (Some(opened), end @ (ReadEnd::Displaced(_) | ReadEnd::PositionLost(_))) => {
+                opened(Ok(()));
+                (partition.deliver)(Handed::End(end));
+            }
+            (Some(opened), ReadEnd::Failed(error)) => opened(Err(error)),
+            (Some(opened), end) => {
+                opened(Err(Error::new(ErrorKind::Rejected, end.to_string())));
+            }
+            (None, end) => (partition.deliver)(Handed::End(end)),
         }
     }
 }
@@ -405,16 +413,5 @@ fn link_request(hub: &Hub, request: OpenPartition, position: &StartingPosition) 
         selector: selector(position),
         owner_level: request.owner_level,
         track_last_enqueued: request.track_last_enqueued,
-    }
-}
-
-/// Returns the error for a reader that ended before it was opened.
-fn error_of(end: ReadEnd) -> Error {
-    match end {
-        ReadEnd::Failed(error) => error,
-        ReadEnd::Displaced(reason) => {
-            Error::new(ErrorKind::Rejected, reason).with_code("amqp:link:stolen")
-        }
-        end => Error::new(ErrorKind::Rejected, end.to_string()),
     }
 }

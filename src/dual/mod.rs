@@ -35,7 +35,7 @@ pub use store::{
 };
 pub use transport::Transport;
 
-pub(crate) use job::Job;
+pub(crate) use job::{Job, Step};
 
 use super::{LOG, default_transport, maybe_async, runtime};
 use crate::protocol::{AccessToken, TokenRequest};

@@ -40,7 +40,8 @@ pub trait EventSource: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The partition cannot be opened.
+    /// The partition cannot be opened. The kinds that [`properties`](Self::properties) names end a consumer that has not
+    /// read from any partition yet.
     async fn open(&self, request: OpenPartition) -> Result<Box<dyn PartitionReader>>;
 
     /// Closes the connections and all readers.
@@ -69,7 +70,8 @@ pub trait PartitionReader: Send {
     ///
     /// # Errors
     ///
-    /// The reason why there are no more events.
+    /// The reason why there are no more events. Events that were appended before are still delivered, except with
+    /// [`ReadEnd::Displaced`].
     async fn receive(
         &mut self,
         events: &mut Vec<ReceivedEvent>,

@@ -193,6 +193,24 @@ impl EventHub {
         Ok(())
     }
 
+    /// Replaces a partition with an empty one whose sequence numbers start again at 0, as when an event hub is deleted and
+    /// created again. Its readers lose their position.
+    ///
+    #[cfg_attr(not(doctest), doc = shared_example!("memory/retention"))]
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if there is no such partition.
+    pub fn recreate(&self, partition_id: &str) -> Result<()> {
+        let mut state = self.lock();
+        let index = state.index(partition_id)?;
+        let partition = &mut state.partitions[index];
+        (partition.next, partition.events) = (0, VecDeque::new());
+        let end = || ReadEnd::PositionLost("the partition was created again".to_owned());
+        state.end_seats(|seat| seat.partition == index, end);
+        Ok(())
+    }
+
     /// Disconnects all readers of a partition, as a reader with a higher owner level does.
     ///
     #[doc = shared_example!("memory/faults")]
@@ -273,6 +291,15 @@ impl Partition {
         self.events.front().map_or(self.next, |event| event.sequence_number())
     }
 
+    /// Returns why a reader cannot begin at this number, if it cannot.
+    pub(super) fn check(&self, first: i64) -> Option<ReadEnd> {
+        (first > self.next).then(|| {
+            let last = self.next - 1;
+            let text = format!("the position is invalid: the last sequence number is {last}");
+            ReadEnd::PositionLost(text)
+        })
+    }
+
     pub(super) fn last_enqueued(&self) -> Option<LastEnqueued> {
         let last = self.events.back()?;
         let offset = last.offset().map(str::to_owned);
@@ -280,7 +307,7 @@ impl Partition {
     }
 
     /// Returns the first sequence number for a reader. As in the service, an expired position means the first retained
-    /// event.
+    /// event, and a position beyond the end does not exist.
     pub(super) fn resolve(&self, position: &StartingPosition) -> Result<i64> {
         let after = |number: i64, inclusive: bool| if inclusive { number } else { number + 1 };
         Ok(match position {
@@ -346,8 +373,12 @@ impl State {
     }
 
     fn displace(&mut self, which: impl Fn(&SeatState) -> bool, reason: &str) {
+        self.end_seats(which, || ReadEnd::Displaced(reason.to_owned()));
+    }
+
+    fn end_seats(&mut self, which: impl Fn(&SeatState) -> bool, end: impl Fn() -> ReadEnd) {
         for seat in self.seats.values_mut().filter(|seat| which(seat)) {
-            seat.end.get_or_insert_with(|| ReadEnd::Displaced(reason.to_owned()));
+            seat.end.get_or_insert_with(&end);
             (seat.wake)();
         }
     }

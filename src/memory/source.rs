@@ -72,6 +72,7 @@ impl EventHubSource {
         let next = state.partitions[index].resolve(&request.position)?;
         let group = self.group.consumer_group().to_owned();
         let end = state.make_way(index, &group, request.owner_level);
+        let end = end.or_else(|| state.partitions[index].check(next));
         let id = state.next_seat;
         state.next_seat += 1;
         let owner_level = request.owner_level;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// A pause lets other threads or tasks run, such as the one that stops the consumer.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// How often and at what pace a handler gets failed events again.
 ///
 /// The pause doubles from `initial` to `max`; a quarter of it is random. By default, retries continue forever: no event is
@@ -48,7 +51,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Sets the first pause. Default: 100 ms.
+    /// Sets the first pause. Default: 100 ms. A pause is never shorter than 1 ms.
     ///
     #[doc = shared_example!("processing/retry_policy")]
     #[must_use]
@@ -103,7 +106,7 @@ impl RetryPolicy {
         let doublings = attempt.saturating_sub(1).min(31);
         let full = self.initial.saturating_mul(1 << doublings).min(self.max);
         let jitter = fastrand::Rng::with_seed(seed).f64() / 4.0;
-        full.mul_f64(1.0 - jitter)
+        full.mul_f64(1.0 - jitter).max(SHORTEST)
     }
 }
 
@@ -121,6 +124,9 @@ mod tests {
                 let pause = retry.pause(attempt, seed);
                 assert!(pause <= longest && pause >= longest * 3 / 4, "{attempt}: {pause:?}");
             }
+        }
+        for never in [retry.with_initial(Duration::ZERO), retry.with_max(Duration::ZERO)] {
+            assert_eq!(never.pause(7, 1), Duration::from_millis(1));
         }
         let endless = retry.with_initial(Duration::MAX).with_max(Duration::MAX);
         assert!(endless.pause(3, 1) > Duration::from_secs(1));

@@ -10,6 +10,8 @@ pub(crate) enum WriteEnd {
     Failed,
     /// Nothing more may be written: another consumer is ahead, or has the partition.
     Refused,
+    /// Not saved, because a later position is, which no other consumer saved. A newer one is tried.
+    Passed,
 }
 
 /// The queue. Positions only increase.
@@ -18,12 +20,17 @@ pub(crate) struct WriteQueue<P> {
     wanted: Option<P>,
     writing: Option<P>,
     saved: Option<P>,
+    /// The last position that was tried, if a later one was saved before.
+    passed: Option<P>,
+    /// Whether the queue was closed with a position that was not saved.
+    has_dropped: bool,
     is_closed: bool,
 }
 
 impl<P: Clone + PartialOrd> WriteQueue<P> {
     pub(crate) fn new() -> Self {
-        Self { wanted: None, writing: None, saved: None, is_closed: false }
+        let (wanted, writing, saved, passed) = (None, None, None, None);
+        Self { wanted, writing, saved, passed, has_dropped: false, is_closed: false }
     }
 
     /// Offers a position that was reached. Returns whether it is newer, so that there is something to write.
@@ -31,7 +38,8 @@ impl<P: Clone + PartialOrd> WriteQueue<P> {
         if self.is_closed {
             return false;
         }
-        let newest = self.wanted.as_ref().or(self.writing.as_ref()).or(self.saved.as_ref());
+        let last = self.passed.as_ref().or(self.saved.as_ref());
+        let newest = self.wanted.as_ref().or(self.writing.as_ref()).or(last);
         if newest.is_some_and(|newest| position.partial_cmp(newest) != Some(Ordering::Greater)) {
             return false;
         }
@@ -52,23 +60,34 @@ impl<P: Clone + PartialOrd> WriteQueue<P> {
     pub(crate) fn end(&mut self, end: WriteEnd) {
         let Some(written) = self.writing.take() else { return };
         match end {
-            WriteEnd::Saved => self.saved = Some(written),
+            WriteEnd::Saved => (self.saved, self.passed) = (Some(written), None),
             WriteEnd::Failed if !self.is_closed => {
                 self.wanted.get_or_insert(written);
             }
-            WriteEnd::Failed => {}
-            WriteEnd::Refused => self.close(),
+            WriteEnd::Failed => self.has_dropped = true,
+            WriteEnd::Passed => self.passed = Some(written),
+            WriteEnd::Refused => (self.is_closed, self.wanted) = (true, None),
         }
     }
 
     /// Ends the queue: from now on, nothing is written.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
-        self.wanted = None;
+        self.has_dropped |= self.wanted.take().is_some();
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
+    }
+
+    /// Returns whether the last position that was reached will not be saved.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.has_dropped || self.passed.is_some()
+    }
+
+    /// Returns whether the last position was passed by one that was saved before.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.passed.is_some()
     }
 
     /// Returns whether a position is pending.

@@ -1,14 +1,16 @@
 //! What only the async surface has: futures that are dropped, and a runtime that may not be there.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use eventhub_checkpointstore::ErrorKind;
 use eventhub_checkpointstore::checkpointstoreblob_aio::{
     BlobCheckpointStore, Checkpointer, EventHubConsumerClient,
 };
 use eventhub_checkpointstore::memory::EventHub;
-use eventhub_checkpointstore::processing::CheckpointPolicy;
+use eventhub_checkpointstore::processing::{CheckpointPolicy, Concurrency};
 
 use crate::surface::processing::world::{Behavior, What, World};
 
@@ -75,7 +77,7 @@ async fn the_futures_can_be_spawned_and_closures_receive() {
     };
     let client = build();
     let stop = client.stop_handle();
-    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = count.clone();
     let receiving = is_send(async move {
         client
@@ -99,7 +101,7 @@ async fn the_futures_can_be_spawned_and_closures_receive() {
     let builder = EventHubConsumerClient::builder(source, store);
     let client = builder.max_wait_time(Some(SECOND)).build().unwrap();
     let stop = client.stop_handle();
-    let sizes = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sizes = Arc::new(Mutex::new(Vec::new()));
     let noted = sizes.clone();
     let summary = client
         .receive_batch(move |_, events| {
@@ -143,4 +145,97 @@ fn receiving_outside_tokio_is_a_clear_error() {
     );
     let error = Checkpointer::new(store, CheckpointPolicy::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+/// Runs something when it is woken, once.
+#[derive(Default)]
+struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for Hook {
+    fn wake(self: Arc<Self>) {
+        let work = self.0.lock().unwrap().take();
+        if let Some(work) = work {
+            work();
+        }
+    }
+}
+
+/// A thread may be so slow that its partition is opened again by another one while it still closes it.
+#[tokio::test]
+async fn a_partition_that_is_opened_again_while_its_former_reader_closes_keeps_its_checkpoints() {
+    let world = World::new(1);
+    world.publish("0", 10);
+    let mut streams = world.builder("a").build_streams().unwrap();
+    let mut first = streams.next_partition().await.unwrap().unwrap();
+    assert_eq!(first.next_batch(10).await.unwrap().len(), 10);
+    world.hub.steal("0").unwrap();
+    assert!(first.next_batch(10).await.is_none());
+    // The ownership is still held, so the partition is won again, and waits for the end of its former reader.
+    world.time.sleep(60 * SECOND).await;
+
+    let second = Arc::new(Mutex::new(None));
+    let hook = Arc::new(Hook::default());
+    let mut next = Box::pin(async move {
+        let partition = streams.next_partition().await.unwrap().unwrap();
+        (streams, partition)
+    });
+    let waker = Waker::from(Arc::clone(&hook));
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let opened = Arc::clone(&second);
+    *hook.0.lock().unwrap() = Some(Box::new(move || {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(won) = next.as_mut().poll(&mut context) {
+            *opened.lock().unwrap() = Some(won);
+        }
+    }));
+    first.close().await;
+
+    let (streams, mut second) = second.lock().unwrap().take().expect("opened while it closes");
+    let events = second.next_batch(10).await.unwrap();
+    for event in &events {
+        world.note_handled("a", "0", event.sequence_number());
+    }
+    second.acknowledger().acknowledge(&events);
+    second.close().await;
+    assert_eq!(world.stored("0"), Some(9));
+    streams.close().await.unwrap();
+}
+
+/// A task that another thread runs while `run` is dropped may start more tasks. Nothing else would end them.
+#[test]
+fn a_dropped_run_leaves_no_task_on_any_thread() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    for round in 0..200_u64 {
+        let hub = EventHub::new(4);
+        for _ in 0..500 {
+            for id in hub.partition_ids() {
+                hub.publish(&id, "x").unwrap();
+            }
+        }
+        let builder = EventHubConsumerClient::builder(
+            hub.consumer_group("$Default").unwrap(),
+            BlobCheckpointStore::in_memory(),
+        );
+        let policy = CheckpointPolicy::every_event();
+        let client = builder
+            .concurrency(Concurrency::Unordered(8))
+            .checkpoint_policy(policy)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let receiving = client.receive(|_, _| async {
+                tokio::task::yield_now().await;
+                Ok(())
+            });
+            let limit = Duration::from_micros(200 + round * 37 % 3_000);
+            assert!(tokio::time::timeout(limit, receiving).await.is_err());
+        });
+        drop(client);
+        let until = Instant::now() + Duration::from_secs(20);
+        while runtime.metrics().num_alive_tasks() > 0 {
+            assert!(Instant::now() < until, "round {round}: tasks are left");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod fleet;
 mod hub;
 mod ownerships;
 mod panics;
+mod readers;
 mod rules;
 mod streams;
 pub mod world;

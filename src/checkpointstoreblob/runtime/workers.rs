@@ -6,12 +6,15 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::super::{
-    CheckpointStore, DeadLetterSink, Job, PartitionContext, PartitionHandler, PartitionReader,
+    CheckpointStore, DeadLetterSink, EventSource, Job, PartitionContext, PartitionHandler,
+    PartitionReader, Step,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Alarm, TestClock};
 use crate::model::{Checkpoint, CheckpointUpdate};
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
+use crate::processing::{
+    CloseReason, HandlerError, OpenPartition, ReadEnd, ReceivedEvent, Span, panic_text,
+};
 
 /// Nothing ends a `receive` from outside but the reader's own interrupter.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = false;
@@ -126,11 +129,30 @@ pub(crate) fn receive(
     _bell: &Bell,
     span: &Span,
 ) -> Option<Result<(), ReadEnd>> {
-    Some(span.in_scope(|| reader.receive(events, max, wait)))
+    let received = caught(|| span.in_scope(|| reader.receive(events, max, wait)));
+    Some(received.unwrap_or_else(|panic| Err(ReadEnd::Failed(panicked("the reader", &panic)))))
+}
+
+/// Opens a partition.
+pub(crate) fn open(
+    source: &dyn EventSource,
+    request: OpenPartition,
+) -> Result<Box<dyn PartitionReader>> {
+    caught(|| source.open(request)).unwrap_or_else(|panic| Err(panicked("the source", &panic)))
 }
 
 fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panic_text(&*panic))
+}
+
+/// A panic of a store or a source, which has the same effect as an error.
+fn panicked(what: &str, panic: &str) -> Error {
+    Error::new(ErrorKind::Other, format!("{what} panicked: {panic}"))
+}
+
+/// Takes a step. A panic is an error like any other, so that the next step follows.
+pub(crate) fn step(step: &dyn Step) -> Result<Duration> {
+    caught(|| step.step()).unwrap_or_else(|panic| Err(panicked("the store or the source", &panic)))
 }
 
 /// Stores a checkpoint.
@@ -139,7 +161,8 @@ pub(crate) fn save(
     checkpoint: &Checkpoint,
     span: &Span,
 ) -> Result<CheckpointUpdate> {
-    span.in_scope(|| store.update_checkpoint(checkpoint))
+    caught(|| span.in_scope(|| store.update_checkpoint(checkpoint)))
+        .unwrap_or_else(|panic| Err(panicked("the store", &panic)))
 }
 
 /// A panic is an error like another one.

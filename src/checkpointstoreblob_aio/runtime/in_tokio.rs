@@ -36,7 +36,13 @@ pub(crate) async fn rung_by(until: Instant, rung: impl Future<Output = ()> + Sen
 #[derive(Debug)]
 pub(crate) struct Tasks {
     runtime: Handle,
-    running: Mutex<Vec<AbortHandle>>,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    tasks: Vec<AbortHandle>,
+    is_over: bool,
 }
 
 impl Tasks {
@@ -50,19 +56,26 @@ impl Tasks {
 
     #[allow(clippy::unnecessary_wraps, reason = "the blocking surface may run out of threads")]
     pub(crate) fn start(&self, job: Box<dyn Job>) -> Result<()> {
-        let task = self.runtime.spawn(async move { job.run().await });
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.len() == running.capacity() {
-            running.retain(|task| !task.is_finished());
+        // A task that another thread runs at the end may still start jobs. Nothing would end them.
+        if running.is_over {
+            drop(running);
+            return Ok(());
         }
-        running.push(task.abort_handle());
+        let task = self.runtime.spawn(async move { job.run().await });
+        let tasks = &mut running.tasks;
+        if tasks.len() == tasks.capacity() {
+            tasks.retain(|task| !task.is_finished());
+        }
+        tasks.push(task.abort_handle());
         Ok(())
     }
 
-    /// What runs is dropped where it waits.
+    /// What runs is dropped where it waits, and nothing more is started.
     pub(crate) fn abort_all(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.iter().for_each(AbortHandle::abort);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.is_over = true;
+        running.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

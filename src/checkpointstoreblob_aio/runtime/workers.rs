@@ -17,11 +17,14 @@ use super::without_tokio as time;
 pub(crate) use time::{Clock, Tasks, take_turns};
 
 use super::super::{
-    CheckpointStore, DeadLetterSink, PartitionContext, PartitionHandler, PartitionReader,
+    CheckpointStore, DeadLetterSink, EventSource, PartitionContext, PartitionHandler,
+    PartitionReader, Step,
 };
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, CheckpointUpdate};
-use crate::processing::{CloseReason, HandlerError, ReadEnd, ReceivedEvent, Span, panic_text};
+use crate::processing::{
+    CloseReason, HandlerError, OpenPartition, ReadEnd, ReceivedEvent, Span, panic_text,
+};
 
 /// A `receive` that waits is dropped when something else is to be done.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = true;
@@ -82,15 +85,37 @@ pub(crate) async fn receive(
     bell: &Bell,
     span: &Span,
 ) -> Option<Result<(), ReadEnd>> {
-    let receiving = pin!(span.around(reader.receive(events, max, wait)));
+    let receiving = async { reader.receive(events, max, wait).await };
+    let receiving = pin!(caught(span.around(receiving)));
     match select(receiving, pin!(bell.rung())).await {
-        Either::Left((received, _)) => Some(received),
+        Either::Left((Ok(received), _)) => Some(received),
+        Either::Left((Err(panic), _)) => Some(Err(ReadEnd::Failed(panicked("the reader", &panic)))),
         Either::Right(((), _)) => None,
     }
 }
 
+/// Opens a partition.
+pub(crate) async fn open(
+    source: &dyn EventSource,
+    request: OpenPartition,
+) -> Result<Box<dyn PartitionReader>> {
+    let opened = caught(async { source.open(request).await }).await;
+    opened.unwrap_or_else(|panic| Err(panicked("the source", &panic)))
+}
+
 async fn caught<T>(call: impl Future<Output = T> + Send) -> Result<T, String> {
     AssertUnwindSafe(call).catch_unwind().await.map_err(|panic| panic_text(&*panic))
+}
+
+/// A panic of a store or a source, which has the same effect as an error.
+fn panicked(what: &str, panic: &str) -> Error {
+    Error::new(ErrorKind::Other, format!("{what} panicked: {panic}"))
+}
+
+/// Takes a step. A panic is an error like any other, so that the next step follows.
+pub(crate) async fn step(step: &dyn Step) -> Result<Duration> {
+    let taken = caught(async { step.step().await }).await;
+    taken.unwrap_or_else(|panic| Err(panicked("the store or the source", &panic)))
 }
 
 /// Stores a checkpoint.
@@ -99,7 +124,9 @@ pub(crate) async fn save(
     checkpoint: &Checkpoint,
     span: &Span,
 ) -> Result<CheckpointUpdate> {
-    span.around(store.update_checkpoint(checkpoint)).await
+    let saving = async { store.update_checkpoint(checkpoint).await };
+    let saved = caught(span.around(saving)).await;
+    saved.unwrap_or_else(|panic| Err(panicked("the store", &panic)))
 }
 
 /// A panic is an error like another one.

@@ -119,13 +119,24 @@ impl Checkpointer {
         slot.is_some_and(|slot| slot.is_closed())
     }
 
-    /// Forgets a partition, for example after its loss. A position that is not written yet will not be written.
+    /// Forgets a partition, for example after its loss. A position that is not written yet will not be written. A write in
+    /// progress is not awaited, and only a fenced store keeps it from replacing a later one.
     ///
     #[cfg_attr(not(doctest), doc = example!("checkpointer/forget"))]
     pub fn forget(&self, group: &ConsumerGroup, partition_id: &str) {
         let slot = self.shared().lock_slots().remove(&(group.clone(), partition_id.to_owned()));
         if let Some(slot) = slot {
             slot.give_up();
+        }
+    }
+
+    /// Ends the writes of an opened partition, and forgets it unless it was opened again in the meantime.
+    pub(super) fn close_slot(&self, slot: &Arc<Slot>) {
+        slot.give_up();
+        let mut slots = self.shared().lock_slots();
+        let key = slot.key();
+        if slots.get(&key).is_some_and(|other| Arc::ptr_eq(other, slot)) {
+            slots.remove(&key);
         }
     }
 

@@ -8,7 +8,7 @@ use log::{debug, warn};
 
 use super::mark::Mark;
 use super::{Bell, Job, LOG, Shared, maybe_async, save};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, CheckpointUpdate, ConsumerGroup, UpdateOutcome};
 use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, Span, WriteEnd, WriteQueue};
 
@@ -16,6 +16,8 @@ use crate::processing::{CheckpointOutcome, CheckpointSchedule, Due, Span, WriteE
 pub(crate) trait Guard: Send + Sync {
     fn may_write(&self) -> bool;
     fn is_stale(&self);
+    /// Is told once that the checkpoint is not stored because a later one is, until one is stored again.
+    fn is_not_stored(&self, error: &Error);
 }
 
 /// The writes of one partition.
@@ -59,9 +61,18 @@ impl Slot {
         }
     }
 
+    pub(super) fn key(&self) -> (ConsumerGroup, String) {
+        (self.group.clone(), self.partition_id.clone())
+    }
+
     /// Returns whether nothing more is written.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().queue.is_closed()
+    }
+
+    /// Returns whether the last position that was reached will not be stored.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.lock().queue.has_given_up()
     }
 
     fn lock(&self) -> MutexGuard<'_, SlotState> {
@@ -152,8 +163,11 @@ impl Slot {
     /// Records the result of a write. Returns when to retry.
     fn end(&self, result: &Result<CheckpointUpdate>) -> Option<Instant> {
         let end = match result {
-            Ok(update) if update.outcome == UpdateOutcome::Stale => WriteEnd::Refused,
-            Ok(_) => WriteEnd::Saved,
+            Ok(update) => match update.outcome {
+                UpdateOutcome::Stale => WriteEnd::Refused,
+                UpdateOutcome::OutOfOrder => WriteEnd::Passed,
+                _ => WriteEnd::Saved,
+            },
             Err(_) => WriteEnd::Failed,
         };
         let mut state = self.lock();
@@ -169,8 +183,11 @@ impl Slot {
 
     fn tell(&self, checkpoint: &Checkpoint, took: Duration, result: &Result<CheckpointUpdate>) {
         let outcome = match result {
-            Ok(update) if update.outcome == UpdateOutcome::Stale => CheckpointOutcome::Stale,
-            Ok(_) => CheckpointOutcome::Written,
+            Ok(update) => match update.outcome {
+                UpdateOutcome::Stale => CheckpointOutcome::Stale,
+                UpdateOutcome::OutOfOrder => CheckpointOutcome::OutOfOrder,
+                _ => CheckpointOutcome::Written,
+            },
             Err(error) => CheckpointOutcome::Failed(error),
         };
         match &outcome {
@@ -179,6 +196,9 @@ impl Slot {
             }
             CheckpointOutcome::Stale => {
                 warn!(target: LOG, "partition {}: another consumer's checkpoint is ahead", self.partition_id);
+            }
+            CheckpointOutcome::OutOfOrder => {
+                debug!(target: LOG, "partition {}: a later checkpoint is stored", self.partition_id);
             }
             CheckpointOutcome::Failed(error) => {
                 debug!(target: LOG, "partition {}: {error}", self.partition_id);
@@ -202,11 +222,12 @@ impl SlotState {
 
 #[maybe_async]
 impl Slot {
-    /// Waits until nothing is left to write. Returns `false` if something is left because of the deadline or a loss.
+    /// Waits until nothing is left to write. Returns `false` if the last position is not stored: because of the deadline, a
+    /// loss, or a later checkpoint that is stored.
     pub(crate) async fn settle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         let watcher = Arc::new(Bell::new(&self.shared.clock));
         self.shared.watchers().push(Arc::clone(&watcher));
-        let mut is_saved = true;
+        let is_saved;
         self.request();
         // A writer that waits after a failure retries now.
         self.bell.ring();
@@ -214,6 +235,7 @@ impl Slot {
             {
                 let state = self.lock();
                 if state.queue.is_closed() || !state.queue.is_unsaved() {
+                    is_saved = !state.queue.has_given_up();
                     break;
                 }
             }
@@ -246,13 +268,22 @@ impl Job for Writer {
                 }
                 Err(error) => (None, Err(error)),
             };
+            let was_passed = slot.lock().queue.is_passed();
             let again = slot.end(&result);
             if let Some(checkpoint) = checkpoint {
                 let took = slot.shared.clock.now().saturating_duration_since(began);
                 slot.tell(&checkpoint, took, &result);
             }
-            if let (true, Some(guard)) = (is_stale(&result), &slot.guard) {
-                guard.is_stale();
+            match (&slot.guard, &result) {
+                (Some(guard), Ok(update)) if update.outcome == UpdateOutcome::Stale => {
+                    guard.is_stale();
+                }
+                (Some(guard), Ok(update))
+                    if update.outcome == UpdateOutcome::OutOfOrder && !was_passed =>
+                {
+                    guard.is_not_stored(&not_stored(&slot.partition_id));
+                }
+                _ => {}
             }
             slot.ring_watchers();
             if let Some(again) = again {
@@ -270,12 +301,16 @@ fn checkpoint_span(checkpoint: &Checkpoint) -> Span {
 
 fn note_failure(span: &Span, result: &Result<CheckpointUpdate>) {
     match result {
-        Ok(update) if update.outcome == UpdateOutcome::Stale => span.failed("Stale"),
+        Ok(update) if !update.is_written() => span.failed(&format!("{:?}", update.outcome)),
         Ok(_) => {}
         Err(error) => span.failed(&format!("{:?}", error.kind())),
     }
 }
 
-fn is_stale(result: &Result<CheckpointUpdate, Error>) -> bool {
-    result.as_ref().is_ok_and(|update| update.outcome == UpdateOutcome::Stale)
+fn not_stored(partition_id: &str) -> Error {
+    let text = format!(
+        "checkpoint of partition {partition_id}: it is not stored, because a later one is. If the event hub was created \
+         again or failed over, its sequence numbers have restarted: reset or delete its checkpoints"
+    );
+    Error::new(ErrorKind::InvalidData, text)
 }

@@ -42,6 +42,15 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
+    /// Sets whether the consumer stops with an error if another process uses its owner id. By default, it reports that to
+    /// the observers and to [`on_error`](Self::on_error), and continues; both then process the same events.
+    ///
+    #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
+    pub fn fail_on_shared_owner_id(mut self, fail: bool) -> Self {
+        self.settings.fails_on_shared_owner_id = fail;
+        self
+    }
+
     /// Sets the longest time between two load balancing rounds. Default: 15 s.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/balancing"))]
@@ -77,7 +86,7 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// Reads only this partition, without load balancing. With a store, the consumer resumes at the checkpoint and stores
-    /// its own.
+    /// its own. If another reader takes the partition, the consumer ends with an error.
     ///
     #[doc = example!("client_builder/one_partition")]
     pub fn partition_id(mut self, partition_id: impl Into<String>) -> Self {
@@ -130,11 +139,12 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Sets after how long without an event `receive_batch` delivers an empty batch. Default: `None`, never.
+    /// Sets after how long without an event `receive_batch` delivers an empty batch. Default: `None`, never. Zero means
+    /// never, too, as in Python.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/batches"))]
     pub fn max_wait_time(mut self, wait: Option<Duration>) -> Self {
-        self.settings.max_wait_time = wait;
+        self.settings.max_wait_time = wait.filter(|wait| !wait.is_zero());
         self
     }
 
@@ -182,8 +192,8 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Sets how long a stop waits for handlers and last checkpoints. Default: 30 s. Ownerships are not renewed in the
-    /// meantime, so a limit above their expiration has no use.
+    /// Sets how long a stop waits for handlers and last checkpoints. Default: 30 s. In the meantime, the ownerships of these
+    /// partitions are renewed.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/failures"))]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {

@@ -1,11 +1,13 @@
-//! The state that all partitions of a consumer share: its ownerships, its checkpoints, and its stop.
+//! The state that all partitions of a consumer share: which are won, open and left, and why the consumer ends.
+
+mod stop;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use log::{debug, warn};
+use log::warn;
 
 use super::partition::Partition;
 use super::rounds::Rounds;
@@ -17,12 +19,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ConsumerGroup;
 use crate::ownership::StartingPosition;
-use crate::processing::{CloseReason, LeaveCause, Observers, StopHandle, Summary, guarded};
-
-/// The time limit for relinquishing the partitions after the last one is closed.
-const RELINQUISH_LIMIT: Duration = Duration::from_secs(5);
-/// The extra time after the shutdown timeout for partitions that are closing.
-const GRACE: Duration = Duration::from_millis(500);
+use crate::processing::{CloseReason, LeaveCause, Observers, StopHandle, guarded};
 
 pub(super) struct Fleet {
     pub(super) source: Arc<dyn EventSource>,
@@ -42,6 +39,8 @@ pub(super) struct Fleet {
     state: Mutex<FleetState>,
     pub(super) events: AtomicUsize,
     pub(super) dead_lettered: AtomicUsize,
+    /// Whether a reader has worked. Until then, a permanent failure ends the consumer.
+    has_received: AtomicBool,
 }
 
 #[derive(Default)]
@@ -53,13 +52,23 @@ struct FleetState {
     waiting: BTreeMap<String, Start>,
     /// Partitions that were left although the ownership still holds, for example because another reader took the link.
     left: BTreeSet<String>,
-    /// Without load balancing: the partitions that were opened before.
-    begun: BTreeSet<String>,
+    /// Without load balancing: the partitions to read, and whether each was given to a reader.
+    begun: BTreeMap<String, Begun>,
     fatal: Option<Error>,
     /// When running handlers are abandoned; set by the stop.
     deadline: Option<Instant>,
+    /// Whether the ownerships are being relinquished, so that nothing is renewed any more.
+    is_relinquishing: bool,
     is_over: bool,
     unsaved: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    No,
+    Yes,
+    /// Its reader has ended for good.
+    Ended,
 }
 
 /// A partition to read from a position.
@@ -112,6 +121,7 @@ impl Fleet {
             state: Mutex::default(),
             events: AtomicUsize::new(0),
             dead_lettered: AtomicUsize::new(0),
+            has_received: AtomicBool::new(false),
         });
         let listener = Arc::downgrade(&fleet);
         stop.listen(Arc::new(move || {
@@ -139,6 +149,18 @@ impl Fleet {
     /// Returns whether the partition is still owned.
     pub(super) fn is_owned(&self, partition_id: &str) -> bool {
         self.manager.as_ref().is_none_or(|manager| manager.is_owned(partition_id))
+    }
+
+    /// Returns whether nothing is left to renew: after a stop, and the end of all partitions.
+    pub(super) fn is_drained(&self) -> bool {
+        let state = self.lock();
+        let is_stopping = self.stop.is_stopped() || state.deadline.is_some();
+        let is_done = state.open.is_empty() || state.is_relinquishing || self.stop.is_abandoned();
+        state.is_over || (is_stopping && is_done)
+    }
+
+    pub(super) fn open(&self) -> BTreeSet<String> {
+        self.lock().open.keys().cloned().collect()
     }
 
     pub(super) fn is_open(&self, partition_id: &str) -> bool {
@@ -186,7 +208,13 @@ impl Fleet {
     }
 
     /// Notes that the reader of a partition has ended, including its last checkpoint.
-    pub(super) fn closed(&self, partition_id: &str, reason: &CloseReason, is_saved: bool) {
+    pub(super) fn closed(
+        &self,
+        partition_id: &str,
+        reason: &CloseReason,
+        is_saved: bool,
+        restart: Option<Start>,
+    ) {
         let mut state = self.lock();
         state.open.remove(partition_id);
         if !is_saved {
@@ -195,17 +223,37 @@ impl Fleet {
         let is_stopping = state.deadline.is_some() || state.is_over;
         if let Some(start) = state.waiting.remove(partition_id) {
             state.won.push_back(start);
-        } else if !is_stopping && self.manager.is_some() {
+        } else if is_stopping {
+        } else if let Some(start) = restart.filter(|_| self.is_owned(partition_id)) {
+            state.won.push_back(start);
+        } else if self.manager.is_some() {
             // A lost partition is started again if it is won again.
             if !matches!(reason, CloseReason::Lost(_) | CloseReason::Stale) {
                 state.left.insert(partition_id.to_owned());
             }
-        } else if !is_stopping && state.open.is_empty() && state.won.is_empty() {
-            let text = format!("partition {partition_id}: {reason}");
-            state.fatal.get_or_insert(Error::new(ErrorKind::Other, text));
+        } else if matches!(reason, CloseReason::Stopped) {
+            // The program closed it early, or no thread could be started for it: it comes again.
+            state.begun.insert(partition_id.to_owned(), Begun::No);
+        } else {
+            state.begun.insert(partition_id.to_owned(), Begun::Ended);
+            if state.begun.values().all(|begun| *begun == Begun::Ended) {
+                let text = format!("partition {partition_id}: {reason}");
+                state.fatal.get_or_insert(Error::new(ErrorKind::Other, text));
+            }
         }
         drop(state);
         self.bell.ring();
+    }
+
+    /// Notes that a reader works.
+    pub(super) fn note_received(&self) {
+        self.has_received.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether an error ends a consumer that could not read any partition yet, because it will not go away: there
+    /// is no such consumer group, for example. The service may open a link before it refuses it.
+    pub(super) fn is_fatal_at_start(&self, error: &Error) -> bool {
+        !self.has_received.load(Ordering::Relaxed) && is_permanent(error)
     }
 
     /// Notes a loss that load balancing does not see. Its next round finds out who has the partition.
@@ -215,66 +263,26 @@ impl Fleet {
         }
     }
 
-    /// Without load balancing, each partition is opened once. Returns whether this is the first time.
-    pub(super) fn begin_once(&self, partition_id: &str) -> bool {
-        self.lock().begun.insert(partition_id.to_owned())
+    /// Without load balancing, each partition is given to one reader. Returns those that have none, and counts them as
+    /// given.
+    pub(super) fn begin_all(&self, partition_ids: Vec<String>) -> Vec<String> {
+        let mut state = self.lock();
+        let begun = &mut state.begun;
+        let is_new = |id: &String| *begun.entry(id.clone()).or_insert(Begun::No) == Begun::No;
+        let new: Vec<_> = partition_ids.into_iter().filter(is_new).collect();
+        for id in &new {
+            state.begun.insert(id.clone(), Begun::Yes);
+        }
+        new
     }
 
     pub(super) fn begin_again(&self, partition_id: &str) {
-        self.lock().begun.remove(partition_id);
+        self.lock().begun.insert(partition_id.to_owned(), Begun::No);
     }
 
     /// Returns the partitions that were left although their ownership still holds.
     pub(super) fn left(&self) -> Vec<String> {
         self.lock().left.iter().cloned().collect()
-    }
-
-    /// Ends the consumer because of an error.
-    pub(super) fn fail(&self, error: Error) {
-        self.lock().fatal.get_or_insert(error);
-        self.begin_stop();
-    }
-
-    pub(super) fn take_fatal(&self) -> Option<Error> {
-        self.lock().fatal.take()
-    }
-
-    /// Begins the stop: from now on, nothing is opened or received.
-    pub(super) fn begin_stop(&self) {
-        let now = self.clock.now();
-        let open: Vec<_> = {
-            let mut state = self.lock();
-            let deadline = now.checked_add(self.settings.shutdown_timeout);
-            state.deadline.get_or_insert(deadline.unwrap_or(now + RELINQUISH_LIMIT));
-            if self.stop.is_abandoned() {
-                state.deadline = Some(now);
-            }
-            state.won.clear();
-            state.waiting.clear();
-            state.open.values().cloned().collect()
-        };
-        // As after a crash, nothing more may be written.
-        let is_abandoned = self.stop.is_abandoned();
-        let cause = if is_abandoned { LeaveCause::Lapsed } else { LeaveCause::Stop };
-        for partition in open {
-            partition.leave(cause);
-        }
-        self.rounds.ring();
-        self.bell.ring();
-    }
-
-    /// Returns the deadline for the last checkpoint of a partition that closes now.
-    pub(super) fn close_deadline(&self) -> Option<Instant> {
-        let deadline = self.lock().deadline;
-        deadline.or_else(|| self.clock.now().checked_add(self.settings.shutdown_timeout))
-    }
-
-    /// Ends all jobs of this consumer, whatever they do.
-    pub(super) fn end(&self) {
-        self.lock().is_over = true;
-        self.rounds.ring();
-        self.stop.forget_listeners();
-        self.tasks.abort_all();
     }
 
     /// Reports a failure that the consumer survives.
@@ -292,6 +300,18 @@ impl Fleet {
     }
 }
 
+/// Returns whether a failure stays as it is until somebody changes the configuration.
+pub(super) fn is_permanent(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::AccessDenied
+            | ErrorKind::ContainerNotFound
+            | ErrorKind::Configuration
+            | ErrorKind::InvalidInput
+            | ErrorKind::Rejected
+    )
+}
+
 fn manager(
     source: &Arc<dyn EventSource>,
     store: &Arc<dyn CheckpointStore>,
@@ -301,6 +321,7 @@ fn manager(
     OwnershipManager::builder(store, source.group(), settings.owner_id.clone())
         .options(settings.ownership)
         .starting_positions(settings.positions.clone())
+        .fail_on_shared_owner_id(settings.fails_on_shared_owner_id)
         .build()
 }
 
@@ -322,43 +343,5 @@ impl Fleet {
             }
             self.bell.wait(None).await;
         }
-    }
-
-    /// Waits for the partitions to close, and relinquishes them.
-    pub(super) async fn finish(&self) -> Summary {
-        self.begin_stop();
-        // Partitions that give up at the deadline can still report it.
-        let deadline = self.close_deadline().map(|deadline| deadline + GRACE);
-        loop {
-            let is_late = deadline.is_some_and(|deadline| deadline <= self.clock.now());
-            if is_late || self.lock().open.is_empty() {
-                break;
-            }
-            self.bell.wait(deadline).await;
-        }
-        let relinquished = match &self.manager {
-            Some(manager) if !self.stop.is_abandoned() => {
-                manager.relinquish_all(RELINQUISH_LIMIT).await.released().count()
-            }
-            _ => 0,
-        };
-        let state = self.lock();
-        let unfinished: Vec<_> = state.open.keys().cloned().collect();
-        let unsaved = state.unsaved.iter().cloned().collect();
-        drop(state);
-        for partition_id in &unfinished {
-            warn!(target: LOG, "partition {partition_id}: the handler did not return in time");
-        }
-        self.end();
-        let summary = Summary {
-            events: self.events.load(Ordering::Relaxed),
-            checkpoints: self.checkpointer.as_ref().map_or(0, Checkpointer::written),
-            dead_lettered: self.dead_lettered.load(Ordering::Relaxed),
-            relinquished,
-            unsaved,
-            unfinished,
-        };
-        debug!(target: LOG, "stopped: {summary}");
-        summary
     }
 }

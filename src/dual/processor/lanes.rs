@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::flow::Flow;
 use super::workers::Bell;
 use super::{Job, maybe_async};
-use crate::processing::{Concurrency, ReceivedEvent, lane_of};
+use crate::processing::{Concurrency, LeaveCause, ReceivedEvent, lane_of};
 
 /// The events that wait for a handler, and the handlers, which are started on demand.
 pub(super) struct Lanes {
@@ -85,9 +85,12 @@ impl Lanes {
         let job = Box::new(LaneJob { lanes: Arc::clone(self), lane });
         let fleet = self.flow.partition.fleet();
         if let Err(error) = fleet.tasks.start(job) {
-            // Another lane takes the event, or the next event tries again.
-            self.lock().lanes[lane] = Lane::NotStarted;
             fleet.report(Some(&self.flow.partition), &error);
+            let others_run = self.lock().lanes.iter().any(|lane| *lane != Lane::NotStarted);
+            if self.by_key || !others_run {
+                // Nobody would handle the event. The partition is closed, and read again later.
+                self.flow.partition.leave(LeaveCause::Stop);
+            }
         }
     }
 

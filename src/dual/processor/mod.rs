@@ -7,6 +7,7 @@ mod fleet;
 mod flow;
 mod handler;
 mod lanes;
+mod owned;
 mod partition;
 mod rounds;
 mod run;
@@ -16,8 +17,9 @@ mod worker;
 
 pub use context::PartitionContext;
 pub use handler::{DeadLetterSink, PartitionHandler};
+pub use owned::{Acknowledger, OwnedPartition};
 pub use run::EventProcessor;
-pub use streams::{Acknowledger, OwnedPartition, PartitionStreams};
+pub use streams::PartitionStreams;
 
 pub(super) use run::Grain;
 pub(super) use settings::{Origin, Settings};
@@ -25,6 +27,6 @@ pub(super) use settings::{Origin, Settings};
 use super::checkpointer::{Guard, Mark, Slot};
 use super::runtime::workers;
 use super::{
-    CheckpointStore, Checkpointer, EventSource, Job, LOG, OwnershipManager, PartitionReader,
+    CheckpointStore, Checkpointer, EventSource, Job, LOG, OwnershipManager, PartitionReader, Step,
     maybe_async,
 };

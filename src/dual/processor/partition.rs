@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::fleet::Fleet;
 use super::workers::Bell;
 use super::{Guard, LOG, Mark, Slot};
+use crate::error::Error;
 use crate::model::ConsumerGroup;
 use crate::processing::{
     CloseReason, LastEnqueued, LeaveCause, LossCause, PartitionLife, Phase, ReadEnd, ReceivedEvent,
@@ -23,9 +24,13 @@ pub(super) struct Partition {
     state: Mutex<State>,
     /// Wakes the reader.
     pub(super) bell: Bell,
-    /// Other waiters: a receive, and handlers between two attempts.
-    others: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
+    /// Ends a receive.
+    interrupter: Mutex<Option<Listener>>,
+    /// Wake handlers between two attempts.
+    listeners: Mutex<Vec<Listener>>,
 }
+
+type Listener = Arc<dyn Fn() + Send + Sync>;
 
 struct State {
     life: PartitionLife<Arc<ReceivedEvent>>,
@@ -58,7 +63,8 @@ impl Partition {
                 slot: checkpointer.map(|writes| writes.open_slot(fleet.group(), id, guard)),
                 state: Mutex::new(state),
                 bell: Bell::new(&fleet.clock),
-                others: Mutex::default(),
+                interrupter: Mutex::default(),
+                listeners: Mutex::default(),
             }
         })
     }
@@ -128,6 +134,10 @@ impl Partition {
         self.lock().life.room()
     }
 
+    pub(super) fn last_received(&self) -> Option<i64> {
+        self.lock().life.tracker().last_received()
+    }
+
     /// Returns whether a handler may start. Checks the lease from time to time.
     pub(super) fn may_handle(&self) -> bool {
         let now = self.fleet.clock.now();
@@ -170,7 +180,7 @@ impl Partition {
 
     /// Marks these events as done.
     pub(super) fn acknowledge(&self, numbers: impl Iterator<Item = i64>) {
-        let (wakes, mark, events, requested) = {
+        let wakes = {
             let mut state = self.lock();
             let was_full = state.life.tracker().room() == 0;
             let mut moved = false;
@@ -178,25 +188,19 @@ impl Partition {
                 state.done += 1;
                 moved |= state.life.done(number);
             }
-            let wakes = was_full && state.life.tracker().room() > 0;
-            match state.life.tracker().watermark().filter(|_| moved) {
-                None => (wakes, None, 0, false),
-                Some((watermark, event)) => {
-                    let event = Arc::clone(event);
-                    let requested = state.requested.is_some_and(|number| number <= watermark);
-                    if requested {
-                        state.requested = None;
-                    }
-                    (wakes, Some(event), std::mem::take(&mut state.done), requested)
+            if let (Some((watermark, event)), Some(slot)) =
+                (state.life.tracker().watermark().filter(|_| moved), &self.slot)
+            {
+                let event = Arc::clone(event);
+                let requested = state.requested.take_if(|number| *number <= watermark).is_some();
+                // Under the lock, so that a request that comes now finds the position.
+                slot.advance(Mark::Event(event), std::mem::take(&mut state.done));
+                if requested {
+                    slot.request();
                 }
             }
+            was_full && state.life.tracker().room() > 0
         };
-        if let (Some(event), Some(slot)) = (mark, &self.slot) {
-            slot.advance(Mark::Event(event), events);
-            if requested {
-                slot.request();
-            }
-        }
         if wakes {
             self.bell.ring();
         }
@@ -219,18 +223,13 @@ impl Partition {
     }
 
     /// Wakes everything that waits for the partition. A listener that is gone is removed with the partition.
-    pub(super) fn listen(&self, listener: Arc<dyn Fn() + Send + Sync>) {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    pub(super) fn listen(&self, listener: Listener) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    /// The first listener is the reader's; a new link replaces it.
-    pub(super) fn set_interrupter(&self, interrupter: Option<Arc<dyn Fn() + Send + Sync>>) {
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let interrupter = interrupter.unwrap_or_else(|| Arc::new(|| ()));
-        match others.first_mut() {
-            Some(first) => *first = interrupter,
-            None => others.push(interrupter),
-        }
+    /// Sets what ends a receive of the present link.
+    pub(super) fn set_interrupter(&self, interrupter: Option<Listener>) {
+        *self.interrupter.lock().unwrap_or_else(PoisonError::into_inner) = interrupter;
     }
 
     pub(super) fn leave(&self, cause: LeaveCause) {
@@ -246,9 +245,10 @@ impl Partition {
             self.fleet.note_taken(&self.id);
         }
         self.bell.ring();
-        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for listener in others {
-            listener();
+        let interrupter = self.interrupter.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for wake in interrupter.into_iter().chain(listeners) {
+            wake();
         }
     }
 
@@ -282,8 +282,7 @@ impl Partition {
     pub(super) fn close(&self) {
         self.lock().life.close();
         if let (Some(slot), Some(checkpointer)) = (&self.slot, &self.fleet.checkpointer) {
-            slot.give_up();
-            checkpointer.forget(self.group(), &self.id);
+            checkpointer.close_slot(slot);
         }
     }
 }
@@ -298,6 +297,12 @@ impl Guard for PartitionGuard {
     fn is_stale(&self) {
         if let Some(partition) = self.0.upgrade() {
             partition.leave(LeaveCause::Stale);
+        }
+    }
+
+    fn is_not_stored(&self, error: &Error) {
+        if let Some(partition) = self.0.upgrade() {
+            partition.fleet.report(Some(&partition), error);
         }
     }
 }

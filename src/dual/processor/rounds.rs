@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::fleet::{Fleet, Start};
-use super::{Job, LOG, OwnershipManager, maybe_async};
+use super::fleet::{Fleet, Start, is_permanent};
+use super::{Job, LOG, OwnershipManager, Step, maybe_async, workers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
 use crate::ownership::{Revocation, RevocationCause, StartingPosition, WonPartition};
@@ -55,38 +55,34 @@ impl Rounds {
         }
     }
 
+    /// Two processes with one owner id process everything twice, so the program can have that end the consumer.
+    fn is_shared_owner_id(&self, error: &Error) -> bool {
+        self.fleet.settings.fails_on_shared_owner_id && error.kind() == ErrorKind::Configuration
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Partitions> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A permanent failure ends a consumer that has just started.
-fn is_fatal(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AccessDenied
-            | ErrorKind::ContainerNotFound
-            | ErrorKind::Configuration
-            | ErrorKind::InvalidInput
-            | ErrorKind::Rejected
-    )
 }
 
 #[maybe_async]
 impl Job for Rounds {
     async fn run(self: Box<Self>) {
         let (mut has_started, mut failures) = (false, 0);
-        while !self.fleet.is_stopping() {
-            let pause = match self.round().await {
+        while !self.fleet.is_drained() {
+            let pause = match workers::step(&*self).await {
                 Ok(pause) => {
                     (has_started, failures) = (true, 0);
                     pause
                 }
-                Err(error) if self.fleet.is_stopping() => {
+                Err(error) if self.fleet.is_drained() => {
                     log::debug!(target: LOG, "{error}");
                     return;
                 }
-                Err(error) if !has_started && is_fatal(&error) => return self.fleet.fail(error),
+                Err(error) if !has_started && is_permanent(&error) => {
+                    return self.fleet.fail(error);
+                }
+                Err(error) if self.is_shared_owner_id(&error) => return self.fleet.fail(error),
                 Err(error) => {
                     failures += 1;
                     self.fleet.report(None, &error);
@@ -94,30 +90,61 @@ impl Job for Rounds {
                     manager.map_or_else(|| self.pause_after(failures), OwnershipManager::retry_in)
                 }
             };
-            let next = self.fleet.clock.now().checked_add(pause);
-            self.fleet.rounds.wait(next).await;
+            self.pause(pause).await;
         }
     }
 }
 
+/// Returns the one partition that is configured.
+fn only(id: &str, all: &[String]) -> Result<Vec<String>> {
+    if all.iter().any(|other| other == id) {
+        return Ok(vec![id.to_owned()]);
+    }
+    let text = format!("partition_id {id:?}: the event hub has the partitions {all:?}");
+    Err(Error::new(ErrorKind::Configuration, text))
+}
+
 #[maybe_async]
-impl Rounds {
-    async fn round(&self) -> Result<Duration> {
+impl Step for Rounds {
+    async fn step(&self) -> Result<Duration> {
         let mut ids = self.lock().ids.clone();
         if ids.is_empty() {
-            ids = match &self.fleet.settings.partition_id {
-                Some(id) => vec![id.clone()],
-                None => self.fleet.source.properties().await?.partition_ids,
-            };
+            ids = self.fleet.source.properties().await?.partition_ids;
+            if let Some(id) = &self.fleet.settings.partition_id {
+                ids = only(id, &ids)?;
+            }
             let mut partitions = self.lock();
             partitions.ids.clone_from(&ids);
             partitions.read_at = Some(self.fleet.clock.now());
         } else if self.fleet.settings.partition_id.is_none() {
             self.refresh();
         }
+        if self.fleet.is_stopping() {
+            // Only what is still read is renewed, and nothing is claimed.
+            let open = self.fleet.open();
+            ids.retain(|id| open.contains(id));
+            if ids.is_empty() {
+                return Ok(self.fleet.settings.ownership.interval());
+            }
+        }
         match &self.fleet.manager {
             Some(manager) => self.balance(manager, &ids).await,
             None => self.open_all(ids).await,
+        }
+    }
+}
+
+#[maybe_async]
+impl Rounds {
+    /// Waits for the next round. A stop does not bring it forward.
+    async fn pause(&self, pause: Duration) {
+        let next = self.fleet.clock.now().checked_add(pause);
+        loop {
+            self.fleet.rounds.wait(next).await;
+            let is_due = next.is_some_and(|next| next <= self.fleet.clock.now());
+            if is_due || !self.fleet.is_stopping() || self.fleet.is_drained() {
+                return;
+            }
         }
     }
 
@@ -140,6 +167,15 @@ impl Rounds {
         for failed in &round.failed {
             self.fleet.report(None, &failed.error);
         }
+        if !round.same_owner_id.is_empty() {
+            let text = format!(
+                "owner id {:?}: another process writes ownership records with it (partitions {:?}), so their events are \
+                 processed twice. Give each running consumer an owner id of its own",
+                manager.owner_id(),
+                round.same_owner_id
+            );
+            self.fleet.report(None, &Error::new(ErrorKind::Configuration, text));
+        }
         for won in round.won {
             self.fleet.win(started_at(won));
         }
@@ -159,20 +195,20 @@ impl Rounds {
         }
     }
 
-    /// Without load balancing: starts each partition once, including new ones.
+    /// Without load balancing: starts each partition that has no reader, including new ones.
     async fn open_all(&self, ids: Vec<String>) -> Result<Duration> {
-        for partition_id in ids {
-            if self.fleet.begin_once(&partition_id) {
-                match self.stored(&partition_id).await {
-                    Ok(start) => self.fleet.win(start),
-                    Err(error) => {
-                        self.fleet.begin_again(&partition_id);
-                        return Err(error);
-                    }
+        let mut new = self.fleet.begin_all(ids).into_iter();
+        while let Some(partition_id) = new.next() {
+            match self.stored(&partition_id).await {
+                Ok(start) => self.fleet.win(start),
+                Err(error) => {
+                    self.fleet.begin_again(&partition_id);
+                    new.for_each(|partition_id| self.fleet.begin_again(&partition_id));
+                    return Err(error);
                 }
             }
         }
-        Ok(REFRESH)
+        Ok(self.fleet.settings.ownership.interval())
     }
 
     /// Returns the starting position from the checkpoint.
@@ -219,6 +255,14 @@ struct Refresh {
     partitions: Arc<Mutex<Partitions>>,
 }
 
+/// Also runs if the source panics.
+impl Drop for Refresh {
+    fn drop(&mut self) {
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        partitions.is_being_read = false;
+    }
+}
+
 #[maybe_async]
 impl Job for Refresh {
     async fn run(self: Box<Self>) {
@@ -226,7 +270,6 @@ impl Job for Refresh {
         let read_at = self.fleet.clock.now();
         {
             let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-            partitions.is_being_read = false;
             partitions.read_at = Some(read_at);
             if let Ok(properties) = &read {
                 partitions.ids.clone_from(&properties.partition_ids);

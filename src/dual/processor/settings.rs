@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) positions: StartingPositions,
     /// Reads only this partition, without load balancing.
     pub(crate) partition_id: Option<String>,
+    pub(crate) fails_on_shared_owner_id: bool,
     pub(crate) owner_level: Option<i64>,
     pub(crate) prefetch: u32,
     pub(crate) max_batch_size: usize,
@@ -53,6 +54,7 @@ impl Settings {
             ownership: OwnershipOptions::default(),
             positions: StartingPositions::default(),
             partition_id: None,
+            fails_on_shared_owner_id: false,
             owner_level: None,
             prefetch: 300,
             max_batch_size: 300,

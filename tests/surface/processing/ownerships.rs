@@ -84,6 +84,40 @@ async fn without_balancing_the_end_of_the_last_reader_is_the_end() {
     assert!(error.to_string().contains("another reader took the link"), "{error}");
 }
 
+/// A program may close a partition when it likes. That is no failure, and the partition comes again.
+#[maybe_async]
+#[test]
+async fn a_partition_that_the_program_closes_comes_again_without_balancing_too() {
+    for with_store in [true, false] {
+        let world = World::new(2);
+        world.publish_to_all(10);
+        let builder = if with_store {
+            world.builder("a").partition_id("1")
+        } else {
+            let builder = EventHubConsumerClient::builder_without_store(world.source());
+            world.time.build(builder)
+        };
+        let mut streams = builder.build_streams().unwrap();
+        let mut firsts = Vec::new();
+        for _ in 0..3 {
+            let mut partition = streams.next_partition().await.unwrap().unwrap();
+            let events = partition.next_batch(4).await.unwrap();
+            for event in &events {
+                world.note_handled("a", partition.partition_id(), event.sequence_number());
+            }
+            partition.acknowledger().acknowledge(&events);
+            firsts.push(events[0].sequence_number());
+            partition.close().await;
+        }
+        let summary = streams.close().await.unwrap();
+        if with_store {
+            assert_eq!((firsts, summary.events), (vec![0, 4, 8], 10), "behind the checkpoint");
+        } else {
+            assert_eq!((firsts, summary.events), (vec![0; 3], 12), "there are no checkpoints");
+        }
+    }
+}
+
 #[derive(Clone, Default)]
 struct Lag(Arc<AtomicUsize>);
 
@@ -147,4 +181,44 @@ async fn a_reader_that_ends_for_good_is_opened_again_while_the_partition_is_owne
     world.until_handled(10).await;
     assert_eq!(world.handled(), (10, 0));
     member.stop().await;
+}
+
+/// Which errors were told.
+#[derive(Clone, Default)]
+struct Errors(Arc<AtomicUsize>);
+
+impl Observer for Errors {
+    fn failed(&self, _: Option<&str>, error: &Error) {
+        let is_about_it = error.to_string().contains("processed twice");
+        self.0.fetch_add(usize::from(is_about_it), Ordering::SeqCst);
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn an_owner_id_that_two_processes_use_is_told_and_ends_a_consumer_that_asks_for_it() {
+    for ends in [false, true] {
+        let world = World::new(2);
+        world.publish_to_all(5);
+        let errors = Errors::default();
+        let builder = |member: &str| {
+            let builder = world.builder(member).owner_id("same").observer(errors.clone());
+            builder.fail_on_shared_owner_id(ends)
+        };
+        let first = world.run("a", builder("a"), handle);
+        world.until_handled(10).await;
+        let second = world.run("b", builder("b"), handle);
+        if ends {
+            let error = first.running.join().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.to_string().contains(r#"owner id "same""#), "{error}");
+        } else {
+            world.time.sleep(60 * SECOND).await;
+            assert!(errors.0.load(Ordering::SeqCst) > 0);
+            assert!(!first.running.is_finished() && !second.running.is_finished());
+            first.stop().await;
+        }
+        second.stop.stop();
+        drop(second.running.join().await);
+    }
 }

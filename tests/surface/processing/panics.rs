@@ -178,6 +178,48 @@ async fn handlers_at_their_beginning_and_at_their_end() {
     assert_eq!((world.stored("0"), world.stored("1")), (Some(9), Some(9)));
 }
 
+/// Python's client stops its load balancing silently when a store raises.
+#[maybe_async]
+#[test]
+async fn stores() {
+    type Which = fn(&Call) -> bool;
+    let calls: [Which; 6] = [
+        |call| matches!(call, Call::ListOwnership),
+        |call| matches!(call, Call::Claim(_)),
+        |call| matches!(call, Call::ListCheckpoints),
+        |call| matches!(call, Call::GetCheckpoint),
+        |call| matches!(call, Call::Update(_)),
+        |_| true,
+    ];
+    for (index, which) in calls.into_iter().enumerate() {
+        let world = World::new(2);
+        world.publish_to_all(10);
+        let policy = CheckpointPolicy::every_event();
+        let panics = move |_: &str, call: &Call| if which(call) { Act::Panic } else { Act::Pass };
+        world.script(panics);
+        let errors = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&errors);
+        let builder = world.builder("a").checkpoint_policy(policy).on_error(move |_, error| {
+            assert!(error.to_string().contains("a store panics"), "{error}");
+            told.fetch_add(1, Ordering::SeqCst);
+        });
+        let member = world.run("a", builder, |_, _, _| Behavior::Handle);
+        world.time.sleep(30 * SECOND).await;
+        world.heal();
+        world.until_handled(20).await;
+        world.script(panics);
+        world.time.sleep(20 * SECOND).await;
+        world.publish_to_all(10);
+        world.heal();
+        world.until_handled(40).await;
+        let summary = member.stop().await;
+        assert_eq!((world.stored("0"), world.stored("1")), (Some(19), Some(19)), "{index}");
+        assert_eq!((summary.relinquished, summary.unsaved.len()), (2, 0), "{index}");
+        assert!(errors.load(Ordering::SeqCst) > 0 || matches!(index, 3 | 4), "{index}: told");
+        world.assert_no_violation();
+    }
+}
+
 fn broken(_partition: &PartitionContext) -> Shaky {
     panic!("no handler can be made");
 }

@@ -404,7 +404,8 @@ async fn a_stop_does_not_wait_for_a_handler_beyond_the_timeout_nor_for_a_round()
     assert!(took >= 10 * SECOND && took <= 12 * SECOND, "{took:?}");
     assert_eq!(summary.unfinished, ["0"]);
     assert_eq!((summary.relinquished, world.stored("1")), (2, Some(49)));
-    assert!(world.stored("0").is_none_or(|number| number < 3));
+    assert_eq!(world.stored("0"), Some(2), "what was acknowledged before is stored");
+    assert_eq!(summary.unsaved, [""; 0]);
 
     let idle = World::new(4);
     let member = idle.run("a", idle.builder("a"), handle);
@@ -433,6 +434,75 @@ async fn a_stop_with_a_storage_that_hangs_ends_in_time_and_says_what_is_not_save
     let took = world.time.elapsed() - stopped;
     assert!(took >= 10 * SECOND && took <= 31 * SECOND, "{took:?}");
     assert_eq!((summary.unsaved, summary.relinquished), (vec!["0".to_owned()], 1));
+}
+
+#[maybe_async]
+#[test]
+async fn a_stop_keeps_the_ownerships_of_running_handlers_and_says_what_it_could_not_save() {
+    for has_failed in [false, true] {
+        let world = World::new(2);
+        world.publish("0", 10);
+        let options = OwnershipOptions::new(10 * SECOND, 40 * SECOND).unwrap();
+        let builder = world.builder("a").ownership_options(options).max_batch_size(1);
+        let builder = builder.shutdown_timeout(1_000 * SECOND);
+        let policy = CheckpointPolicy::manual();
+        let member =
+            world.run("a", builder.checkpoint_policy(policy), |_, number, _| match number {
+                5 => Behavior::Take(100 * SECOND),
+                _ => Behavior::Handle,
+            });
+        world.until_handled(5).await;
+        let stopped = world.time.elapsed();
+        world.script(move |_, call| match call {
+            Call::Claim(_) if has_failed => Act::Fail(SECOND),
+            _ => Act::Pass,
+        });
+        let summary = member.stop().await;
+        let stored = if has_failed { (None, 1, 2) } else { (Some(5), 0, 2) };
+        assert_eq!((world.stored("0"), summary.unsaved.len(), summary.relinquished), stored);
+        assert_eq!((summary.events, summary.unfinished), (6, vec![]));
+        let claims = world
+            .log()
+            .into_iter()
+            .filter(|entry| entry.at > stopped && entry.what == What::Claimed);
+        let claimed: Vec<_> = claims.map(|entry| entry.partition_id).collect();
+        assert!(
+            claimed.iter().all(|id| id == "0"),
+            "{claimed:?}: only what is still read is renewed"
+        );
+        assert_eq!(claimed.is_empty(), has_failed, "{claimed:?}");
+        world.assert_no_violation();
+    }
+}
+
+#[maybe_async]
+#[test]
+async fn a_stop_without_a_limit_waits_for_the_handler() {
+    let world = World::new(1);
+    world.publish("0", 10);
+    let builder = world.builder("a").shutdown_timeout(Duration::MAX).max_batch_size(1);
+    let member = world.run("a", builder, |_, number, _| match number {
+        5 => Behavior::Take(60 * SECOND),
+        _ => Behavior::Handle,
+    });
+    world.until_handled(5).await;
+    let summary = member.stop().await;
+    assert_eq!((summary.events, world.stored("0")), (6, Some(5)));
+    assert_eq!((summary.unfinished, summary.unsaved), (vec![], vec![]));
+}
+
+#[maybe_async]
+#[test]
+async fn a_retry_without_a_pause_does_not_keep_a_stop_from_coming() {
+    let world = World::new(1);
+    world.publish("0", 1);
+    let retry = RetryPolicy::default().with_initial(Duration::ZERO).with_max(Duration::ZERO);
+    let member = world.run("a", world.builder("a").retry(retry), |_, _, _| {
+        Behavior::Fail(HandlerError::retry("never"))
+    });
+    world.time.sleep(SECOND).await;
+    let summary = member.stop().await;
+    assert_eq!((summary.events, summary.relinquished), (0, 1));
 }
 
 #[maybe_async]

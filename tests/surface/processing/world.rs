@@ -42,6 +42,8 @@ pub enum Act {
     Fail(Duration),
     /// It is done, and the response is lost.
     LoseResponse,
+    /// It is not done, and panics.
+    Panic,
 }
 
 /// How long a former owner may go on beside the next one: until its next round, and what it has begun then.
@@ -442,6 +444,7 @@ impl WorldStore {
                 }
                 return Err(failed());
             }
+            Act::Panic => panic!("a store panics, as the test wants it"),
             Act::Pass | Act::LoseResponse => {}
         }
         // It may have died meanwhile.
