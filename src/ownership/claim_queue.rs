@@ -181,6 +181,11 @@ impl ClaimQueue {
         fair.max(self.limit / LEAST_PART).max(self.fastest * SLOWNESS).min(self.limit)
     }
 
+    /// Frees the place of a claim that was not sent after all.
+    pub(super) fn drop_claim(&mut self, dropped: &ClaimUnderWay) {
+        self.suspects_under_way -= usize::from(dropped.is_suspect);
+    }
+
     /// Records the outcome of a claim. A lost claim is replaced by an equally good one. A failed claim is not: it may have
     /// been applied.
     pub(super) fn end(&mut self, ended: &ClaimUnderWay, outcome: &ClaimOutcome, now: Instant) {

@@ -20,8 +20,8 @@ pub(super) struct Holdings {
     /// Partitions that are owned but not yet reported as won, because their checkpoints could not be read; with the time
     /// since when.
     unstarted: BTreeMap<String, Instant>,
-    /// Partitions that were relinquished because they could not be started; with the time until which they are left to
-    /// others.
+    /// Partitions that were relinquished on purpose, or because they could not be started; with the time until which they
+    /// are left to others.
     left: BTreeMap<String, Instant>,
     /// Partitions that a reader found to be taken by others; with the time since when. The outcome of a renewal that was
     /// sent earlier is no evidence.
@@ -108,6 +108,31 @@ impl Holdings {
         }
         plan.leave(|partition_id| self.left.contains_key(partition_id));
         over.iter().filter_map(|id| self.records.settled_one(id)).cloned().collect()
+    }
+
+    /// Leaves these partitions to other consumers for an expiration, and returns the records to relinquish. The caller
+    /// knows that they are not owned any more, so they are not reported as revoked.
+    pub(super) fn give_up(
+        &mut self,
+        partition_ids: &[String],
+        now: Instant,
+    ) -> Vec<PartitionOwnership> {
+        self.note_revoked(now);
+        let owned = partition_ids.iter().filter(|id| self.records.known.contains_key(*id));
+        let owned: Vec<_> = owned.cloned().collect();
+        for partition_id in &owned {
+            self.unstarted.remove(partition_id);
+            self.leases.release(partition_id);
+            // The outcome of a renewal that is in flight brings nothing back.
+            self.displaced.insert(partition_id.clone(), now);
+            self.left.insert(partition_id.clone(), now + self.patience);
+        }
+        owned.iter().filter_map(|id| self.records.settled_one(id)).cloned().collect()
+    }
+
+    /// Returns whether this consumer leaves a partition to others.
+    pub(super) fn is_left(&self, partition_id: &str) -> bool {
+        self.left.contains_key(partition_id)
     }
 
     /// Applies an outcome as soon as it is known, and returns the corrected outcome.

@@ -10,7 +10,9 @@ use super::round::{OpenRound, UnstartedPartition, WonPartition};
 use super::stop::{Released, RoundToken, Stop};
 use super::{OwnershipOptions, Revocation, StartingPositions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ClaimOutcome, ConsumerGroup, Listing, PartitionOwnership, Relinquished};
+use crate::model::{
+    ClaimOutcome, ConsumerGroup, Listing, PartitionOwnership, RelinquishOutcome, Relinquished,
+};
 
 /// A consumer: its membership, its holdings, and whether it is stopping.
 #[derive(Debug)]
@@ -113,7 +115,11 @@ impl RoundState {
     ) -> Option<ClaimUnderWay> {
         // This is the last moment at which the claim can be refused.
         self.check(round.token).ok()?;
-        let next = round.queue.next(now)?;
+        let mut next = round.queue.next(now)?;
+        while self.holdings.is_left(next.claim.partition_id()) {
+            round.queue.drop_claim(&next);
+            next = round.queue.next(now)?;
+        }
         self.holdings.records.sent(std::slice::from_ref(&next.claim.ownership));
         Some(next)
     }
@@ -132,6 +138,18 @@ impl RoundState {
         round.note(ended.claim, outcome);
     }
 
+    /// Gives these partitions up, and returns the records to relinquish. Afterwards, call
+    /// [`relinquished`](Self::relinquished).
+    pub(crate) fn give_up_some(
+        &mut self,
+        partition_ids: &[String],
+        now: Instant,
+    ) -> Vec<PartitionOwnership> {
+        let records = self.holdings.give_up(partition_ids, now);
+        self.holdings.records.sent(&records);
+        records
+    }
+
     /// Returns the records to relinquish because their partitions could not be started.
     pub(crate) fn relinquish(&mut self, round: &mut OpenRound) -> Vec<PartitionOwnership> {
         let records = std::mem::take(&mut round.to_relinquish);
@@ -139,10 +157,17 @@ impl RoundState {
         records
     }
 
-    pub(crate) fn relinquished(&mut self, sent: &[PartitionOwnership], outcomes: Relinquished) {
-        for (sent, outcome) in sent.iter().zip(outcomes) {
-            self.holdings.records.answered(sent, &outcome.into_claim());
-        }
+    pub(crate) fn relinquished(
+        &mut self,
+        sent: &[PartitionOwnership],
+        outcomes: Relinquished,
+    ) -> Relinquished {
+        let answered = sent.iter().zip(outcomes).map(|(sent, outcome)| {
+            let outcome = outcome.into_claim();
+            self.holdings.records.answered(sent, &outcome);
+            RelinquishOutcome::from(outcome)
+        });
+        Relinquished::new(answered.collect())
     }
 
     /// Returns the won partitions whose checkpoints must be read to find their starting positions.

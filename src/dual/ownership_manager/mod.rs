@@ -207,6 +207,26 @@ impl OwnershipManager {
         round.unwrap_or_else(|| Err(stopped()))
     }
 
+    /// Relinquishes some partitions, so that other consumers take them in their next round instead of after the expiration.
+    /// From the start of this call on, they are not owned. For one expiration, this consumer leaves them to others.
+    ///
+    /// Stop reading them first. Partitions that are not owned are ignored. If the outcome of a renewal is unknown, the
+    /// partition is not part of the result, and its ownership expires unless [`relinquish_all`](Self::relinquish_all)
+    /// relinquishes it. Sends one request per partition, and nothing after the limit.
+    ///
+    #[doc = example!("manager/relinquish")]
+    pub async fn relinquish<T: AsRef<str> + Sync>(
+        &self,
+        partition_ids: &[T],
+        limit: Duration,
+    ) -> Relinquished {
+        let deadline = self.now() + limit.min(LONGEST_LIMIT);
+        let partition_ids: Vec<_> = partition_ids.iter().map(|id| id.as_ref().to_owned()).collect();
+        let records = self.state().give_up_some(&partition_ids, self.now());
+        let outcomes = self.release(&records, deadline).await;
+        self.state().relinquished(&records, outcomes)
+    }
+
     /// Relinquishes all partitions, so that other consumers take them in their next round instead of after the expiration.
     /// From the start of this call on, nothing is owned.
     ///
@@ -245,11 +265,16 @@ impl OwnershipManager {
         if records.is_empty() {
             return;
         }
-        let outcomes = match self.until(deadline) {
-            Ok(store) => store.relinquish_ownership(&records).await,
-            Err(_) => Claims::new(records.iter().cloned().map(unsent).collect()).into(),
-        };
+        let outcomes = self.release(&records, deadline).await;
         self.state().settle_released(&records, outcomes, released);
+    }
+
+    async fn release(&self, records: &[PartitionOwnership], deadline: Instant) -> Relinquished {
+        match self.until(deadline) {
+            Ok(_) if records.is_empty() => Relinquished::default(),
+            Ok(store) => store.relinquish_ownership(records).await,
+            Err(_) => Claims::new(records.iter().cloned().map(unsent).collect()).into(),
+        }
     }
 
     /// Finds out which versions are stored. Returns `false` if nothing is unknown, or if it cannot be found out.

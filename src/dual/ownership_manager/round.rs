@@ -71,7 +71,7 @@ impl OwnershipManager {
         warn!(target: LOG, "partitions {ids:?} are relinquished: their checkpoints could not be read for a whole expiration");
         let limit = deadline.saturating_duration_since(self.now()) / 2;
         let outcomes = self.with_time_limit(limit).relinquish_ownership(&records).await;
-        self.state().relinquished(&records, outcomes);
+        drop(self.state().relinquished(&records, outcomes));
     }
 
     /// Reads the starting positions of the won partitions with one list. A failed read never means "start at the default".

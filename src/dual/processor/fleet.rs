@@ -57,6 +57,8 @@ struct FleetState {
     fatal: Option<Error>,
     /// When running handlers are abandoned; set by the stop.
     deadline: Option<Instant>,
+    /// The partitions that have closed since the stop and are not relinquished yet.
+    drained: Vec<String>,
     /// Whether the ownerships are being relinquished, so that nothing is renewed any more.
     is_relinquishing: bool,
     is_over: bool,
@@ -224,6 +226,7 @@ impl Fleet {
         if let Some(start) = state.waiting.remove(partition_id) {
             state.won.push_back(start);
         } else if is_stopping {
+            state.drained.push(partition_id.to_owned());
         } else if let Some(start) = restart.filter(|_| self.is_owned(partition_id)) {
             state.won.push_back(start);
         } else if self.manager.is_some() {

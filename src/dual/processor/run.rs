@@ -67,8 +67,8 @@ impl Drop for Running<'_> {
 impl EventProcessor {
     /// Receives until the consumer is stopped. `make` creates the handler of each partition that is opened.
     ///
-    /// After a stop, nothing more is received. Each partition waits until its handler returns, stores its last checkpoint
-    /// and closes its link. Then all partitions are relinquished. A handler that does not return within the shutdown
+    /// After a stop, nothing more is received. Each partition waits until its handler returns, stores its last checkpoint,
+    /// closes its link, and is relinquished. The others do not wait for it. A handler that does not return within the shutdown
     /// timeout is abandoned, and the [`Summary`] names its partition. On the blocking surface, each partition and each
     /// checkpoint in progress has its own thread. On the async surface, these are tasks. If the future is dropped, they end
     /// with it: nothing is relinquished, and the ownerships expire.

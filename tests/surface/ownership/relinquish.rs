@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventhub_checkpointstore::ErrorKind;
 
-use super::super::{maybe_async, test};
+use super::super::{block_on, maybe_async, test};
 use super::{Act, Call, Model, partitions, won};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -285,4 +285,71 @@ async fn a_later_round_joins_again() {
     assert!(released.all_released());
     let round = a.round(&partitions(2)).await.unwrap();
     assert_eq!(won(&round), ["0", "1"]);
+}
+
+/// Some of them, for example to hand over what another machine should read. They stay with others for an expiration.
+#[maybe_async]
+#[test]
+async fn some_partitions_are_given_up_and_left_to_others() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(4)).await.unwrap();
+    a.script.take_calls();
+    let released = a.relinquish(&["1", "3", "none"], LIMIT).await;
+    let calls = a.script.take_calls();
+    assert_eq!(calls, [Call::Relinquish("1".into()), Call::Relinquish("3".into())]);
+    assert_eq!((released.all_released(), released.len()), (true, 2));
+    assert_eq!(a.owned(), ["0", "2"]);
+    assert!(a.take_revoked().is_empty(), "who gave it up knows");
+    // Alone, this consumer would take all of them.
+    model.advance(15);
+    let round = a.round(&partitions(4)).await.unwrap();
+    assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (2, 0, 0));
+    let round = b.round(&partitions(4)).await.unwrap();
+    assert_eq!(won(&round), ["1", "3"]);
+    let again = a.relinquish(&["1"], LIMIT).await;
+    assert!(again.is_empty(), "it belongs to another consumer");
+
+    let nothing = b.relinquish(&["1"], Duration::ZERO).await;
+    assert_eq!(nothing.failed().count(), 1, "no time is left");
+    assert_eq!(b.owned(), ["3"], "but it is not owned any more");
+    let rest = b.relinquish_all(LIMIT).await;
+    assert_eq!((rest.all_released(), rest.len()), (true, 2));
+
+    // Nobody took them, and the expiration is over.
+    for _ in 0..9 {
+        model.advance(15);
+        let _ = a.round(&partitions(4)).await.unwrap();
+    }
+    assert_eq!(a.owned().len(), 4);
+}
+
+#[maybe_async]
+#[test]
+async fn a_round_in_progress_does_not_bring_back_what_is_given_up() {
+    for given_up in ["0", "3"] {
+        let model = Model::new();
+        let a = model.consumer("a");
+        let _ = a.round(&partitions(4)).await.unwrap();
+        let manager = a.manager.clone();
+        let mut is_first = true;
+        // At the first renewal of the round: this one is in flight, the others are not.
+        a.script.set(move |call| {
+            if matches!(call, Call::Claim(_)) && std::mem::take(&mut is_first) {
+                // Without time, so that nothing is sent.
+                let outcomes = block_on(manager.relinquish(&[given_up], Duration::ZERO));
+                assert_eq!(outcomes.released().count(), 0);
+            }
+            Act::Pass
+        });
+        model.advance(15);
+        let round = a.round(&partitions(4)).await.unwrap();
+        assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (3, 0, 0));
+        assert!(!a.is_owned(given_up));
+        a.script.clear();
+        let rest = a.relinquish_all(LIMIT).await;
+        assert!(rest.all_released(), "{rest:?}");
+        let round = model.consumer("b").round(&partitions(4)).await.unwrap();
+        assert_eq!(round.won.len(), 4, "{given_up}: nothing of it is left");
+    }
 }

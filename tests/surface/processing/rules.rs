@@ -475,6 +475,44 @@ async fn a_stop_keeps_the_ownerships_of_running_handlers_and_says_what_it_could_
     }
 }
 
+/// A handler that takes long does not keep the other partitions from their next owner.
+#[maybe_async]
+#[test]
+async fn a_stop_gives_each_partition_up_as_soon_as_it_is_drained() {
+    let world = World::new(4);
+    world.publish_to_all(10);
+    let builder = world.builder("a").max_batch_size(1).shutdown_timeout(60 * SECOND);
+    let member = world.run("a", builder, |id, number, _| match (id, number) {
+        ("0", 5) => Behavior::Take(50 * SECOND),
+        _ => Behavior::Handle,
+    });
+    world.until_handled(35).await;
+    let stopped = world.time.elapsed();
+    member.stop.stop();
+    world.time.sleep(5 * SECOND).await;
+    let of = |what: What| {
+        let log = world.log().into_iter().filter(move |entry| entry.what == what);
+        log.map(|entry| (entry.partition_id, entry.at - stopped)).collect::<Vec<_>>()
+    };
+    let mut early = of(What::Relinquished);
+    early.sort();
+    let ids: Vec<_> = early.iter().map(|(id, _)| &**id).collect();
+    assert_eq!(ids, ["1", "2", "3"]);
+    assert!(early.iter().all(|(_, after)| *after < 2 * SECOND), "{early:?}");
+    let next = world.run("b", world.builder("b"), handle);
+    world.time.sleep(20 * SECOND).await;
+    world.publish_to_all(1);
+    // It takes its share: one of the two consumers is still there.
+    world.until("the next owner reads them", |world| world.handled().0 >= 37).await;
+    assert!(!member.running.is_finished());
+    let summary = member.running.join().await.unwrap();
+    assert_eq!((summary.relinquished, summary.unfinished), (4, vec![]));
+    world.until_handled(44).await;
+    next.stop().await;
+    assert_eq!(world.handled(), (44, 0), "nothing is repeated");
+    world.assert_no_violation();
+}
+
 #[maybe_async]
 #[test]
 async fn a_stop_without_a_limit_waits_for_the_handler() {

@@ -16,6 +16,8 @@ use crate::processing::{LeaveCause, Summary};
 const RELINQUISH_LIMIT: Duration = Duration::from_secs(5);
 /// The extra time after the shutdown timeout for partitions that are closing.
 const GRACE: Duration = Duration::from_millis(500);
+/// How long to wait for all partitions to close, so that they are relinquished together.
+const TOGETHER: Duration = Duration::from_secs(1);
 /// The time limit for the last checkpoints of partitions whose handler has not returned.
 const LAST_CHECKPOINTS_LIMIT: Duration = Duration::from_secs(2);
 /// The longest shutdown timeout that can be added to an `Instant` without an overflow.
@@ -81,21 +83,29 @@ impl Fleet {
         self.begin_stop();
         // Partitions that give up at the deadline can still report it.
         let deadline = self.close_deadline().map(|deadline| deadline + GRACE);
+        let together_until = self.clock.now() + TOGETHER;
+        let mut relinquished = 0;
         loop {
-            let is_late = deadline.is_some_and(|deadline| deadline <= self.clock.now());
+            let now = self.clock.now();
+            let is_late = deadline.is_some_and(|deadline| deadline <= now);
             if is_late || self.lock().open.is_empty() {
                 break;
             }
+            if now < together_until {
+                let until = deadline.map_or(together_until, |end| end.min(together_until));
+                self.bell.wait(Some(until)).await;
+                continue;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            relinquished += self.relinquish_drained(left).await;
             self.bell.wait(deadline).await;
         }
         self.save_unfinished().await;
         self.lock().is_relinquishing = true;
-        let relinquished = match &self.manager {
-            Some(manager) if !self.stop.is_abandoned() => {
-                manager.relinquish_all(RELINQUISH_LIMIT).await.released().count()
-            }
-            _ => 0,
-        };
+        if let Some(manager) = self.manager.as_ref().filter(|_| !self.stop.is_abandoned()) {
+            let outcomes = manager.relinquish_all(RELINQUISH_LIMIT).await;
+            relinquished += outcomes.released().count();
+        }
         let state = self.lock();
         let unfinished: Vec<_> = state.open.keys().cloned().collect();
         let unsaved = state.unsaved.iter().cloned().collect();
@@ -114,6 +124,18 @@ impl Fleet {
         };
         debug!(target: LOG, "stopped: {summary}");
         summary
+    }
+
+    /// Relinquishes the partitions that have closed, while others still drain. Returns how many.
+    async fn relinquish_drained(&self, left: Option<Duration>) -> usize {
+        let drained = std::mem::take(&mut self.lock().drained);
+        match &self.manager {
+            Some(manager) if !drained.is_empty() && !self.stop.is_abandoned() => {
+                let limit = left.map_or(RELINQUISH_LIMIT, |left| left.min(RELINQUISH_LIMIT));
+                manager.relinquish(&drained, limit).await.released().count()
+            }
+            _ => 0,
+        }
     }
 
     /// Stores what was acknowledged in partitions whose handler has not returned, before another consumer reads on.
