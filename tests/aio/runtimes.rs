@@ -1,6 +1,8 @@
 //! Runtimes that a store is called in, or is not.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use eventhub_checkpointstore::checkpointstoreblob_aio::{BlobCheckpointStore, Credential};
@@ -33,23 +35,32 @@ fn a_store_outside_a_runtime_says_what_it_needs() {
     runtime().block_on(store.list_ownership(&group())).unwrap();
 }
 
-/// The wait for a token has a limit, and with it a timer, which panics outside a runtime.
+/// As a credential of a real service: its own client panics outside a runtime.
 #[test]
-fn a_token_can_be_requested_outside_a_runtime() {
+fn a_credential_that_waits_is_not_asked_outside_a_runtime() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let credential = Credential::token(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let expiry = SystemTime::now() + Duration::from_secs(3600);
+            Ok::<_, Infallible>(AccessToken::new("token", expiry))
+        }
+    });
     let store =
         BlobCheckpointStore::builder("https://contoso.blob.core.windows.net", "checkpoints")
-            .credential(Credential::token(|| async {
-                Ok::<_, Infallible>(AccessToken::new(
-                    "token",
-                    SystemTime::now() + Duration::from_secs(3600),
-                ))
-            }))
+            .credential(credential)
             .build()
             .unwrap();
     let listed = store.list_ownership(&group()).now_or_never().expect("nothing to wait for");
     let error = listed.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     assert!(error.to_string().contains("tokio runtime"), "{error}");
+    let claims = store.claim_ownership(&[ownership("0", "a")]).now_or_never().unwrap();
+    let (_, error) = claims.failed().next().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
 /// Its connections are driven by a runtime that stands still.

@@ -118,12 +118,7 @@ impl ReqwestTransport {
         options: &SendLimits,
         take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
-        // // reqwest panics without a runtime.
-        if Handle::try_current().is_err() {
-            return Err(TransportError::refused(
-                "the async store sends its requests with reqwest, which needs a tokio runtime: call it inside one",
-            ));
-        }
+        Self::ready()?;
         let mut watch = Watch::new(self.clients.client(request.uri()));
         let outcome = self.exchange(request, options, &mut watch, take).await;
         watch.end(outcome.as_ref().err());
@@ -180,6 +175,16 @@ impl ReqwestTransport {
             return Err(TransportError::invalid_response("the client followed a redirect"));
         }
         Ok(answer)
+    }
+
+    /// reqwest panics without a runtime.
+    pub(crate) fn ready() -> Result<(), TransportError> {
+        match Handle::try_current() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(TransportError::refused(
+                "the async store sends its requests with reqwest, which needs a tokio runtime: call it inside one",
+            )),
+        }
     }
 
     /// Outside a runtime there is no timer. The wait has no end then, and whoever waits for something else beside it is
