@@ -4,7 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::{
-    AccessToken, CallOptions, ConsumerGroup, Error, ErrorKind, PartitionOwnership, SasToken,
+    AccessToken, ApiVersion, CallOptions, ConsumerGroup, Error, ErrorKind, PartitionOwnership,
+    SasToken,
 };
 
 use super::script::{HOST, Script, Step};
@@ -127,6 +128,7 @@ async fn secrets_in_the_wrong_place_are_not_shown() {
             ConsumerGroup::new("ns.example", with("/"), "group").unwrap_err(),
             CallOptions::new().with_client_request_id(&with("\n")).unwrap_err(),
             CallOptions::new().with_header(&with("\n"), "a").unwrap_err(),
+            secret.parse::<ApiVersion>().unwrap_err(),
         ];
         for error in errors {
             let shown = format!("{error} {error:?} {error:#?}");
