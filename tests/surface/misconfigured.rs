@@ -52,6 +52,7 @@ async fn a_connection_string_in_a_wrapping_asks_no_other_host() {
             format!("export CONNECTION=\"{text}\""),
             format!("{{\"connectionString\": \"{text}\"}}"),
             text.replace("BlobEndpoint", "BlobEndpont").replace("EndpointSuffix", "EndpointSufix"),
+            text.replace("BlobEndpoint", "StorageEndpoint").replace("EndpointSuffix", "Host"),
             text.replace("suffix=", "suffix=.")
                 .replace("Suffix=", "Suffix=.")
                 .replace("http://", "http://."),
