@@ -210,6 +210,7 @@ fn pooled(options: &TransportOptions, route: &Route, tls: tls::Prepared) -> Resu
         .no_brotli()
         .no_zstd()
         .no_deflate()
+        .no_hickory_dns()
         .tcp_nodelay(true)
         .connect_timeout(options.connect_timeout)
         .timeout(options.attempt_timeout)
