@@ -119,10 +119,11 @@ impl ReqwestTransport {
         take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
         Self::ready()?;
-        let mut watch = Watch::new(self.clients.client(request.uri()));
+        let reached = self.clients.reach(request.uri());
+        let mut watch = Watch::new(&reached.client);
         let outcome = self.exchange(request, options, &mut watch, take).await;
         watch.end(outcome.as_ref().err());
-        outcome
+        outcome.map_err(|error| reached.explain(error))
     }
 
     async fn exchange(

@@ -119,7 +119,8 @@ impl UreqTransport {
         options: &SendLimits,
         read: impl FnOnce(http::response::Parts, ureq::Body) -> Result<T, ureq::Error>,
     ) -> Result<T, TransportError> {
-        let agents = self.agents.client(request.uri());
+        let reached = self.agents.reach(request.uri());
+        let agents = &reached.client;
         let agent = agents.current(Instant::now());
         let is_own_pool = !agents.is_renewed();
         let (outcome, is_new) = connects_in(|| {
@@ -130,7 +131,7 @@ impl UreqTransport {
         outcome.map_err(|error| {
             let error = classify(error);
             agents.note_failure(&agent, &error, !is_new);
-            error
+            reached.explain(error)
         })
     }
 }
