@@ -144,3 +144,16 @@ fn receiving_outside_tokio_is_a_clear_error() {
     let error = Checkpointer::new(store, CheckpointPolicy::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
 }
+
+#[test]
+fn receiving_without_timers_is_a_clear_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = BlobCheckpointStore::in_memory();
+    let source = EventHub::new(1).consumer_group("$Default").unwrap();
+    let client = EventHubConsumerClient::builder(source, store.clone()).build().unwrap();
+    let error = runtime.block_on(client.receive(|_, _| async { Ok(()) })).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.to_string().contains("enable_all()"), "{error}");
+    let made = runtime.block_on(async { Checkpointer::new(store, CheckpointPolicy::default()) });
+    assert_eq!(made.unwrap_err().kind(), ErrorKind::Configuration);
+}
