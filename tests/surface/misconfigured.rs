@@ -263,6 +263,27 @@ async fn a_namespace_without_a_dot_is_warned_of_once() {
     assert!(!logged.contains("namespace \"localhost\""));
 }
 
+/// A cut at a multiple of four characters leaves Base64, and the service only says that the signature is wrong.
+#[maybe_async]
+#[test]
+async fn a_key_that_was_cut_is_warned_of() {
+    capture_log::start();
+    let whole = "QUJD".repeat(21) + "QQ==";
+    for (key, host, warnings) in [
+        (&whole[..84], "core.windows.net", 1),
+        (&whole[..40], "core.usgovcloudapi.net", 1),
+        (&whole, "core.windows.net", 0),
+        (&whole[..84], "azurite.example", 0),
+    ] {
+        let account = format!("cut-{}-{}", key.len(), host.replace('.', "-"));
+        let text = format!("AccountName={account};AccountKey={key};EndpointSuffix={host}");
+        from_string(&text).build().unwrap();
+        let lines = capture_log::lines_with(&format!("account key of {account:?}"));
+        assert_eq!(lines.len(), warnings, "{lines:?}");
+        assert!(lines.iter().all(|(_, line)| !line.contains("QUJD")), "{lines:?}");
+    }
+}
+
 #[maybe_async]
 #[test]
 async fn a_refused_sas_says_what_is_wrong_with_it() {
