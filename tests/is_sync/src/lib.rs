@@ -174,8 +174,9 @@ fn bodies_are_not_decoded() {
         "Content-Type: text/plain; charset=iso-8859-1",
     ] {
         let length = list.len();
-        let (url, _heads) =
-            server(format!("HTTP/1.1 200 OK\r\n{header}\r\nContent-Length: {length}\r\n\r\n{list}"));
+        let (url, _heads) = server(format!(
+            "HTTP/1.1 200 OK\r\n{header}\r\nContent-Length: {length}\r\n\r\n{list}"
+        ));
         let blocking = checkpointstoreblob::BlobCheckpointStore::builder(&url, "checkpoints")
             .credential(checkpointstoreblob::Credential::anonymous())
             .build()
