@@ -6,6 +6,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 pub use applied::Applied;
 pub use kind::ErrorKind;
@@ -14,6 +15,8 @@ pub use kind::ErrorKind;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
+/// Several errors may have it: one list failed for many partitions.
+type SharedSource = Arc<dyn StdError + Send + Sync + 'static>;
 
 /// Why an operation of the store failed.
 ///
@@ -29,11 +32,12 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 /// ```
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     action: Option<Cow<'static, str>>,
     message: Cow<'static, str>,
-    source: Option<Source>,
+    source: Option<SharedSource>,
     status: Option<u16>,
     code: Option<String>,
     request_id: Option<String>,
@@ -80,7 +84,7 @@ impl Error {
     /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 
@@ -201,6 +205,20 @@ impl Error {
     pub(crate) fn permanent_if(mut self, permanent: bool) -> Self {
         self.0.permanent |= permanent;
         self
+    }
+
+    /// Puts the action that failed into the one of which it is a part.
+    pub(crate) fn within(mut self, whole: &str) -> Self {
+        self.0.action = Some(match self.0.action.take() {
+            Some(part) => format!("{whole}: could not {part}").into(),
+            None => whole.to_owned().into(),
+        });
+        self
+    }
+
+    /// Returns the same error once more, for another record that it affects.
+    pub(crate) fn once_more(&self) -> Self {
+        Self(self.0.clone())
     }
 
     pub(crate) fn invalid_input(message: impl Into<Cow<'static, str>>) -> Self {

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::sas::{SharedAccessKey, SharedAccessSignature};
 use crate::error::{Error, Result};
+use crate::model::shown;
 use crate::protocol::{Pair, fault_of_letters, pairs};
 
 /// The parts of a connection string.
@@ -56,8 +57,10 @@ impl ConnectionString {
         match (asked, self.entity_path.as_deref()) {
             (Some(asked), Some(own)) if !asked.eq_ignore_ascii_case(own) => {
                 Err(Error::invalid_input(format!(
-                    "event hub {asked:?}: the connection string is for {own:?} (EntityPath); \
-                     use that name, or a connection string of the namespace"
+                    "event hub{}: the connection string is for another one{} (EntityPath); \
+                     use that name, or a connection string of the namespace",
+                    shown(asked),
+                    shown(own)
                 )))
             }
             (Some(name), _) | (None, Some(name)) => Ok(name.to_owned()),
@@ -175,8 +178,10 @@ fn endpoint_of(endpoint: &str) -> Result<(String, Option<u16>)> {
 /// Splits a custom endpoint. Returns its host, its port, and whether it uses TLS.
 pub(crate) fn split_endpoint(url: &str) -> Result<(String, Option<u16>, bool)> {
     let form = || {
+        // A password would stand before the '@'.
+        let shown = if url.contains('@') { String::new() } else { shown(url) };
         Error::invalid_input(format!(
-            "custom endpoint {url:?}: it must be of the form amqps://host:port, or amqp://host:port without TLS"
+            "custom endpoint{shown}: it must be of the form amqps://host:port, or amqp://host:port without TLS"
         ))
     };
     let (scheme, host, port) = split_url(url).ok_or_else(form)?;

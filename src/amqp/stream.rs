@@ -48,6 +48,8 @@ pub(crate) struct Connector {
 #[derive(Clone)]
 struct Proxy {
     url: http::Uri,
+    /// Its host and port.
+    name: String,
     secure: bool,
 }
 
@@ -120,7 +122,7 @@ impl Connector {
         let stream = if proxy.secure { self.tls(host, stream).await? } else { stream };
         let mut stream = stream;
         let connected = tunnel::connect(&mut stream, &proxy.url, &self.host, self.port).await;
-        connected.map_err(|error| self.failed("the proxy's connection to", error))?;
+        connected.map_err(|error| self.failed("the tunnel to", error))?;
         Ok(stream)
     }
 
@@ -156,8 +158,11 @@ impl Connector {
     }
 
     fn failed(&self, what: &str, error: std::io::Error) -> Fault {
-        let error =
-            Error::new(ErrorKind::Network, format!("{what} {self} failed")).with_source(error);
+        let way = match &self.proxy {
+            Some(proxy) => format!("{what} {self} through the proxy {} failed", proxy.name),
+            None => format!("{what} {self} failed"),
+        };
+        let error = Error::new(ErrorKind::Network, way).with_source(error);
         Fault::Transient(error, std::time::Duration::ZERO)
     }
 }
@@ -178,7 +183,7 @@ fn proxy_for(address: &Address, options: &ProxyOptions) -> Result<Option<Proxy>>
                 "the proxy is not a URL such as http://proxy.example:3128",
             )
         })?;
-        Ok(Proxy { url, secure: chosen.secure })
+        Ok(Proxy { url, name: chosen.name, secure: chosen.secure })
     });
     parsed.transpose()
 }

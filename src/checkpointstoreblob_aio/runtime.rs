@@ -156,6 +156,10 @@ impl Transport for super::ReqwestTransport {
         Self::send_streamed(self, request, options, reader).await
     }
 
+    fn ready(&self) -> Result<(), crate::transport::TransportError> {
+        Self::ready()
+    }
+
     async fn sleep(&self, duration: Duration) {
         Self::sleep(duration).await;
     }

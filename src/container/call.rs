@@ -28,11 +28,12 @@ pub struct CallOptions {
 }
 
 /// Headers that the protocol sets itself; a second value would break the request or its signature.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "authorization",
     "proxy-authorization",
     "user-agent",
     "accept-encoding",
+    "cookie",
     "expect",
     "host",
     "date",
@@ -113,7 +114,7 @@ impl CallOptions {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the name or the value is not valid in a header, or if
-    /// the store or its client sets the header itself (`Authorization`, `User-Agent`, conditions, lengths, `x-ms-…`).
+    /// the store or its client sets the header itself (`Authorization`, `User-Agent`, `Cookie`, conditions, lengths, `x-ms-…`).
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name).map_err(|_| {
             let shown = crate::model::shown(name);
@@ -261,6 +262,7 @@ mod tests {
             "Proxy-Authorization",
             "User-Agent",
             "Accept-Encoding",
+            "Cookie",
             "Expect",
             "x-ms-date",
             "If-Match",

@@ -10,7 +10,7 @@ use http::HeaderValue;
 use super::runtime::{Lock, within};
 use super::{AccessToken, TokenRequest, Transport, maybe_async};
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::{AccountKey, Authorization, SasToken, StringCredential};
+use crate::protocol::{AccountKey, Authorization, Endpoint, SasToken, StringCredential};
 
 /// A token is refreshed this long before it expires, while other calls still use the cached one.
 const EARLY: Duration = Duration::from_secs(5 * 60);
@@ -106,6 +106,23 @@ impl Credential {
         match &self.0 {
             Kind::AccountKey(key) => Some(key.account_name()),
             _ => None,
+        }
+    }
+
+    /// Warns of a key that Azure has not made. Each request would be refused as if the key were another account's.
+    pub(super) fn warn_if_cut(&self, endpoint: &Endpoint) {
+        /// The bytes of every key of Azure's.
+        const WHOLE: usize = 64;
+        if let Kind::AccountKey(key) = &self.0
+            && key.length() != WHOLE
+            && endpoint.is_azures()
+        {
+            log::warn!(
+                target: super::LOG,
+                "account key of {:?}: it has {} bytes, and Azure's have {WHOLE}; it was probably cut when it was copied",
+                key.account_name(),
+                key.length()
+            );
         }
     }
 

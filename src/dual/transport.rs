@@ -55,6 +55,19 @@ pub trait Transport: Send + Sync {
         Ok(http::Response::from_parts(head, ()))
     }
 
+    /// Returns an error if a request cannot be sent from here at all, for example because this transport needs a runtime
+    /// and is called outside it. Default: it can.
+    ///
+    /// The store asks before each attempt, so that it gets no token for a request that is never sent: outside its runtime,
+    /// a credential may panic or wait forever.
+    ///
+    /// # Errors
+    ///
+    /// The error becomes that of the attempt. [`TransportError::refused`] is not retried.
+    fn ready(&self) -> Result<(), TransportError> {
+        Ok(())
+    }
+
     /// Waits before a retry.
     async fn sleep(&self, duration: Duration);
 
@@ -67,6 +80,7 @@ pub trait Transport: Send + Sync {
 pointers!(Transport {
     async fn send(&self, request: http::Request<Bytes>, options: &SendLimits) -> Result<http::Response<Bytes>, TransportError>;
     async fn send_streamed(&self, request: http::Request<Bytes>, options: &SendLimits, sink: &mut dyn BodySink) -> Result<http::Response<()>, TransportError>;
+    fn ready(&self) -> Result<(), TransportError>;
     async fn sleep(&self, duration: Duration);
     fn clock(&self) -> &dyn Clock;
 });

@@ -114,11 +114,12 @@ impl CheckpointChange {
         let line = self.to_string();
         match self.outcome {
             ChangeOutcome::Failed(error) => {
-                Error::new(error.kind(), format!("{count}: {line}")).with_source(error)
+                let partition = format!("partition {}", self.partition_id);
+                error.within(&format!("change the checkpoints: {count}: {partition}"))
             }
-            _ => Error::new(ErrorKind::ConditionNotMet, format!("{count}: {line}")),
+            _ => Error::new(ErrorKind::ConditionNotMet, format!("{count}: {line}"))
+                .with_action("change the checkpoints"),
         }
-        .with_action("change the checkpoints")
     }
 
     /// Returns whether the checkpoint was changed, or would be by a dry run.

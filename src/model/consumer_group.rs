@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "serde")]
+use super::check::is_name_part;
 use super::check::{check_eventhub_name, check_group_name};
 use crate::error::Result;
 
@@ -76,6 +78,24 @@ impl ConsumerGroup {
         check_group_name("consumer group", &names.consumer_group)?;
         warn_of_short_namespace(&names.fully_qualified_namespace);
         Ok(Self(Arc::new(names)))
+    }
+
+    /// Creates the name of a record that was serialized. Names that [`new`](Self::new) would refuse are accepted if a list
+    /// accepts them.
+    #[cfg(feature = "serde")]
+    pub(super) fn of_record(
+        fully_qualified_namespace: &str,
+        eventhub_name: &str,
+        consumer_group: &str,
+    ) -> Result<Self> {
+        Self::new(fully_qualified_namespace, eventhub_name, consumer_group).or_else(|error| {
+            let is_listed = is_name_part(fully_qualified_namespace)
+                && eventhub_name.split('/').all(is_name_part)
+                && is_name_part(consumer_group);
+            let read =
+                || Self::from_storage(fully_qualified_namespace, eventhub_name, consumer_group);
+            if is_listed { Ok(read()) } else { Err(error) }
+        })
     }
 
     /// Creates a name that was read. Names that [`new`](Self::new) would refuse also lead to blobs.

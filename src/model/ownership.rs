@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 /// record it renews or takes over exactly that version.
 ///
 /// A listed record names its current owner, so it is not a claim yet: `claim_ownership` refuses it until
-/// [`claimed_by`](Self::claimed_by) sets the claimant. A record that a claim returned can be renewed as it is.
+/// [`claimed_by`](Self::claimed_by) sets the claimant. A record that a claim returned can be renewed as it is. Serialization
+/// keeps this difference, as the field `listed`; a form without this field is a claim.
 ///
 /// ```
 /// use eventhub_checkpointstore::{ConsumerGroup, PartitionOwnership};
@@ -216,7 +217,7 @@ impl PartitionOwnership {
     }
 }
 
-fn check_owner_id(owner_id: &str) -> Result<()> {
+pub(super) fn check_owner_id(owner_id: &str) -> Result<()> {
     check_header_text("owner id", owner_id)?;
     if owner_id.is_empty() {
         return Err(Error::invalid_input(

@@ -1,11 +1,13 @@
 //! The serialized form of the model types. Reading goes through the constructors.
 //!
-//! Every field is always written, and none is flattened: formats without field names (postcard, bincode) need both.
+//! Every field is always written, and none is flattened: formats without field names, such as postcard, need both.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::check::check_partition_id;
+use super::ownership::check_owner_id;
 use super::{Checkpoint, ConsumerGroup, ETag, PartitionOwnership, RecordId, Version};
 use crate::error::{Error, Result};
 
@@ -46,6 +48,9 @@ pub(super) struct OwnershipForm {
     /// Seconds since 1970-01-01 UTC, as in Python's `last_modified_time`.
     #[serde(default)]
     last_modified_time: Option<u64>,
+    /// Whether it was listed, so that nobody has claimed it yet.
+    #[serde(default)]
+    listed: bool,
 }
 
 impl From<PartitionOwnership> for OwnershipForm {
@@ -60,6 +65,7 @@ impl From<PartitionOwnership> for OwnershipForm {
             owner_id: ownership.owner_id().map(str::to_owned),
             etag: ownership.etag().cloned(),
             last_modified_time: ownership.last_modified().map(to_seconds),
+            listed: ownership.is_as_listed(),
         }
     }
 }
@@ -68,28 +74,20 @@ impl TryFrom<OwnershipForm> for PartitionOwnership {
     type Error = Error;
 
     fn try_from(form: OwnershipForm) -> Result<Self> {
-        let group = ConsumerGroup::new(
-            form.fully_qualified_namespace,
-            form.eventhub_name,
-            form.consumer_group,
+        let group = ConsumerGroup::of_record(
+            &form.fully_qualified_namespace,
+            &form.eventhub_name,
+            &form.consumer_group,
         )?;
-        let partition_id = form.partition_id;
-        let nobody = Self::new(&group, partition_id.as_str(), "nobody")?.released();
-        let mut ownership = match form.owner_id.filter(|owner_id| !owner_id.is_empty()) {
-            None => nobody,
-            // An owner id that this crate could not store came from a list, so the record is restored as a listed one.
-            Some(owner_id) => nobody.claimed_by(owner_id.as_str()).unwrap_or_else(|_| {
-                let id = RecordId { group: &group, partition_id: &partition_id };
-                Self::from_storage(id, Some(&owner_id), Version::default())
-            }),
-        };
-        if let Some(etag) = form.etag {
-            ownership = ownership.with_etag(etag);
-        }
-        match form.last_modified_time {
-            Some(seconds) => Ok(ownership.with_last_modified(from_seconds(seconds)?)),
-            None => Ok(ownership),
-        }
+        check_partition_id(&form.partition_id)?;
+        let id = RecordId { group: &group, partition_id: &form.partition_id };
+        let last_modified = form.last_modified_time.map(from_seconds).transpose()?;
+        let owner_id = form.owner_id.as_deref().filter(|owner_id| !owner_id.is_empty());
+        let version = Version { etag: form.etag, last_modified };
+        let record = Self::from_storage(id, owner_id, version);
+        // An owner id that this crate could not store comes from a list, whatever the mark says.
+        let is_storable = owner_id.is_none_or(|owner_id| check_owner_id(owner_id).is_ok());
+        Ok(if form.listed || !is_storable { record } else { record.into_claim() })
     }
 }
 
@@ -129,10 +127,10 @@ impl TryFrom<CheckpointForm> for Checkpoint {
     type Error = Error;
 
     fn try_from(form: CheckpointForm) -> Result<Self> {
-        let group = ConsumerGroup::new(
-            form.fully_qualified_namespace,
-            form.eventhub_name,
-            form.consumer_group,
+        let group = ConsumerGroup::of_record(
+            &form.fully_qualified_namespace,
+            &form.eventhub_name,
+            &form.consumer_group,
         )?;
         let mut checkpoint =
             Self::from_serialized(&group, form.partition_id, form.offset, form.sequence_number)?;
@@ -200,6 +198,7 @@ mod tests {
             "owner_id": "me",
             "etag": null,
             "last_modified_time": null,
+            "listed": false,
         });
         assert_form(&first, &form);
 
@@ -235,10 +234,14 @@ mod tests {
     }
 
     fn listed() -> (PartitionOwnership, Checkpoint) {
+        listed_in(&group())
+    }
+
+    fn listed_in(group: &ConsumerGroup) -> (PartitionOwnership, Checkpoint) {
         let etag = ETag::new("0x8DC").ok();
         let time = from_seconds(1_790_000_000).ok();
         // What no constructor takes, but other writers have left.
-        let id = RecordId { group: &group(), partition_id: "0" };
+        let id = RecordId { group, partition_id: "0" };
         let version = Version { etag, last_modified: time };
         let owner = PartitionOwnership::from_storage(id, Some("é\u{1}"), version.clone());
         let checkpoint = Checkpoint::from_storage(id, Some("@é"), Some(-1), version);
@@ -263,6 +266,57 @@ mod tests {
         form["offset"] = Value::Null;
         form["sequence_number"] = Value::Null;
         assert!(serde_json::from_value::<Checkpoint>(form).is_err());
+    }
+
+    #[test]
+    fn records_of_groups_that_only_a_list_finds_come_back() {
+        let long = "h/".repeat(200) + "h";
+        for (namespace, eventhub, name) in [
+            (" ns.example", "hub", "group "),
+            ("ns.example", "hub\u{200b}", "\u{feff}group"),
+            ("ns.example", long.as_str(), "group"),
+            ("ns.example", " messages/events ", "\u{a0}"),
+        ] {
+            assert!(ConsumerGroup::new(namespace, eventhub, name).is_err());
+            let (owner, checkpoint) =
+                listed_in(&ConsumerGroup::from_storage(namespace, eventhub, name));
+            let text = serde_json::to_string(&(&owner, &checkpoint)).unwrap();
+            let read: (PartitionOwnership, Checkpoint) = serde_json::from_str(&text).unwrap();
+            assert_eq!((&read.0, &read.1), (&owner, &checkpoint));
+            assert_compact(&owner);
+            assert_compact(&checkpoint);
+        }
+        // Names that lead to no record, or to another one, are still refused, and so are those of a group alone, which may
+        // come from a file of settings.
+        let mut form = serde_json::to_value(listed().1).unwrap();
+        for name in ["", ".", "a/b", "a\\b", "a\n", &"x".repeat(257)] {
+            form["consumer_group"] = json!(name);
+            assert!(serde_json::from_value::<Checkpoint>(form.clone()).is_err(), "{name:?}");
+        }
+        let mut form = serde_json::to_value(group()).unwrap();
+        form["consumer_group"] = json!("group ");
+        assert!(serde_json::from_value::<ConsumerGroup>(form).is_err());
+    }
+
+    #[test]
+    fn a_listed_record_stays_one_and_a_claim_stays_a_claim() {
+        let id = RecordId { group: &group(), partition_id: "0" };
+        for owner_id in [Some("me"), None] {
+            let listed = PartitionOwnership::from_storage(id, owner_id, Version::default());
+            for (record, is_listed) in [(listed.clone(), true), (listed.into_claim(), false)] {
+                let text = serde_json::to_string(&record).unwrap();
+                let read: PartitionOwnership = serde_json::from_str(&text).unwrap();
+                assert_eq!(read.is_as_listed(), is_listed, "{text}");
+                let bytes = postcard::to_stdvec(&record).unwrap();
+                let read: PartitionOwnership = postcard::from_bytes(&bytes).unwrap();
+                assert_eq!(read.is_as_listed(), is_listed, "{text}");
+            }
+        }
+        // Without the mark, as other programs write it, it is a claim of its owner.
+        let mut form = serde_json::to_value(listed().0).unwrap();
+        form["owner_id"] = json!("me");
+        form.as_object_mut().unwrap().remove("listed");
+        assert!(!serde_json::from_value::<PartitionOwnership>(form).unwrap().is_as_listed());
     }
 
     fn assert_compact<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {

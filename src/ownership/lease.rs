@@ -33,12 +33,16 @@ pub struct Revocation {
 /// ends before any other consumer may take the record as expired, whatever the local time of day is. A renewal that failed
 /// or got no response changes nothing: the last successful one counts.
 ///
+/// Take the time from [`SystemClock`](crate::SystemClock), not from `Instant::now()`: on Linux the latter stands still while
+/// the machine is suspended, and a lease would last on although other consumers have taken the partition.
+///
 /// ```
-/// use std::time::{Duration, Instant};
+/// use std::time::Duration;
 /// use eventhub_checkpointstore::ownership::{Leases, OwnershipOptions, RevocationCause};
+/// use eventhub_checkpointstore::{Clock, SystemClock};
 ///
 /// let mut leases = Leases::new(&OwnershipOptions::default());
-/// let start = Instant::now();
+/// let start = SystemClock.now();
 /// assert!(leases.grant("0", start), "newly owned");
 /// assert!(leases.is_owned("0", start + Duration::from_secs(54)));
 ///

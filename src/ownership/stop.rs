@@ -128,8 +128,8 @@ impl Released {
     pub(super) fn fail(&mut self, records: &Records, error: &Error) {
         for (partition_id, sent) in &records.unknown_outcomes {
             self.outcomes.entry(partition_id.clone()).or_insert_with(|| {
-                let text = format!("the stored version of the record could not be read: {error}");
-                let error = Error::new(error.kind(), text).with_applied(Applied::Unknown);
+                let error = error.once_more().with_applied(Applied::Unknown);
+                let error = error.within("read the stored version of the record");
                 ClaimOutcome::Failed(sent.clone(), error)
             });
         }

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 
 pub(super) fn header_value(what: &str, value: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(value).map_err(|_| {
-        Error::invalid_input(format!("{what} {value:?}: it cannot be sent in a header"))
+        let shown = crate::model::shown(value);
+        Error::invalid_input(format!("{what}{shown}: it cannot be sent in a header"))
     })
 }
 
@@ -16,7 +17,8 @@ pub(super) fn header_value(what: &str, value: &str) -> Result<HeaderValue> {
 pub(super) fn insert_metadata(headers: &mut HeaderMap, metadata: &[(&str, &str)]) -> Result<()> {
     for (key, value) in metadata {
         let name = HeaderName::try_from(format!("x-ms-meta-{key}")).map_err(|_| {
-            Error::invalid_input(format!("metadata key {key:?}: it cannot be sent in a header"))
+            let shown = crate::model::shown(key);
+            Error::invalid_input(format!("metadata key{shown}: it cannot be sent in a header"))
         })?;
         crate::model::check_header_text("metadata value", value)?;
         headers.insert(name, header_value("metadata value", value)?);

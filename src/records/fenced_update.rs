@@ -227,7 +227,7 @@ impl<'a> FencedUpdate<'a> {
                 self.write(version)
             }
             Verdict::Ahead | Verdict::Unknown => {
-                self.log_refused(found, UpdateOutcome::Stale, true);
+                self.log_ahead_elsewhere(found);
                 Step::Done(Ok(CheckpointUpdate::new(UpdateOutcome::Stale)))
             }
         }
@@ -251,6 +251,25 @@ impl<'a> FencedUpdate<'a> {
             warn!(target: LOG, "checkpoint {:?}: sequence number {new} is not stored over {stored}, and no other writer was \
                 seen; if the event hub was created anew or failed over, its numbers begin again: reset or delete the \
                 checkpoints", self.own_name());
+        }
+    }
+}
+
+impl FencedUpdate<'_> {
+    /// Logs a position under the other naming that is ahead. Until someone resets the checkpoint, no update is stored.
+    fn log_ahead_elsewhere(&self, found: &Checkpoint) {
+        let (stored, new) = (found.sequence_number(), self.checkpoint.sequence_number());
+        let (own, other) = (self.own_name(), self.names.get(self.place).map_or("", String::as_str));
+        match (stored, new) {
+            (Some(stored), Some(new)) if self.cache.warns_first(own) => {
+                warn!(target: LOG, "checkpoint {own:?}: sequence number {new} is not stored, because {stored} is stored as \
+                    {other:?}, under the other spelling of the names; if no consumer writes there and the event hub was \
+                    created anew or failed over, its numbers begin again: reset the checkpoints, or delete those under the \
+                    other spelling");
+            }
+            _ => {
+                debug!(target: LOG, "checkpoint {own:?} is stale: another writer was first under {other:?}");
+            }
         }
     }
 }

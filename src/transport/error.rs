@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -33,11 +34,14 @@ pub struct TransportError {
     source: Source,
     sent: bool,
     permanent: bool,
+    /// The host and port of the proxy on the way.
+    proxy: Option<Arc<str>>,
 }
 
 impl TransportError {
     fn new(kind: TransportErrorKind, source: Source, sent: bool) -> Self {
-        Self { kind, source, sent, permanent: kind == TransportErrorKind::Unsupported }
+        let permanent = kind == TransportErrorKind::Unsupported;
+        Self { kind, source, sent, permanent, proxy: None }
     }
 
     /// Creates the error of a connection that could not be made or that broke. Without [`not_sent`](Self::not_sent), the
@@ -105,8 +109,17 @@ impl TransportError {
 }
 
 impl TransportError {
+    /// Adds the host and port of the proxy that the request went through.
+    #[cfg(any(feature = "ureq", feature = "reqwest"))]
+    pub(super) fn through(mut self, proxy: Arc<str>) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// Describes what happened to a request to this host.
     pub(crate) fn told_of(&self, host: &str) -> String {
+        let way = self.proxy.as_ref().map(|proxy| format!("{host} through the proxy {proxy}"));
+        let host = way.as_deref().unwrap_or(host);
         match (self.kind, self.sent) {
             (TransportErrorKind::Network, true) => format!("the connection to {host} broke"),
             (TransportErrorKind::Network, false) => {

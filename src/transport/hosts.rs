@@ -1,10 +1,12 @@
 //! The clients of an account: one for all its hosts, or one for each host if they are reached in different ways.
 
+use std::sync::Arc;
+
 use http::Uri;
 
 use super::generations::Generations;
 use super::proxy::ChosenProxy;
-use super::{Target, TransportOptions};
+use super::{Target, TransportError, TransportOptions};
 use crate::error::Result;
 
 /// How a host is reached.
@@ -26,14 +28,37 @@ impl Route {
 #[derive(Clone)]
 pub(super) struct Hosts<C> {
     /// The client of all other hosts.
-    first: Generations<C>,
+    first: Reached<C>,
     /// The host and port that is reached in a different way, with its client.
-    other: Option<(String, u16, Generations<C>)>,
+    other: Option<(String, u16, Reached<C>)>,
+}
+
+/// The clients of a host, and the host and port of the proxy that they use.
+#[derive(Clone)]
+pub(super) struct Reached<C> {
+    pub(super) client: Generations<C>,
+    proxy: Option<Arc<str>>,
+}
+
+impl<C> Reached<C> {
+    fn by(client: Generations<C>, route: &Route) -> Self {
+        let proxy = route.proxy.as_ref().map(|proxy| proxy.name.as_str().into());
+        Self { client, proxy }
+    }
+
+    /// Adds to an error what the client knows of the way to the host.
+    pub(super) fn explain(&self, error: TransportError) -> TransportError {
+        match &self.proxy {
+            Some(proxy) => error.through(Arc::clone(proxy)),
+            None => error,
+        }
+    }
 }
 
 impl<C: Clone> Hosts<C> {
+    /// Uses one client for all hosts, in ways that only it knows.
     pub(super) fn all(client: Generations<C>) -> Self {
-        Self { first: client, other: None }
+        Self { first: Reached { client, proxy: None }, other: None }
     }
 
     /// Makes the clients for the primary host and for the secondary, if there is one.
@@ -52,18 +77,19 @@ impl<C: Clone> Hosts<C> {
             Ok(Route { secure: target.secure, proxy })
         };
         let first = route(primary)?;
-        let mut hosts = Self::all(client(&first)?);
+        let mut hosts = Self { first: Reached::by(client(&first)?, &first), other: None };
         if let Some(target) = secondary {
             let other = route(target)?;
             if other != first {
-                hosts.other = Some((target.host.to_owned(), target.port, client(&other)?));
+                let reached = Reached::by(client(&other)?, &other);
+                hosts.other = Some((target.host.to_owned(), target.port, reached));
             }
         }
         Ok(hosts)
     }
 
     /// Returns the clients for a URL.
-    pub(super) fn client(&self, url: &Uri) -> &Generations<C> {
+    pub(super) fn reach(&self, url: &Uri) -> &Reached<C> {
         let port = || match url.port_u16() {
             Some(port) => port,
             None if url.scheme_str() == Some("https") => 443,

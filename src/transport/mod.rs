@@ -19,6 +19,12 @@ mod proxy;
 pub(crate) mod reqwest;
 #[cfg(all(feature = "_rustls", any(feature = "ureq", feature = "reqwest", feature = "amqp")))]
 mod rustls_config;
+#[cfg(any(
+    feature = "tokio",
+    feature = "azure_storage_blobs",
+    all(feature = "aio", feature = "amqp")
+))]
+mod tokio_here;
 #[cfg(feature = "ureq")]
 pub(crate) mod ureq;
 
@@ -30,6 +36,13 @@ pub(crate) use options::{Target, TransportOptions};
 pub(crate) use proxy::ChosenProxy;
 #[cfg(all(feature = "_rustls", feature = "amqp"))]
 pub(crate) use rustls_config::client_config;
+
+#[cfg(any(
+    feature = "tokio",
+    feature = "azure_storage_blobs",
+    all(feature = "aio", feature = "amqp")
+))]
+pub(crate) use tokio_here::lacks_timers;
 
 #[cfg(any(feature = "ureq", feature = "reqwest"))]
 const LOG: &str = "eventhub_checkpointstore";

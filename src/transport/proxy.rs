@@ -15,6 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ChosenProxy {
     pub(crate) url: String,
+    /// Its host and port, for errors. The URL may contain a password.
+    pub(crate) name: String,
     /// Returns whether the connection to the proxy itself uses TLS.
     pub(crate) secure: bool,
 }
@@ -41,7 +43,11 @@ impl ChosenProxy {
             _ => return Err(unusable()),
         };
         match uri.host() {
-            Some(host) if !host.is_empty() => Ok(Self { url, secure }),
+            Some(host) if !host.is_empty() => {
+                let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+                let name = format!("{host}:{port}");
+                Ok(Self { url, name, secure })
+            }
             _ => Err(unusable()),
         }
     }
@@ -242,14 +248,20 @@ mod tests {
 
     #[test]
     fn proxies_that_a_client_cannot_use_are_refused() {
-        for (text, url, secure) in [
-            ("proxy.example", "http://proxy.example", false),
-            (" u:secret@proxy.example:3128 ", "http://u:secret@proxy.example:3128", false),
-            ("https://proxy.example", "https://proxy.example", true),
-            ("HTTPS://[::1]:1", "HTTPS://[::1]:1", true),
+        for (text, url, name, secure) in [
+            ("proxy.example", "http://proxy.example", "proxy.example:80", false),
+            (
+                " u:secret@proxy.example:3128 ",
+                "http://u:secret@proxy.example:3128",
+                "proxy.example:3128",
+                false,
+            ),
+            ("https://proxy.example", "https://proxy.example", "proxy.example:443", true),
+            ("HTTPS://[::1]:1", "HTTPS://[::1]:1", "[::1]:1", true),
         ] {
             let chosen = ChosenProxy::parse(text).unwrap();
             assert_eq!((chosen.url.as_str(), chosen.secure), (url, secure));
+            assert_eq!(chosen.name, name);
         }
         for text in ["socks5://u:secret@p", "socks4://p", "ftp://p", "", "http://u:secret@", "a b"]
         {

@@ -238,4 +238,15 @@ fn a_dropped_run_leaves_no_task_on_any_thread() {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+#[test]
+fn receiving_without_timers_is_a_clear_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = BlobCheckpointStore::in_memory();
+    let source = EventHub::new(1).consumer_group("$Default").unwrap();
+    let client = EventHubConsumerClient::builder(source, store.clone()).build().unwrap();
+    let error = runtime.block_on(client.receive(|_, _| async { Ok(()) })).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.to_string().contains("enable_all()"), "{error}");
+    let made = runtime.block_on(async { Checkpointer::new(store, CheckpointPolicy::default()) });
+    assert_eq!(made.unwrap_err().kind(), ErrorKind::Configuration);
 }

@@ -30,10 +30,13 @@ const AIO_ONLY: &[&str] = &[
     "ownership::futures_can_be_sent_to_other_threads",
     "processing::a_dropped_run_leaves_only_ownerships_that_expire",
     "processing::receiving_outside_tokio_is_a_clear_error",
+    "processing::receiving_without_timers_is_a_clear_error",
     "processing::the_futures_can_be_spawned_and_closures_receive",
+    "runtimes::a_credential_that_waits_is_not_asked_outside_a_runtime",
+    "runtimes::a_runtime_without_timers_or_io_is_an_error",
     "runtimes::a_store_outside_a_runtime_says_what_it_needs",
     "runtimes::a_store_that_moves_to_another_runtime_waits_for_one_attempt_at_most",
-    "runtimes::a_token_can_be_requested_outside_a_runtime",
+    "runtimes::another_panic_goes_on",
 ];
 
 /// The features of this build, so that cargo finds the test roots already built.

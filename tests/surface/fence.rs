@@ -483,3 +483,34 @@ async fn numbers_that_begin_again_are_warned_of_once() {
     assert_update(&one, &partition(1002), UpdateOutcome::Stale).await;
     assert_eq!(warnings().len(), 2);
 }
+
+/// The old numbers are those of a fleet that wrote the names in another spelling.
+#[maybe_async]
+#[test]
+async fn numbers_that_begin_again_under_the_other_naming_are_warned_of_once() {
+    const OTHER: &str = "NS.servicebus.windows.net/Hub/$Default/checkpoint/moved-restarted";
+    capture_log::start();
+    let partition = |number| checkpoint("moved-restarted", "1", number);
+    let world = World::service();
+    world.put(OTHER, &[("offset", "1000"), ("sequencenumber", "1000")]).await;
+    let store = world.store_with(|builder| builder.read_other_name_case(true));
+    let warnings = || {
+        let lines = capture_log::lines_with("moved-restarted").into_iter();
+        let warnings = lines.filter(|(level, _)| *level == Level::Warn);
+        warnings.map(|(_, text)| text).collect::<Vec<_>>()
+    };
+    let before = warnings().len();
+    let fenced = store.fenced();
+    for number in 1..4 {
+        assert_update(&fenced, &partition(number), UpdateOutcome::Stale).await;
+    }
+    let texts = warnings().split_off(before);
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].contains(OTHER) && texts[0].contains("reset the checkpoints"), "{texts:?}");
+
+    // The advice helps: the own checkpoint counts from then on.
+    let reset = store.reset_checkpoints(&[partition(0)], RunMode::Apply).await;
+    assert_eq!(reset.failed().count() + reset.refused().count(), 0, "{reset:?}");
+    assert_update(&fenced, &partition(4), UpdateOutcome::Written).await;
+    assert_eq!(warnings().len(), before + 1);
+}

@@ -6,6 +6,7 @@ use eventhub_checkpointstore::{
     CallOptions, Checkpoint, ConsumerGroup, ErrorKind, Listing, PartitionOwnership, SkipReason,
 };
 
+use super::script::{Script, Step};
 use super::subject::{BlobCheckpointStore, Credential};
 use super::support::blob_service::{BlobService, Fault, ForeignBlob};
 use super::support::loopback::{Loopback, Reply};
@@ -312,6 +313,34 @@ async fn a_truncated_body_is_an_error() {
         served.answer(&body[..end]);
         let error = served.store.list_ownership(&group()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse, "cut at {end}");
+    }
+}
+
+/// It is refused as it arrives, before it takes up memory, and not asked for again.
+#[maybe_async]
+#[test]
+async fn a_page_beyond_the_limits_of_the_service_is_refused_at_once() {
+    let deep = format!("<Blobs><Blob>{}", "<X>".repeat(100));
+    let pairs = "<a>1</a>".repeat(5_000);
+    let blobs = "<Blob><Name>a</Name></Blob>".repeat(50_001);
+    for (page, part) in [
+        (deep, "nested too deeply"),
+        (format!("<Blobs><Blob><Name>a</Name><Metadata>{pairs}"), "exceeds the service's limits"),
+        (format!("<Blobs><Blob><Name>{}", "x".repeat(2 << 20)), "exceeds the service's limits"),
+        (format!("<Blobs>{blobs}"), "exceeds the service's limits"),
+    ] {
+        // Were it read to its end, it would be truncated, which is tried again.
+        let body = format!("<EnumerationResults>{page}");
+        let script = Script::new(move |_| Step::reply_now(Reply::new(200).body(body.as_str())));
+        for error in [
+            script.store().list_ownership(&group()).await.unwrap_err(),
+            script.store().list_all_records().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error:?}");
+            assert!(!error.is_transient(), "{error:?}");
+            assert!(format!("{error:?}").contains(part), "{error:?}");
+        }
+        assert_eq!((script.sent().len(), script.slept().len()), (2, 0), "{part}");
     }
 }
 

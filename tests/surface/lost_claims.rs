@@ -105,13 +105,26 @@ async fn a_listed_record_is_no_claim_until_somebody_claims_it() {
         let (_, error) = claims.failed().next().unwrap();
         assert!(error.to_string().contains("claimed_by"), "{error}");
         world.assert_requests(&[]);
+        // Nor is one that was written somewhere and read again.
+        #[cfg(feature = "serde")]
+        {
+            let text = serde_json::to_string(listing.items()).unwrap();
+            let read: Vec<PartitionOwnership> = serde_json::from_str(&text).unwrap();
+            let claims = store.claim_ownership(&read).await;
+            assert_eq!(kinds(&claims), [Some(ErrorKind::InvalidInput); 2]);
+            world.assert_requests(&[]);
+        }
 
         let takeovers = listing.iter().map(|listed| listed.claimed_by("c").unwrap());
         let takeovers: Vec<_> = takeovers.collect();
         let claims = store.claim_ownership(&takeovers).await;
         assert!(claims.all_claimed(), "{claims:?}");
         // What was claimed is renewed as it is, and what is listed can be given up.
-        let renewed = store.claim_ownership(&claims.into_claimed()).await;
+        let claimed = claims.into_claimed();
+        #[cfg(feature = "serde")]
+        let claimed: Vec<PartitionOwnership> =
+            serde_json::from_str(&serde_json::to_string(&claimed).unwrap()).unwrap();
+        let renewed = store.claim_ownership(&claimed).await;
         assert!(renewed.all_claimed(), "{renewed:?}");
         let listing = store.list_ownership(&group()).await.unwrap();
         let relinquished = store.relinquish_ownership(listing.items()).await;

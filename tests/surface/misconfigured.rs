@@ -4,7 +4,8 @@
 use std::time::{Duration, SystemTime};
 
 use eventhub_checkpointstore::{
-    AccessToken, CallOptions, ConsumerGroup, Error, ErrorKind, PartitionOwnership, SasToken,
+    AccessToken, ApiVersion, CallOptions, ConsumerGroup, Error, ErrorKind, PartitionOwnership,
+    SasToken,
 };
 
 use super::script::{HOST, Script, Step};
@@ -51,6 +52,7 @@ async fn a_connection_string_in_a_wrapping_asks_no_other_host() {
             format!("export CONNECTION=\"{text}\""),
             format!("{{\"connectionString\": \"{text}\"}}"),
             text.replace("BlobEndpoint", "BlobEndpont").replace("EndpointSuffix", "EndpointSufix"),
+            text.replace("BlobEndpoint", "StorageEndpoint").replace("EndpointSuffix", "Host"),
             text.replace("suffix=", "suffix=.")
                 .replace("Suffix=", "Suffix=.")
                 .replace("http://", "http://."),
@@ -127,6 +129,7 @@ async fn secrets_in_the_wrong_place_are_not_shown() {
             ConsumerGroup::new("ns.example", with("/"), "group").unwrap_err(),
             CallOptions::new().with_client_request_id(&with("\n")).unwrap_err(),
             CallOptions::new().with_header(&with("\n"), "a").unwrap_err(),
+            secret.parse::<ApiVersion>().unwrap_err(),
         ];
         for error in errors {
             let shown = format!("{error} {error:?} {error:#?}");
@@ -258,6 +261,27 @@ async fn a_namespace_without_a_dot_is_warned_of_once() {
     let logged = capture_log::text();
     assert_eq!(logged.matches(&format!("namespace {name:?}")).count(), 1);
     assert!(!logged.contains("namespace \"localhost\""));
+}
+
+/// A cut at a multiple of four characters leaves Base64, and the service only says that the signature is wrong.
+#[maybe_async]
+#[test]
+async fn a_key_that_was_cut_is_warned_of() {
+    capture_log::start();
+    let whole = "QUJD".repeat(21) + "QQ==";
+    for (key, host, warnings) in [
+        (&whole[..84], "core.windows.net", 1),
+        (&whole[..40], "core.usgovcloudapi.net", 1),
+        (&whole, "core.windows.net", 0),
+        (&whole[..84], "azurite.example", 0),
+    ] {
+        let account = format!("cut-{}-{}", key.len(), host.replace('.', "-"));
+        let text = format!("AccountName={account};AccountKey={key};EndpointSuffix={host}");
+        from_string(&text).build().unwrap();
+        let lines = capture_log::lines_with(&format!("account key of {account:?}"));
+        assert_eq!(lines.len(), warnings, "{lines:?}");
+        assert!(lines.iter().all(|(_, line)| !line.contains("QUJD")), "{lines:?}");
+    }
 }
 
 #[maybe_async]

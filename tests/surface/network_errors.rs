@@ -78,6 +78,48 @@ async fn host_and_port_are_named() {
     }
 }
 
+/// Or the user would look for the fault at the account.
+#[maybe_async]
+#[test]
+async fn the_proxy_on_the_way_is_named_without_its_user() {
+    let nowhere = format!("127.0.0.1:{}", Loopback::refusing_port());
+    let refusing = Loopback::start(|_| Reply::new(502).announce_close());
+    let silent = Loopback::start(|_| Reply::hang());
+    let once = CallOptions::new().with_max_retries(0);
+    for (proxy, kinds) in [
+        (nowhere, [ErrorKind::Network; 2]),
+        (silent.address().to_string(), [ErrorKind::Timeout; 2]),
+        // One that forwards answers in the place of the service.
+        (refusing.address().to_string(), [ErrorKind::Network, ErrorKind::Service]),
+    ] {
+        for (scheme, kind) in ["https", "http"].into_iter().zip(kinds) {
+            let url = format!("{scheme}://acct.blob.example");
+            let store = BlobCheckpointStore::builder(&url, "checkpoints")
+                .proxy(ProxyOptions::Url(format!("http://someone:pa55word@{proxy}")))
+                .attempt_timeout(Duration::from_millis(300));
+            let store = quick(store).with_options(once.clone());
+            for error in [
+                store.list_ownership(&group()).await.unwrap_err(),
+                store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap_err(),
+            ] {
+                let text = told(&error);
+                assert_eq!(error.kind(), kind, "{text}");
+                if kind != ErrorKind::Service {
+                    let way =
+                        format!("acct.blob.example:{} through the proxy {proxy}", port(scheme));
+                    assert!(error.to_string().contains(&way), "{text}");
+                }
+                let shown = format!("{text} {error:?} {error:#?}");
+                assert!(!shown.contains("someone") && !shown.contains("pa55word"), "{shown}");
+            }
+        }
+    }
+}
+
+fn port(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
+}
+
 /// A limit that ends while a connection is made: nothing was written, so the outcome is known.
 #[maybe_async]
 #[test]

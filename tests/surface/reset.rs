@@ -376,13 +376,28 @@ async fn nothing_is_changed_without_the_list_of_owners() {
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
     world.double().inject(|request| match request.query("prefix").as_deref() {
-        Some(OWNERS) => Fault::Answer(error_reply(403, "AuthorizationFailure", "no")),
+        Some(OWNERS) => Fault::Answer(
+            error_reply(403, "AuthorizationFailure", "no").header("x-ms-request-id", "r-1"),
+        ),
         _ => Fault::None,
     });
-    let changes = store.reset_checkpoints(&[checkpoint("0", "30", 3)], RunMode::Apply).await;
-    assert_eq!(report(&changes), [("0", None, None, "AccessDenied".to_owned())]);
+    let positions = [checkpoint("0", "30", 3), checkpoint("1", "30", 3)];
+    let changes = store.reset_checkpoints(&positions, RunMode::Apply).await;
+    let refused = |id| (id, None, None, "AccessDenied".to_owned());
+    assert_eq!(report(&changes), [refused("0"), refused("1")]);
+    // Each partition is told all that the service said, and each thing once.
+    let whole = (Some(403), Some("AuthorizationFailure"), Some("r-1"));
+    for (_, error) in changes.failed() {
+        assert_eq!((error.status(), error.code(), error.request_id()), whole);
+        assert_eq!(error.to_string().matches("403").count(), 1, "{error}");
+        assert!(error.to_string().starts_with("could not list the ownerships: "), "{error}");
+    }
     let error = changes.into_result().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    assert_eq!((error.status(), error.code(), error.request_id()), whole);
+    let text = "could not change the checkpoints: 2 of 2 partitions: partition 0: could not list the ownerships: ";
+    assert!(error.to_string().starts_with(text), "{error}");
+    assert_eq!(format!("{error:?}").matches("403").count(), 1, "{error:?}");
     let failed = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
     assert_eq!(failed.unwrap_err().kind(), ErrorKind::AccessDenied);
     world.assert_metadata(&format!("{PREFIX}0"), position("100", "10")).await;

@@ -98,6 +98,11 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        sentence: "What a caller gave and could not be parsed may be a secret: an error shows it through `model::shown`.",
+        rooms: &["amqp", "protocol"],
+        never: &["{text:?}", "{url:?}", "{value:?}", "{key:?}", "{asked:?}", "{own:?}"],
+    },
+    Rule {
         sentence: "Dual code is written for both surfaces: what differs by nature comes from `super::runtime`.",
         rooms: &["dual"],
         never: &[

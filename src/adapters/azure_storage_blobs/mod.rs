@@ -237,7 +237,7 @@ async fn carry_out<T>(
 /// Ends the work at the deadline if a timer is available.
 async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
     match deadline {
-        Some(deadline) if tokio::runtime::Handle::try_current().is_ok() => {
+        Some(deadline) if crate::transport::lacks_timers().is_none() => {
             tokio::time::timeout_at(deadline.into(), work).await.ok()
         }
         _ => Some(work.await),

@@ -13,6 +13,7 @@ use crate::amqp::{
     Deliver, GetToken, Handed, Hub, Opened, TokenSource, delivery, no_token_credential,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::transport::lacks_timers;
 
 /// Runs the engine on the runtime in which it is called.
 pub(in super::super) struct Driver {}
@@ -48,10 +49,13 @@ impl Driver {
 }
 
 fn runtime() -> Result<Handle> {
-    Handle::try_current().map_err(|error| {
-        let message = "events of Event Hubs are received inside a tokio runtime";
-        Error::new(ErrorKind::Configuration, message).with_source(error)
-    })
+    match lacks_timers() {
+        None => Ok(Handle::current()),
+        Some(needed) => {
+            let text = format!("receiving events of Event Hubs needs {needed}");
+            Err(Error::new(ErrorKind::Configuration, text))
+        }
+    }
 }
 
 fn task_ended() -> Error {

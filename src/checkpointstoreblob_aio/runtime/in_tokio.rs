@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use super::super::Job;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::TestClock;
+use crate::transport::lacks_timers;
 
 /// The clock of tokio, which a test may pause.
 #[derive(Debug, Clone, Default)]
@@ -47,11 +48,11 @@ struct Running {
 
 impl Tasks {
     pub(crate) fn new(_clock: &Clock) -> Result<Self> {
-        let runtime = Handle::try_current().map_err(|error| {
-            let text = "receiving events needs a tokio runtime: call it inside of one";
-            Error::new(ErrorKind::Configuration, text).with_source(error)
-        })?;
-        Ok(Self { runtime, running: Mutex::default() })
+        if let Some(needed) = lacks_timers() {
+            let text = format!("receiving events needs {needed}");
+            return Err(Error::new(ErrorKind::Configuration, text));
+        }
+        Ok(Self { runtime: Handle::current(), running: Mutex::default() })
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the blocking surface may run out of threads")]

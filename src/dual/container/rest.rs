@@ -176,6 +176,10 @@ impl RestContainer {
     ) -> Result<Result<Response, Failure>> {
         let (endpoint, from_secondary) = self.host(operation, progress);
         time_left(&*self.transport, progress.deadline)?;
+        // Before the credential is called, which may need the same runtime.
+        if let Err(error) = Transport::ready(&*self.transport) {
+            return Ok(Err(Failure::Transport(error)));
+        }
         let token = self.token(progress.deadline).await?;
         let bearer = token.as_ref().map(|token| token.bearer()).transpose()?;
         let request = build(

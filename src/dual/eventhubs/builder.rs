@@ -12,7 +12,7 @@ use crate::amqp::{
     Address, ConnectionString, Connector, Hub, HubOptions, TokenSource, split_endpoint,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::ConsumerGroup;
+use crate::model::{ConsumerGroup, may_be_secret};
 use crate::transport::ProxyOptions;
 
 /// A builder for an event hub. [`build`](Self::build) checks all options and sends nothing.
@@ -240,8 +240,11 @@ fn configuration(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 impl fmt::Debug for EventHubBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It is not checked yet, and may be the connection string in the wrong place.
+        let is_shown = !may_be_secret(&self.consumer_group);
+        let consumer_group = if is_shown { self.consumer_group.as_str() } else { ".." };
         f.debug_struct("EventHubBuilder")
-            .field("consumer_group", &self.consumer_group)
+            .field("consumer_group", &consumer_group)
             .field("custom_endpoint", &self.custom_endpoint.is_some())
             .finish_non_exhaustive()
     }

@@ -282,6 +282,7 @@ impl BlobCheckpointStoreBuilder {
         let (account, sas) = (credential.account_name(), credential.as_sas());
         let what = self.account.what();
         let endpoint = endpoint.of_account(what, &name, account, sas)?;
+        credential.warn_if_cut(&endpoint);
         let secondary = match (&self.rest.secondary_hostname, secondary) {
             (Some(hostname), _) => Some(endpoint.on_host(hostname)?),
             (None, Some(secondary)) => {

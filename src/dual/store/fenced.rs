@@ -47,7 +47,9 @@ use crate::records::version_cache::{Known, VersionCache};
 /// [`BlobCheckpointStore::reset_checkpoints`]; later updates continue from there.
 ///
 /// If an event hub is recreated, or fails over to one whose sequence numbers restart, no update is stored until the old
-/// checkpoints are reset or deleted. The first refused update of each partition is logged at `warn`.
+/// checkpoints are reset or deleted. The first refused update of each partition is logged at `warn`, also if the old
+/// checkpoint is under the other spelling of the names
+/// ([`read_other_name_case`](super::BlobCheckpointStoreBuilder::read_other_name_case)).
 ///
 /// The 10,000 most recently used partitions are remembered. The first update of a forgotten partition reads the stored
 /// checkpoint. Only without sequence numbers could a former owner then write again.

@@ -40,7 +40,9 @@ impl BlobCheckpointStore {
         let owners = self.owners_of(checkpoints, mode, deadline).await;
         let owners = match owners {
             Ok(owners) => owners,
-            Err(error) => return all_failed(checkpoints, &error),
+            Err(error) => {
+                return all_failed(checkpoints, &error.with_action("list the ownerships"));
+            }
         };
         let mut names = HashSet::new();
         let resets: Vec<_> = checkpoints
@@ -252,8 +254,7 @@ struct Reset<'a> {
 /// Without the list of owners, nothing is changed.
 fn all_failed(checkpoints: &[Checkpoint], error: &Error) -> CheckpointChanges {
     let failed = |checkpoint: &Checkpoint| {
-        let error = Error::new(error.kind(), error.to_string()).with_action("list the ownerships");
-        CheckpointChange::new(checkpoint.partition_id(), ChangeOutcome::Failed(error))
+        CheckpointChange::new(checkpoint.partition_id(), ChangeOutcome::Failed(error.once_more()))
     };
     CheckpointChanges::new(checkpoints.iter().map(failed).collect())
 }

@@ -58,7 +58,8 @@ impl FromStr for ApiVersion {
     fn from_str(text: &str) -> Result<Self> {
         let refused = || {
             Error::invalid_input(format!(
-                "API version {text:?}: a date YYYY-MM-DD from {OLDEST} on is allowed"
+                "API version{}: a date YYYY-MM-DD from {OLDEST} on is allowed",
+                crate::model::shown(text)
             ))
         };
         let bytes: [u8; 10] = text.as_bytes().try_into().map_err(|_| refused())?;

@@ -155,6 +155,19 @@ impl Endpoint {
         host.contains('.') && host.bytes().any(|byte| byte.is_ascii_alphabetic())
     }
 
+    /// Returns whether it is a host of Azure's own clouds, with a name that Azure gave.
+    pub(crate) fn is_azures(&self) -> bool {
+        const ENDS: [&str; 4] = [
+            ".blob.core.windows.net",
+            ".blob.core.usgovcloudapi.net",
+            ".blob.core.chinacloudapi.cn",
+            // With a DNS zone: `contoso.z12.blob.storage.azure.net`.
+            ".blob.storage.azure.net",
+        ];
+        let host = self.host().to_ascii_lowercase();
+        ENDS.iter().any(|end| host.ends_with(end))
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }

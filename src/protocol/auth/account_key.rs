@@ -25,6 +25,8 @@ use crate::error::{Error, Result};
 pub struct AccountKey {
     account: Box<str>,
     mac: Hmac<Sha256>,
+    /// The number of bytes of the key.
+    length: usize,
 }
 
 impl AccountKey {
@@ -54,7 +56,7 @@ impl AccountKey {
         }
         let mac = Hmac::new_from_slice(&decoded)
             .map_err(|_| Error::invalid_input("account key: it cannot be used for HMAC"))?;
-        Ok(Self { account: account_name.into(), mac })
+        Ok(Self { account: account_name.into(), mac, length: decoded.len() })
     }
 
     /// Returns the name of the account.
@@ -67,6 +69,11 @@ impl AccountKey {
     /// ```
     pub fn account_name(&self) -> &str {
         &self.account
+    }
+
+    /// Returns the number of bytes of the key. A key that was cut has fewer, and may still be Base64.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 
     /// Returns a copy of the HMAC state after the key. The string-to-sign follows.

@@ -7,13 +7,14 @@ mod tls;
 mod watch;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http::StatusCode;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy};
-use tokio::runtime::Handle;
 
 use self::returning::{Returning, Stage};
 use self::watch::Watch;
@@ -21,10 +22,13 @@ use super::causes;
 use super::generations::Generations;
 use super::hosts::{Hosts, Route};
 use super::proxy::unusable;
+use super::tokio_here::{lacks, lacks_timers};
 use super::{BodySink, SendLimits, Target, TransportError, TransportOptions};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime.
+/// Sends requests with [reqwest](https://docs.rs/reqwest), inside a tokio runtime with timers and I/O, as `#[tokio::main]` and
+/// `enable_all()` of a runtime's builder make it. Elsewhere each request fails with
+/// [`ErrorKind::Configuration`], and nothing is sent.
 #[derive(Clone)]
 pub struct ReqwestTransport {
     clients: Hosts<Pooled>,
@@ -118,16 +122,16 @@ impl ReqwestTransport {
         options: &SendLimits,
         take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
-        // // reqwest panics without a runtime.
-        if Handle::try_current().is_err() {
-            return Err(TransportError::refused(
-                "the async store sends its requests with reqwest, which needs a tokio runtime: call it inside one",
-            ));
-        }
-        let mut watch = Watch::new(self.clients.client(request.uri()));
-        let outcome = self.exchange(request, options, &mut watch, take).await;
+        Self::ready()?;
+        let reached = self.clients.reach(request.uri());
+        let mut watch = Watch::new(&reached.client);
+        let exchange = AssertUnwindSafe(self.exchange(request, options, &mut watch, take));
+        let outcome = exchange.catch_unwind().await.unwrap_or_else(|panic| match lacks(&*panic) {
+            Some(needed) => Err(needs(needed)),
+            None => resume_unwind(panic),
+        });
         watch.end(outcome.as_ref().err());
-        outcome
+        outcome.map_err(|error| reached.explain(error))
     }
 
     async fn exchange(
@@ -182,14 +186,26 @@ impl ReqwestTransport {
         Ok(answer)
     }
 
+    /// reqwest panics without a runtime and its timers. Whether the runtime has I/O shows when a connection is made.
+    pub(crate) fn ready() -> Result<(), TransportError> {
+        lacks_timers().map_or(Ok(()), |needed| Err(needs(needed)))
+    }
+
     /// Outside a runtime there is no timer. The wait has no end then, and whoever waits for something else beside it is
     /// told by the request that follows what is missing.
     pub(crate) async fn sleep(duration: Duration) {
-        match Handle::try_current() {
-            Ok(_) => tokio::time::sleep(duration).await,
-            Err(_) => std::future::pending().await,
+        match lacks_timers() {
+            None => tokio::time::sleep(duration).await,
+            Some(_) => std::future::pending().await,
         }
     }
+}
+
+/// The error of a runtime that reqwest cannot use. Nothing was sent.
+fn needs(needed: &str) -> TransportError {
+    TransportError::refused(format!(
+        "the async store sends its requests with reqwest, which needs {needed}"
+    ))
 }
 
 fn pooled(options: &TransportOptions, route: &Route, tls: tls::Prepared) -> Result<Pooled> {
@@ -205,6 +221,7 @@ fn pooled(options: &TransportOptions, route: &Route, tls: tls::Prepared) -> Resu
         .no_brotli()
         .no_zstd()
         .no_deflate()
+        .no_hickory_dns()
         .tcp_nodelay(true)
         .connect_timeout(options.connect_timeout)
         .timeout(options.attempt_timeout)

@@ -39,6 +39,11 @@ impl UreqTransport {
     /// matter. However, ureq sets up TLS again for each connection of such a request, unless the agent has the same
     /// settings: `http_status_as_error(false)`, `max_redirects(0)` and a `timeout_global` of the store's `attempt_timeout`.
     ///
+    /// The store's own agent sends no cookies and reads every body as it comes, even if another crate of the build enables the
+    /// features `cookies`, `gzip`, `brotli` or `charset` of ureq. A custom agent does what these features do: then it adds
+    /// cookies to signed requests, and decodes the bodies of responses. It also opens a tunnel through its proxy for plain
+    /// http, where the store's own agent sends full URLs.
+    ///
     /// Keep as many idle connections per host as there are concurrent claims. A retry after a dead connection ignores all
     /// of them, but they have no maximum lifetime, unlike those of the store's own agent.
     ///
@@ -114,7 +119,8 @@ impl UreqTransport {
         options: &SendLimits,
         read: impl FnOnce(http::response::Parts, ureq::Body) -> Result<T, ureq::Error>,
     ) -> Result<T, TransportError> {
-        let agents = self.agents.client(request.uri());
+        let reached = self.agents.reach(request.uri());
+        let agents = &reached.client;
         let agent = agents.current(Instant::now());
         let is_own_pool = !agents.is_renewed();
         let (outcome, is_new) = connects_in(|| {
@@ -125,7 +131,7 @@ impl UreqTransport {
         outcome.map_err(|error| {
             let error = classify(error);
             agents.note_failure(&agent, &error, !is_new);
-            error
+            reached.explain(error)
         })
     }
 }

@@ -1,7 +1,8 @@
-//! Edits what ureq sends: full URLs for a proxy that forwards requests, and no cookies.
+//! Edits what ureq sends and receives: full URLs for a proxy that forwards requests, no cookies, and bodies as they come.
 //!
-//! ureq asks a proxy for a tunnel whatever the scheme is, which many proxies refuse for ports other than 443. Its cookies
-//! cannot be turned off if another crate of the build enables that Cargo feature.
+//! ureq asks a proxy for a tunnel whatever the scheme is, which many proxies refuse for ports other than 443. Its cookies,
+//! and the decoding of compressed and of text bodies, cannot be turned off if another crate of the build enables their Cargo
+//! features.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -46,18 +47,20 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// A connection that edits its requests.
+/// A connection that edits its requests, and the heads of its responses.
 #[derive(Debug)]
 pub(super) struct Wire {
     connection: Box<dyn Transport>,
     forward: Option<Forward>,
     /// Whether the next write begins a request: nothing was written since the last response.
     begins: bool,
+    /// Whether the head of the response has yet to arrive.
+    awaits_head: bool,
 }
 
 impl Wire {
     pub(super) fn new(connection: Box<dyn Transport>, forward: Option<Forward>) -> Self {
-        Self { connection, forward, begins: true }
+        Self { connection, forward, begins: true, awaits_head: true }
     }
 }
 
@@ -69,6 +72,7 @@ impl Transport for Wire {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let mut amount = amount;
         if std::mem::take(&mut self.begins) {
+            self.awaits_head = true;
             let output = self.connection.buffers().output();
             amount = without_cookies(output, amount);
             if let Some(forward) = &self.forward {
@@ -80,7 +84,11 @@ impl Transport for Wire {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.begins = true;
-        self.connection.await_input(timeout)
+        let has_more = self.connection.await_input(timeout)?;
+        if self.awaits_head {
+            self.awaits_head = !keep_as_it_comes(self.connection.buffers())?;
+        }
+        Ok(has_more)
     }
 
     fn is_open(&mut self) -> bool {
@@ -107,6 +115,65 @@ fn without_cookies(output: &mut [u8], mut length: usize) -> usize {
         length -= behind - at;
     }
     length
+}
+
+/// The beginning of the headers that make ureq decode a body, and what stands there instead for it.
+const DECODES: (&[u8], &[u8]) = (b"content-", b"ignored-");
+
+/// Takes the headers that make ureq decode the body out of the head of a response. Returns whether the head is complete;
+/// otherwise it changes nothing.
+fn keep_as_it_comes(buffers: &mut dyn Buffers) -> Result<bool, Error> {
+    let input = buffers.input();
+    let Some(places) = headers_that_decode(input) else { return Ok(false) };
+    if places.is_empty() {
+        return Ok(true);
+    }
+    let mut input = input.to_vec();
+    for place in places {
+        input[place..place + DECODES.1.len()].copy_from_slice(DECODES.1);
+    }
+    // What has arrived cannot be written to, so it is taken out and put back.
+    buffers.input_consume(input.len());
+    let free = buffers.input_append_buf();
+    if free.len() < input.len() {
+        return Err(Error::Other("the head of the response is too long".into()));
+    }
+    free[..input.len()].copy_from_slice(&input);
+    buffers.input_appended(input.len());
+    Ok(true)
+}
+
+/// The places of the headers that make ureq decode the body, or `None` until the head is complete. The heads of
+/// informational responses (100 to 199) may precede it.
+fn headers_that_decode(input: &[u8]) -> Option<Vec<usize>> {
+    let (mut places, mut at) = (Vec::new(), 0);
+    let (mut is_first, mut is_final) = (true, true);
+    loop {
+        let length = memchr::memchr(b'\n', &input[at..])?;
+        let line = input[at..at + length].trim_ascii_end();
+        if is_first {
+            // `HTTP/1.1 103 Early Hints`
+            is_final = line.get(9) != Some(&b'1');
+        } else if line.is_empty() && is_final {
+            return Some(places);
+        } else if decodes(line) {
+            places.push(at);
+        }
+        is_first = line.is_empty();
+        at += length + 1;
+    }
+}
+
+/// Returns whether ureq decodes a body because of this header. It converts the characters of texts only.
+fn decodes(line: &[u8]) -> bool {
+    let Some(name) = memchr::memchr(b':', line) else { return false };
+    let (name, value) = (&line[..name], line[name + 1..].trim_ascii_start());
+    let is_text = || value.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/"));
+    let is = |rest: &[u8]| {
+        let (begin, end) = name.split_at_checked(DECODES.0.len()).unwrap_or_default();
+        begin.eq_ignore_ascii_case(DECODES.0) && end.eq_ignore_ascii_case(rest)
+    };
+    is(b"encoding") || (is(b"type") && is_text())
 }
 
 impl Forward {
@@ -170,6 +237,41 @@ mod tests {
             let mut output = vec![0; head.len() + room];
             output[..head.len()].copy_from_slice(head.as_bytes());
             assert!(forward("http://proxy.example").edit(&mut output, head.len()).is_err());
+        }
+    }
+
+    fn received(input: &str) -> Option<String> {
+        let mut edited = input.as_bytes().to_vec();
+        for place in headers_that_decode(&edited)? {
+            edited[place..place + 8].copy_from_slice(b"ignored-");
+        }
+        Some(String::from_utf8(edited).unwrap())
+    }
+
+    #[test]
+    fn headers_that_decode_a_body_are_taken_out() {
+        const HEAD: &str = "HTTP/1.1 200 OK\r\nETag: a\r\nContent-Length: 3\r\n";
+        const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
+        let plain = format!("{HEAD}Content-Type: application/xml; charset=utf-8\r\n\r\nabc");
+        assert_eq!(received(&plain).as_deref(), Some(plain.as_str()));
+        for header in [
+            "Content-Encoding: gzip",
+            "content-encoding:br",
+            "CONTENT-ENCODING: gzip, br",
+            "Content-Type: text/plain; charset=iso-8859-1",
+            "content-type:TEXT/xml;charset=utf-16",
+        ] {
+            // The body is not a head.
+            let text = format!("{HINTS}{HEAD}{header}\r\n\r\n{header}\r\n\r\n");
+            let ignored = format!("\nignored-{}", &header[8..]);
+            let expected = text.replacen(&format!("\n{header}"), &ignored, 1);
+            assert_eq!(received(&text), Some(expected.clone()));
+            assert_eq!(received(&text.replace("\r\n", "\n")), Some(expected.replace("\r\n", "\n")));
+            let end = HINTS.len() + HEAD.len() + header.len() + 4;
+            for cut in 0..end {
+                assert_eq!(received(&text[..cut]), None, "{:?}", &text[..cut]);
+            }
+            assert!(received(&text[..end]).is_some());
         }
     }
 

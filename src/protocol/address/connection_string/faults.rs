@@ -31,7 +31,8 @@ pub(super) fn fault_of_key(key: &str) -> Option<String> {
         );
     }
     // The name is not shown: it may be a piece of a key.
-    misspelt(key).map(|name| format!("its name is not one of Azure's; is {name} meant?"))
+    misspelt(key)
+        .map(|name| format!("its name is not one of a storage account's; is {name} meant?"))
 }
 
 /// The fault of a value that contains a pair: the key is the name of a variable, or a ';' is missing between two pairs.
@@ -49,6 +50,8 @@ pub(super) fn fault_of_value(value: &str) -> Option<String> {
 /// The known key that an unknown one is close to.
 fn misspelt(key: &str) -> Option<&'static str> {
     const NEAR: usize = 2;
+    /// The ends of keys that name a host, as other services and tools write them.
+    const ENDS: [&str; 6] = ["url", "uri", "host", "hostname", "address", "server"];
     if is_endpoint_of_another(key) {
         return None;
     }
@@ -60,8 +63,14 @@ fn misspelt(key: &str) -> Option<&'static str> {
         ("suffix", "EndpointSuffix"),
         ("protocol", "DefaultEndpointsProtocol"),
     ];
+    let is_host = key.contains("endpoint") || ENDS.iter().any(|end| key.ends_with(end));
+    let is_secondary = key.contains("secondary");
+    let by_host = || {
+        let meant = if is_secondary { "BlobSecondaryEndpoint" } else { "BlobEndpoint" };
+        is_host.then_some(meant)
+    };
     let by_word = || words.into_iter().find(|(word, _)| key.contains(word)).map(|(_, name)| name);
-    NAMES.iter().find(near).copied().or_else(by_word)
+    NAMES.iter().find(near).copied().or_else(by_word).or_else(by_host)
 }
 
 /// Returns whether it is `QueueEndpoint` or a similar key, which resembles ours.

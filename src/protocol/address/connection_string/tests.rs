@@ -130,15 +130,39 @@ fn misspelt_names_are_refused() {
         ("AcountName", "AccountName"),
         ("AccuontKey", "AccountKey"),
         ("SharedAccessSignatur", "SharedAccessSignature"),
+        ("StorageEndpoint", "BlobEndpoint"),
+        ("ServiceEndpoint", "BlobEndpoint"),
+        ("AccountEndpoint", "BlobEndpoint"),
+        ("PrimaryEndpoint", "BlobEndpoint"),
+        ("EndpointUrl", "BlobEndpoint"),
+        ("Endpoints", "BlobEndpoint"),
+        ("AccountUrl", "BlobEndpoint"),
+        ("BaseUrl", "BlobEndpoint"),
+        ("Url", "BlobEndpoint"),
+        ("URI", "BlobEndpoint"),
+        ("Host", "BlobEndpoint"),
+        ("HostName", "BlobEndpoint"),
+        ("Server", "BlobEndpoint"),
+        ("SecondaryEndpoint", "BlobSecondaryEndpoint"),
+        ("SecondaryUri", "BlobSecondaryEndpoint"),
     ] {
         let text = format!("AccountName=acct;AccountKey=c2VjcmV0;{key}=https://c2VjcmV0.example");
         let error = ConnectionString::parse(&text).expect_err(key).to_string();
-        assert!(error.contains("part 3") && error.contains(meant), "{key}: {error}");
+        assert!(
+            error.contains("part 3") && error.contains(&format!("is {meant} meant")),
+            "{key}: {error}"
+        );
         assert!(!error.contains("c2Vj"), "{error}");
     }
-    for key in
-        ["QueueEndpoint", "TableSecondaryEndpoint", "FileEndpoint", "DfsEndpoint", "Whatever"]
-    {
+    for key in [
+        "QueueEndpoint",
+        "TableSecondaryEndpoint",
+        "FileEndpoint",
+        "DfsEndpoint",
+        "WebEndpoint",
+        "queuesecondaryendpoint",
+        "Whatever",
+    ] {
         let text = format!("AccountName=acct;AccountKey=c2VjcmV0;{key}=https://other.example/");
         let endpoint = parse(&text).endpoint.to_string();
         assert_eq!(endpoint, "https://acct.blob.core.windows.net", "{key}");

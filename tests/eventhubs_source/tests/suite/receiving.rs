@@ -313,3 +313,33 @@ async fn missing_hubs_and_partitions_are_errors_at_once() {
     let error = other.properties().await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Rejected, Some(404)), "{error}");
 }
+
+#[maybe_async]
+#[test]
+async fn secrets_in_the_wrong_place_are_not_shown() {
+    const KEY: &str = "S0VZLW9mLWEtbWlzdGFrZW4tY29uZmlndXJhdGlvbg==";
+    let string = format!("Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName=n;SharedAccessKey={KEY}");
+    let from = |string: &str, group: &str, name: Option<&str>| {
+        EventHub::builder_from_connection_string(string, group, name)
+    };
+    let mut builders = vec![
+        from(&string, "$Default", Some(HUB)).custom_endpoint(&format!("amqps://user:{KEY}@host")),
+        from(&string, "$Default", Some(HUB)).custom_endpoint("amqps://user:S0VZ@host"),
+    ];
+    for secret in [KEY, KEY.trim_end_matches('='), &string] {
+        builders.extend([
+            from(&string, "$Default", Some(HUB)).custom_endpoint(secret),
+            from(&string, "$Default", Some(HUB)).custom_endpoint(&format!("https://{secret}")),
+            from(&format!("{string};EntityPath={secret}"), "$Default", Some(HUB)),
+            from(&format!("{string};EntityPath={HUB}"), "$Default", Some(secret)),
+            from("$Default", secret, None),
+            from(secret, "$Default", None),
+        ]);
+    }
+    for builder in builders {
+        let shown = format!("{builder:?} {builder:#?}");
+        let error = builder.build().unwrap_err();
+        let shown = format!("{shown} {error} {error:?} {error:#?}");
+        assert!(!shown.contains("S0VZ"), "{shown}");
+    }
+}

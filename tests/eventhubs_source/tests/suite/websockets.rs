@@ -86,3 +86,26 @@ async fn a_proxy_is_asked_for_a_tunnel() {
         reader.close().await.unwrap();
     }
 }
+
+/// Or the user would look for the fault at the namespace.
+#[maybe_async]
+#[test]
+async fn the_proxy_on_the_way_is_named_without_its_user() {
+    let double = start(config(1));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let hub = builder(&double)
+        .proxy(ProxyOptions::Url(format!("http://someone:pa55word@{nobody}")))
+        .open_timeout(Duration::from_secs(1))
+        .request_timeout(Duration::from_secs(1))
+        .build()
+        .unwrap();
+    let shown = match hub.open(earliest("0")).await {
+        Ok(mut reader) => match reader.receive(&mut Vec::new(), 1, Duration::from_secs(5)).await {
+            Err(ReadEnd::Failed(error)) => format!("{error} {error:?}"),
+            other => panic!("{other:?}"),
+        },
+        Err(error) => format!("{error} {error:?}"),
+    };
+    assert!(shown.contains(&format!("through the proxy {nobody}")), "{shown}");
+    assert!(!shown.contains("someone") && !shown.contains("pa55word"), "{shown}");
+}
