@@ -238,6 +238,8 @@ fn a_dropped_run_leaves_no_task_on_any_thread() {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
 #[test]
 fn receiving_without_timers_is_a_clear_error() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
