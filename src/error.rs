@@ -94,7 +94,7 @@ impl Error {
     /// use eventhub_checkpointstore::{Error, ErrorKind};
     ///
     /// let error = Error::new(ErrorKind::Timeout, "").with_action("update the checkpoint");
-    /// assert_eq!(error.to_string(), "could not update the checkpoint: out of time");
+    /// assert_eq!(error.to_string(), "could not update the checkpoint: timed out");
     /// ```
     #[must_use]
     pub fn with_action(mut self, action: impl Into<Cow<'static, str>>) -> Self {

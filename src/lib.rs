@@ -28,7 +28,7 @@ for owned in claims.claimed() {
     let id = owned.partition_id();
     let checkpoint = store.get_checkpoint(&group, id)?;
     assert!(checkpoint.is_none(), "nothing was processed yet");
-    // After events were processed: the offset and the sequence number of the last one.
+    // After processing events: the offset and the sequence number of the last one.
     store.update_checkpoint(&Checkpoint::new(&group, id, "8589934592", 960_180)?)?;
 }
 assert_eq!(store.list_checkpoints(&group)?.len(), 1);
@@ -54,7 +54,7 @@ for owned in claims.claimed() {
     let id = owned.partition_id();
     let checkpoint = store.get_checkpoint(&group, id).await?;
     assert!(checkpoint.is_none(), "nothing was processed yet");
-    // After events were processed: the offset and the sequence number of the last one.
+    // After processing events: the offset and the sequence number of the last one.
     store.update_checkpoint(&Checkpoint::new(&group, id, "8589934592", 960_180)?).await?;
 }
 assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
@@ -196,7 +196,7 @@ pub mod _fuzzing {
     pub use crate::amqp::fuzzing::{event, event_in_frames, properties};
 }
 
-/// Pages beside the reference.
+/// Guides that complement the reference.
 #[cfg(any(doc, doctest))]
 pub mod _documentation {
     #[doc = include_str!("../features.md")]

@@ -47,11 +47,11 @@ pub struct Position {
     pub sequence_number: Option<i64>,
 }
 
-/// Claims partitions; what was lost or failed for a while is left out.
+/// Claims partitions. Lost claims, and claims that failed, are left out.
 ///
 /// # Errors
 ///
-/// Every claim failed, and none for a cause that may pass.
+/// Every claim failed, and none of them would succeed if it were retried.
 pub async fn claim(
     store: &BlobCheckpointStore,
     wanted: impl IntoIterator<Item = Ownership>,
@@ -101,9 +101,9 @@ impl Failures {
         if self.others == 0 && self.failed.iter().all(|(_, error)| is_permanent(error.kind())) {
             return Err(self.failed.swap_remove(0).1);
         }
-        // The container may have warned of each; that the processor goes on without them is said once.
+        // The container may have logged each failure. One more warning says that the processor continues without them.
         let left_out: Vec<_> = self.failed.iter().map(|(id, _)| id).collect();
-        warn!(target: LOG, "partitions {left_out:?} are left out of this round, the first because: {first}");
+        warn!(target: LOG, "partitions {left_out:?} are left out of this round; the first error is: {first}");
         Ok(())
     }
 }
@@ -132,7 +132,7 @@ pub async fn list_ownerships(
     consumer_group: &str,
 ) -> Result<Vec<Ownership>> {
     let group = ConsumerGroup::new(namespace, event_hub_name, consumer_group)?;
-    // The processor claims with the ETags of this list, whatever it is told of it.
+    // The processor claims with the ETags of this list, so they must not come from a lagging secondary.
     let primary = store.with_changed_options(|options| options.with_primary_only(true));
     let listing = primary.list_ownership(&group).await?;
     let server_time = Some(listing.server_time());
@@ -219,8 +219,8 @@ impl Ownership {
 
 /// A time of the server as the local clock would have shown it, if the two clocks differ by more than the tolerance.
 ///
-/// The processor compares it with the local clock: one that is ahead by more than the expiry would take every live
-/// claim for an expired one.
+/// The processor compares it with the local clock: if that is ahead by more than the expiry, every live claim
+/// would look expired.
 fn by_local_clock(written: SystemTime, server_now: SystemTime, now: SystemTime) -> SystemTime {
     let skew = now
         .duration_since(server_now)

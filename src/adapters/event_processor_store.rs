@@ -53,7 +53,7 @@ macro_rules! event_processor_store {
 
         #[allow(dead_code, reason = "not every user needs both ways in")]
         impl $name {
-            /// Makes the store one of an `EventProcessor`.
+            /// Wraps a store for an `EventProcessor`.
             $visibility fn new(store: $crate::checkpointstoreblob_aio::BlobCheckpointStore) -> Self {
                 Self(store)
             }

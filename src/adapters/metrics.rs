@@ -29,14 +29,14 @@ const FAILURES: &str = "eventhub_consumer_failures";
 ///
 /// Names and labels follow OpenTelemetry's semantic conventions for messaging, 1.44, where they define any:
 ///
-/// | metric | kind, unit | labels beside the common ones |
+/// | metric | kind, unit | labels besides the common ones |
 /// |---|---|---|
 /// | `messaging.client.consumed.messages` | counter, events that arrived | partition, `messaging.operation.name = receive` |
 /// | `messaging.process.duration` | histogram, seconds in a handler | partition, `messaging.operation.name = process`, `error.type` |
 /// | `messaging.client.operation.duration` | histogram, seconds for a checkpoint | partition, `messaging.operation.name = checkpoint`, `messaging.operation.type = settle`, `error.type` |
 /// | `eventhub_consumer_lag_events` | gauge, events not processed yet; with `track_last_enqueued_event_properties` only, and 0 when the partition is closed | partition |
 /// | `eventhub_consumer_open_partitions` | gauge, partitions that are read | |
-/// | `eventhub_consumer_retries` | counter, events handed to a handler again, by call | partition |
+/// | `eventhub_consumer_retries` | counter, handler calls that will be retried | partition |
 /// | `eventhub_consumer_dead_letters` | counter, events that the sink took | partition |
 /// | `eventhub_consumer_round_duration` | histogram, seconds for a round of the load balancing | `error.type` |
 /// | `eventhub_consumer_failures` | counter, faults that the consumer survived | partition, if it concerns one; `error.type` |
@@ -146,7 +146,7 @@ fn error_type(error: Option<String>) -> Option<Label> {
 }
 
 fn process_histogram(labels: &[Label], error: Option<String>) -> Histogram {
-    describe_histogram!(PROCESS, Unit::Seconds, "Time that a handler took for its events.");
+    describe_histogram!(PROCESS, Unit::Seconds, "Duration of handler calls.");
     let operation = [
         Label::from_static_parts("messaging.operation.name", "process"),
         Label::from_static_parts("messaging.operation.type", "process"),
@@ -157,7 +157,7 @@ fn process_histogram(labels: &[Label], error: Option<String>) -> Histogram {
 }
 
 fn store_histogram(labels: &[Label], error: Option<String>) -> Histogram {
-    describe_histogram!(OPERATION, Unit::Seconds, "Time that it took to store a checkpoint.");
+    describe_histogram!(OPERATION, Unit::Seconds, "Duration of checkpoint writes.");
     let operation = [
         Label::from_static_parts("messaging.operation.name", "checkpoint"),
         Label::from_static_parts("messaging.operation.type", "settle"),
@@ -219,7 +219,7 @@ impl Observer for ConsumerMetrics {
     }
 
     fn retry(&self, partition_id: &str, _attempt: u32, _pause: Duration) {
-        describe_counter!(RETRIES, Unit::Count, "Calls of a handler that will be made again.");
+        describe_counter!(RETRIES, Unit::Count, "Handler calls that will be retried.");
         counter!(RETRIES, self.labels_of(partition_id)).increment(1);
     }
 
@@ -242,7 +242,7 @@ impl Observer for ConsumerMetrics {
     }
 
     fn round(&self, took: Duration, owned: Result<usize, &Error>) {
-        describe_histogram!(ROUND, Unit::Seconds, "Time that a round of the load balancing took.");
+        describe_histogram!(ROUND, Unit::Seconds, "Duration of load balancing rounds.");
         let mut labels = self.labels.clone();
         labels.extend(error_type(owned.err().map(kind_of)));
         histogram!(ROUND, labels).record(took);

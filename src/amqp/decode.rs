@@ -126,7 +126,7 @@ pub(super) fn event(message: &[u8], shared: Option<&Bytes>) -> Result<Decoded, N
             let rest = body.begin.unwrap_or(rest);
             log::warn!(
                 target: super::LOG,
-                "event {} is not valid AMQP; the last {} bytes of its message are handed out as its body",
+                "event {} is not valid AMQP; the last {} bytes of its message are returned as its body",
                 event.sequence_number(), rest.len()
             );
             event.set_body(EventBody::Value(AmqpValue::Binary(Bytes::copy_from_slice(rest))));
@@ -280,7 +280,7 @@ fn value(encoded: Raw<'_>) -> AmqpValue {
     encoded.value().unwrap_or_else(|| {
         log::warn!(
             target: super::LOG,
-            "a value of an event cannot be decoded; its {} bytes are handed out as they are",
+            "a value of an event cannot be decoded; its {} bytes are returned undecoded",
             encoded.encoded.len()
         );
         AmqpValue::Binary(Bytes::copy_from_slice(encoded.encoded))

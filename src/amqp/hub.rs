@@ -178,7 +178,7 @@ impl Hub {
         };
         let mut handle = match opened {
             Ok(opened) => opened?,
-            Err(_) => return Err(Fault::timeout("the connect", options.connect_timeout)),
+            Err(_) => return Err(Fault::timeout("connecting", options.connect_timeout)),
         };
         let token = self.token().await?;
         let session = begin(&mut handle, options.request_timeout).await?;
@@ -276,7 +276,7 @@ async fn renew(
         }
         match hub.renew(generation).await {
             Ok(Some(renewed)) => {
-                log::debug!(target: super::LOG, "the token of {} was renewed", hub.options.group);
+                log::debug!(target: super::LOG, "renewed the token for {}", hub.options.group);
                 backoff.reset();
                 token = renewed;
                 // Some services return the same token again and again. Its remaining life shrinks, so the pause needs a
@@ -286,7 +286,7 @@ async fn renew(
             Ok(None) => return,
             Err(fault) => {
                 let error = fault.into_error();
-                log::warn!(target: super::LOG, "the token of {} was not renewed: {error}", hub.options.group);
+                log::warn!(target: super::LOG, "could not renew the token for {}: {error}", hub.options.group);
                 pause = backoff.next_pause();
             }
         }
@@ -303,7 +303,7 @@ async fn begin(
 ) -> Result<SessionHandle<()>, Fault> {
     match timeout(limit, Session::begin(handle)).await {
         Ok(begun) => Ok(begun?),
-        Err(_) => Err(Fault::timeout("the begin of a session", limit)),
+        Err(_) => Err(Fault::timeout("beginning a session", limit)),
     }
 }
 
@@ -316,13 +316,13 @@ async fn put_token(
 ) -> Result<(), Fault> {
     let token = token.clone();
     let put = in_background(
-        "the token",
+        "authorizing the connection",
         limit,
         async move { put_on(session, audience, &token, limit).await },
         |()| std::future::ready(()),
     );
     put.await.map_err(|fault| match fault {
-        Fault::Refused(error) => Fault::Refused(error.with_action("authorize at the event hub")),
+        Fault::Refused(error) => Fault::Refused(error.with_action("authorize with the event hub")),
         other => other,
     })
 }
@@ -342,7 +342,7 @@ async fn put_on(
     end_session(session, client).await;
     match put {
         Ok(put) => Ok(put?),
-        Err(_) => Err(Fault::timeout("the token", limit)),
+        Err(_) => Err(Fault::timeout("authorizing the connection", limit)),
     }
 }
 

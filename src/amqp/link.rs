@@ -53,8 +53,7 @@ impl Link {
         request: LinkRequest,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        in_background("the attach of a receive link", limit, attach(session, request), Self::end)
-            .await
+        in_background("attaching a receive link", limit, attach(session, request), Self::end).await
     }
 
     /// Waits for the next event. Cancel-safe.

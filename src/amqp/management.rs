@@ -80,7 +80,7 @@ impl Client {
     async fn attach(hub: &Arc<Hub>) -> Result<Self, Fault> {
         let mut session = hub.session().await?;
         in_background(
-            "the management links",
+            "attaching the management links",
             hub.options.request_timeout,
             async move {
                 let address = format!("management-{:016x}", fastrand::u64(..));
@@ -137,7 +137,7 @@ impl Hub {
             let pause = backoff.next_pause();
             match fault {
                 Fault::Transient(error, at_least) if backoff.failures() < ATTEMPTS => {
-                    log::debug!(target: super::LOG, "reading properties of {}: {error}", self.name());
+                    log::debug!(target: super::LOG, "could not read the properties of {}: {error}", self.name());
                     sleep(pause.max(at_least)).await;
                 }
                 fault => return Err(fault.into_error()),
@@ -166,7 +166,7 @@ impl Hub {
         let limit = self.options.request_timeout;
         let outcome = match timeout(limit, client.links.call(request)).await {
             Ok(response) => response.map_err(Fault::from),
-            Err(_) => Err(Fault::timeout("the read of properties", limit)),
+            Err(_) => Err(Fault::timeout("reading properties", limit)),
         };
         if outcome.is_ok() && !self.is_closed() {
             client.since = Instant::now();
@@ -272,5 +272,5 @@ pub(super) fn partition(id: &str, attributes: &Attributes) -> Option<PartitionPr
 }
 
 fn unreadable() -> Error {
-    Error::new(ErrorKind::InvalidResponse, "an attribute is missing or of another type")
+    Error::new(ErrorKind::InvalidResponse, "an attribute is missing or has the wrong type")
 }

@@ -174,7 +174,7 @@ impl Partition {
             Ok((link, position))
         };
         let late = |(link, _): (Link, StartingPosition)| link.end();
-        let attach = in_background("the receive link", NO_LIMIT, Box::pin(attach), late);
+        let attach = in_background("attaching a receive link", NO_LIMIT, Box::pin(attach), late);
         let attached =
             self.wait(Box::pin(attach)).await.unwrap_or_else(|| Err(super::hub::closed()));
         let (link, position) = attached?;
@@ -264,7 +264,7 @@ impl Partition {
         {
             log::warn!(
                 target: super::LOG,
-                "partition {}: the events between {last} and {} are gone: their retention has passed",
+                "partition {}: the events between {last} and {} are no longer retained",
                 self.request.partition_id, event.sequence_number()
             );
         }
@@ -299,7 +299,7 @@ impl Partition {
                 if self.by_number || number.is_none() {
                     return Err(ReadEnd::PositionLost(error.to_string()));
                 }
-                log::warn!(target: super::LOG, "partition {id}: its offset is refused, reading goes on by the sequence number: {error}");
+                log::warn!(target: super::LOG, "partition {id}: the service refused the offset, so reading continues by the sequence number: {error}");
                 self.by_number = true;
                 return Ok(Duration::ZERO);
             }
@@ -323,9 +323,9 @@ impl Partition {
         };
         let pause = self.backoff.next_pause().max(at_least);
         if self.backoff.failures() > 2 {
-            log::warn!(target: super::LOG, "partition {id}: {error}; the next attempt is in {pause:?}");
+            log::warn!(target: super::LOG, "partition {id}: {error}; retrying in {pause:?}");
         } else {
-            log::debug!(target: super::LOG, "partition {id}: {error}; the next attempt is in {pause:?}");
+            log::debug!(target: super::LOG, "partition {id}: {error}; retrying in {pause:?}");
         }
         Ok(pause)
     }

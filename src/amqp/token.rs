@@ -80,8 +80,8 @@ impl TokenSource {
         };
         if expires_on <= now {
             let message = match self {
-                Self::Signature(_) => "the SharedAccessSignature has expired: a new one is needed",
-                Self::Key(_) | Self::Credential(_) => "the token has expired already",
+                Self::Signature(_) => "the SharedAccessSignature has expired; create a new one",
+                Self::Key(_) | Self::Credential(_) => "the token has already expired",
             };
             return Err(Error::new(ErrorKind::Credential, message));
         }

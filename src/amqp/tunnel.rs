@@ -32,7 +32,7 @@ pub(super) async fn connect(
     }
     match status(&head) {
         Some(200..300) => Ok(()),
-        Some(407) => Err(Error::other("the proxy asks for a user and a password (407)")),
+        Some(407) => Err(Error::other("the proxy requires a user name and a password (407)")),
         Some(status) => {
             Err(Error::other(format!("the proxy refused the connection with {status}")))
         }

@@ -22,7 +22,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// An `Instant` cannot be made of anything but another one, so the time since boot is counted from a first one.
+/// An `Instant` can only be derived from another one, so the time since boot is added to a first one.
 #[cfg(all(
     any(feature = "blocking", feature = "aio"),
     any(target_os = "linux", target_os = "android", target_vendor = "apple")
@@ -73,7 +73,7 @@ mod tests {
         assert!(difference < Duration::from_secs(5), "{difference:?}");
     }
 
-    /// As `/proc/uptime` says it, which counts suspensions, too.
+    /// Compares with `/proc/uptime`, which also includes suspensions.
     #[cfg(target_os = "linux")]
     #[test]
     fn it_counts_from_the_boot() {

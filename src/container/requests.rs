@@ -108,7 +108,7 @@ pub struct CreateContainer<'a> {
     pub context: CallContext<'a>,
 }
 
-/// Get Container Properties: what a container is, and what protects it.
+/// Get Container Properties: reads the lease, public access, immutability and metadata of the container.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GetContainerProperties<'a> {
@@ -116,7 +116,7 @@ pub struct GetContainerProperties<'a> {
     pub context: CallContext<'a>,
 }
 
-/// Get Account Information: of which kind the account is.
+/// Get Account Information: reads the kind and the redundancy of the account.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GetAccountInformation<'a> {
@@ -124,7 +124,7 @@ pub struct GetAccountInformation<'a> {
     pub context: CallContext<'a>,
 }
 
-/// Get Blob Service Properties: what holds for all containers of the account.
+/// Get Blob Service Properties: reads the settings that apply to all containers of the account.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GetServiceProperties<'a> {
@@ -223,7 +223,7 @@ impl BlobContent {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ContainerProperties {
-    /// When the container was last changed, by the server's clock. Writes of blobs do not count.
+    /// When the container was last changed, by the server's clock. Writing its blobs does not change this time.
     pub last_modified: Option<SystemTime>,
     /// The server's clock at the time of the response.
     pub server_time: Option<SystemTime>,

@@ -1,4 +1,4 @@
-//! Work that runs beside its caller: on a thread, or in a task.
+//! Work that runs concurrently with its caller: on a thread, or in a task.
 
 use std::time::Duration;
 

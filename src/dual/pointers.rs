@@ -1,7 +1,7 @@
-//! What points to a container, a store, a source or a transport is one.
+//! Implements the traits of containers, stores, sources and transports for `Arc` and `Box`.
 
-/// Implements a trait for `Arc` and `Box`, from its list of methods. A tidy test holds the list against the trait: a
-/// provided method that is forgotten here would be lost behind a pointer.
+/// Implements a trait for `Arc` and `Box`, from its list of methods. A tidy test compares the list with the trait: a
+/// provided method that is missing here would not be forwarded.
 macro_rules! pointers {
     ($trait:ident { $($methods:tt)* }) => {
         forward!([Arc] $trait { $($methods)* });

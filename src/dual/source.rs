@@ -25,8 +25,8 @@ pub trait EventSource: Send + Sync {
     /// # Errors
     ///
     /// Any failure of the request. [`ErrorKind::AccessDenied`](crate::ErrorKind::AccessDenied) and
-    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) (no such event hub or consumer group) end a consumer while it
-    /// starts; it retries after all others.
+    /// [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) (no such event hub or consumer group) end a consumer that is
+    /// starting; after all other errors it retries.
     async fn properties(&self) -> Result<EventHubProperties>;
 
     /// Reads the range of events in a partition.
@@ -84,8 +84,8 @@ pub trait PartitionReader: Send {
         None
     }
 
-    /// Returns a function that makes a `receive` that waits on another thread return at once, or the next one if none
-    /// waits. `None`, the default, if there is no such function; the caller then waits in short steps.
+    /// Returns a function that interrupts a `receive` on another thread: it then returns at once. If none is waiting, the
+    /// next one does. `None`, the default, if it cannot be interrupted; the caller then waits in short steps.
     fn interrupter(&self) -> Option<Arc<dyn Fn() + Send + Sync>> {
         None
     }

@@ -38,8 +38,8 @@ pub trait Transport: Send + Sync {
 
     /// Sends a request and passes the body of the response to `sink` in chunks as it arrives, whatever the status.
     ///
-    /// The pages of a list, which may have megabytes, are requested in this way, so that they are never held in memory. By
-    /// default, the whole body of [`send`](Self::send) is one chunk.
+    /// The pages of a list, which may be several megabytes long, are requested in this way, so that they are never held in
+    /// memory. By default, the whole body of [`send`](Self::send) is one chunk.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub enum ErrorKind {
     Service,
     /// The service refused the request for another reason (4xx).
     Rejected,
-    /// The connection could not be made, or it broke.
+    /// The connection could not be established, or it broke.
     Network,
     /// A time limit ended the call.
     Timeout,
@@ -37,10 +37,10 @@ pub enum ErrorKind {
     InvalidResponse,
     /// The token credential did not return a token.
     Credential,
-    /// A stored blob is not readable, and the store was told to fail then; or the body of an event is not what it was read
-    /// as.
+    /// A stored blob is not readable, and the store is configured to fail then; or the body of an event does not have the
+    /// requested type.
     InvalidData,
-    /// None of the others. Implementers of the traits use it when nothing fits.
+    /// Any other failure. Implementers of the traits use it when no other kind fits.
     Other,
 }
 
@@ -58,9 +58,9 @@ impl ErrorKind {
             Self::Service => "the service failed",
             Self::Rejected => "the service refused the request",
             Self::Network => "the connection failed",
-            Self::Timeout => "out of time",
+            Self::Timeout => "timed out",
             Self::InvalidResponse => "unexpected response",
-            Self::Credential => "no token",
+            Self::Credential => "no token could be obtained",
             Self::InvalidData => "unreadable data",
             Self::Other => "failed",
         }

@@ -265,7 +265,7 @@ impl CheckpointChanges {
         self.changes.len()
     }
 
-    /// Returns whether there is no partition.
+    /// Returns whether there are no partitions.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }

@@ -20,7 +20,7 @@ pub(super) fn check_name_part(what: &str, value: &str, max: usize) -> Result<()>
     let fault = if value.is_empty() {
         "it must not be empty"
     } else if value == "." || value == ".." {
-        "URLs drop the segments '.' and '..'"
+        "it must not be '.' or '..', because URLs drop such segments"
     } else if value.contains(['/', '\\']) {
         "it must not contain '/' or '\\'"
     } else if value.chars().any(char::is_control) {
@@ -101,7 +101,7 @@ pub(super) fn check_eventhub_name(name: &str) -> Result<()> {
     for segment in name.split('/') {
         if segment.is_empty() && !name.is_empty() {
             return Err(Error::invalid_input(format!(
-                "{WHAT}{}: every '/' must stand between two parts of the name",
+                "{WHAT}{}: every '/' must be between two parts of the name",
                 shown(name)
             )));
         }
@@ -122,7 +122,7 @@ pub(crate) fn check_header_text(what: &str, value: &str) -> Result<()> {
             "{what}: only printable ASCII can be stored, but {found}"
         )));
     } else if value.starts_with(' ') || value.ends_with(' ') {
-        "blanks at the ends would be lost"
+        "it must not begin or end with a blank, because HTTP trims blanks"
     } else if value.len() > MAX_HEADER_TEXT {
         return Err(Error::invalid_input(format!(
             "{what} has {} bytes, more than the {MAX_HEADER_TEXT} that are allowed",

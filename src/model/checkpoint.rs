@@ -83,7 +83,7 @@ impl Checkpoint {
         }
         if sequence_number == Some(i64::MIN) {
             return Err(Error::invalid_input(format!(
-                "sequence number {}: readers take it for \"none\"; use None",
+                "sequence number {}: readers interpret it as \"none\"; use None",
                 i64::MIN
             )));
         }
@@ -209,7 +209,7 @@ fn check_offset(offset: &str) -> Result<()> {
     check_header_text("offset", offset)?;
     if means_no_offset(offset) {
         return Err(Error::invalid_input(format!(
-            "offset {offset:?}: every reader takes it for \"no offset\"; use `with_position` and None"
+            "offset {offset:?}: readers interpret it as \"no offset\"; use `with_position` and None"
         )));
     }
     Ok(())

@@ -158,8 +158,8 @@ fn warn_of_short_namespace(namespace: &str) {
     if warned.len() < MAX_WARNINGS && warned.insert(namespace.to_owned()) {
         log::warn!(
             target: "eventhub_checkpointstore",
-            "namespace{}: it has no dot; records are shared under the fully qualified name, as in \
-             contoso.servicebus.windows.net",
+            "namespace{}: it has no dot; consumers that use the fully qualified name, such as \
+             contoso.servicebus.windows.net, do not find its records",
             super::check::shown(namespace)
         );
     }

@@ -35,7 +35,7 @@ impl ETag {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, `*`, or cannot stand in an
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is empty, `*`, or cannot be used in an
     /// `If-Match` header.
     pub fn new(value: impl AsRef<str>) -> Result<Self> {
         let value = value.as_ref();
@@ -56,7 +56,7 @@ impl ETag {
         // `*` would match every version, so a conditional write would lose its condition.
         if matches!(value, "" | "\"\"" | "*") {
             return Err(Error::invalid_input(format!(
-                "ETag{}: it must name one version",
+                "ETag{}: it must identify one version",
                 shown(value)
             )));
         }
@@ -67,7 +67,7 @@ impl ETag {
         }
         if value.contains('"') {
             return Err(Error::invalid_input(format!(
-                "ETag{}: quotes may only enclose it",
+                "ETag{}: quotes are only allowed around the whole value",
                 shown(value)
             )));
         }

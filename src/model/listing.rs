@@ -53,7 +53,7 @@ impl fmt::Display for SkipReason {
         f.write_str(match self {
             Self::Directory => "it is a directory",
             Self::NotCurrent => "it is deleted or a snapshot",
-            Self::ForeignName => "its name is not one of a partition",
+            Self::ForeignName => "its name is not that of a partition",
             Self::Unreadable => "it has no ETag",
             Self::NoPosition => "it has neither an offset nor a sequence number",
             Self::InvalidSequenceNumber => "its sequence number is not a 64-bit integer",

@@ -79,7 +79,7 @@ impl From<ClaimOutcome> for RelinquishOutcome {
 /// # Ok::<(), eventhub_checkpointstore::Error>(())
 /// ```
 #[derive(Default)]
-#[must_use = "a partition may have been lost, or could not be given up"]
+#[must_use = "a partition may have been lost, or its release may have failed"]
 pub struct Relinquished {
     outcomes: Vec<RelinquishOutcome>,
 }

@@ -151,7 +151,7 @@ fn to_seconds(time: SystemTime) -> u64 {
 fn from_seconds(seconds: u64) -> Result<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or_else(|| {
         Error::invalid_input(format!(
-            "last_modified_time {seconds}: it is out of the clock's range"
+            "last_modified_time {seconds}: it is outside the clock's range"
         ))
     })
 }

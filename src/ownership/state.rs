@@ -257,7 +257,7 @@ impl RoundState {
 fn shared_owner_id(owner_id: &str, partition_ids: &[String]) -> Error {
     let text = format!(
         "owner id {owner_id:?}: another process writes ownership records with it (partitions {partition_ids:?}). \
-         Give each running consumer an owner id of its own"
+         Give each running consumer its own owner id"
     );
     Error::new(ErrorKind::Configuration, text)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 ///
 /// With every policy, a last checkpoint is written when a partition is closed or the consumer stops. Writes are coalesced:
 /// while one is in progress, newer positions wait, and only the newest of them is written. If a process is killed, the
-/// events that the policy left open are repeated, and those that were processed during a write in progress.
+/// events since its last stored checkpoint are processed again, including those during a write in progress.
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How many handlers run inside of one partition.
+//! The number of concurrent handlers within one partition.
 
 /// How the events of one partition are delivered to the handler.
 ///

@@ -41,8 +41,8 @@ impl EventBody {
         String::from_utf8_lossy(self.as_bytes())
     }
 
-    /// Reads a JSON body into a type of yours. A byte order mark before it is ignored. The content type is not looked at:
-    /// many senders set none.
+    /// Deserializes a JSON body into your own type. A byte order mark before it is ignored. The content type is also
+    /// ignored, because many senders do not set one.
     ///
     /// ```
     /// use eventhub_checkpointstore::processing::ReceivedEvent;
@@ -72,7 +72,7 @@ impl EventBody {
         );
         if !is_bytes {
             let message =
-                "the body of the event is made of AMQP values; JSON is sent as bytes or text";
+                "the body of the event is made of AMQP values; JSON must be bytes or text";
             return Err(Error::new(ErrorKind::InvalidData, message));
         }
         let bytes = self.as_bytes();
@@ -87,7 +87,7 @@ impl EventBody {
         })
     }
 
-    /// How many bytes the body has.
+    /// Returns the length of the body in bytes; 0 for a body that does not consist of bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
@@ -301,8 +301,8 @@ impl ReceivedEvent {
 
     /// Returns the body.
     ///
-    /// A body of 512 to 1,024 bytes that came over AMQP shares an allocation of 4 KiB with other bodies, which stays as long
-    /// as one of them does. If you keep a few events out of many for a long time, copy their bodies.
+    /// A body of 512 to 1,024 bytes that came over AMQP shares an allocation of 4 KiB with other bodies, which stays allocated as
+    /// long as one of them is kept. If you keep a few events out of many for a long time, copy their bodies.
     pub fn body(&self) -> &EventBody {
         &self.body
     }

@@ -65,7 +65,7 @@ impl HandlerError {
         }
     }
 
-    /// For metrics and spans: one of few.
+    /// Returns the name of the variant, for metrics and spans.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Retry(_) => "retry",

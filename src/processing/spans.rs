@@ -1,4 +1,4 @@
-//! Spans of the crate `tracing` around what a consumer does. Without the feature `tracing` they are nothing.
+//! Spans of the crate `tracing` around what a consumer does. Without the feature `tracing` they do nothing.
 
 #[cfg(feature = "tracing")]
 use tracing::field::Empty;
@@ -95,13 +95,13 @@ impl Span {
         ))
     }
 
-    /// Does work inside of the span.
+    /// Runs a closure inside the span.
     #[cfg(feature = "blocking")]
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         self.0.in_scope(work)
     }
 
-    /// The same for work that waits.
+    /// Runs a future inside the span.
     #[cfg(feature = "aio")]
     pub(crate) async fn around<T>(&self, work: impl Future<Output = T> + Send) -> T {
         use tracing::Instrument as _;
@@ -112,12 +112,12 @@ impl Span {
         work.instrument(self.0.clone()).await
     }
 
-    /// So many events came.
+    /// Records how many events arrived.
     pub(crate) fn received(&self, events: usize) {
         self.0.record("messaging.batch.message_count", events);
     }
 
-    /// It ended with an error, whose type has few values.
+    /// Records that the operation failed. The error type must have few distinct values.
     pub(crate) fn failed(&self, error_type: &str) {
         self.0.record("error.type", error_type);
         self.0.record("otel.status_code", "ERROR");

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-/// A value of the AMQP type system, as event properties and some bodies have it.
+/// A value of the AMQP type system, as used in event properties and some bodies.
 ///
 /// Integers of all widths are read as 64 bits. The accessors return `None` for another type.
 ///
@@ -62,7 +62,7 @@ impl AmqpValue {
         }
     }
 
-    /// A Boolean.
+    /// Returns a Boolean.
     ///
     #[doc = shared_example!("processing/value")]
     pub fn as_bool(&self) -> Option<bool> {

@@ -1,7 +1,7 @@
 //! The subset of the Blob service's REST protocol that the store needs, without I/O.
 //!
-//! It builds `http::Request`s and reads `http::Response`s. Time and randomness are arguments. Each operation has a file of
-//! its own. Nothing here knows Event Hubs, sockets or clocks.
+//! It builds `http::Request`s and reads `http::Response`s. Time and randomness are arguments. Each operation has its own
+//! file. Nothing here knows Event Hubs, sockets or clocks.
 
 mod address;
 mod auth;

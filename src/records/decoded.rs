@@ -1,4 +1,4 @@
-//! What reading a record has made of it.
+//! The result of decoding a record.
 
 use crate::model::SkipReason;
 

@@ -246,10 +246,10 @@ impl<'a> FencedUpdate<'a> {
         let is_expected = outcome == UpdateOutcome::Stale && was_known;
         if outcome == UpdateOutcome::Written {
         } else if is_expected || !self.cache.warns_first(self.own_name()) {
-            debug!(target: LOG, "checkpoint {:?} is stale: sequence number {new}, and {stored} is stored", self.own_name());
+            debug!(target: LOG, "checkpoint {:?} is not stored: sequence number {stored} is stored, which is above {new}", self.own_name());
         } else {
-            warn!(target: LOG, "checkpoint {:?}: sequence number {new} is not stored over {stored}, and no other writer was \
-                seen; if the event hub was created anew or failed over, its numbers begin again: reset or delete the \
+            warn!(target: LOG, "checkpoint {:?}: sequence number {new} does not replace {stored}, although no other writer was \
+                seen; if the event hub was recreated or failed over, its sequence numbers restarted: reset or delete the \
                 checkpoints", self.own_name());
         }
     }

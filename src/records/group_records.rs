@@ -66,8 +66,8 @@ impl RecordsReader {
         Self { both: Both::new(group), pages: Pages::default() }
     }
 
-    /// Begins the list of the group's names in one naming. Under a second naming only partitions count that have no such
-    /// record under the first one.
+    /// Begins the list of the group's names in one naming. Under a second naming, partitions that already have such
+    /// a record under the first one are ignored.
     pub(crate) fn begin(&mut self, case: NameCase) {
         let both = &mut self.both;
         both.checkpoints.begin(prefix(&both.group, BlobKind::Checkpoint, case));

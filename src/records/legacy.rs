@@ -117,7 +117,7 @@ pub(crate) fn decode(id: RecordId<'_>, content: &[u8]) -> Decoded<Checkpoint> {
     })
 }
 
-/// Offset and sequence number; one of both is there.
+/// Returns the offset and the sequence number, at least one of them.
 fn position(partition_id: &str, content: &[u8]) -> Decoded<(Option<String>, Option<i64>)> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let Ok(Value::Object(lease)) = serde_json::from_slice(content) else {
@@ -129,7 +129,7 @@ fn position(partition_id: &str, content: &[u8]) -> Decoded<(Option<String>, Opti
     }
     let place = match value(&lease, "checkpoint") {
         Some(Value::Object(checkpoint)) => checkpoint,
-        // Go creates a lease so.
+        // Go creates leases in this form.
         Some(Value::Null) => return Decoded::Skipped(SkipReason::NoPosition),
         _ => &lease,
     };
@@ -147,7 +147,7 @@ fn position(partition_id: &str, content: &[u8]) -> Decoded<(Option<String>, Opti
     let number = number.and_then(Result::ok).filter(|number| *number != i64::MIN);
     match (&offset, number) {
         (None, None) => return Decoded::Skipped(repaired.unwrap_or(SkipReason::NoPosition)),
-        // A lease is created with no offset and 0; taken for a position it would skip the first event.
+        // A new lease has no offset and the sequence number 0. Used as a position, it would skip the first event.
         (None, Some(0)) => return Decoded::Skipped(SkipReason::NoPosition),
         _ => {}
     }

@@ -1,9 +1,9 @@
-//! How metadata is read, whatever record it is of.
+//! Reads the metadata of any record.
 
 const IS_FOLDER: &str = "hdi_isfolder";
 
 /// The value under a key. Keys are compared without regard to ASCII case: the service may keep or change it, and C++
-/// writes `ownerId`. Most often it is the case that is written. Of keys that differ only in case the last one counts.
+/// writes `ownerId`. An exact match is by far the most common. Of keys that differ only in case, the last one is used.
 #[inline]
 pub(super) fn value<'a, K, V>(metadata: &'a [(K, V)], key: &str) -> Option<&'a str>
 where

@@ -10,7 +10,7 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// The connection could not be made, or it broke.
+    /// The connection could not be established, or it broke.
     Network,
     /// A time limit was reached.
     Timeout,
@@ -123,11 +123,11 @@ impl TransportError {
         match (self.kind, self.sent) {
             (TransportErrorKind::Network, true) => format!("the connection to {host} broke"),
             (TransportErrorKind::Network, false) => {
-                format!("the connection to {host} could not be made")
+                format!("could not connect to {host}")
             }
             (TransportErrorKind::Timeout, true) => format!("{host} did not respond in time"),
             (TransportErrorKind::Timeout, false) => {
-                format!("the connection to {host} was not made in time")
+                format!("connecting to {host} timed out")
             }
             (TransportErrorKind::InvalidResponse, _) => {
                 format!("the response of {host} is not valid HTTP, or it is too large")
@@ -140,13 +140,13 @@ impl TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            TransportErrorKind::Network if !self.sent => "the connection could not be made",
+            TransportErrorKind::Network if !self.sent => "could not connect",
             TransportErrorKind::Network => "the connection broke",
             TransportErrorKind::Timeout => "no response in time",
             TransportErrorKind::InvalidResponse => {
                 "the response is not valid HTTP, or it is too large"
             }
-            TransportErrorKind::Unsupported => "the transport refused the request",
+            TransportErrorKind::Unsupported => "the transport does not support the request",
         })
     }
 }

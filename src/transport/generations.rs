@@ -23,7 +23,7 @@ struct Inner<C> {
     make: Option<Make<C>>,
     /// The maximum lifetime of a client and of its connections.
     lifetime: Duration,
-    /// Read by every request, and changed hardly ever: readers do not wait for each other.
+    /// Read by every request and rarely changed, so readers must not wait for each other.
     current: RwLock<Arc<Generation<C>>>,
 }
 

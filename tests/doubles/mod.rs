@@ -1,4 +1,4 @@
-//! What stands in for a service in the tests. Each file says first what to use it for, and what not.
+//! Stand-ins for services. The head of each file says what to use it for, and what not.
 //!
 //! | double | time | network |
 //! |---|---|---|

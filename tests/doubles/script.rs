@@ -1,4 +1,4 @@
-//! A transport without a network: a script answers, and time passes only where the script or a wait says so.
+//! A transport without a network: a script responds, and time passes only where the script or a wait says so.
 //!
 //! Use it for retries, deadlines, tokens and lost responses: hours pass at once. Each surface mounts it, since it implements
 //! that surface's `Transport`. It shows nothing about the real clients; for them use a `Loopback`.

@@ -1,4 +1,4 @@
-//! Writes whose answer was lost: who won is found out, and what cannot be found out is said.
+//! Writes whose response was lost: the store finds out who won, or reports an unknown outcome.
 
 use eventhub_checkpointstore::{ClaimOutcome, ETag, ErrorKind, PartitionOwnership};
 

@@ -1,4 +1,4 @@
-//! Who a request says it is from: account key, SAS, token, nobody.
+//! How requests are authorized: account key, SAS, token, or not at all.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! A firewall forgets all connections, or a machine was suspended: what waits in the pool is dead, new ones work.
+//! After a firewall dropped all connections, or the machine was suspended: pooled connections are dead, new ones work.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A request that the client has given up, and that the service applies only then.
+//! Requests that the service applies after the client has given up on them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is not readable is left out, visible, and warned of once; or an error, for those who want it.
+//! Unreadable records are skipped, listed as skipped, and logged once; or they are errors, if configured.
 
 use std::time::{Duration, SystemTime};
 

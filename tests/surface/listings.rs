@@ -1,4 +1,4 @@
-//! Lists as the service sends them: pages, encodings, and what is no record under the prefix.
+//! Lists as the service sends them: pages, encodings, and blobs under the prefix that are not records.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A lost claim names the present owner, and what is no claim is refused before anything is sent.
+//! A lost claim names the current owner, and an ownership that is not a claim is refused before anything is sent.
 
 use std::time::Duration;
 

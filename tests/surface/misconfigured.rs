@@ -303,7 +303,7 @@ async fn a_refused_sas_says_what_is_wrong_with_it() {
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
     let (_, error) = claims.failed().next().unwrap();
     let text = error.to_string();
-    assert!(text.contains("permissions 'rl' (sp), and 'put blob' needs 'c' or 'w'"), "{text}");
+    assert!(text.contains("permissions 'rl' (sp), but 'put blob' needs 'c' or 'w'"), "{text}");
     let error = store.delete_checkpoint(&group(), "0").await.unwrap_err().to_string();
     assert!(error.contains("needs 'd'"), "{error}");
     let error = store.list_ownership(&group()).await.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Containers that repeat requests themselves: the store settles their unknown outcomes like its own.
+//! Containers that retry requests themselves: the store resolves their unknown outcomes like its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What points to a container or to a transport is one, with all that it does.
+//! Pointers to containers and transports implement the same traits and forward every method.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What the container and its account are: read as the service says it, and refused without a permission.
+//! The properties of the container and its account: read as the service reports them, and refused without permission.
 
 use eventhub_checkpointstore::container::{
     AccountInformation, ContainerProperties, ServiceProperties,

@@ -1,4 +1,4 @@
-//! Which failures are repeated, when, and how often, by a virtual clock.
+//! Which requests are retried, when, and how often, on a virtual clock.
 
 use std::collections::HashSet;
 use std::time::Duration;

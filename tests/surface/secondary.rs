@@ -1,4 +1,4 @@
-//! Which requests may go to the secondary, and what its answers are worth.
+//! Which requests may go to the secondary, and how far its responses are trusted.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Habits of the house, in all files.
+//! Style rules for all files.
 
 use super::files::{all, read, report, rust, sources};
 

@@ -1,4 +1,4 @@
-//! The sentences of the architecture and the habits of the house, held against the text of the project's files.
+//! The rules of the architecture and of the code style, checked against the text of the project's files.
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -17,7 +17,7 @@
 //! (`enable_reqwest`, `enable_reqwest_rustls`, or a custom one) and, for account keys, `hmac_rust` or `hmac_openssl`;
 //! without one of these, the SDK panics when it signs. Its rustls adds ring to the build.
 //!
-//! # What it cannot do
+//! # Limitations
 //!
 //! - **The SDK reads lists** as a whole: a single blob under the prefix that it cannot parse, even one of another program,
 //!   fails a list with [`ErrorKind::InvalidResponse`].

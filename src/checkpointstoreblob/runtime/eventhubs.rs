@@ -87,12 +87,12 @@ fn spawn(hub: Arc<Hub>) -> Result<UnboundedSender<Job>> {
         .thread_name(THREAD_NAME)
         .enable_all()
         .build();
-    let runtime = runtime.map_err(failed("the runtime for AMQP was not built"))?;
+    let runtime = runtime.map_err(failed("could not build the runtime for AMQP"))?;
     let (jobs, received) = unbounded_channel();
     thread::Builder::new()
         .name(THREAD_NAME.into())
         .spawn(move || serve(&runtime, received, &hub))
-        .map_err(failed("the thread for AMQP was not started"))?;
+        .map_err(failed("could not start the thread for AMQP"))?;
     Ok(jobs)
 }
 

@@ -16,7 +16,7 @@ use crate::processing::{
     CloseReason, HandlerError, OpenPartition, ReadEnd, ReceivedEvent, Span, panic_text,
 };
 
-/// Nothing ends a `receive` from outside but the reader's own interrupter.
+/// Only the reader's own interrupter can end a `receive` from outside.
 pub(crate) const RECEIVES_CAN_BE_DROPPED: bool = false;
 
 /// Enough for a handler that parses and stores; memory is used as far as it is touched.
@@ -84,7 +84,7 @@ impl Bell {
     }
 }
 
-/// Starts jobs, each on a thread of its own.
+/// Starts jobs, each on its own thread.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     clock: Clock,
@@ -107,7 +107,7 @@ impl Tasks {
             job.run();
         });
         started.map(drop).map_err(|error| {
-            Error::new(ErrorKind::Other, "no thread could be started").with_source(error)
+            Error::new(ErrorKind::Other, "could not start a thread").with_source(error)
         })
     }
 

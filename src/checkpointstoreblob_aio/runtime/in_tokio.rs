@@ -33,7 +33,7 @@ pub(crate) async fn rung_by(until: Instant, rung: impl Future<Output = ()> + Sen
     drop(in_time);
 }
 
-/// Starts jobs, each in a task of its own.
+/// Starts jobs, each in its own task.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     runtime: Handle,

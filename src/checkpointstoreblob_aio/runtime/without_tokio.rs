@@ -1,4 +1,4 @@
-//! Without tokio there are neither tasks nor timers: what needs them says so.
+//! Without tokio there are neither tasks nor timers: operations that need them return an error.
 
 use std::time::Instant;
 
@@ -25,13 +25,13 @@ pub(crate) async fn rung_by(_until: Instant, rung: impl Future<Output = ()> + Se
     rung.await;
 }
 
-/// Is never made.
+/// Never constructed.
 #[derive(Debug)]
 pub(crate) struct Tasks {}
 
 impl Tasks {
     pub(crate) fn new(_clock: &Clock) -> Result<Self> {
-        let text = "without the Cargo feature `tokio` the async surface receives no events";
+        let text = "the async surface needs the Cargo feature `tokio` to receive events";
         Err(Error::new(ErrorKind::Configuration, text))
     }
 

@@ -124,7 +124,7 @@ impl Slot {
             return;
         }
         if let Err(error) = self.shared.tasks.start(Box::new(Writer(Arc::clone(self)))) {
-            warn!(target: LOG, "could not start to write a checkpoint: {error}");
+            warn!(target: LOG, "could not start writing a checkpoint: {error}");
             self.lock().has_writer = false;
         }
     }

@@ -210,7 +210,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Sets the sink for events that the handler gives up.
+    /// Sets the sink for dead letters: events that the handler will never process.
     ///
     #[doc = example!("client_builder/dead_letter")]
     pub fn dead_letter(mut self, sink: impl DeadLetterSink + 'static) -> Self {
@@ -226,7 +226,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Sets a callback before the first event of a partition. A panic in it is logged.
+    /// Sets a callback that runs before the first event of a partition. A panic in it is logged.
     ///
     #[doc = example!("client_builder/callbacks")]
     pub fn on_partition_initialize(
@@ -237,7 +237,7 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Sets a callback after the last event of a partition, before its last checkpoint. A panic in it is logged.
+    /// Sets a callback that runs after the last event of a partition, before its last checkpoint. A panic in it is logged.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/callbacks"))]
     pub fn on_partition_close(

@@ -102,19 +102,19 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container cannot be created"))
     }
 
-    /// Reads what the container is, and what protects it. Only needed for `get_container_properties` of the store.
+    /// Reads the properties of the container. Only needed for `get_container_properties` of the store.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ContainerNotFound`] if there is none.
+    /// [`ErrorKind::ContainerNotFound`] if the container does not exist.
     async fn get_container_properties(
         &self,
         _request: GetContainerProperties<'_>,
     ) -> Result<ContainerProperties> {
-        Err(Error::new(ErrorKind::Other, "this container has no properties"))
+        Err(Error::new(ErrorKind::Other, "this container does not report properties"))
     }
 
-    /// Reads of which kind the account is. Only needed for `get_account_information` of the store.
+    /// Reads the kind and the redundancy of the account. Only needed for `get_account_information` of the store.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ pub trait BlobContainer: Send + Sync {
         Err(Error::new(ErrorKind::Other, "this container is in no account"))
     }
 
-    /// Reads what holds for all containers of the account. Only needed for `get_service_properties` of the store.
+    /// Reads the settings that apply to all containers of the account. Only needed for `get_service_properties` of the store.
     ///
     /// # Errors
     ///

@@ -158,7 +158,7 @@ impl RestContainer {
                 Decision::RetryAfter(after) => {
                     let (name, attempt) = (operation.name(), progress.attempt);
                     let subject = self.subject(operation);
-                    debug!(target: super::LOG, "{name} {subject}: attempt {attempt} at {host} failed, next in {after:?}: {failure}");
+                    debug!(target: super::LOG, "{name} {subject}: attempt {attempt} at {host} failed, retrying in {after:?}: {failure}");
                     if !after.is_zero() {
                         self.transport.sleep(after).await;
                     }

@@ -80,7 +80,7 @@ impl Flow {
                     return false;
                 }
                 Err(error) => {
-                    self.failed("the handler could not be opened", &error);
+                    self.failed("the handler failed to open, and will be opened again", &error);
                     self.pause(attempt, bell).await;
                     attempt = attempt.saturating_add(1);
                 }
@@ -99,7 +99,7 @@ impl Flow {
             };
             match self.judge(&error, attempt) {
                 Verdict::Retry => {
-                    self.failed("the handler failed, and gets the events again", &error);
+                    self.failed("the handler failed, and will get the events again", &error);
                     self.pause(attempt, bell).await;
                     attempt = attempt.saturating_add(1);
                 }
@@ -159,7 +159,7 @@ impl Flow {
         while self.partition.may_handle() {
             match workers::dead_letter(&**sink, &self.context, events, error).await {
                 Ok(()) => {
-                    debug!(target: LOG, "partition {id}: {} dead letters: {error}", events.len());
+                    debug!(target: LOG, "partition {id}: stored {} dead letters: {error}", events.len());
                     fleet.dead_lettered.fetch_add(events.len(), Ordering::Relaxed);
                     fleet.observers.tell(LOG, |observer| observer.dead_lettered(id, events.len()));
                     self.done(events);

@@ -145,10 +145,10 @@ impl OwnedPartition {
             ReadEnd::Displaced(reason) => {
                 let id = self.partition.id();
                 if self.fleet().manager.is_some() {
-                    warn!(target: LOG, "partition {id}: {reason}");
+                    warn!(target: LOG, "partition {id}: another reader took it: {reason}");
                 } else {
                     // Nothing else tells that this consumer does not read it any more.
-                    let text = format!("partition {id} is not read any more: {reason}");
+                    let text = format!("partition {id} is no longer read: {reason}");
                     let error = Error::new(ErrorKind::Rejected, text);
                     self.fleet().report(Some(&self.partition), &error);
                 }
@@ -157,7 +157,7 @@ impl OwnedPartition {
             ReadEnd::PositionLost(reason) if restarts => self.restart(reason),
             ReadEnd::PositionLost(reason) if !self.fleet().settings.stops_at_lost_position => {
                 let id = self.partition.id();
-                warn!(target: LOG, "partition {id}: {reason}; reading continues at the earliest event");
+                warn!(target: LOG, "partition {id}: the position no longer exists: {reason}; reading continues at the earliest event");
                 (self.resume, self.sequence_number) = (StartingPosition::Earliest, None);
                 self.retry_later();
             }

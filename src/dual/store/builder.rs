@@ -115,7 +115,7 @@ impl BlobCheckpointStoreBuilder {
     ///   the age of the owner: a live one would not notice the takeover.
     /// - A checkpoint that is only found under the other naming is where processing resumes.
     /// - Nothing is ever written or deleted under the other naming. If a checkpoint is deleted under the store's own
-    ///   naming, an older one of the other naming shows again.
+    ///   naming, an older one under the other naming becomes visible again.
     ///
     /// To move, start the new consumers and then stop all old ones at once: the new ones leave live owners alone, and
     /// take over what is relinquished or expires. The old ones never look under the new naming; if only some of them
@@ -187,7 +187,7 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Sets how long a connection is used at most, counted from when the first of its time was made. Default: 5 min.
+    /// Sets the maximum lifetime of a connection, counted from when its connection pool was created. Default: 5 min.
     ///
     /// A host name is only looked up for a new connection. Without this limit, a busy connection would stay at the old
     /// address after a DNS failover, or after a private endpoint was moved.
@@ -239,7 +239,7 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Sends requests through a custom HTTP client, or an `Arc` or `Box` of one. The options about connections, proxies and
+    /// Sends requests through a custom HTTP client, or an `Arc` or `Box` of one. The options for connections, proxies and
     /// TLS are then ignored.
     ///
     #[doc = example!("transport/transport")]
@@ -248,7 +248,7 @@ impl BlobCheckpointStoreBuilder {
         self
     }
 
-    /// Creates a store over a custom container with these options. The options about the account, HTTP and retries are
+    /// Creates a store over a custom container with these options. The options for the account, HTTP and retries are
     /// ignored.
     ///
     #[doc = example!("store_builder/build_with_container")]
@@ -340,7 +340,7 @@ fn choose_credential(
         (None, StringCredential::Missing) => Err(Error::new(
             ErrorKind::Configuration,
             if in_url {
-                "there is no credential: give one, a URL with a SAS, or `Credential::anonymous()`"
+                "there is no credential: pass one, a URL with a SAS, or `Credential::anonymous()`"
             } else {
                 "the connection string has no AccountKey and no SharedAccessSignature; if it was not cut short, give a \
                  credential beside it, or `Credential::anonymous()`"

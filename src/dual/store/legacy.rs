@@ -46,8 +46,8 @@ impl BlobCheckpointStore {
 
     /// Migrates the checkpoints that a legacy processor of the group left in this container.
     ///
-    /// A checkpoint is only written if none exists in the current format (`If-None-Match: *`). So you can repeat the
-    /// migration, and it never overwrites a newer position. The legacy blobs stay. Stop the legacy processors first:
+    /// A checkpoint is only written if none exists in the current format (`If-None-Match: *`). So you can run the
+    /// migration again, and it never overwrites a newer position. The legacy blobs stay. Stop the legacy processors first:
     /// checkpoints that they store later are not migrated. A position without an offset is migrated with its sequence
     /// number only, which Python, JavaScript, Go and C++ cannot read.
     ///

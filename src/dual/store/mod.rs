@@ -147,7 +147,7 @@ impl BlobCheckpointStore {
         self.with_options(change((*self.options).clone()))
     }
 
-    /// Returns the same store with a time limit for whole calls that can only become shorter.
+    /// Returns the same store with a time limit for whole calls, unless its own limit is shorter.
     pub(super) fn limited_to(&self, limit: std::time::Duration) -> Self {
         let own = self.options.timeout().unwrap_or(self.inner.options.call_timeout);
         self.with_changed_options(|options| options.with_timeout(own.min(limit)))

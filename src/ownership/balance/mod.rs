@@ -19,8 +19,8 @@
 //!
 //! A free partition is normally left to the consumer whose share it belongs to. If nobody takes it for an interval beyond
 //! the expiration, any consumer takes it, even above its share, because a partition without an owner is worse than an
-//! uneven fleet. (For a [`Balanced`](crate::ownership::BalanceStrategy::Balanced) consumer it is the one partition of the
-//! round.) A partition that was added to the event hub is therefore read even if other consumers do not know about it.
+//! uneven fleet. (For a [`Balanced`](crate::ownership::BalanceStrategy::Balanced) consumer it counts as the one partition
+//! of the round.) A partition that was added to the event hub is therefore read even if other consumers do not know about it.
 //!
 //! # How fast a fleet settles
 //!

@@ -17,7 +17,7 @@ impl ContainerName {
         } else if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
             "lower-case letters, digits and hyphens are allowed"
         } else if name.starts_with('-') || name.ends_with('-') || name.contains("--") {
-            "every hyphen must stand between letters or digits"
+            "every hyphen must be between letters or digits"
         } else {
             return Ok(Self(name.into()));
         };

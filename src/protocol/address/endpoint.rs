@@ -62,7 +62,7 @@ impl Endpoint {
             return Err(refused("it has no host"));
         }
         if !authority.as_str().chars().all(is_plain) {
-            return Err(refused("a host only has letters, digits, '-' and '.'"));
+            return Err(refused("the host must consist of letters, digits, '-' and '.'"));
         }
         if !has_valid_port(&authority) {
             return Err(refused("the text after the host is not a port from 0 to 65535"));
@@ -136,8 +136,8 @@ impl Endpoint {
         if self.host_names_account() || of_one_container {
             let (url, container) = (crate::model::shown(&self.to_string()), container.as_str());
             return Err(Error::invalid_input(format!(
-                "{what}{url}: its path is neither that of the account nor that of the container {container:?}, which \
-                 the store is to use; give the URL of the account, or of that container"
+                "{what}{url}: its path is neither that of the account nor that of the store's container \
+                 {container:?}; pass the URL of the account, or of that container"
             )));
         }
         Ok(self)
@@ -247,14 +247,14 @@ fn fault_of_host(host: &str) -> Option<&'static str> {
         labels.get(index).is_some_and(|label| label.eq_ignore_ascii_case(name))
     };
     if labels[0].is_empty() || labels.windows(2).any(|pair| pair[0].is_empty()) {
-        Some("a host has no empty part before a '.'")
+        Some("the host must not have an empty part before a '.'")
     } else if (1..labels.len()).any(|index| is(index, "servicebus")) {
         Some(
-            "it is a namespace of Event Hubs; the storage account is at another host, as in https://contoso.blob.core.windows.net",
+            "it is a namespace of Event Hubs; use the host of the storage account, such as https://contoso.blob.core.windows.net",
         )
     } else if is(2, "core") && OTHERS.iter().any(|name| is(1, name)) {
         Some(
-            "it is another service of the account; give the host of its Blob service, as in https://contoso.blob.core.windows.net",
+            "it is another service of the account; use the host of its Blob service, such as https://contoso.blob.core.windows.net",
         )
     } else {
         None

@@ -1,11 +1,11 @@
-//! The form of every connection string of Azure's: pairs `Name=Value` with a semicolon between them.
+//! The form of all Azure connection strings: `Name=Value` pairs, separated by semicolons.
 
 use crate::model::is_invisible;
 
 /// One pair, without the blanks around its name and its value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<'a> {
-    /// Its place, from 1. An error names it by this: a part may be a piece of a key, and is never shown.
+    /// Its number, from 1. Errors show only the number, because the part itself may contain a piece of a key.
     pub(crate) part: usize,
     pub(crate) key: &'a str,
     pub(crate) value: &'a str,
@@ -25,10 +25,10 @@ pub(crate) fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, String>
     }))
 }
 
-/// The advice for a name that is of a variable.
-pub(super) const ENV_FILE: &str = "it looks like a line NAME=… of an .env file or a shell; give only the text after its first '='";
+/// The advice for a name that looks like an environment variable.
+pub(super) const ENV_FILE: &str = "it looks like a NAME=… line of an .env file or a shell; pass only the text after the first '='";
 
-/// The fault of a name that is not of letters only, as all of Azure's are.
+/// Returns the fault of a name with characters other than letters. All of Azure's names consist of letters.
 pub(crate) fn fault_of_letters(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         return Some("it has no name before '='");
@@ -38,13 +38,13 @@ pub(crate) fn fault_of_letters(key: &str) -> Option<&'static str> {
     }
     Some(match key.chars().next() {
         Some('"' | '\'' | '`' | '“' | '”' | '„' | '‘' | '’') => {
-            "it begins with a quote; give the text without quotes"
+            "it begins with a quote; pass the text without quotes"
         }
-        Some('{' | '[') => "it looks like JSON; give only the connection string in it",
+        Some('{' | '[') => "it looks like JSON; pass only the connection string in it",
         _ if key.contains(is_invisible) => {
-            "its name has an invisible character, such as the byte order mark of a file; remove it"
+            "its name contains an invisible character, such as the byte order mark of a file; remove it"
         }
         _ if key.contains(['_', ' ', '$']) => ENV_FILE,
-        _ => "its name has other characters than letters",
+        _ => "its name contains characters other than letters",
     })
 }

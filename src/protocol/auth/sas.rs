@@ -80,7 +80,9 @@ impl SasToken {
         }
         if permissions.is_empty() {
             return self.is_of_one_container().then(|| {
-                format!("'{operation}' needs a SAS of the account, and this is one of a container")
+                format!(
+                    "'{operation}' needs a SAS of the account, but this is a SAS of a container"
+                )
             });
         }
         // Without `sp`, a stored access policy grants them, which only the service knows.
@@ -89,7 +91,7 @@ impl SasToken {
             let needed = permissions.chars().map(|letter| format!("'{letter}'"));
             let needed = needed.collect::<Vec<_>>().join(" or ");
             format!(
-                "the SAS has the permissions '{granted}' (sp), and '{operation}' needs {needed}"
+                "the SAS has the permissions '{granted}' (sp), but '{operation}' needs {needed}"
             )
         })
     }
@@ -102,15 +104,15 @@ fn fault(token: &str) -> Option<&'static str> {
     };
     if begins_with("https://") || begins_with("http://") {
         return Some(
-            "it is a whole URL; give only the part after '?', or give the URL as account URL",
+            "it is a whole URL; pass only the part after '?', or pass the URL as the account URL",
         );
     }
     if begins_with("SharedAccessSignature ") {
-        return Some("it is one of Event Hubs or Service Bus, not of a storage account");
+        return Some("it is for Event Hubs or Service Bus, not for a storage account");
     }
     if begins_with("SharedAccessSignature=") || begins_with("BlobEndpoint=") {
         return Some(
-            "it is a part of a connection string; give only the text after 'SharedAccessSignature='",
+            "it is part of a connection string; pass only the text after 'SharedAccessSignature='",
         );
     }
     if !token.bytes().all(fits) || token.starts_with('\'') || token.ends_with('\'') {
@@ -169,7 +171,7 @@ mod tests {
                 "st=2026-11-22T10:00:01Z&se=2027-01-01",
                 Some("not valid before 2026-11-22T10:00:01Z"),
             ),
-            ("sp=rw&se=2027-01-01", Some("permissions 'rw' (sp), and 'list blobs' needs 'l'")),
+            ("sp=rw&se=2027-01-01", Some("permissions 'rw' (sp), but 'list blobs' needs 'l'")),
             ("sp=rwl&se=2027-01-01", None),
             ("si=policy&sr=c", None),
             ("se=tomorrow", None),

@@ -45,7 +45,7 @@ pub(in crate::protocol) fn authorization(
     value.extend(["SharedKey ", key.account_name(), ":"]);
     STANDARD.encode_string(mac, &mut value);
     let mut value = HeaderValue::try_from(value).map_err(|error| {
-        Error::new(ErrorKind::Other, "the signature is no header value").with_source(error)
+        Error::new(ErrorKind::Other, "the signature is not a valid header value").with_source(error)
     })?;
     value.set_sensitive(true);
     Ok(value)

@@ -23,7 +23,7 @@ impl Operation for GetContainerProperties<'_> {
         None
     }
 
-    /// "The operation can't be called with a service SAS": one of the account.
+    /// The service requires an account SAS: "The operation can't be called with a service SAS".
     fn sas_permissions(&self) -> &'static str {
         ""
     }

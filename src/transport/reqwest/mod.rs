@@ -191,8 +191,8 @@ impl ReqwestTransport {
         lacks_timers().map_or(Ok(()), |needed| Err(needs(needed)))
     }
 
-    /// Outside a runtime there is no timer. The wait has no end then, and whoever waits for something else beside it is
-    /// told by the request that follows what is missing.
+    /// Outside a runtime there is no timer, so this never returns. A caller that also waits for something else continues
+    /// with that, and its next request fails with the error about the missing runtime.
     pub(crate) async fn sleep(duration: Duration) {
         match lacks_timers() {
             None => tokio::time::sleep(duration).await,

@@ -49,7 +49,7 @@ impl UreqTransport {
     ///
     /// For https, give the agent a `TlsConfig` with a crypto provider (`unversioned_rustls_crypto_provider`) and roots,
     /// such as `RootCerts::PlatformVerifier`. Without them the agent panics at the first connection, because this crate
-    /// enables neither of ureq's own. ureq's default features would add ring beside aws-lc-rs to the build;
+    /// enables neither of ureq's own. ureq's default features would add ring to the build, next to aws-lc-rs;
     /// [features.md](crate::_documentation::features) explains the problem with two providers.
     ///
     /// ```no_run
@@ -215,11 +215,11 @@ fn read_body(body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     Ok(content)
 }
 
-/// Half of what ureq itself holds of a body: more at once is not faster.
+/// Half of ureq's own body buffer; a larger chunk is not faster.
 const PIECE: usize = 64 * 1024;
 
-/// The first piece of a body of unknown length. That is how ureq speaks of an empty one as well, which most responses
-/// have: room for a whole piece would cost them more than all the rest.
+/// The first chunk of a body of unknown length. ureq also reports empty bodies in this way, and most responses have one, so
+/// a full-size buffer would cost more than the rest of the request.
 const FIRST_PIECE: usize = 1024;
 
 fn read_pieces(

@@ -1,4 +1,4 @@
-//! Answers in the service's form: common headers, error codes, error bodies.
+//! Responses in the service's form: common headers, error codes, error bodies.
 
 use super::super::loopback::{Recorded, Reply};
 use super::state::State;

@@ -1,4 +1,4 @@
-//! Blobs that another program, or nobody in his right mind, has written.
+//! Blobs of other programs, and malformed ones that no program should write.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! What is wrong with a part of a connection string, told without showing it: it may be a piece of a key.
+//! Explains what is wrong with a part of a connection string without showing it, because it may be part of a key.
 
 use crate::protocol::address::pairs::{ENV_FILE, fault_of_letters};
 
@@ -25,14 +25,14 @@ pub(super) fn fault_of_key(key: &str) -> Option<String> {
     }
     if EVENT_HUBS.iter().any(|name| key.eq_ignore_ascii_case(name)) {
         return Some(
-            "this is a connection string of Event Hubs; the store needs that of the storage account, which begins \
+            "this is a connection string of Event Hubs; the store needs the storage account's, which begins \
              with DefaultEndpointsProtocol or BlobEndpoint"
                 .to_owned(),
         );
     }
     // The name is not shown: it may be a piece of a key.
     misspelt(key)
-        .map(|name| format!("its name is not one of a storage account's; is {name} meant?"))
+        .map(|name| format!("its name is not a key of a storage account; did you mean {name}?"))
 }
 
 /// The fault of a value that contains a pair: the key is the name of a variable, or a ';' is missing between two pairs.

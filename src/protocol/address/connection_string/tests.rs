@@ -149,7 +149,7 @@ fn misspelt_names_are_refused() {
         let text = format!("AccountName=acct;AccountKey=c2VjcmV0;{key}=https://c2VjcmV0.example");
         let error = ConnectionString::parse(&text).expect_err(key).to_string();
         assert!(
-            error.contains("part 3") && error.contains(&format!("is {meant} meant")),
+            error.contains("part 3") && error.contains(&format!("did you mean {meant}?")),
             "{key}: {error}"
         );
         assert!(!error.contains("c2Vj"), "{error}");
