@@ -27,31 +27,23 @@ fn servers(service: &BlobService) -> [Loopback; 2] {
     [service.serve(), Loopback::start_tls(service.handler())]
 }
 
-/// What one attempt costs at most on a busy machine, beside its limit.
-fn price(death: Death) -> Duration {
-    let slow_machine = Duration::from_secs(1);
-    match death {
-        Death::Reset => slow_machine,
-        Death::Silence => ATTEMPT + slow_machine,
-    }
-}
-
 #[maybe_async]
 #[test]
 async fn sixteen_dead_connections_lose_nothing_and_cost_one_attempt() {
     for death in [Death::Reset, Death::Silence] {
         let service = BlobService::new("checkpoints");
         for (round, loopback) in servers(&service).iter().enumerate() {
+            // Whatever needs more than a second attempt fails.
             let store = builder(loopback).attempt_timeout(ATTEMPT).build().unwrap();
+            let store = store.with_options(CallOptions::new().with_max_retries(1));
             let claims: Vec<_> =
                 (0..16).map(|id| ownership(&format!("{round}-{id}"), "a")).collect();
             let claims = store.claim_ownership(&claims).await;
             assert!(claims.all_claimed(), "{claims:?}");
             loopback.forget_connections(death);
-            let (before, began) = (loopback.connections(), Instant::now());
+            let before = loopback.connections();
             let claims = store.claim_ownership(&claims.into_claimed()).await;
-            assert!(claims.all_claimed(), "{death:?}: {claims:?}");
-            assert!(began.elapsed() < price(death), "{death:?} {round}: {:?}", began.elapsed());
+            assert!(claims.all_claimed(), "{death:?} {round}: {claims:?}");
             let claims = store.claim_ownership(&claims.into_claimed()).await;
             assert!(claims.all_claimed(), "{claims:?}");
             // What is made in their place is kept. Of the 16, some may have been new, and were given up all the same.

@@ -174,7 +174,8 @@ impl EventHubConsumerClientBuilder {
     }
 
     /// Sets how many handlers run concurrently within a partition. Default: one, in order. With other values,
-    /// `receive_batch` and [`EventProcessor`] deliver events one by one.
+    /// `receive_batch` and [`EventProcessor`] deliver events one by one. After a stop, an event that waits is still delivered
+    /// if a later one was, so that the next owner repeats nothing.
     ///
     #[doc = example!("client_builder/concurrency")]
     pub fn concurrency(mut self, concurrency: Concurrency) -> Self {

@@ -91,8 +91,27 @@ impl Flow {
 
     /// Delivers events until they are done. Returns `false` if they are not done, and will be delivered again elsewhere.
     pub(super) async fn settle(&self, events: &[Arc<ReceivedEvent>], bell: &Bell) -> bool {
+        self.deliver(events, bell, false).await
+    }
+
+    /// The same, but events that wait when a stop begins still get one attempt.
+    pub(super) async fn settle_or_drain(&self, events: &[Arc<ReceivedEvent>], bell: &Bell) -> bool {
+        self.deliver(events, bell, true).await
+    }
+
+    async fn deliver(
+        &self,
+        events: &[Arc<ReceivedEvent>],
+        bell: &Bell,
+        mut may_drain: bool,
+    ) -> bool {
         let mut attempt = 1;
-        while self.partition.may_handle() {
+        loop {
+            if !self.partition.may_handle()
+                && !(std::mem::take(&mut may_drain) && self.partition.may_drain())
+            {
+                return false;
+            }
             let Err(error) = self.attempt(events, attempt).await else {
                 self.done(events);
                 return true;
@@ -110,7 +129,6 @@ impl Flow {
                 }
             }
         }
-        false
     }
 
     async fn attempt(

@@ -22,6 +22,8 @@ struct State {
     /// The queues: one for each lane, or one for all of them.
     queues: Vec<VecDeque<Arc<ReceivedEvent>>>,
     lanes: Vec<Lane>,
+    /// The highest number of an event that a handler was given.
+    begun: Option<i64>,
     is_closed: bool,
 }
 
@@ -40,7 +42,8 @@ impl Lanes {
         let by_key = matches!(concurrency, Concurrency::ByKey(_));
         let mut queues = Vec::new();
         queues.resize_with(if by_key { limit } else { 1 }, VecDeque::new);
-        let state = State { queues, lanes: vec![Lane::NotStarted; limit], is_closed: false };
+        let lanes = vec![Lane::NotStarted; limit];
+        let state = State { queues, lanes, begun: None, is_closed: false };
         let ended = Bell::new(clock);
         for bell in &bells {
             let bell = Arc::clone(bell);
@@ -99,6 +102,7 @@ impl Lanes {
         let mut state = self.lock();
         let queue = if self.by_key { lane } else { 0 };
         let event = state.queues[queue].pop_front();
+        state.begun = state.begun.max(event.as_ref().map(|event| event.sequence_number()));
         state.lanes[lane] = if event.is_some() { Lane::Busy } else { Lane::Idle };
         event
     }
@@ -114,12 +118,16 @@ impl Lanes {
 
 #[maybe_async]
 impl Lanes {
-    /// Ends the lanes: waiting events are delivered again elsewhere, and running handlers are awaited.
+    /// Ends the lanes, and waits for running handlers. Waiting events are delivered again elsewhere, unless a handler was
+    /// given a later one: no checkpoint could cover that, so the next owner would repeat it.
     pub(super) async fn close(&self) {
         {
             let mut state = self.lock();
             state.is_closed = true;
-            state.queues.iter_mut().for_each(VecDeque::clear);
+            let begun = state.begun.filter(|_| self.flow.partition.may_drain());
+            for queue in &mut state.queues {
+                queue.retain(|event| Some(event.sequence_number()) < begun);
+            }
         }
         self.bells.iter().for_each(|bell| bell.ring());
         while !self.all_ended() {
@@ -137,12 +145,13 @@ struct LaneJob {
 impl Job for LaneJob {
     async fn run(self: Box<Self>) {
         let bell = &self.lanes.bells[self.lane];
-        while !self.lanes.is_closed() {
+        loop {
             match self.lanes.take(self.lane) {
                 Some(event) => {
                     let one = std::slice::from_ref(&event);
-                    self.lanes.flow.settle(one, bell).await;
+                    self.lanes.flow.settle_or_drain(one, bell).await;
                 }
+                None if self.lanes.is_closed() => return,
                 None => bell.wait(None).await,
             }
         }

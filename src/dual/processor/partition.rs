@@ -162,6 +162,20 @@ impl Partition {
         true
     }
 
+    /// Returns whether a handler may still start, after a stop, with an event that was received before it.
+    pub(super) fn may_drain(&self) -> bool {
+        let is_stopped = {
+            let state = self.lock();
+            state.life.phase() == Phase::Draining
+                && state.life.may_save()
+                && state.life.cause() == Some(LeaveCause::Stop)
+        };
+        let now = self.fleet.clock.now();
+        is_stopped
+            && self.fleet.is_owned(&self.id)
+            && self.fleet.close_deadline().is_none_or(|deadline| now < deadline)
+    }
+
     /// Returns the new events.
     pub(super) fn note_received(
         &self,

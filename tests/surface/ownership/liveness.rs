@@ -10,9 +10,9 @@ use super::super::{at_once, checkpoint, maybe_async, test};
 use super::served::{Served, kind};
 use super::{Act, Call, Model, partitions, won};
 
-/// Limits of a round are shorter by that, so that no test waits for long. A claim that is answered has half a second,
+/// Limits of a round are shorter by that, so that no test waits for long. A claim whose response comes has a second,
 /// which a busy machine may need.
-const HASTE: u32 = 10;
+const HASTE: u32 = 5;
 const CHECKPOINT_2: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/2";
 
 fn id_of(target: &str) -> Option<usize> {

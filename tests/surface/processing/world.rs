@@ -100,6 +100,33 @@ struct Shared {
     opened: usize,
     /// Checkpoints that were stored.
     stored: BTreeMap<String, i64>,
+    /// The same, from the first on, and when.
+    stores: BTreeMap<String, Vec<(Duration, i64)>>,
+    /// What each reader of a partition may repeat, by member and partition.
+    readers: BTreeMap<(String, String), Repeats>,
+    /// Who closed a partition last, and why.
+    closed: BTreeMap<String, (String, String)>,
+    /// The last event whose handler returned `Ok`, by member and partition.
+    last_done: BTreeMap<(String, String), i64>,
+    /// Who gave a partition up, until it is opened again.
+    given_up: BTreeMap<String, String>,
+    handovers: Vec<Handover>,
+}
+
+/// What a reader may repeat: the events above this checkpoint, up to this number, which others handled before.
+#[derive(Clone, Copy)]
+struct Repeats {
+    stored: i64,
+    seen: i64,
+}
+
+/// A partition that was opened after its former reader had stopped.
+#[derive(Debug, Clone)]
+pub struct Handover {
+    pub from: String,
+    pub partition_id: String,
+    /// How far the checkpoint is behind what the former reader has done.
+    pub repeats: i64,
 }
 
 impl World {
@@ -212,6 +239,11 @@ impl World {
     }
 
     pub fn note_handled(&self, member: &str, partition_id: &str, number: i64) {
+        self.note_handled_at(member, partition_id, number, 1);
+    }
+
+    /// Notes an event that was handled at an attempt. Whoever handles an event again must have a reason.
+    fn note_handled_at(&self, member: &str, partition_id: &str, number: i64, attempt: u32) {
         self.note(member, partition_id, What::Handled(number));
         let mut shared = self.lock();
         if !shared.handled.contains_key(partition_id) {
@@ -225,6 +257,9 @@ impl World {
         counts[index] += 1;
         let is_first = counts[index] == 1;
         *if is_first { &mut shared.once } else { &mut shared.again } += 1;
+        if !is_first && attempt == 1 {
+            self.judge_repeat(&mut shared, member, partition_id, number);
+        }
         let complete = shared.complete.get(partition_id).copied().unwrap_or_default();
         let counts = &shared.handled[partition_id];
         let more = counts[complete..].iter().take_while(|count| **count > 0).count();
@@ -245,6 +280,40 @@ impl World {
         }
     }
 
+    fn note_done(&self, member: &str, partition_id: &str, number: i64) {
+        let key = (member.to_owned(), partition_id.to_owned());
+        let mut shared = self.lock();
+        let last = shared.last_done.entry(key).or_insert(number);
+        *last = number.max(*last);
+    }
+
+    /// A reader may repeat what was handled before it came and was not stored, and what the former owner does meanwhile.
+    fn judge_repeat(&self, shared: &mut Shared, member: &str, partition_id: &str, number: i64) {
+        let key = (member.to_owned(), partition_id.to_owned());
+        let Some(Repeats { stored, seen }) = shared.readers.get(&key).copied() else { return };
+        let overlaps = shared
+            .openers
+            .get(partition_id)
+            .is_some_and(|(_, at)| self.time.elapsed() <= *at + OVERLAP);
+        if number <= stored || (number > seen && !overlaps) {
+            let text = format!(
+                "{member} repeated {number} of {partition_id}, which it opened behind {stored}, when {seen} was the last"
+            );
+            shared.violations.push(text);
+        }
+    }
+
+    /// Which partitions were opened after their former reader had stopped.
+    pub fn handovers(&self) -> Vec<Handover> {
+        self.lock().handovers.clone()
+    }
+
+    fn note_closing(&self, member: &str, partition_id: &str, reason: &CloseReason) {
+        self.note(member, partition_id, What::Closing(reason.to_string()));
+        let closed = (member.to_owned(), reason.to_string());
+        self.lock().closed.insert(partition_id.to_owned(), closed);
+    }
+
     /// The process of a member is gone: whatever it does from now on has no effect.
     pub fn kill(&self, member: &str) {
         self.lock().dead.insert(member.to_owned());
@@ -259,6 +328,29 @@ impl World {
         let at = self.time.elapsed();
         let mut shared = self.lock();
         shared.opened += 1;
+        let handled = shared.handled.get(partition_id);
+        let seen = handled.map_or(-1, |counts| counts.len() as i64 - 1);
+        let stored = shared.stored.get(partition_id).copied().unwrap_or(-1);
+        // A partition may also have been taken before its reader stopped.
+        if let Some((from, reason)) = shared.closed.get(partition_id)
+            && reason == "stopped"
+            && shared.given_up.get(partition_id) == Some(from)
+        {
+            let key = (from.clone(), partition_id.to_owned());
+            let last = shared.last_done.get(&key).copied().unwrap_or(-1);
+            let repeats = (last - stored).max(0);
+            let (from, partition_id) = (from.clone(), partition_id.to_owned());
+            shared.handovers.push(Handover { from, partition_id, repeats });
+        }
+        // A former owner may have stored more since this one read its position.
+        let stores = shared.stores.get(partition_id).map_or(&[][..], Vec::as_slice);
+        let before = stores.iter().take_while(|(stored_at, _)| *stored_at + OVERLAP <= at);
+        let stored = before.last().map_or(-1, |(_, number)| *number);
+        let key = (member.to_owned(), partition_id.to_owned());
+        // What it handled as an earlier owner is no longer its own.
+        shared.last_done.remove(&key);
+        shared.readers.insert(key, Repeats { stored, seen });
+        shared.given_up.remove(partition_id);
         let openers = shared.openers.entry(partition_id.to_owned()).or_default();
         if openers.1 != at {
             *openers = (Vec::new(), at);
@@ -297,6 +389,8 @@ impl World {
         self.note(member, id, What::Stored(number));
         let mut shared = self.lock();
         shared.stored.insert(id.to_owned(), number);
+        let at = self.time.elapsed();
+        shared.stores.entry(id.to_owned()).or_default().push((at, number));
         let complete = shared.complete.get(id).copied().unwrap_or_default();
         if complete <= usize::try_from(number).unwrap() {
             let text = format!("{member} stored {number} of partition {id} too early");
@@ -394,7 +488,10 @@ impl PartitionHandler for Recorder {
                 Behavior::Panic => panic!("a handler panics, as the test wants it"),
             }
             self.alive()?;
-            self.world.note_handled(&self.member, id, number);
+            self.world.note_handled_at(&self.member, id, number, partition.attempt());
+        }
+        if let Some(last) = events.last() {
+            self.world.note_done(&self.member, id, last.sequence_number());
         }
         Ok(())
     }
@@ -405,8 +502,7 @@ impl PartitionHandler for Recorder {
     }
 
     async fn closing(&self, partition: &PartitionContext, reason: &CloseReason) {
-        let what = What::Closing(reason.to_string());
-        self.world.note(&self.member, partition.partition_id(), what);
+        self.world.note_closing(&self.member, partition.partition_id(), reason);
     }
 }
 
@@ -470,6 +566,9 @@ impl WorldStore {
                 let id = record.partition_id().to_owned();
                 let now = self.world.time.system_time();
                 self.world.lock().written.insert(id.clone(), now);
+                if what == What::Relinquished {
+                    self.world.lock().given_up.insert(id.clone(), self.member.clone());
+                }
                 self.world.note(&self.member, &id, what);
                 if act == Act::LoseResponse {
                     let error = failed().with_applied(Applied::Unknown);
