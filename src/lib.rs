@@ -86,21 +86,11 @@ assert_eq!(store.list_checkpoints(&group).await?.len(), 1);
 //! [`ClaimOutcome`], a missing checkpoint is `None`. If the response to a write was lost, [`Error::is_outcome_unknown`]
 //! returns `true`.
 //!
-//! # Log levels
+//! # Logs
 //!
-//! The crate logs through the [`log`](https://docs.rs/log) facade, under the targets `eventhub_checkpointstore` (results of
-//! lists), `eventhub_checkpointstore::blocking` and `eventhub_checkpointstore::aio` (requests of a surface).
-//!
-//! - `warn`: a request that failed after its last attempt; a token that could not be refreshed early; each unreadable blob,
-//!   once per store (at most 1,000); a list without a `Date`, once per store; the failed claims of the official
-//!   `EventProcessor`, once per round.
-//! - `debug`: every completed request, with its duration and attempts; each retry; expected outcomes, such as a lost claim,
-//!   a missing blob, or content that the service refuses to return; blobs that are not records.
-//!
-//! Keys, tokens, signatures and headers never appear in a log line of this crate. The HTTP clients log under their own
-//! targets: at `trace`, `ureq` prints full URLs, which may contain a SAS, and `ureq_proto` prints the bytes of every
-//! request, including `Authorization`. Keep these two targets at `debug` or above. With the feature `azure_storage_blobs`,
-//! keep `azure_core` at `info` or above, because that SDK prints both at `debug`.
+//! The crate logs through the [`log`](https://docs.rs/log) facade. See [`_documentation::logging`] for the targets and
+//! levels. Keys, tokens, signatures and headers never appear in a log line of this crate. The HTTP clients log under their
+//! own targets: keep `ureq` and `ureq_proto` at `debug` or above, because at `trace` they print whole requests.
 //!
 //! # Features
 //!

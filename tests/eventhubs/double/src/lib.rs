@@ -2,6 +2,10 @@
 //! official Rust client (`azure_messaging_eventhubs`) with its `EventProcessor`, and for the producers and consumers of
 //! Python and JavaScript.
 //!
+//! Use it for receiving and producing over real sockets: links, credit, owner levels, tokens, management, and their faults.
+//! Do not use it for limits and timing of the service itself, or for anything that a test can see with
+//! `memory::EventHub`, which is faster.
+//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 //! use eventhubs_double::{Config, EventHubsDouble};
