@@ -135,7 +135,7 @@ impl aio::Transport for PlainAsyncSockets {
 fn host_and_port(request: &http::Request<Bytes>) -> Result<(&str, u16), TransportError> {
     let uri = request.uri();
     if uri.scheme_str() != Some("http") {
-        return Err(TransportError::refused("plain sockets have no TLS"));
+        return Err(TransportError::unsupported("plain sockets have no TLS"));
     }
     Ok((uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80)))
 }

@@ -63,7 +63,7 @@ impl Transport for ShowOnly {
             .header("etag", "\"0x8DE29A5B1C3D0F1\"")
             .header("last-modified", "Fri, 20 Nov 2026 06:00:00 GMT")
             .body(Bytes::new())
-            .map_err(TransportError::refused)
+            .map_err(TransportError::unsupported)
     }
 
     fn sleep(&self, duration: Duration) {

@@ -80,7 +80,7 @@ impl Transport for Asked {
     ) -> Result<Response<Bytes>, TransportError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         self.0.lock().expect("the lock").push(host);
-        Err(TransportError::refused("nobody is asked"))
+        Err(TransportError::unsupported("nobody is asked"))
     }
 
     fn sleep(&self, _duration: Duration) {}

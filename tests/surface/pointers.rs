@@ -177,7 +177,7 @@ impl Transport for Unready {
     }
 
     fn ready(&self) -> Result<(), TransportError> {
-        Err(TransportError::refused("it needs its own runtime"))
+        Err(TransportError::unsupported("it needs its own runtime"))
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -82,7 +82,7 @@ async fn permanent_failures_are_not_retried() {
         assert_eq!((error.code().unwrap_or_default(), script.sent().len()), (code, 1));
         assert!(script.slept().is_empty());
     }
-    let script = Script::new(|_| Step::failed(TransportError::refused("never")));
+    let script = Script::new(|_| Step::failed(TransportError::unsupported("never")));
     let error = script.store().list_checkpoints(&group()).await.unwrap_err();
     assert_eq!((error.kind(), script.sent().len()), (ErrorKind::Configuration, 1));
 }

@@ -168,7 +168,7 @@ impl ReqwestTransport {
         watch: &mut Watch<'_>,
     ) -> Result<reqwest::Response, TransportError> {
         let mut request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::refused(error.without_url()))?;
+            .map_err(|error| TransportError::unsupported(error.without_url()))?;
         if self.timeout != Some(options.timeout) {
             *request.timeout_mut() = Some(options.timeout);
         }
@@ -203,7 +203,7 @@ impl ReqwestTransport {
 
 /// The error of a runtime that reqwest cannot use. Nothing was sent.
 fn needs(needed: &str) -> TransportError {
-    TransportError::refused(format!(
+    TransportError::unsupported(format!(
         "the async store sends its requests with reqwest, which needs {needed}"
     ))
 }
@@ -261,7 +261,7 @@ fn classify(error: reqwest::Error) -> TransportError {
     let error = if error.is_timeout() {
         TransportError::timeout(error)
     } else if error.is_builder() {
-        TransportError::refused(error)
+        TransportError::unsupported(error)
     } else if error.is_decode() || causes::is_unreadable(&error) {
         TransportError::invalid_response(error)
     } else if causes::is_permanent(&error) {

@@ -295,9 +295,9 @@ fn classify_kind(error: ureq::Error) -> TransportError {
         | ureq::Error::BodyExceedsLimit(_) => TransportError::invalid_response(error),
         // The message of these errors is the URL, which may contain a SAS.
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
-            TransportError::refused("the URL is not valid")
+            TransportError::unsupported("the URL is not valid")
         }
-        ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::refused(error),
+        ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::unsupported(error),
         other => TransportError::network(other),
     }
 }
