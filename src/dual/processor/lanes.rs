@@ -141,7 +141,7 @@ impl Job for LaneJob {
             match self.lanes.take(self.lane) {
                 Some(event) => {
                     let one = std::slice::from_ref(&event);
-                    self.lanes.flow.settle(one, bell).await;
+                    self.lanes.flow.deliver_until_done(one, bell).await;
                 }
                 None => bell.wait(None).await,
             }
