@@ -11,7 +11,7 @@ pub struct Counters {
     pub connections: u64,
     /// Tokens that were put to `$cbs`.
     pub put_tokens: u64,
-    /// Requests that `$management` answered, refusals included.
+    /// Requests that `$management` responded to, refusals included.
     pub management_requests: u64,
     /// The most requests that `$management` had at a time.
     pub most_management_requests: u64,

@@ -17,9 +17,9 @@ use crate::request_response::Node;
 pub enum ReplyFault {
     /// It is refused with this status.
     Status(i32),
-    /// It is never answered.
+    /// It never gets a response.
     Silence,
-    /// It is answered after a while.
+    /// It gets a response after a while.
     Delay(Duration),
 }
 
@@ -28,7 +28,7 @@ pub enum ReplyFault {
 pub enum AttachFault {
     /// It is refused with a condition, as in `com.microsoft:server-busy`, and a description.
     Refuse(String, String),
-    /// It is never answered.
+    /// It never gets a response.
     Silence,
 }
 
