@@ -34,10 +34,10 @@ fn slow_servers(what: Operation) -> Vec<(&'static str, BlobService, Loopback)> {
     };
     let mut servers = vec![
         ("never reads", found_by(what), Loopback::never_reading()),
-        ("never answers", found_by(what), Loopback::start(|_| Reply::hang())),
+        ("never responds", found_by(what), Loopback::start(|_| Reply::hang())),
         edited("sends a byte a minute", |reply| reply.drip(Duration::from_secs(60))),
         edited("sends a byte now and then", |reply| reply.drip(Duration::from_millis(20))),
-        edited("answers much later", |reply| reply.delay(LONG)),
+        edited("responds much later", |reply| reply.delay(LONG)),
     ];
     // What is only a HEAD has no body.
     if !matches!(what, Operation::GetCheckpoint | Operation::FencedGet) {

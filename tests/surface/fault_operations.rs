@@ -87,7 +87,7 @@ impl Operation {
 /// What a caller is told.
 #[derive(Debug, PartialEq)]
 pub enum Told {
-    /// What a correct service would have answered, and what is stored.
+    /// What a correct service would have returned, and what is stored.
     Right,
     /// An empty list, no checkpoint, a lost claim, or a success that the storage does not know of.
     Wrong(String),

@@ -86,13 +86,13 @@ fn servers() -> Vec<Loopback> {
     vec![
         service().serve(),
         faulty(|| Fault::DropAfterProcessing),
-        faulty(|| Fault::TruncateAnswer(10)),
+        faulty(|| Fault::TruncateResponse(10)),
         faulty(|| Fault::HangBefore),
-        faulty(|| Fault::Answer(Reply::raw("garbage\r\n\r\n").close_after())),
-        faulty(|| Fault::Answer(error_reply(403, "AuthorizationFailure", "no"))),
-        faulty(|| Fault::Answer(error_reply(500, "InternalError", "no"))),
-        faulty(|| Fault::Answer(Reply::new(302).header("Location", "http://127.0.0.1:1/"))),
-        faulty(|| Fault::Answer(Reply::new(200).body("<html/>"))),
+        faulty(|| Fault::Respond(Reply::raw("garbage\r\n\r\n").close_after())),
+        faulty(|| Fault::Respond(error_reply(403, "AuthorizationFailure", "no"))),
+        faulty(|| Fault::Respond(error_reply(500, "InternalError", "no"))),
+        faulty(|| Fault::Respond(Reply::new(302).header("Location", "http://127.0.0.1:1/"))),
+        faulty(|| Fault::Respond(Reply::new(200).body("<html/>"))),
     ]
 }
 

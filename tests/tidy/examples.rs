@@ -133,7 +133,7 @@ fn every_public_method_has_an_example() {
     report("A public method has an example: `#[doc = example!(…)]` or a fence.", faults);
 }
 
-/// What an implementer must write is written in an example of the trait.
+/// The methods that an implementer must write are in an example of the trait.
 #[test]
 fn every_trait_is_implemented_by_an_example() {
     let mut faults = Vec::new();

@@ -207,7 +207,7 @@ fn a_failing_account_is_a_failure_with_a_hint() {
     let denied = Bed::new();
     denied.service.inject(|_| {
         use crate::support::blob_service::{Fault, error_reply};
-        Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+        Fault::Respond(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
     });
     denied.run(&format!("show {TARGET}")).ends(Exit::Failed).says("Storage Blob Data Reader");
 }

@@ -1,7 +1,7 @@
 //! What a request asks for, in the service's terms.
 
 use super::super::loopback::{Recorded, percent_decode};
-use super::answer::Refusal;
+use super::response::Refusal;
 
 /// The service's own limit for the names and values of one blob.
 const MAX_METADATA: usize = 8 * 1024;
