@@ -15,7 +15,7 @@ use crate::model::{
     ClaimOutcome, ConsumerGroup, Listing, PartitionOwnership, RelinquishOutcome, Relinquished,
 };
 
-/// A consumer: its membership, its holdings, and whether it is stopping.
+/// The facade of a consumer over its membership, its holdings, and its stop.
 #[derive(Debug)]
 pub(crate) struct RoundState {
     membership: Membership,
