@@ -51,7 +51,7 @@ fn numbers_of(bed: &Bed, partitions: usize) -> Vec<String> {
     (0..partitions).map(|id| bed.stored(&id.to_string()).unwrap().1).collect()
 }
 
-/// From the third write on the account answers 503.
+/// From the third write on the account responds with 503.
 fn overload(bed: &Bed) {
     let writes = Arc::new(AtomicUsize::new(0));
     bed.service.inject(move |request| {

@@ -117,7 +117,7 @@ fn several_groups_are_shown_by_one_command() {
     // One that exceeds a threshold is enough.
     bed.run(&format!("{line} -p 0 --fail-above 11")).ends(Exit::Findings);
     bed.run(&format!("{line} -p 0 --fail-above 12")).ends(Exit::Done);
-    // A group without records is named, and no half of the answer is shown.
+    // A group without records is named, and no half of the response is shown.
     let ran = bed.run(&format!("{line} contoso/telemetry/none")).ends(Exit::NothingFound);
     assert_eq!(ran.says("telemetry/none").out, "");
 }
