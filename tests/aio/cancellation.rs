@@ -145,7 +145,7 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
-    /// What it makes of the position 1 of partition 0.
+    /// The position of partition 0 afterwards, if it was 1.
     fn position_after(self) -> Option<i64> {
         match self {
             Checkpoint | FencedCheckpoint | Reset => Some(2),

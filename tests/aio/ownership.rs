@@ -1,4 +1,4 @@
-//! What only futures do: they can be dropped wherever they wait, and sent to other threads.
+//! Only futures can be dropped wherever they wait, and sent to other threads.
 
 use std::pin::pin;
 use std::sync::Arc;

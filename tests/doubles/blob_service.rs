@@ -121,7 +121,7 @@ impl BlobService {
         self.state().container_headers.insert(name.to_owned(), value.to_owned());
     }
 
-    /// What the server's clock shows.
+    /// The time of the server's clock.
     pub fn now(&self) -> SystemTime {
         self.state().now()
     }

@@ -145,7 +145,7 @@ impl Loopback {
         self.shared.state().unexpected
     }
 
-    /// What clients sent that was not HTTP/1.1, and handlers that panicked.
+    /// Requests that were not HTTP/1.1, and handlers that panicked.
     pub fn protocol_errors(&self) -> Vec<String> {
         self.shared.state().protocol_errors.clone()
     }

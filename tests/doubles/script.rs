@@ -29,7 +29,7 @@ pub struct Sent {
     pub request: Recorded,
     /// Since the start, by the virtual clock.
     pub at: Duration,
-    /// What the request was allowed to take.
+    /// The time limit of the request.
     pub timeout: Duration,
     /// It must not be sent on a connection that was open before.
     pub new_connection: bool,
@@ -50,7 +50,7 @@ impl Sent {
     }
 }
 
-/// What becomes of one request.
+/// The outcome of one request.
 #[derive(Debug)]
 pub struct Step {
     result: Result<http::Response<Bytes>, TransportError>,
@@ -113,7 +113,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     passed: Duration,
-    /// What the wall clock shows at the start, if not the usual time.
+    /// The time of the wall clock at the start, if not the usual one.
     clock: Option<SystemTime>,
     /// How long a wait takes in reality.
     patience: Duration,

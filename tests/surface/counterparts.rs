@@ -73,7 +73,7 @@ impl Pair {
         sorted(listed.unwrap())
     }
 
-    /// What they say they own afterwards; what they have lost is missing.
+    /// The ownerships that they report afterwards, without those that they lost.
     fn they_claim(&mut self, ownerships: &[Value]) -> Vec<Value> {
         sorted(self.theirs.claim_ownership(ownerships).unwrap())
     }

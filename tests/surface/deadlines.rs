@@ -13,7 +13,7 @@ use super::{at_once, checkpoint, group, maybe_async, ownership, test};
 
 /// Far beyond every limit that the tests set.
 const LONG: Duration = Duration::from_secs(600);
-/// What a call may take that is limited to `LIMIT`: a slow machine is no failure, a limit that does not count is.
+/// The longest time of a call that is limited to `LIMIT`: a slow machine is not a failure, a limit without effect is.
 const LIMIT: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(5);
 

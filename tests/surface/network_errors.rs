@@ -1,4 +1,4 @@
-//! What a caller is told about a network that fails: where, whether anything was sent, and whether to try again.
+//! Errors about a network that fails say where, whether anything was sent, and whether a retry may help.
 
 use std::error::Error as _;
 #[cfg(feature = "_rustls")]

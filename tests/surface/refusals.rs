@@ -1,4 +1,4 @@
-//! What the service says about a refusal reaches the error and the log: on one line, bounded, without signatures.
+//! The service's reason for a refusal is in the error and in the log: on one line, bounded, without signatures.
 
 use std::time::{Duration, SystemTime};
 

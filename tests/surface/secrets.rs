@@ -27,7 +27,7 @@ const PASSWORD: &str = "PASSWORDthatNobodyMaySee";
 const HEADER: &str = "HEADERthatNobodyMaySee";
 const SECRETS: [&str; 6] = [KEY, "KEY-that-nobody-may-see", SIGNATURE, TOKEN, PASSWORD, HEADER];
 
-/// What an error shows in every form, with all its causes.
+/// The text of an error in every form, with all its causes.
 fn shown(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! What a test sees of the machine that it runs on.
+//! The variables of the machine that a test can see.
 
 use super::files::{File, report, rust};
 

@@ -1,4 +1,4 @@
-//! Who knows whom: the order of knowledge, from the plain data to the surfaces.
+//! Which room may refer to which: the order of knowledge, from the plain data to the surfaces.
 
 use super::files::{File, report, sources};
 
@@ -38,7 +38,7 @@ const PROTOCOL: &[(&str, &[&str])] = &[
     ("retry", &["status", "xml"]),
 ];
 
-/// What stands above the rooms: it mounts them and knows them all.
+/// The modules above the rooms, which mount them and know them all.
 const ABOVE: &[&str] =
     &["adapters", "checkpointstoreblob", "checkpointstoreblob_aio", "dual", "lib"];
 

@@ -31,7 +31,7 @@ impl Gate {
 
 type Edit = dyn FnOnce(Reply) -> Reply + Send;
 
-/// What goes wrong with one request.
+/// The fault that one request meets.
 #[derive(Default)]
 pub enum Fault {
     #[default]

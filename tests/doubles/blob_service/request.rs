@@ -1,4 +1,4 @@
-//! What a request asks for, in the service's terms.
+//! The operation that a request asks for, in the service's terms.
 
 use super::super::loopback::{Recorded, percent_decode};
 use super::response::Refusal;
@@ -41,7 +41,7 @@ pub(super) fn is_about_account(request: &Recorded, account: Option<&str>) -> boo
     }
 }
 
-/// What the service checks before it looks at the operation.
+/// The checks of the service before it looks at the operation.
 pub(super) fn check_required_headers(request: &Recorded) -> Result<(), Refusal> {
     // A request without a signature needs no date.
     let lacks_date =

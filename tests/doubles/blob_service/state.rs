@@ -1,4 +1,4 @@
-//! What is stored, and what happened to it.
+//! The stored blobs, and their history.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

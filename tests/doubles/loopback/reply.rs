@@ -59,7 +59,7 @@ pub enum Delivered {
     Nothing,
 }
 
-/// What the connection does after the bytes.
+/// The behaviour of the connection after the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     KeepAlive,
@@ -221,7 +221,7 @@ impl Reply {
         self
     }
 
-    /// What arrives at a client that stands in for the network itself.
+    /// The part that arrives at a client which stands in for the network itself.
     pub fn delivered(&self) -> Delivered {
         match &self.content {
             Content::Hang => Delivered::Nothing,

@@ -1,4 +1,4 @@
-//! What the acceptor, the connections and the owner of the server share.
+//! The state that the acceptor, the connections and the owner of the server share.
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};

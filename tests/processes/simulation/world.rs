@@ -20,7 +20,7 @@ const LATENCY: Duration = Duration::from_millis(20);
 const CONCURRENCY: u32 = 32;
 /// From the start of a list to what it shows, and from there to its response.
 const LIST_LATENCY: Duration = Duration::from_millis(30);
-/// What chance makes of a latency, at most.
+/// The largest random factor of a latency.
 const LATEST: f64 = 1.5;
 /// Stamps and listings have whole seconds.
 const CLOCK_RESOLUTION: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use super::steps::{Action, FaultKind, Intrusion, Step};
 
 use FaultKind::{FailedButApplied, Late, LostResponse, None as NoFault, Refused};
 
-/// What the first owner does with the first partition.
+/// A step of the first owner with the first partition.
 fn step(action: Action, faults: &[FaultKind], intrusions: &[(usize, Intrusion)]) -> Step {
     let (faults, intrusions) = (faults.to_vec(), intrusions.to_vec());
     Step { owner: 0, partition: 0, action, faults, intrusions }

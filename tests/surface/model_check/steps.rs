@@ -1,4 +1,4 @@
-//! What may happen, and how often it is drawn.
+//! The possible steps, and how often each is drawn.
 
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ pub enum Action {
     Arrive,
 }
 
-/// What others do between two requests of a call.
+/// The actions of others between two requests of a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Intrusion {
     /// Another owner takes the partition.

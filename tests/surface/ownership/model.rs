@@ -17,7 +17,7 @@ use super::super::subject::{
 };
 use super::super::{group, maybe_async};
 
-/// What the consumers of one test share: the blobs, and the time.
+/// The state that the consumers of one test share: the blobs, and the time.
 #[derive(Clone)]
 pub struct Model {
     pub store: BlobCheckpointStore,
@@ -150,7 +150,7 @@ pub enum Call {
     ListCheckpoints,
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Act {
     #[default]
@@ -192,7 +192,7 @@ impl Script {
         *self.choose.lock().unwrap() = None;
     }
 
-    /// What was asked for since the last time.
+    /// Returns the calls since the last time.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }

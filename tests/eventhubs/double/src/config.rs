@@ -1,4 +1,4 @@
-//! What a double looks like from the outside.
+//! The configuration of a double.
 
 use std::sync::Arc;
 use std::time::Duration;

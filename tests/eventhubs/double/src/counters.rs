@@ -1,4 +1,4 @@
-//! What happened so far.
+//! Counters of everything that happened so far.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

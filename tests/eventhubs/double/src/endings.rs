@@ -21,7 +21,7 @@ use crate::frames::{self, ATTACH, BEGIN, CLOSE, DETACH, END, OPEN, TRANSFER};
 /// An end without an error.
 const PLAIN_END: [u8; 4] = [0x00, 0x53, END, 0x45];
 
-/// What has ended on one connection.
+/// The links and sessions of one connection that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Endings(Mutex<Ended>);
 

@@ -65,7 +65,7 @@ fn put_token(request: &Request, hub: &Hub) -> Response {
     Response { status: 202, description: "Accepted", body: Value::Null }
 }
 
-/// What a node says to a request.
+/// The response of a node to a request.
 pub(crate) struct Response {
     pub(crate) status: i32,
     pub(crate) description: &'static str,
