@@ -62,7 +62,7 @@ fn asks_no_other_host(text: &str) {
     }
 }
 
-/// Answers nothing and remembers whom it was to ask.
+/// Responds to nothing and remembers whom it was to ask.
 #[derive(Clone, Default)]
 struct Asked(Arc<Mutex<Vec<String>>>);
 
