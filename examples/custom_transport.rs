@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// For the status and the headers of an answer.
+/// For the status and the headers of a response.
 const MAX_HEAD: u64 = 64 * 1024;
 
 /// The blocking surface over sockets of the standard library.
@@ -42,10 +42,10 @@ impl blocking::Transport for PlainSockets {
         let stream = connect(host, port, deadline).map_err(|error| broken(error).not_sent())?;
         let mut stream = UntilDeadline { stream, deadline };
         stream.write_all(&to_bytes(&request)).map_err(broken)?;
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         let mut reader = stream.take(options.max_response_body + MAX_HEAD);
-        reader.read_to_end(&mut answer).map_err(broken)?;
-        from_bytes(&answer, options)
+        reader.read_to_end(&mut response).map_err(broken)?;
+        from_bytes(&response, options)
     }
 
     fn sleep(&self, duration: Duration) {
@@ -118,10 +118,10 @@ impl aio::Transport for PlainAsyncSockets {
             let connected = tokio::net::TcpStream::connect(host_and_port(&request)?).await;
             let mut stream = connected.map_err(|error| broken(error).not_sent())?;
             stream.write_all(&to_bytes(&request)).await.map_err(broken)?;
-            let mut answer = Vec::new();
+            let mut response = Vec::new();
             let mut reader = stream.take(options.max_response_body + MAX_HEAD);
-            reader.read_to_end(&mut answer).await.map_err(broken)?;
-            from_bytes(&answer, options)
+            reader.read_to_end(&mut response).await.map_err(broken)?;
+            from_bytes(&response, options)
         };
         let ended = tokio::time::timeout(options.timeout, exchange).await;
         ended.unwrap_or_else(|elapsed| Err(TransportError::timeout(elapsed)))
@@ -135,12 +135,12 @@ impl aio::Transport for PlainAsyncSockets {
 fn host_and_port(request: &http::Request<Bytes>) -> Result<(&str, u16), TransportError> {
     let uri = request.uri();
     if uri.scheme_str() != Some("http") {
-        return Err(TransportError::refused("plain sockets have no TLS"));
+        return Err(TransportError::unsupported("plain sockets have no TLS"));
     }
     Ok((uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80)))
 }
 
-/// All headers as they are, because they are signed. HTTP/1.0: the answer ends with the connection.
+/// All headers as they are, because they are signed. HTTP/1.0: the response ends with the connection.
 fn to_bytes(request: &http::Request<Bytes>) -> Vec<u8> {
     let uri = request.uri();
     let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -164,7 +164,7 @@ fn from_bytes(bytes: &[u8], options: &SendLimits) -> Result<http::Response<Bytes
     let head = std::str::from_utf8(&bytes[..end]).map_err(TransportError::invalid_response)?;
     let body = Bytes::copy_from_slice(&bytes[end + 4..]);
     if body.len() as u64 > options.max_response_body {
-        return Err(TransportError::invalid_response("the answer is too large"));
+        return Err(TransportError::invalid_response("the response is too large"));
     }
     let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
     let mut response =
@@ -175,10 +175,10 @@ fn from_bytes(bytes: &[u8], options: &SendLimits) -> Result<http::Response<Bytes
     let response = response.body(body).map_err(TransportError::invalid_response)?;
     let declared = response.headers().get(http::header::CONTENT_LENGTH);
     let declared: Option<usize> = declared.and_then(|length| length.to_str().ok()?.parse().ok());
-    // Not to be mistaken for a shorter list. An answer to HEAD declares what GET would send.
+    // Not to be mistaken for a shorter list. A response to HEAD declares what GET would send.
     if !response.body().is_empty() && declared.is_some_and(|length| length != response.body().len())
     {
-        return Err(TransportError::network("the answer was cut off"));
+        return Err(TransportError::network("the response was cut off"));
     }
     Ok(response)
 }
@@ -219,7 +219,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers every request with an empty list, and returns the connection string of its account.
+/// Responds to every request with an empty list, and returns the connection string of its account.
 fn service_without_blobs() -> io::Result<String> {
     const LIST: &str =
         "<?xml version=\"1.0\"?><EnumerationResults><Blobs/><NextMarker/></EnumerationResults>";
@@ -231,7 +231,7 @@ fn service_without_blobs() -> io::Result<String> {
             for line in head.take_while(|line| !line.is_empty()).take(1) {
                 println!("  {line}");
             }
-            // The client sees a failure to answer, so there is nothing more to do about it.
+            // The client sees a failure to respond, so there is nothing more to do about it.
             let _ = write!(
                 &stream,
                 "HTTP/1.1 200 OK\r\nx-ms-version: 2019-07-07\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{LIST}",

@@ -6,7 +6,7 @@
 //! cargo run --example storage_api_version 2017-11-09     # for such an Azure Stack Hub
 //! ```
 //!
-//! Nothing leaves the process: a transport of the example's own shows each request and answers in place of the
+//! Nothing leaves the process: a transport of the example's own shows each request and responds in place of the
 //! service. The same transport, with an HTTP client inside, would plug that client in.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
@@ -56,14 +56,14 @@ impl Transport for ShowOnly {
                 println!("{name}: {value}");
             }
         }
-        // What the service answers to a first claim that wins.
+        // The response of the service to a first claim that wins.
         http::Response::builder()
             .status(201)
             .header("x-ms-request-id", "5f2b1d9c-0001-0000-0000-000000000000")
             .header("etag", "\"0x8DE29A5B1C3D0F1\"")
             .header("last-modified", "Fri, 20 Nov 2026 06:00:00 GMT")
             .body(Bytes::new())
-            .map_err(TransportError::refused)
+            .map_err(TransportError::unsupported)
     }
 
     fn sleep(&self, duration: Duration) {

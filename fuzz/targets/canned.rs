@@ -1,4 +1,4 @@
-//! A store whose service always gives the same answer.
+//! A store whose service always gives the same response.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,22 +8,22 @@ use eventhub_checkpointstore::checkpointstoreblob::{BlobCheckpointStore, Credent
 use eventhub_checkpointstore::{BodySink, ConsumerGroup, SendLimits, TransportError};
 use http::{Request, Response};
 
-/// Answers each request alike, and remembers their targets.
+/// Responds to each request alike, and remembers their targets.
 #[derive(Clone)]
 pub struct Canned {
-    answer: Response<Bytes>,
+    response: Response<Bytes>,
     /// As many bytes of a body come at once; all of them by default.
-    piece: usize,
+    chunk: usize,
     pub targets: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
-    pub fn new(answer: Response<Bytes>) -> Self {
-        Self { answer, piece: usize::MAX, targets: Arc::default() }
+    pub fn new(response: Response<Bytes>) -> Self {
+        Self { response, chunk: usize::MAX, targets: Arc::default() }
     }
 
-    pub fn in_pieces_of(self, piece: usize) -> Self {
-        Self { piece, ..self }
+    pub fn in_chunks_of(self, chunk: usize) -> Self {
+        Self { chunk, ..self }
     }
 
     pub fn store(&self) -> BlobCheckpointStore {
@@ -39,10 +39,10 @@ impl Transport for Canned {
     ) -> Result<Response<Bytes>, TransportError> {
         let mut targets = self.targets.lock().expect("the lock");
         targets.push(request.uri().to_string());
-        let mut answer = Response::new(self.answer.body().clone());
-        *answer.status_mut() = self.answer.status();
-        *answer.headers_mut() = self.answer.headers().clone();
-        Ok(answer)
+        let mut response = Response::new(self.response.body().clone());
+        *response.status_mut() = self.response.status();
+        *response.headers_mut() = self.response.headers().clone();
+        Ok(response)
     }
 
     fn send_streamed(
@@ -52,7 +52,7 @@ impl Transport for Canned {
         sink: &mut dyn BodySink,
     ) -> Result<Response<()>, TransportError> {
         let (head, body) = self.send(request, options)?.into_parts();
-        body.chunks(self.piece).for_each(|piece| sink.write(head.status, piece));
+        body.chunks(self.chunk).for_each(|chunk| sink.write(head.status, chunk));
         Ok(Response::from_parts(head, ()))
     }
 
@@ -67,10 +67,10 @@ pub fn store_over(transport: impl Transport + 'static) -> BlobCheckpointStore {
         .expect("a store")
 }
 
-pub fn answer(status: u16, body: &[u8]) -> Response<Bytes> {
-    let mut answer = Response::new(Bytes::copy_from_slice(body));
-    *answer.status_mut() = http::StatusCode::from_u16(status).expect("a status");
-    answer
+pub fn response(status: u16, body: &[u8]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::copy_from_slice(body));
+    *response.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+    response
 }
 
 pub fn group() -> ConsumerGroup {

@@ -62,7 +62,7 @@ fn asks_no_other_host(text: &str) {
     }
 }
 
-/// Answers nothing and remembers whom it was to ask.
+/// Responds to nothing and remembers whom it was to ask.
 #[derive(Clone, Default)]
 struct Asked(Arc<Mutex<Vec<String>>>);
 
@@ -80,7 +80,7 @@ impl Transport for Asked {
     ) -> Result<Response<Bytes>, TransportError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         self.0.lock().expect("the lock").push(host);
-        Err(TransportError::refused("nobody is asked"))
+        Err(TransportError::unsupported("nobody is asked"))
     }
 
     fn sleep(&self, _duration: Duration) {}

@@ -9,7 +9,7 @@ use eventhub_checkpointstore::{SendLimits, TransportError};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use percent_encoding::percent_decode_str;
 
-use super::canned::answer;
+use super::canned::response;
 
 const METADATA: &str = "x-ms-meta-";
 
@@ -62,20 +62,20 @@ impl Transport for Echo {
         _options: &SendLimits,
     ) -> Result<Response<Bytes>, TransportError> {
         let mut stored = self.0.lock().expect("the lock");
-        let mut answer = match *request.method() {
+        let mut response = match *request.method() {
             Method::PUT => {
                 *stored = Stored::of(&request);
                 let is_new = request.uri().query().is_none();
-                answer(if is_new { 201 } else { 200 }, b"")
+                response(if is_new { 201 } else { 200 }, b"")
             }
-            Method::GET => answer(200, stored.list().as_bytes()),
-            _ => answer(200, b""),
+            Method::GET => response(200, stored.list().as_bytes()),
+            _ => response(200, b""),
         };
-        let headers = answer.headers_mut();
+        let headers = response.headers_mut();
         headers.insert("etag", HeaderValue::from_static("\"0x1\""));
         headers.insert("last-modified", HeaderValue::from_static("Sun, 22 Nov 2026 10:05:07 GMT"));
         stored.add_headers(headers);
-        Ok(answer)
+        Ok(response)
     }
 
     fn sleep(&self, _duration: Duration) {}

@@ -2,7 +2,7 @@
 
 use eventhub_checkpointstore::{ErrorKind, PartitionOwnership};
 
-use super::canned::{Canned, answer, group};
+use super::canned::{Canned, group, response};
 
 const STATUSES: [u16; 12] = [300, 302, 400, 401, 403, 404, 409, 412, 416, 429, 500, 503];
 
@@ -11,9 +11,9 @@ pub fn run(data: &[u8]) {
         return;
     };
     let status = STATUSES[usize::from(*status) % STATUSES.len()];
-    let store = Canned::new(answer(status, body)).store();
+    let store = Canned::new(response(status, body)).store();
 
-    // The text may be in pieces, and an entity may stand for any letter.
+    // The text may be in several parts, and an entity may stand for any letter.
     let named = body.contains(&b'&') || has_letters(body, b"BlobNotFound");
     match store.get_checkpoint(&group(), "0") {
         Ok(found) => assert!(found.is_none() && status == 404 && named, "{status}"),

@@ -1,4 +1,4 @@
-//! What is fuzzed: the public API of the blocking surface over a transport that answers with the fuzzer's bytes.
+//! What is fuzzed: the public API of the blocking surface over a transport that responds with the fuzzer's bytes.
 //!
 //! Each target is a function that panics where a promise is broken, and not only where the code panics.
 

@@ -1,9 +1,9 @@
-//! The body of a list: whatever it is, it is read whole or refused, alike in whatever pieces it comes, and a good one is
+//! The body of a list: whatever it is, it is read whole or refused, alike in whatever chunks it comes, and a good one is
 //! never read shorter by a cut.
 
 use eventhub_checkpointstore::{CallOptions, Checkpoint, Listing, Result};
 
-use super::canned::{Canned, answer, group};
+use super::canned::{Canned, group, response};
 
 const END: &[u8] = b"</EnumerationResults";
 
@@ -12,17 +12,17 @@ pub fn run(data: &[u8]) {
         return;
     };
     let cut = usize::from(u16::from_le_bytes(*cut));
-    let pieces = read(body, cut % 1024 + 1);
+    let chunks = read(body, cut % 1024 + 1);
     let listing = match read(body, usize::MAX) {
         Ok(listing) => listing,
         Err(error) => {
             // Which fault is seen first depends on what came before it.
-            let of_pieces = pieces.expect_err("pieces of what is refused as a whole");
-            return assert_eq!(of_pieces.kind(), error.kind());
+            let of_chunks = chunks.expect_err("chunks of what is refused as a whole");
+            return assert_eq!(of_chunks.kind(), error.kind());
         }
     };
-    let pieces = pieces.expect("pieces of what is read as a whole");
-    assert_eq!((pieces.items(), pieces.skipped()), (listing.items(), listing.skipped()));
+    let chunks = chunks.expect("chunks of what is read as a whole");
+    assert_eq!((chunks.items(), chunks.skipped()), (listing.items(), listing.skipped()));
     for item in &listing {
         assert!(!item.partition_id().is_empty() && !item.partition_id().contains('/'));
         assert!(item.offset().is_some() || item.sequence_number().is_some());
@@ -36,8 +36,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn read(body: &[u8], piece: usize) -> Result<Listing<Checkpoint>> {
-    let canned = Canned::new(answer(200, body)).in_pieces_of(piece);
+fn read(body: &[u8], chunk: usize) -> Result<Listing<Checkpoint>> {
+    let canned = Canned::new(response(200, body)).in_chunks_of(chunk);
     // A page that is cut is asked for again; here each page is asked for once.
     let store = canned.store().with_options(CallOptions::new().with_max_retries(0));
     // The other kind of record is read from the same body; it cannot be claimed without a version.

@@ -3,7 +3,7 @@
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
 use percent_encoding::percent_decode_str;
 
-use super::canned::{Canned, answer};
+use super::canned::{Canned, response};
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
         return;
     };
     let partition_id = name();
-    let canned = Canned::new(answer(200, b""));
+    let canned = Canned::new(response(200, b""));
     let asked = canned.store().get_checkpoint(&group, partition_id);
     let targets = canned.targets.lock().expect("the lock");
     if Checkpoint::new(&group, partition_id, "1", 1).is_err() {

@@ -79,7 +79,7 @@ pub async fn claim(
         }
     }
     failures.others += claimed.len();
-    failures.judge().map(|()| claimed)
+    failures.into_result().map(|()| claimed)
 }
 
 /// The claims that failed, and whether the round as a whole did.
@@ -96,7 +96,7 @@ impl Failures {
         self.failed.push((partition_id, error));
     }
 
-    fn judge(mut self) -> Result<()> {
+    fn into_result(mut self) -> Result<()> {
         let Some((_, first)) = self.failed.first() else { return Ok(()) };
         if self.others == 0 && self.failed.iter().all(|(_, error)| is_permanent(error.kind())) {
             return Err(self.failed.swap_remove(0).1);

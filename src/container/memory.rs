@@ -135,7 +135,7 @@ impl MemoryContainer {
         if state.exists {
             Ok(state)
         } else {
-            Err(answered(ErrorKind::ContainerNotFound, 404, "ContainerNotFound"))
+            Err(service_error(ErrorKind::ContainerNotFound, 404, "ContainerNotFound"))
         }
     }
 
@@ -149,7 +149,7 @@ impl MemoryContainer {
             (Condition::Matches(_), _) => Err((412, "ConditionNotMet")),
         };
         allowed.map_err(|(status, code)| {
-            answered(ErrorKind::ConditionNotMet, status, code).with_blob(request.name)
+            service_error(ErrorKind::ConditionNotMet, status, code).with_blob(request.name)
         })?;
         Ok(state.write(request.name, request.metadata, Bytes::new(), self.now()))
     }
@@ -212,7 +212,11 @@ impl MemoryContainer {
     pub(crate) fn create(&self) -> Result<()> {
         let mut state = self.lock();
         if state.exists {
-            return Err(answered(ErrorKind::ContainerAlreadyExists, 409, "ContainerAlreadyExists"));
+            return Err(service_error(
+                ErrorKind::ContainerAlreadyExists,
+                409,
+                "ContainerAlreadyExists",
+            ));
         }
         state.exists = true;
         Ok(())
@@ -221,10 +225,9 @@ impl MemoryContainer {
 
 impl State {
     fn blob(&self, name: &str) -> Result<&Blob> {
-        self.blobs
-            .get(name)
-            .map(Arc::as_ref)
-            .ok_or_else(|| answered(ErrorKind::BlobNotFound, 404, "BlobNotFound").with_blob(name))
+        self.blobs.get(name).map(Arc::as_ref).ok_or_else(|| {
+            service_error(ErrorKind::BlobNotFound, 404, "BlobNotFound").with_blob(name)
+        })
     }
 
     /// The visitor may use the container, so the blobs are not shown while the lock is held.
@@ -250,10 +253,10 @@ impl State {
         let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let blob = Blob { etag: etag.clone(), last_modified: written, metadata, content };
         self.blobs.insert(name.into(), Arc::new(blob));
-        let mut answer = BlobWritten::new(etag);
-        answer.last_modified = Some(written);
-        answer.server_time = Some(written);
-        answer
+        let mut result = BlobWritten::new(etag);
+        result.last_modified = Some(written);
+        result.server_time = Some(written);
+        result
     }
 }
 
@@ -271,12 +274,12 @@ fn check_condition(blob: &Blob, name: &str, condition: Condition<'_>) -> Result<
         Condition::None => Ok(()),
         Condition::Matches(etag) if blob.etag == *etag => Ok(()),
         Condition::Matches(_) | Condition::NotExists => {
-            Err(answered(ErrorKind::ConditionNotMet, 412, "ConditionNotMet").with_blob(name))
+            Err(service_error(ErrorKind::ConditionNotMet, 412, "ConditionNotMet").with_blob(name))
         }
     }
 }
 
-fn answered(kind: ErrorKind, status: u16, code: &str) -> Error {
+fn service_error(kind: ErrorKind, status: u16, code: &str) -> Error {
     Error::new(kind, "").with_status(status).with_code(code)
 }
 

@@ -235,9 +235,9 @@ impl TokenCache {
             State::Aging(token) => Ok(self.renew_early(transport, deadline).await.unwrap_or(token)),
             State::Missing => {
                 let limit = time_left(transport, deadline)?;
-                let answer =
+                let result =
                     within(transport, limit, self.wait_or_renew(transport, deadline)).await;
-                answer.unwrap_or_else(|| Err(too_slow()))
+                result.unwrap_or_else(|| Err(too_slow()))
             }
         }
     }
@@ -254,8 +254,8 @@ impl TokenCache {
             return Some(token);
         }
         let limit = time_left(transport, deadline).ok()?.min(PATIENCE);
-        let answer = within(transport, limit, self.renew(transport, limit)).await;
-        let error = match answer {
+        let result = within(transport, limit, self.renew(transport, limit)).await;
+        let error = match result {
             Some(Ok(renewed)) => return Some(renewed),
             Some(Err(error)) => error,
             None => too_slow(),
@@ -282,19 +282,19 @@ impl TokenCache {
                 "the token credential just failed for another caller",
             )),
             State::Missing => {
-                let answer = self.renew(transport, time_left(transport, deadline)?).await;
+                let result = self.renew(transport, time_left(transport, deadline)?).await;
                 // A refresh that ran out of this caller's time may succeed for one that has more.
-                if answer.is_err() && time_left(transport, deadline).is_ok() {
+                if result.is_err() && time_left(transport, deadline).is_ok() {
                     self.failures.fetch_add(1, Ordering::Release);
                 }
-                answer
+                result
             }
         }
     }
 
     async fn renew(&self, transport: &dyn Transport, limit: Duration) -> Result<Arc<AccessToken>> {
-        let answer = self.credential.get_token(TokenRequest::storage(limit)).await;
-        let token = answer.map_err(|error| {
+        let result = self.credential.get_token(TokenRequest::storage(limit)).await;
+        let token = result.map_err(|error| {
             Error::new(ErrorKind::Credential, "the token credential failed").with_source(error)
         })?;
         let now = transport.clock().system_time();

@@ -63,7 +63,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The error becomes that of the attempt. [`TransportError::refused`] is not retried.
+    /// The error becomes that of the attempt. [`TransportError::unsupported`] is not retried.
     fn ready(&self) -> Result<(), TransportError> {
         Ok(())
     }

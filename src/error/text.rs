@@ -93,7 +93,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     #[test]
-    fn display_says_action_answer_and_where() {
+    fn display_shows_the_action_the_response_and_the_blob() {
         let error = Error::new(ErrorKind::Rejected, "")
             .with_action("update the checkpoint")
             .with_status(400)

@@ -337,7 +337,7 @@ mod tests {
         }
 
         /// For several leases.
-        fn assert_that_what_answers_is_kept(mut self) {
+        fn assert_that_responsive_partitions_are_kept(mut self) {
             let named = format!("{} slots, {:?}", self.slots, &self.latency[..2]);
             for _ in 0..16 {
                 self.round();
@@ -356,17 +356,18 @@ mod tests {
     #[test]
     fn responsive_partitions_are_kept_beside_hung_ones_with_any_number_of_slots() {
         for slots in [1, 2, 3, 4, 8, 16, 64] {
-            Consumer::new(slots, partly_hung(16, 16, 5)).assert_that_what_answers_is_kept();
+            Consumer::new(slots, partly_hung(16, 16, 5))
+                .assert_that_responsive_partitions_are_kept();
         }
         for hung in 0..=31 {
             for slots in [1, 2, 16] {
                 let latency = partly_hung(hung, 32 - hung, 5);
-                Consumer::new(slots, latency).assert_that_what_answers_is_kept();
+                Consumer::new(slots, latency).assert_that_responsive_partitions_are_kept();
             }
         }
         for (slots, hung) in [(16, 100), (16, 500), (16, 900), (4, 60), (64, 900)] {
             let latency = partly_hung(hung, 1000 - hung, 5);
-            Consumer::new(slots, latency).assert_that_what_answers_is_kept();
+            Consumer::new(slots, latency).assert_that_responsive_partitions_are_kept();
         }
     }
 
@@ -375,7 +376,7 @@ mod tests {
     fn slow_partitions_take_turns() {
         for (slots, partitions, latency) in [(16, 64, 4_000), (16, 1024, 300), (1, 32, 300)] {
             let latency = partly_hung(0, partitions, latency);
-            Consumer::new(slots, latency).assert_that_what_answers_is_kept();
+            Consumer::new(slots, latency).assert_that_responsive_partitions_are_kept();
         }
     }
 
@@ -384,7 +385,7 @@ mod tests {
     fn slow_partitions_are_renewed_among_hung_ones() {
         for slots in [4, 16] {
             let latency = partly_hung(slots, 16, 1_200);
-            Consumer::new(slots, latency).assert_that_what_answers_is_kept();
+            Consumer::new(slots, latency).assert_that_responsive_partitions_are_kept();
         }
     }
 }

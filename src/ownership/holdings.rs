@@ -107,7 +107,7 @@ impl Holdings {
             self.left.insert(partition_id.clone(), now + self.patience);
         }
         plan.leave(|partition_id| self.left.contains_key(partition_id));
-        over.iter().filter_map(|id| self.records.settled_one(id)).cloned().collect()
+        over.iter().filter_map(|id| self.records.certain_one(id)).cloned().collect()
     }
 
     /// Leaves these partitions to other consumers for an expiration, and returns the records to relinquish. The caller
@@ -127,7 +127,7 @@ impl Holdings {
             self.displaced.insert(partition_id.clone(), now);
             self.left.insert(partition_id.clone(), now + self.patience);
         }
-        owned.iter().filter_map(|id| self.records.settled_one(id)).cloned().collect()
+        owned.iter().filter_map(|id| self.records.certain_one(id)).cloned().collect()
     }
 
     /// Returns whether this consumer leaves a partition to others.
@@ -139,7 +139,7 @@ impl Holdings {
     ///
     /// A lease that ended in the meantime was over for every caller of `is_owned`, so the partition is revoked and won anew
     /// instead of renewed.
-    pub(super) fn settle(
+    pub(super) fn apply_outcome(
         &mut self,
         ended: &ClaimUnderWay,
         outcome: ClaimOutcome,

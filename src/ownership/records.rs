@@ -45,7 +45,7 @@ impl Records {
             self.catch_up(&mut records);
         } else {
             same_owner_id = self.take_foreign_writes(owner_id, &records);
-            self.settle_unknown_outcomes(&records);
+            self.resolve_unknown_outcomes(&records);
         }
         let mine = records.iter().filter(|record| record.owner_id() == Some(owner_id));
         self.known =
@@ -91,7 +91,7 @@ impl Records {
 
     /// If the version that a request of unknown outcome would replace is still stored, the request may still be applied;
     /// otherwise it can never be.
-    fn settle_unknown_outcomes(&mut self, listed: &[PartitionOwnership]) {
+    fn resolve_unknown_outcomes(&mut self, listed: &[PartitionOwnership]) {
         let stored: HashMap<_, _> =
             listed.iter().map(|record| (record.partition_id(), record.etag())).collect();
         for (partition_id, sent) in std::mem::take(&mut self.unknown_outcomes) {
@@ -130,7 +130,7 @@ impl Records {
             }
             outcome => outcome,
         };
-        self.answered(sent, &outcome);
+        self.note_outcome(sent, &outcome);
         outcome
     }
 
@@ -139,7 +139,7 @@ impl Records {
         self.late.get(sent.partition_id()).is_some_and(|replaced| replaced.as_ref() == sent.etag())
     }
 
-    pub(super) fn answered(&mut self, sent: &PartitionOwnership, outcome: &ClaimOutcome) {
+    pub(super) fn note_outcome(&mut self, sent: &PartitionOwnership, outcome: &ClaimOutcome) {
         let partition_id = sent.partition_id();
         let is_unknown =
             matches!(outcome, ClaimOutcome::Failed(_, error) if error.is_outcome_unknown());
@@ -185,12 +185,12 @@ impl Records {
     }
 
     /// Returns the records whose stored version is known.
-    pub(super) fn settled(&self) -> impl Iterator<Item = &PartitionOwnership> {
+    pub(super) fn certain(&self) -> impl Iterator<Item = &PartitionOwnership> {
         self.known.values().filter(|record| !self.is_outcome_unknown(record.partition_id()))
     }
 
     /// Returns the record of a partition, if its stored version is known.
-    pub(super) fn settled_one(&self, partition_id: &str) -> Option<&PartitionOwnership> {
+    pub(super) fn certain_one(&self, partition_id: &str) -> Option<&PartitionOwnership> {
         self.known.get(partition_id).filter(|_| !self.is_outcome_unknown(partition_id))
     }
 }
@@ -200,7 +200,7 @@ pub(super) fn changed_again() -> Error {
     Error::new(ErrorKind::ConditionNotMet, text).with_applied(Applied::Unknown)
 }
 
-/// A secondary may lag behind, so its list does not settle an unknown outcome.
+/// A secondary may lag behind, so its list does not resolve an unknown outcome.
 pub(super) fn conclusive(
     listing: Result<Listing<PartitionOwnership>>,
 ) -> Result<Listing<PartitionOwnership>> {

@@ -124,12 +124,12 @@ impl OpenRound {
 
     pub(crate) fn into_tally(self) -> (Vec<String>, Tally) {
         let Self { lost, mut failed, queue, same_owner_id, .. } = self;
-        let answered = failed.len();
+        let sent = failed.len();
         failed.extend(queue.into_unsent().map(|claim| {
             let error = no_time_for(claim.partition_id());
             FailedClaim { claim, error }
         }));
-        (same_owner_id, Tally { lost, is_incomplete: failed.len() > answered, failed })
+        (same_owner_id, Tally { lost, is_incomplete: failed.len() > sent, failed })
     }
 }
 

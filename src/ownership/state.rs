@@ -1,4 +1,5 @@
-//! The state of an `OwnershipManager`, without any I/O.
+//! The state of an `OwnershipManager`, without any I/O: a facade over the membership, the holdings and the stop, which
+//! make the decisions.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::model::{
     ClaimOutcome, ConsumerGroup, Listing, PartitionOwnership, RelinquishOutcome, Relinquished,
 };
 
-/// A consumer: its membership, its holdings, and whether it is stopping.
+/// The facade of a consumer over its membership, its holdings, and its stop.
 #[derive(Debug)]
 pub(crate) struct RoundState {
     membership: Membership,
@@ -125,7 +126,7 @@ impl RoundState {
     }
 
     /// Applies the outcome of a claim at once, so that a round that is dropped here loses nothing.
-    pub(crate) fn settle(
+    pub(crate) fn apply_outcome(
         &mut self,
         round: &mut OpenRound,
         ended: ClaimUnderWay,
@@ -133,7 +134,7 @@ impl RoundState {
         now: Instant,
     ) {
         let is_stopped = self.check(round.token).is_err();
-        let outcome = self.holdings.settle(&ended, outcome, is_stopped, now);
+        let outcome = self.holdings.apply_outcome(&ended, outcome, is_stopped, now);
         round.queue.end(&ended, &outcome, now);
         round.note(ended.claim, outcome);
     }
@@ -162,12 +163,12 @@ impl RoundState {
         sent: &[PartitionOwnership],
         outcomes: Relinquished,
     ) -> Relinquished {
-        let answered = sent.iter().zip(outcomes).map(|(sent, outcome)| {
+        let outcomes = sent.iter().zip(outcomes).map(|(sent, outcome)| {
             let outcome = outcome.into_claim();
-            self.holdings.records.answered(sent, &outcome);
+            self.holdings.records.note_outcome(sent, &outcome);
             RelinquishOutcome::from(outcome)
         });
-        Relinquished::new(answered.collect())
+        Relinquished::new(outcomes.collect())
     }
 
     /// Returns the won partitions whose checkpoints must be read to find their starting positions.
@@ -219,22 +220,22 @@ impl RoundState {
         self.holdings.records.has_unknown_outcomes()
     }
 
-    /// Returns the records to relinquish at once, before [`settle_released`](Self::settle_released).
+    /// Returns the records to relinquish at once, before [`apply_released`](Self::apply_released).
     pub(crate) fn give_up(&mut self, released: &Released) -> Vec<PartitionOwnership> {
         released.next(&mut self.holdings.records)
     }
 
-    /// Keeps the failed records for another try and forgets all others.
-    pub(crate) fn settle_released(
+    /// Applies the outcomes: failed records are kept for another try, and all others are forgotten.
+    pub(crate) fn apply_released(
         &mut self,
         sent: &[PartitionOwnership],
         outcomes: Relinquished,
         released: &mut Released,
     ) {
-        released.settle(&mut self.holdings.records, sent, outcomes);
+        released.apply_outcomes(&mut self.holdings.records, sent, outcomes);
     }
 
-    /// Applies a list that was requested because of unknown outcomes. Returns `false` if it settles none of them.
+    /// Applies a list that was requested because of unknown outcomes. Returns `false` if it resolves none of them.
     pub(crate) fn resolve(
         &mut self,
         listing: Result<Listing<PartitionOwnership>>,
@@ -317,12 +318,12 @@ mod tests {
 
         fn end_renewal(&mut self, outcome: ClaimOutcome) {
             let sent = self.sent.take().unwrap();
-            self.state.settle(&mut self.round, sent, outcome, self.now);
+            self.state.apply_outcome(&mut self.round, sent, outcome, self.now);
         }
 
         fn end_give_up(&mut self, sent: &[PartitionOwnership], outcome: ClaimOutcome) {
             let outcomes = Relinquished::new(vec![outcome.into()]);
-            self.state.settle_released(sent, outcomes, &mut self.released);
+            self.state.apply_released(sent, outcomes, &mut self.released);
         }
     }
 

@@ -55,7 +55,7 @@ pub(crate) fn stopped() -> Error {
 pub(crate) struct Released {
     outcomes: BTreeMap<String, ClaimOutcome>,
     /// Records that a list shows as ours after their outcome was unknown. A late request may still change them.
-    contested: BTreeSet<String>,
+    after_unknown_outcome: BTreeSet<String>,
 }
 
 impl Released {
@@ -64,12 +64,12 @@ impl Released {
     pub(super) fn next(&self, records: &mut Records) -> Vec<PartitionOwnership> {
         let is_new =
             |record: &&PartitionOwnership| !self.outcomes.contains_key(record.partition_id());
-        let next: Vec<_> = records.settled().filter(is_new).cloned().collect();
+        let next: Vec<_> = records.certain().filter(is_new).cloned().collect();
         records.sent(&next);
         next
     }
 
-    pub(super) fn settle(
+    pub(super) fn apply_outcomes(
         &mut self,
         records: &mut Records,
         sent: &[PartitionOwnership],
@@ -79,14 +79,14 @@ impl Released {
             match outcome.into_claim() {
                 // Perhaps lost to our own late request, whose response may be known by now. The next list tells.
                 ClaimOutcome::Lost(record, _)
-                    if self.contested.contains(sent.partition_id())
+                    if self.after_unknown_outcome.contains(sent.partition_id())
                         || records.may_be_late(sent) =>
                 {
                     records.sent(std::slice::from_ref(sent));
                     self.note(ClaimOutcome::Failed(record, changed_again()));
                 }
                 outcome => {
-                    records.answered(sent, &outcome);
+                    records.note_outcome(sent, &outcome);
                     self.note(outcome);
                 }
             }
@@ -110,7 +110,7 @@ impl Released {
             match stored {
                 Some(record) if record.owner_id() == Some(owner_id) => {
                     self.outcomes.remove(&partition_id);
-                    self.contested.insert(partition_id.clone());
+                    self.after_unknown_outcome.insert(partition_id.clone());
                     records.known.insert(partition_id, record);
                 }
                 Some(record) if record.is_owned() => {

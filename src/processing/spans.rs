@@ -79,7 +79,7 @@ impl Span {
     }
 
     /// Storing a checkpoint.
-    pub(crate) fn settle(
+    pub(crate) fn checkpoint(
         group: &ConsumerGroup,
         partition_id: &str,
         sequence_number: Option<i64>,
@@ -162,7 +162,7 @@ impl Span {
     }
 
     #[inline]
-    pub(crate) fn settle(
+    pub(crate) fn checkpoint(
         _group: &ConsumerGroup,
         _partition_id: &str,
         _sequence_number: Option<i64>,

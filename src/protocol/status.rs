@@ -45,7 +45,7 @@ impl ServiceFailure {
 
     /// An error response that another client got.
     #[cfg(feature = "azure_storage_blobs")]
-    pub(crate) fn answered(status: u16, code: Option<&str>) -> Self {
+    pub(crate) fn from_status(status: u16, code: Option<&str>) -> Self {
         Self {
             kind: kind(status, code),
             status,

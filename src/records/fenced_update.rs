@@ -60,7 +60,7 @@ enum Occasion {
 
 /// How a stored checkpoint compares with the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum Comparison {
     /// It is the same position.
     Same,
     /// It may be replaced; this is its version.
@@ -105,15 +105,15 @@ impl<'a> FencedUpdate<'a> {
             Ok(Some(stored)) => stored,
             Ok(None) => {
                 if self.place == 0 {
-                    self.cache.settle(self.own_name(), None);
+                    self.cache.note_stored(self.own_name(), None);
                 }
                 return self.read_next();
             }
             Err(error) => return Step::Done(Err(error.with_earlier(self.applied))),
         };
         match stored.checkpoint() {
-            Some(found) if self.place == 0 => self.judge_own(found, stored.etag.clone()),
-            Some(found) => self.judge_foreign(found),
+            Some(found) if self.place == 0 => self.continue_from_own(found, stored.etag.clone()),
+            Some(found) => self.continue_from_foreign(found),
             None => {
                 // Reads then fall back to the other naming if configured, so its position counts.
                 if self.place == 0 {
@@ -184,19 +184,19 @@ impl<'a> FencedUpdate<'a> {
         Step::Done(Ok(update))
     }
 
-    fn judge_own(&mut self, found: &Checkpoint, etag: ETag) -> Step<'a> {
+    fn continue_from_own(&mut self, found: &Checkpoint, etag: ETag) -> Step<'a> {
         let known = self.cache.get(self.own_name());
         // Our own write whose response was lost does not come from another writer.
         let may_be_ours = self.cache.has_unknown_outcome(self.own_name(), found);
-        self.cache.settle(self.own_name(), Some(&etag));
+        self.cache.note_stored(self.own_name(), Some(&etag));
         let is_known = known.as_ref().is_some_and(|known| known.is_ours && known.etag == etag);
         let occasion = match self.occasion {
             _ if may_be_ours => Occasion::BeforeWrite,
             Occasion::AfterLoss if !is_known => Occasion::Conflict,
             occasion => occasion,
         };
-        let outcome = match judge(found, self.checkpoint, occasion) {
-            Verdict::Behind => {
+        let outcome = match compare(found, self.checkpoint, occasion) {
+            Comparison::Behind => {
                 if known.is_none() || may_be_ours {
                     // This store continues from it, even if the write fails.
                     let found = Known::ours(etag.clone(), found.sequence_number());
@@ -204,9 +204,9 @@ impl<'a> FencedUpdate<'a> {
                 }
                 return self.write(Some(etag));
             }
-            Verdict::Same => UpdateOutcome::Written,
-            Verdict::Ahead if is_known || may_be_ours => UpdateOutcome::OutOfOrder,
-            Verdict::Ahead | Verdict::Unknown => UpdateOutcome::Stale,
+            Comparison::Same => UpdateOutcome::Written,
+            Comparison::Ahead if is_known || may_be_ours => UpdateOutcome::OutOfOrder,
+            Comparison::Ahead | Comparison::Unknown => UpdateOutcome::Stale,
         };
         self.log_refused(found, outcome, known.is_some());
         let is_ours = outcome != UpdateOutcome::Stale;
@@ -220,13 +220,13 @@ impl<'a> FencedUpdate<'a> {
     }
 
     /// Nothing is ever stored under the other naming, but a position there that is ahead counts.
-    fn judge_foreign(&mut self, found: &Checkpoint) -> Step<'a> {
-        match judge(found, self.checkpoint, self.occasion) {
-            Verdict::Behind | Verdict::Same => {
+    fn continue_from_foreign(&mut self, found: &Checkpoint) -> Step<'a> {
+        match compare(found, self.checkpoint, self.occasion) {
+            Comparison::Behind | Comparison::Same => {
                 let version = self.unreadable.take();
                 self.write(version)
             }
-            Verdict::Ahead | Verdict::Unknown => {
+            Comparison::Ahead | Comparison::Unknown => {
                 self.log_ahead_elsewhere(found);
                 Step::Done(Ok(CheckpointUpdate::new(UpdateOutcome::Stale)))
             }
@@ -284,16 +284,16 @@ impl Known {
     }
 }
 
-fn judge(found: &Checkpoint, checkpoint: &Checkpoint, occasion: Occasion) -> Verdict {
+fn compare(found: &Checkpoint, checkpoint: &Checkpoint, occasion: Occasion) -> Comparison {
     if found.has_position_of(checkpoint) {
-        return Verdict::Same;
+        return Comparison::Same;
     }
     match (found.sequence_number(), checkpoint.sequence_number()) {
-        (Some(stored), Some(new)) if stored > new => Verdict::Ahead,
-        (Some(_), Some(_)) => Verdict::Behind,
+        (Some(stored), Some(new)) if stored > new => Comparison::Ahead,
+        (Some(_), Some(_)) => Comparison::Behind,
         // Offsets are opaque, so only the ETag decides: a writer that saw the last version may replace it.
-        _ if occasion == Occasion::Conflict => Verdict::Unknown,
-        _ => Verdict::Behind,
+        _ if occasion == Occasion::Conflict => Comparison::Unknown,
+        _ => Comparison::Behind,
     }
 }
 

@@ -158,7 +158,7 @@ impl VersionCache {
 
     /// Records that this version is stored. Of the writes of unknown outcome, only those that may still replace it are
     /// kept.
-    pub(crate) fn settle(&self, name: &str, found: Option<&ETag>) {
+    pub(crate) fn note_stored(&self, name: &str, found: Option<&ETag>) {
         self.lock().blob(name).keep_unknown_outcomes(|write| write.replaces.as_ref() == found);
     }
 
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_response_to_a_read_takes_nothing_back() {
+    fn a_late_response_to_a_read_undoes_nothing() {
         let cache = VersionCache::default();
         let (early, late) = (cache.begin_read(), cache.begin_read());
         cache.end_read("0", late, Some(version(2)));
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_version_settles_the_writes_that_can_no_longer_arrive() {
+    fn a_stored_version_rules_out_the_writes_that_can_no_longer_arrive() {
         let cache = VersionCache::default();
         let replaced = Some(ETag::numbered(1));
         let [found, late] = ["1", "2"].map(|it| cache.begin_write("0", &at(it), replaced.clone()));
@@ -344,10 +344,10 @@ mod tests {
             cache.lost("0", began);
         }
         assert!(cache.has_lost("0"));
-        cache.settle("0", Some(&ETag::numbered(2)));
+        cache.note_stored("0", Some(&ETag::numbered(2)));
         let unknown = ["1", "2", "3"].map(|offset| cache.has_unknown_outcome("0", &at(offset)));
         assert_eq!(unknown, [false, false, true]);
-        cache.settle("0", None);
+        cache.note_stored("0", None);
         assert!(!cache.has_lost("0"));
     }
 

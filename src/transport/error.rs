@@ -69,7 +69,7 @@ impl TransportError {
     /// Creates the error of a request that this transport does not support.
     ///
     #[cfg_attr(not(doctest), doc = shared_example!("transport/error"))]
-    pub fn refused(source: impl Into<Source>) -> Self {
+    pub fn unsupported(source: impl Into<Source>) -> Self {
         Self::new(TransportErrorKind::Unsupported, source.into(), false)
     }
 

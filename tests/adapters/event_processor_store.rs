@@ -73,7 +73,7 @@ async fn on_azurite() -> Arc<dyn CheckpointStore> {
     subject(store)
 }
 
-/// A service that fails on demand, behind a store that does not repeat.
+/// A service that fails on demand, behind a store that does not retry.
 fn on_double() -> (BlobService, Loopback, Arc<dyn CheckpointStore>) {
     let service = BlobService::new("checkpoints");
     let loopback = service.serve();
@@ -85,7 +85,7 @@ fn on_double() -> (BlobService, Loopback, Arc<dyn CheckpointStore>) {
 
 fn refuse(service: &BlobService, status: u16, code: &'static str, part: &'static str) {
     service.inject(move |request| match request.target.contains(part) {
-        true => Fault::Answer(Reply::new(status).header("x-ms-error-code", code)),
+        true => Fault::Respond(Reply::new(status).header("x-ms-error-code", code)),
         false => Fault::None,
     });
 }

@@ -55,9 +55,9 @@ impl Transport for Hesitant {
         options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         Pending(2).await;
-        let answer = Transport::send(&self.0, request, options).await;
+        let response = Transport::send(&self.0, request, options).await;
         Pending(2).await;
-        answer
+        response
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -145,7 +145,7 @@ const OPERATIONS: &[Operation] = &[
 ];
 
 impl Operation {
-    /// What it makes of the position 1 of partition 0.
+    /// The position of partition 0 afterwards, if it was 1.
     fn position_after(self) -> Option<i64> {
         match self {
             Checkpoint | FencedCheckpoint | Reset => Some(2),
@@ -162,7 +162,7 @@ impl Operation {
         }
     }
 
-    /// One for each blob, and one that settles or repeats it if an answer is lost.
+    /// One for each blob, and one that settles or retries it if a response is lost.
     fn most_writes(self) -> usize {
         if self == FirstClaims { 6 } else { 2 }
     }
@@ -312,7 +312,7 @@ fn layout() -> eventhub_checkpointstore::LegacyLayout {
     eventhub_checkpointstore::LegacyLayout::event_processor_host(&group())
 }
 
-/// The request whose answer is lost, if any.
+/// The request whose response is lost, if any.
 const FAULTS: [Option<usize>; 4] = [None, Some(0), Some(1), Some(2)];
 
 #[test]
@@ -365,7 +365,7 @@ fn dropped_while_a_token_is_renewed_early() {
     assert!(before >= 3 && renewals.len() > before + 3, "{renewals:?}");
 }
 
-/// What comes next is no other writer's, whatever was done of what was dropped.
+/// The next update is not taken for another writer's, whatever part of the dropped one was applied.
 #[test]
 fn a_fenced_update_that_was_dropped_makes_nobody_stale() {
     let at = |offset: &str| {

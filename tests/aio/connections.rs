@@ -24,7 +24,7 @@ async fn a_task_that_reads_long_lists_needs_one_connection() {
     assert_eq!(loopback.connections(), 1);
 }
 
-/// The caller has the answer before a task on another thread has put the connection back, and goes on at once.
+/// The caller has the response before a task on another thread has put the connection back, and goes on at once.
 #[test]
 fn a_caller_beside_the_workers_needs_one_connection() {
     const CLIENTS: usize = 20;

@@ -1,4 +1,4 @@
-//! What only futures do: they can be given up while they wait for a token.
+//! Only futures can be dropped while they wait for a token.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

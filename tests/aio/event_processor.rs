@@ -1,4 +1,4 @@
-//! What the adapter of the official `EventProcessor` asks of the store.
+//! The requests that the adapter of the official `EventProcessor` makes to the store.
 
 use eventhub_checkpointstore::adapters::event_processor;
 

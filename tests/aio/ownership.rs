@@ -1,4 +1,4 @@
-//! What only futures do: they can be dropped wherever they wait, and sent to other threads.
+//! Only futures can be dropped wherever they wait, and sent to other threads.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -167,7 +167,7 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
         let round = finish(a.round(&ids)).unwrap();
         assert_eq!((round.won.len(), round.owned.len(), round.lost.len()), (0, 3, 0));
 
-        // A dropped stop can be repeated, and what it did not reach is still there to be given up.
+        // A dropped stop can be retried, and what it did not reach is still there to be given up.
         let stopped = poll_and_drop(a.relinquish_all(Duration::from_secs(5)), polls);
         assert!(stopped.is_none_or(|claims| claims.all_released()));
         assert_eq!(a.owned().is_empty(), polls > 0, "from the first poll on nothing is owned");
@@ -180,7 +180,7 @@ fn a_round_that_is_dropped_anywhere_leaves_a_usable_manager() {
     assert!(dropped >= 6, "{dropped}");
 }
 
-/// Two partitions answer at once, the third never does. Whoever gives up waiting for it keeps what was done until then.
+/// Two partitions respond at once, the third never does. Whoever gives up waiting for it keeps what was done until then.
 #[test]
 fn a_dropped_round_keeps_its_finished_renewals() {
     let ids = partitions(3);

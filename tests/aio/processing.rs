@@ -1,4 +1,4 @@
-//! What only the async surface has: futures that are dropped, and a runtime that may not be there.
+//! Features of the async surface alone: futures that are dropped, and a runtime that may be missing.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -56,7 +56,7 @@ async fn a_dropped_run_leaves_only_ownerships_that_expire() {
     }
 }
 
-/// What `tokio::spawn` asks for.
+/// As `tokio::spawn` requires.
 fn is_send<T: Send>(value: T) -> T {
     value
 }

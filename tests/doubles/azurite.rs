@@ -43,7 +43,7 @@ impl Azurite {
     /// Starts an instance on a given port: the same service, empty, after [`stop`](Self::stop).
     pub fn start_on(port: u16) -> Self {
         let mut azurite = Self::launch(port, &[]);
-        azurite.wait_until_it_answers();
+        azurite.wait_until_it_responds();
         azurite
     }
 
@@ -125,19 +125,19 @@ impl Azurite {
         self.process.id()
     }
 
-    fn wait_until_it_answers(&mut self) {
+    fn wait_until_it_responds(&mut self) {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             match exchange(self.port) {
                 // The server's name, because any process could listen on a port that it was told to.
-                Ok(answer) if answer.contains("Azurite-Blob/") => return,
-                Ok(answer) => {
-                    self.process.fail(&format!("is not what answers on its port: {answer}"))
+                Ok(response) if response.contains("Azurite-Blob/") => return,
+                Ok(response) => {
+                    self.process.fail(&format!("is not what responds on its port: {response}"))
                 }
                 Err(_) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                Err(error) => self.process.fail(&format!("answers no request: {error}")),
+                Err(error) => self.process.fail(&format!("responds to no request: {error}")),
             }
         }
     }
@@ -151,7 +151,7 @@ fn exchange(port: u16) -> io::Result<String> {
         stream,
         "GET /{ACCOUNT_NAME}?comp=list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
 }

@@ -4,16 +4,16 @@
 //! [`handle`](BlobService::handle) without sockets, for example from a `Script`, or [`serve`](BlobService::serve) it. Do not
 //! use it as evidence of what Azure does: that is what Azurite and the recorded lists in `tests/vectors` are for.
 //!
-//! Written from the REST reference and from recorded answers, and independent of the crate under test. It is honest: what
+//! Written from the REST reference and from recorded responses, and independent of the crate under test. It is honest: what
 //! it does not implement gets a 501, never a plausible success. Misbehaviour is injected as a [`Fault`].
 
-mod answer;
 mod conditions;
 mod fault;
 mod foreign;
 mod listing;
 mod operations;
 mod request;
+mod response;
 mod state;
 
 use std::collections::BTreeMap;
@@ -22,9 +22,9 @@ use std::time::SystemTime;
 
 use super::loopback::{Loopback, Recorded, Reply};
 
-pub use answer::error_reply;
 pub use fault::{Fault, Gate};
 pub use foreign::ForeignBlob;
+pub use response::error_reply;
 pub use state::{Blob, Operation, Write};
 
 use fault::Faults;
@@ -82,7 +82,7 @@ impl BlobService {
         self
     }
 
-    /// Answers 403 `AuthenticationFailed` where `check` says no.
+    /// Responds with 403 `AuthenticationFailed` where `check` says no.
     pub fn with_authorizer(
         self,
         check: impl Fn(&Recorded) -> bool + Send + Sync + 'static,
@@ -121,7 +121,7 @@ impl BlobService {
         self.state().container_headers.insert(name.to_owned(), value.to_owned());
     }
 
-    /// What the server's clock shows.
+    /// The time of the server's clock.
     pub fn now(&self) -> SystemTime {
         self.state().now()
     }
@@ -137,7 +137,7 @@ impl BlobService {
         Loopback::start(self.handler())
     }
 
-    /// Answers one request, with its fault if there is one.
+    /// Responds to one request, with its fault if there is one.
     pub fn handle(&self, request: &Recorded) -> Reply {
         let fault = self.inner.faults.next(request);
         if matches!(fault, Fault::Hold) {
@@ -152,7 +152,7 @@ impl BlobService {
         let is_authorized = authorizer.is_none_or(|check| check(request));
         let mut state = self.state();
         let reply = operations::process(&mut state, request, account.as_deref(), is_authorized);
-        answer::with_common_headers(reply, &mut state, request)
+        response::with_common_headers(reply, &mut state, request)
     }
 
     /// Asks `choose` for the fault of every request that no queued fault is waiting for.
@@ -170,7 +170,7 @@ impl BlobService {
         self.inner.faults.clear();
     }
 
-    /// Lets the held requests arrive, in their order, and returns the answers that nobody reads.
+    /// Lets the held requests arrive, in their order, and returns the responses that nobody reads.
     pub fn apply_held(&self) -> Vec<Reply> {
         let held = std::mem::take(&mut *lock(&self.inner.held));
         held.iter().map(|request| self.process(request)).collect()

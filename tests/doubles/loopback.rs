@@ -24,7 +24,7 @@ pub use reply::{Delivered, Reply};
 pub use shared::Death;
 pub use tls::TlsIdentity;
 
-use shared::{Answers, Shared};
+use shared::{Replies, Shared};
 
 /// How long `drop` waits for the threads to see that their sockets are shut down; then they are detached.
 const DROP_PATIENCE: Duration = Duration::from_millis(80);
@@ -39,14 +39,14 @@ pub struct Loopback {
 impl Loopback {
     /// Serves every request with `handler`, which is called on the connection's own thread.
     pub fn start(handler: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> Self {
-        Self::serve(Answers::Handler(Box::new(handler)), None)
+        Self::serve(Replies::Handler(Box::new(handler)), None)
     }
 
     /// Serves the replies in the order in which requests arrive, over all connections.
     ///
     /// A request beyond the script gets a 500 that says so, and counts as [`unexpected`](Self::unexpected).
     pub fn script(replies: Vec<Reply>) -> Self {
-        Self::serve(Answers::script(replies), None)
+        Self::serve(Replies::script(replies), None)
     }
 
     /// [`start`](Self::start) over TLS, for `localhost` and `127.0.0.1`. All servers of a process share the authority.
@@ -59,12 +59,12 @@ impl Loopback {
         identity: &TlsIdentity,
         handler: impl Fn(&Recorded) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(Answers::Handler(Box::new(handler)), Some(identity.clone()))
+        Self::serve(Replies::Handler(Box::new(handler)), Some(identity.clone()))
     }
 
     /// Accepts connections and never reads from them.
     pub fn never_reading() -> Self {
-        Self::serve(Answers::NeverRead, None)
+        Self::serve(Replies::NeverRead, None)
     }
 
     /// A port of 127.0.0.1 that refuses connections for as long as the process lives.
@@ -86,9 +86,9 @@ impl Loopback {
         self
     }
 
-    fn serve(answers: Answers, identity: Option<TlsIdentity>) -> Self {
+    fn serve(replies: Replies, identity: Option<TlsIdentity>) -> Self {
         let (listener, address) = bind();
-        let shared = Arc::new(Shared::new(answers));
+        let shared = Arc::new(Shared::new(replies));
         let tls = identity.as_ref().map(TlsIdentity::server_config);
         let for_acceptor = Arc::clone(&shared);
         thread::spawn(move || connection::accept(listener, &for_acceptor, tls.as_ref()));
@@ -145,7 +145,7 @@ impl Loopback {
         self.shared.state().unexpected
     }
 
-    /// What clients sent that was not HTTP/1.1, and handlers that panicked.
+    /// Requests that were not HTTP/1.1, and handlers that panicked.
     pub fn protocol_errors(&self) -> Vec<String> {
         self.shared.state().protocol_errors.clone()
     }

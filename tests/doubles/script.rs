@@ -22,23 +22,23 @@ pub fn start() -> SystemTime {
     httpdate::parse_http_date("Sun, 22 Nov 2026 10:00:00 GMT").unwrap()
 }
 
-/// A request that the script was asked to answer.
+/// A request that the script was asked to respond to.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub host: String,
     pub request: Recorded,
     /// Since the start, by the virtual clock.
     pub at: Duration,
-    /// What the request was allowed to take.
+    /// The time limit of the request.
     pub timeout: Duration,
     /// It must not be sent on a connection that was open before.
     pub new_connection: bool,
-    /// Its answer was asked for in pieces.
+    /// Its response was asked for in chunks.
     pub is_streamed: bool,
 }
 
 /// As many bytes of a body come at once.
-const PIECE: usize = 777;
+const CHUNK: usize = 777;
 
 impl Sent {
     pub fn header(&self, name: &str) -> &str {
@@ -50,7 +50,7 @@ impl Sent {
     }
 }
 
-/// What becomes of one request.
+/// The outcome of one request.
 #[derive(Debug)]
 pub struct Step {
     result: Result<http::Response<Bytes>, TransportError>,
@@ -58,7 +58,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// The connection ends without an answer; whether the request arrived is unknown.
+    /// The connection ends without a response; whether the request arrived is unknown.
     pub fn broken() -> Self {
         Self::failed(TransportError::network("scripted reset"))
     }
@@ -82,10 +82,10 @@ impl Step {
         if is_silence { Self::silence(sent) } else { Self::reply_now(reply) }
     }
 
-    /// An answer that is not silence.
+    /// A response that is not silence.
     pub fn reply_now(reply: Reply) -> Self {
         match reply.delivered() {
-            Delivered::Answer(status, headers, body) => {
+            Delivered::Response(status, headers, body) => {
                 let mut response = http::Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
@@ -98,7 +98,7 @@ impl Step {
     }
 }
 
-type Answer = dyn Fn(&Sent) -> Step + Send + Sync;
+type Handler = dyn Fn(&Sent) -> Step + Send + Sync;
 
 /// A handle; clones share one script.
 #[derive(Clone)]
@@ -106,14 +106,14 @@ pub struct Script(Arc<Inner>);
 
 struct Inner {
     started: Instant,
-    answer: Box<Answer>,
+    handler: Box<Handler>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     passed: Duration,
-    /// What the wall clock shows at the start, if not the usual time.
+    /// The time of the wall clock at the start, if not the usual one.
     clock: Option<SystemTime>,
     /// How long a wait takes in reality.
     patience: Duration,
@@ -122,12 +122,12 @@ struct State {
 }
 
 impl Script {
-    pub fn new(answer: impl Fn(&Sent) -> Step + Send + Sync + 'static) -> Self {
+    pub fn new(handler: impl Fn(&Sent) -> Step + Send + Sync + 'static) -> Self {
         let (started, state) = (Instant::now(), Mutex::default());
-        Self(Arc::new(Inner { started, answer: Box::new(answer), state }))
+        Self(Arc::new(Inner { started, handler: Box::new(handler), state }))
     }
 
-    /// The double of the service answers, with its faults.
+    /// The double of the service responds, with its faults.
     pub fn over(service: &BlobService) -> Self {
         let service = service.clone();
         Self::new(move |sent| Step::reply(sent, service.handle(&sent.request)))
@@ -216,7 +216,7 @@ impl Script {
             state.sent.push(sent.clone());
             sent
         };
-        let step = (self.0.answer)(&sent);
+        let step = (self.0.handler)(&sent);
         self.advance(step.takes);
         step.result
     }
@@ -239,7 +239,7 @@ impl Transport for Script {
         sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
         let (head, body) = self.carry_out(request, options, true)?.into_parts();
-        body.chunks(PIECE).for_each(|piece| sink.write(head.status, piece));
+        body.chunks(CHUNK).for_each(|chunk| sink.write(head.status, chunk));
         Ok(http::Response::from_parts(head, ()))
     }
 

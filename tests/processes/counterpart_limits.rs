@@ -1,4 +1,4 @@
-//! What the published stores of other languages cannot read of foreign metadata, beside what this crate reads.
+//! The foreign metadata that the published stores of other languages cannot read, beside what this crate reads.
 //!
 //! Nothing here depends on the surface. One record that a store cannot read fails its whole list, and with it load
 //! balancing or the start of every partition.
@@ -246,7 +246,7 @@ fn their_position(item: &Value) -> String {
     format!("{} / {}", offset.unwrap_or("-"), item["sequence_number"])
 }
 
-/// What a list of the one record says: its value, none, or the error.
+/// The result of a list of the one record: its value, none, or the error.
 fn cell(listed: Result<Vec<Value>, String>, describe: fn(&Value) -> String) -> String {
     match listed {
         Ok(items) => items.first().map_or("none".to_owned(), describe),

@@ -9,7 +9,7 @@ const CARGO_TOML: &str = include_str!("../../Cargo.toml");
 
 type Names = BTreeSet<String>;
 
-/// What is said of a feature, by the document or by the manifest.
+/// The description of a feature, in the document or in the manifest.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Feature {
     is_default: bool,

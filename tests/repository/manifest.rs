@@ -1,4 +1,4 @@
-//! What Cargo.toml promises, held against the manifests of the dependencies.
+//! The promises of Cargo.toml, compared with the manifests of the dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -24,7 +24,7 @@ fn no_dependency_needs_a_newer_compiler() {
     assert!(ours >= *highest, "rust-version is {ours:?}, but {who} needs {highest:?}");
 }
 
-/// What is built for users on any platform: no dev-dependencies of ours, and none of theirs.
+/// The packages that are built for users on any platform: no dev-dependencies of ours, and none of theirs.
 fn shipped(metadata: &Value) -> Vec<&Value> {
     let nodes: BTreeMap<_, _> = array(&metadata["resolve"]["nodes"])
         .map(|node| (node["id"].as_str().unwrap(), node))

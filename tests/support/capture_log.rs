@@ -1,4 +1,4 @@
-//! What was logged in this process.
+//! The log records of this process.
 
 use std::sync::{Mutex, Once, PoisonError};
 

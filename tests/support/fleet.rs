@@ -16,7 +16,7 @@ pub enum Strategy {
     Balanced,
 }
 
-/// What one member of a fleet is given.
+/// The settings of one member of a fleet.
 #[derive(Clone, Debug)]
 pub struct MemberOptions {
     pub connection_string: String,

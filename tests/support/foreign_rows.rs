@@ -11,7 +11,7 @@ pub struct Row {
     pub position: Position,
 }
 
-/// What the metadata says of an ownership.
+/// The meaning of the metadata of an ownership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     Nobody,
@@ -19,7 +19,7 @@ pub enum Owner {
     Skipped(SkipReason),
 }
 
-/// What the metadata says of a checkpoint.
+/// The meaning of the metadata of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     At(Option<&'static str>, Option<i64>),

@@ -109,7 +109,7 @@ async fn a_conditional_write_is_one_request() {
 
 #[maybe_async]
 #[test]
-async fn a_lost_response_is_no_conflict() {
+async fn a_lost_response_is_not_a_conflict() {
     let world = World::service();
     let store = world.store();
     for expects_one in [false, true] {
@@ -152,7 +152,7 @@ async fn a_lost_response_and_another_writer_are_a_conflict() {
 async fn a_failure_is_an_error_that_says_whether_it_may_be_stored() {
     let world = World::service();
     let store = world.store();
-    world.double().queue_faults([Fault::Answer(error_reply(403, "AuthorizationFailure", "no"))]);
+    world.double().queue_faults([Fault::Respond(error_reply(403, "AuthorizationFailure", "no"))]);
     let error = store.update_checkpoint_if(&checkpoint("0", "30", 3), Expected::Absent).await;
     let error = error.unwrap_err();
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::AccessDenied, false));
@@ -163,7 +163,7 @@ async fn a_failure_is_an_error_that_says_whether_it_may_be_stored() {
         seen += 1;
         match seen {
             1 => Fault::DropAfterProcessing,
-            _ => Fault::Answer(error_reply(403, "AuthorizationFailure", "no")),
+            _ => Fault::Respond(error_reply(403, "AuthorizationFailure", "no")),
         }
     });
     let error = store.update_checkpoint_if(&checkpoint("0", "30", 3), Expected::Absent).await;

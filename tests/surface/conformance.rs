@@ -1,4 +1,4 @@
-//! What every container must do.
+//! The rules that every container must keep.
 //!
 //! `stores` of the root has the containers to test, none of which exists yet.
 

@@ -37,7 +37,7 @@ async fn close_connections(loopback: &Loopback) {
 async fn connections_that_the_server_closed_while_idle_are_never_seen() {
     let service = BlobService::new("checkpoints");
     for (round, loopback) in servers(&service).iter().enumerate() {
-        // Without repetitions, so that none can hide it.
+        // Without retries, which could hide it.
         let store = store(loopback).with_options(CallOptions::new().with_max_retries(0));
         let claims: Vec<_> = (0..16).map(|id| ownership(&format!("{round}-{id}"), "a")).collect();
         let mut claims = store.claim_ownership(&claims).await;

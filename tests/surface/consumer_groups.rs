@@ -132,7 +132,7 @@ async fn groups_that_lie_on_many_pages_are_counted_once() {
     service.set_page_size(3);
     service.set_empty_pages(2);
     // A page that breaks in the middle is shown again.
-    service.queue_faults([Fault::None, Fault::TruncateAnswer(900), Fault::DropAfterProcessing]);
+    service.queue_faults([Fault::None, Fault::TruncateResponse(900), Fault::DropAfterProcessing]);
     let script = Script::over(&service);
     let listing = script.store().list_consumer_groups().await.unwrap();
     let owners = vec![("me".to_owned(), 4)];

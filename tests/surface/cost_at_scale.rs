@@ -1,4 +1,4 @@
-//! What consumers send per hour, counted over the double of the Blob service, and held against the page that says so.
+//! The requests of consumers per hour, counted over the double of the Blob service, and compared with the page.
 //!
 //! The time is a script's, so an hour passes in a moment.
 

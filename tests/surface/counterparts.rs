@@ -73,7 +73,7 @@ impl Pair {
         sorted(listed.unwrap())
     }
 
-    /// What they say they own afterwards; what they have lost is missing.
+    /// The ownerships that they report afterwards, without those that they lost.
     fn they_claim(&mut self, ownerships: &[Value]) -> Vec<Value> {
         sorted(self.theirs.claim_ownership(ownerships).unwrap())
     }
@@ -135,7 +135,7 @@ fn assert_same_checkpoint(theirs: &Value, ours: &Checkpoint) {
     assert_eq!(theirs["sequence_number"].as_i64(), ours.sequence_number());
 }
 
-/// What they claimed, we list, respect and steal; what they lost, they notice.
+/// We list, respect and steal their claims, and they notice what they lost.
 #[maybe_async]
 async fn their_claims_reach_us(pair: &mut Pair, group: &ConsumerGroup) {
     let owner = owner_of_all_characters();
@@ -180,7 +180,7 @@ async fn their_claims_reach_us(pair: &mut Pair, group: &ConsumerGroup) {
     assert!(claims.all_claimed(), "{claims:?}");
 }
 
-/// What we claimed, they list, respect and steal; what we lost, we notice.
+/// They list, respect and steal our claims, and we notice what we lost.
 #[maybe_async]
 async fn our_claims_reach_them(pair: &mut Pair, group: &ConsumerGroup) {
     let owner = owner_of_all_characters();

@@ -230,7 +230,7 @@ async fn an_early_renewal_that_fails_keeps_the_old_token() {
 
 #[maybe_async]
 #[test]
-async fn callers_that_waited_for_a_failed_renewal_do_not_repeat_it_one_by_one() {
+async fn callers_that_waited_for_a_failed_renewal_do_not_retry_it_one_by_one() {
     let script = Script::over(&BlobService::new("checkpoints")).patient();
     let issuer = Issuer::default();
     *issuer.fails.lock().unwrap() = true;
@@ -250,7 +250,7 @@ async fn callers_that_waited_for_a_failed_renewal_do_not_repeat_it_one_by_one() 
 struct Hanging {
     script: Script,
     limits: Arc<Mutex<Vec<Duration>>>,
-    /// Asked for this often, it still answers at once.
+    /// Asked this often, it still responds at once.
     delivers: usize,
 }
 
@@ -274,7 +274,7 @@ impl TokenCredential for Hanging {
         limits.push(request.limit);
         if limits.len() > self.delivers {
             self.script.advance(request.limit);
-            return Err("no answer".into());
+            return Err("no response".into());
         }
         Ok(AccessToken::new("t1", super::script::start() + self.script.passed() + HOUR))
     }
@@ -329,7 +329,7 @@ impl TokenCredential for Slow {
         pause(Duration::from_millis(20)).await;
         if request.limit <= SHORT {
             self.0.advance(request.limit);
-            return Err("no answer".into());
+            return Err("no response".into());
         }
         Ok(AccessToken::new("t1", super::script::start() + self.0.passed() + HOUR))
     }
@@ -395,7 +395,7 @@ async fn a_refused_token_is_replaced_once() {
     assert_eq!(script.hosts(), ["primary"; 4], "a refusal is no failure of the primary");
     assert!(script.slept().iter().all(Duration::is_zero));
 
-    // All of them: one replacement, then the refusal is the answer.
+    // All of them: one replacement, then the refusal is the result.
     let script = Script::new(move |_| Step::reply_now(unauthorized())).patient();
     let issuer = Issuer::default();
     let store = store(&script, issuer.credential(&script, HOUR));

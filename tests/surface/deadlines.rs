@@ -13,7 +13,7 @@ use super::{at_once, checkpoint, group, maybe_async, ownership, test};
 
 /// Far beyond every limit that the tests set.
 const LONG: Duration = Duration::from_secs(600);
-/// What a call may take that is limited to `LIMIT`: a slow machine is no failure, a limit that does not count is.
+/// The longest time of a call that is limited to `LIMIT`: a slow machine is not a failure, a limit without effect is.
 const LIMIT: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,10 +34,10 @@ fn slow_servers(what: Operation) -> Vec<(&'static str, BlobService, Loopback)> {
     };
     let mut servers = vec![
         ("never reads", found_by(what), Loopback::never_reading()),
-        ("never answers", found_by(what), Loopback::start(|_| Reply::hang())),
+        ("never responds", found_by(what), Loopback::start(|_| Reply::hang())),
         edited("sends a byte a minute", |reply| reply.drip(Duration::from_secs(60))),
         edited("sends a byte now and then", |reply| reply.drip(Duration::from_millis(20))),
-        edited("answers much later", |reply| reply.delay(LONG)),
+        edited("responds much later", |reply| reply.delay(LONG)),
     ];
     // What is only a HEAD has no body.
     if !matches!(what, Operation::GetCheckpoint | Operation::FencedGet) {

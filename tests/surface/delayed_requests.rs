@@ -9,7 +9,7 @@ use super::support::blob_service::{BlobService, Fault};
 use super::support::loopback::Loopback;
 use super::{assert_all_closed, checkpoint, group, maybe_async, ownership, test};
 
-/// What an attempt may take, and how long the late request is held up.
+/// The time limit of an attempt, and how long the late request is held up.
 const LIMIT: Duration = Duration::from_millis(500);
 const LATE: Duration = Duration::from_millis(1500);
 

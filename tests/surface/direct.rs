@@ -53,13 +53,13 @@ impl Direct {
         self.intrusions.lock().unwrap().clear();
     }
 
-    fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+    fn respond(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let index = self.requests.fetch_add(1, Ordering::Relaxed);
         let due: Vec<_> =
             self.intrusions.lock().unwrap().extract_if(.., |(at, _)| *at <= index).collect();
         due.into_iter().for_each(|(_, intrusion)| intrusion(&self.service));
         let reply = self.service.handle(&recorded(index, request));
-        let Some((status, headers, body)) = reply.answer() else {
+        let Some((status, headers, body)) = reply.response() else {
             return Err(TransportError::network("the connection was closed"));
         };
         let is_head = request.method() == http::Method::HEAD;
@@ -95,7 +95,7 @@ impl Transport for Direct {
         request: Request<Bytes>,
         _options: &SendLimits,
     ) -> Result<Response<Bytes>, TransportError> {
-        self.answer(&request)
+        self.respond(&request)
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -84,10 +84,10 @@ impl Operation {
     }
 }
 
-/// What a caller is told.
+/// The result that a caller gets.
 #[derive(Debug, PartialEq)]
 pub enum Told {
-    /// What a correct service would have answered, and what is stored.
+    /// The result of a correct service, which is also stored.
     Right,
     /// An empty list, no checkpoint, a lost claim, or a success that the storage does not know of.
     Wrong(String),
@@ -106,7 +106,7 @@ const ROOT: &str = "ns.servicebus.windows.net/hub/$default";
 #[cfg(feature = "legacy")]
 const LEGACY: &str = "NS.servicebus.windows.net/Hub/$Default";
 
-/// What the operation finds: two ownerships of `a` and `b`, two checkpoints; or not even a container.
+/// The blobs that the operation finds: two ownerships of `a` and `b`, two checkpoints; or not even a container.
 pub fn found_by(what: Operation) -> BlobService {
     if what == CreateContainer {
         return BlobService::without_container("checkpoints");

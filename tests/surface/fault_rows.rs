@@ -28,11 +28,11 @@ const fn row(
     Row { name, fault, kinds, unknown, passes }
 }
 
-fn answer(status: u16, code: &str) -> Fault {
-    Fault::Answer(error_reply(status, code, "scripted"))
+fn respond(status: u16, code: &str) -> Fault {
+    Fault::Respond(error_reply(status, code, "scripted"))
 }
 
-/// What a proxy or a hotel's network says in place of the service.
+/// The response of a proxy, or of a hotel's network, in place of the service.
 fn portal(status: u16) -> Reply {
     Reply::new(status).header("Content-Type", "text/html").header("ETag", "\"1\"").body("<html/>")
 }
@@ -47,10 +47,10 @@ pub const ROWS: &[Row] = &[
     row("close after processing", || Fault::DropAfterProcessing, BROKEN, true, true),
     row("silence before processing", || Fault::HangBefore, &[ErrorKind::Timeout], true, true),
     row("silence after processing", || Fault::HangAfter, &[ErrorKind::Timeout], true, true),
-    row("half a head", || Fault::TruncateAnswer(30), CUT, true, true),
+    row("half a head", || Fault::TruncateResponse(30), CUT, true, true),
     row(
         "not HTTP",
-        || Fault::ApplyThenAnswer(Reply::raw("garbage\r\n\r\n").close_after()),
+        || Fault::ApplyThenRespond(Reply::raw("garbage\r\n\r\n").close_after()),
         CUT,
         true,
         true,
@@ -62,82 +62,82 @@ pub const ROWS: &[Row] = &[
         true,
         true,
     ),
-    row("400", || answer(400, "InvalidHeaderValue"), &[ErrorKind::Rejected], false, false),
+    row("400", || respond(400, "InvalidHeaderValue"), &[ErrorKind::Rejected], false, false),
     row(
         "401",
-        || answer(401, "NoAuthenticationInformation"),
+        || respond(401, "NoAuthenticationInformation"),
         &[ErrorKind::AccessDenied],
         false,
         false,
     ),
-    row("403", || answer(403, "AuthorizationFailure"), &[ErrorKind::AccessDenied], false, false),
+    row("403", || respond(403, "AuthorizationFailure"), &[ErrorKind::AccessDenied], false, false),
     row(
         "404 without a code",
-        || Fault::Answer(Reply::new(404)),
+        || Fault::Respond(Reply::new(404)),
         &[ErrorKind::Rejected],
         false,
         false,
     ),
     row(
         "404 ContainerNotFound",
-        || answer(404, "ContainerNotFound"),
+        || respond(404, "ContainerNotFound"),
         &[ErrorKind::ContainerNotFound],
         false,
         false,
     ),
-    row("408", || Fault::Answer(Reply::new(408)), &[ErrorKind::Service], true, true),
+    row("408", || Fault::Respond(Reply::new(408)), &[ErrorKind::Service], true, true),
     row(
         "409 of another kind",
-        || answer(409, "LeaseAlreadyPresent"),
+        || respond(409, "LeaseAlreadyPresent"),
         &[ErrorKind::Rejected],
         false,
         false,
     ),
     row(
         "412 of another kind",
-        || answer(412, "LeaseIdMissing"),
+        || respond(412, "LeaseIdMissing"),
         &[ErrorKind::Rejected],
         false,
         false,
     ),
     row(
         "409 ContainerBeingDeleted",
-        || answer(409, "ContainerBeingDeleted"),
+        || respond(409, "ContainerBeingDeleted"),
         &[ErrorKind::ContainerNotFound],
         false,
         false,
     ),
     row(
         "429",
-        || Fault::Answer(Reply::new(429).header("Retry-After", "0")),
+        || Fault::Respond(Reply::new(429).header("Retry-After", "0")),
         &[ErrorKind::Throttled],
         false,
         true,
     ),
-    row("500", || answer(500, "InternalError"), &[ErrorKind::Service], true, true),
+    row("500", || respond(500, "InternalError"), &[ErrorKind::Service], true, true),
     row(
         "500 after processing",
-        || Fault::ApplyThenAnswer(Reply::new(500)),
+        || Fault::ApplyThenRespond(Reply::new(500)),
         &[ErrorKind::Service],
         true,
         true,
     ),
-    row("501", || answer(501, "NotImplemented"), &[ErrorKind::Service], true, false),
-    row("502", || Fault::Answer(portal(502)), &[ErrorKind::Service], true, true),
-    row("503 ServerBusy", || answer(503, "ServerBusy"), &[ErrorKind::Throttled], false, true),
-    row("503", || Fault::Answer(Reply::new(503)), &[ErrorKind::Service], true, true),
-    row("504", || Fault::Answer(Reply::new(504)), &[ErrorKind::Service], true, true),
+    row("501", || respond(501, "NotImplemented"), &[ErrorKind::Service], true, false),
+    row("502", || Fault::Respond(portal(502)), &[ErrorKind::Service], true, true),
+    row("503 ServerBusy", || respond(503, "ServerBusy"), &[ErrorKind::Throttled], false, true),
+    row("503", || Fault::Respond(Reply::new(503)), &[ErrorKind::Service], true, true),
+    row("504", || Fault::Respond(Reply::new(504)), &[ErrorKind::Service], true, true),
     row(
         "302",
-        || Fault::Answer(Reply::new(302).header("Location", "/login")),
+        || Fault::Respond(Reply::new(302).header("Location", "/login")),
         UNREADABLE,
         false,
         false,
     ),
-    row("200 of a portal", || Fault::Answer(portal(200)), UNREADABLE, true, false),
+    row("200 of a portal", || Fault::Respond(portal(200)), UNREADABLE, true, false),
     row(
         "204 of a portal",
-        || Fault::Answer(Reply::new(204).header("ETag", "\"1\"")),
+        || Fault::Respond(Reply::new(204).header("ETag", "\"1\"")),
         UNREADABLE,
         true,
         false,
@@ -176,22 +176,22 @@ pub const LIST_ROWS: &[Row] = &[
     ),
     row(
         "garbage in place of XML",
-        || Fault::Answer(Reply::new(200).body("\u{0}<<>>")),
+        || Fault::Respond(Reply::new(200).body("\u{0}<<>>")),
         UNREADABLE,
         false,
         false,
     ),
     row(
         "JSON in place of XML",
-        || Fault::Answer(Reply::new(200).body("{}")),
+        || Fault::Respond(Reply::new(200).body("{}")),
         UNREADABLE,
         false,
         true,
     ),
-    row("no body", || Fault::Answer(Reply::new(200)), UNREADABLE, false, false),
+    row("no body", || Fault::Respond(Reply::new(200)), UNREADABLE, false, false),
     row(
         "another document",
-        || Fault::Answer(Reply::new(200).body("<Error><Code>x</Code></Error>")),
+        || Fault::Respond(Reply::new(200).body("<Error><Code>x</Code></Error>")),
         UNREADABLE,
         false,
         false,

@@ -85,7 +85,7 @@ fn connect(loopback: &Loopback, case: &Case) -> BlobCheckpointStore {
     builder.build().unwrap()
 }
 
-/// What the caller is told when every request, or only the first one, meets the fault.
+/// The result that the caller gets when every request, or only the first one, meets the fault.
 #[maybe_async]
 async fn told(case: &Case, for_ever: bool) -> Told {
     let service = found_by(case.what);

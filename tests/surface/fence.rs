@@ -127,7 +127,7 @@ async fn a_list_does_not_let_a_former_owner_back_in() {
 
 #[maybe_async]
 #[test]
-async fn a_lost_answer_is_no_other_writer() {
+async fn a_lost_response_is_not_taken_for_another_writer() {
     let world = World::service();
     let fenced = world.store().fenced();
     assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
@@ -141,7 +141,7 @@ async fn a_lost_answer_is_no_other_writer() {
     assert_update(&fenced, &at(3), UpdateOutcome::Written).await;
     world.assert_requests(&[&set]);
 
-    // The first answer of all, too.
+    // The first response of all, too.
     world.double().delete(NAME);
     let fenced = world.store().fenced();
     world.double().queue_faults([Fault::None, Fault::DropAfterProcessing]);
@@ -155,12 +155,12 @@ async fn a_lost_answer_is_no_other_writer() {
 
 #[maybe_async]
 #[test]
-async fn a_lost_answer_that_was_overtaken_is_stale() {
+async fn a_write_with_a_lost_response_is_stale_if_another_writer_overtook_it() {
     let world = World::service();
     let fenced = world.store().fenced();
     assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
     let service = world.double().clone();
-    // The first attempt is applied and its answer lost; before the second one a new owner goes on.
+    // The first attempt is applied and its response lost; before the second one a new owner goes on.
     let mut attempts = 0;
     world.double().inject(move |request| {
         if request.method == "PUT" {
@@ -182,11 +182,11 @@ async fn a_failure_says_whether_it_may_be_stored_and_the_next_update_finds_out()
     let fenced = world.store().fenced();
     assert_update(&fenced, &at(1), UpdateOutcome::Written).await;
 
-    // Applied, its answer lost, and then nobody can be asked.
+    // Applied, its response lost, and then nobody can be asked.
     let mut seen = 0;
     world.double().inject(move |_| {
         seen += 1;
-        if seen == 1 { Fault::DropAfterProcessing } else { Fault::Answer(Reply::new(403)) }
+        if seen == 1 { Fault::DropAfterProcessing } else { Fault::Respond(Reply::new(403)) }
     });
     let error = fenced.update_checkpoint(&at(2)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::AccessDenied, true));
@@ -196,7 +196,7 @@ async fn a_failure_says_whether_it_may_be_stored_and_the_next_update_finds_out()
     let mut seen = 0;
     world.double().inject(move |_| {
         seen += 1;
-        if seen == 2 { Fault::Answer(Reply::new(403)) } else { Fault::None }
+        if seen == 2 { Fault::Respond(Reply::new(403)) } else { Fault::None }
     });
     let error = fenced.update_checkpoint(&at(3)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_outcome_unknown()), (ErrorKind::AccessDenied, false));
@@ -288,7 +288,7 @@ async fn of_many_writers_at_once_no_one_moves_the_position_back() {
 /// As when a manager lists at its start while readers store checkpoints already.
 #[maybe_async]
 #[test]
-async fn an_answer_that_comes_late_takes_nothing_back() {
+async fn a_late_response_undoes_nothing() {
     let world = World::service();
     let fenced = world.store().fenced();
     // Without numbers a version that is not the last one would make us stale.
@@ -330,7 +330,7 @@ async fn an_answer_that_comes_late_takes_nothing_back() {
 
 #[maybe_async]
 #[test]
-async fn a_lost_answer_does_not_make_a_writer_without_numbers_stale() {
+async fn a_lost_response_does_not_make_a_writer_without_numbers_stale() {
     let world = World::service();
     let options = CallOptions::new().with_max_retries(0);
     let fenced = world.store().fenced().with_options(options);

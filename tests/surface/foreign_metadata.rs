@@ -71,7 +71,7 @@ fn put_row(service: &BlobService, row: &Row, name: impl Fn(&str, &str) -> String
     }
 }
 
-/// What must stand in the table.
+/// The expected cells of the table.
 fn expected(row: &Row) -> Cells {
     let (owner, strict_owner) = match row.owner {
         Owner::Nobody => ("nobody".to_owned(), None),
@@ -142,7 +142,7 @@ fn position(offset: Option<&str>, number: Option<i64>) -> String {
     format!("{} / {number}", offset.unwrap_or("-"))
 }
 
-/// What a list says of the partition, after a look at its neighbours.
+/// The result of a list for the partition, after a check of its neighbours.
 fn listed<T: Debug>(
     listing: Result<Listing<T>>,
     partition_id: impl Fn(&T) -> &str,
@@ -188,7 +188,7 @@ fn failed(error: &Error) -> String {
     format!("{:?}", error.kind())
 }
 
-/// What one dry run found of the partition.
+/// The finding of one dry run for the partition.
 fn found_before(changes: &CheckpointChanges) -> String {
     let change = changes.iter().next().unwrap();
     assert_eq!((changes.len(), change.partition_id.as_str()), (1, PARTITION));

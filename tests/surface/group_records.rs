@@ -155,7 +155,7 @@ async fn records_on_many_pages_are_listed_once() {
     let script = Script::over(&service);
     let store = script.store();
     // A page that breaks in the middle is shown again.
-    let faults = || [Fault::None, Fault::TruncateAnswer(900), Fault::DropAfterProcessing];
+    let faults = || [Fault::None, Fault::TruncateResponse(900), Fault::DropAfterProcessing];
     service.queue_faults(faults());
     let groups = store.list_all_records().await.unwrap();
     let counts =

@@ -1,4 +1,4 @@
-//! What KEDA's `azure-eventhub` scaler reads with `checkpointStrategy: blobMetadata`.
+//! The blobs and metadata that KEDA's `azure-eventhub` scaler reads with `checkpointStrategy: blobMetadata`.
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup};
 

@@ -1,9 +1,9 @@
 //! A write that waits in the network while the call goes on: its outcome is unknown until the call ends.
 
-use super::ambiguous::{BLOB, claim_of};
 use super::script::Script;
 use super::support::blob_service::{BlobService, Fault, error_reply};
 use super::support::loopback::Reply;
+use super::unknown_outcomes::{BLOB, claim_of};
 use super::{checkpoint, group, maybe_async, ownership, test};
 
 const CHECKPOINT: &str = "ns.servicebus.windows.net/hub/$default/checkpoint/0";
@@ -28,7 +28,7 @@ fn held_first_claim(service: &BlobService, mut then: impl FnMut() -> Fault + Sen
 #[maybe_async]
 #[test]
 async fn an_unknown_outcome_lasts_for_the_whole_claim() {
-    // The held claim arrives before the last one, which meets it without a lost answer of its own.
+    // The held claim arrives before the last one, which meets it without a lost response of its own.
     let service = BlobService::new("checkpoints");
     let network = service.clone();
     held_first_claim(&service, move || {
@@ -43,7 +43,7 @@ async fn an_unknown_outcome_lasts_for_the_whole_claim() {
     // The last one is refused, but the held one may still arrive.
     for (status, code) in [(403, "AuthorizationFailure"), (400, "InvalidHeaderValue")] {
         let service = BlobService::new("checkpoints");
-        held_first_claim(&service, move || Fault::Answer(error_reply(status, code, "no")));
+        held_first_claim(&service, move || Fault::Respond(error_reply(status, code, "no")));
         let store = Script::over(&service).store();
         let claims = store.claim_ownership(&[ownership("0", "a")]).await;
         let (_, error) = claims.failed().next().unwrap();
@@ -64,7 +64,7 @@ fn held_and_refused(service: &BlobService, blob: &'static str, refusal: fn() -> 
                 other.delete(blob);
                 Fault::None
             }
-            ("PUT", _) => Fault::Answer(refusal()),
+            ("PUT", _) => Fault::Respond(refusal()),
             _ => Fault::None,
         }
     });

@@ -212,7 +212,7 @@ async fn failures_are_reported_by_partition_and_a_race_is_none() {
     world.double().inject(move |request| {
         let is_put = request.method == "PUT";
         if request.method == "GET" && request.path().ends_with("/0") {
-            return Fault::Answer(Reply::new(403));
+            return Fault::Respond(Reply::new(403));
         }
         if is_put && request.path().ends_with("/1") {
             // A consumer has just begun with the new format.
@@ -253,7 +253,7 @@ async fn one_blob_never_fails_the_list() {
             expected.push(("$Default/3", SkipReason::ContentRefused));
             service.inject(|request| {
                 if request.method == "GET" && request.path().ends_with("/3") {
-                    return Fault::Answer(error_reply(
+                    return Fault::Respond(error_reply(
                         409,
                         "BlobArchived",
                         "Not on archived blobs.",
@@ -285,7 +285,7 @@ async fn one_blob_never_fails_the_list() {
 
 #[maybe_async]
 #[test]
-async fn content_that_a_list_leaves_out_is_no_failed_request() {
+async fn content_that_a_list_leaves_out_is_not_a_failed_request() {
     capture_log::start();
     let world = World::service();
     let layout = LegacyLayout::stand_alone_host(&group(), "");
@@ -293,7 +293,7 @@ async fn content_that_a_list_leaves_out_is_no_failed_request() {
     world.put_content("$Default/archived", "");
     world.double().inject(|request| {
         if request.method == "GET" && request.path().ends_with("/archived") {
-            return Fault::Answer(error_reply(409, "BlobArchived", "Not on archived blobs."));
+            return Fault::Respond(error_reply(409, "BlobArchived", "Not on archived blobs."));
         }
         Fault::None
     });
@@ -365,7 +365,7 @@ async fn a_dry_run_sees_what_is_in_the_way() {
 /// The emulator refuses the range of an empty blob, as the service does.
 #[maybe_async]
 #[test]
-async fn an_empty_blob_of_the_emulator_is_no_checkpoint() {
+async fn an_empty_blob_of_the_emulator_is_not_a_checkpoint() {
     let store = azurite();
     store.create_container_if_not_exists().await.unwrap();
     store.update_checkpoint(&checkpoint("0", "1", 1)).await.unwrap();

@@ -57,10 +57,10 @@ impl Served {
         (0..count).for_each(|id| self.put_ownership(&id.to_string()));
     }
 
-    /// The next list is answered with these bytes.
-    fn answer(&self, body: impl Into<Vec<u8>>) {
+    /// These bytes are the response to the next list.
+    fn respond(&self, body: impl Into<Vec<u8>>) {
         let reply = Reply::new(200).header("Content-Type", "application/xml").body(body);
-        self.service.queue_faults([Fault::Answer(reply)]);
+        self.service.queue_faults([Fault::Respond(reply)]);
     }
 }
 
@@ -76,7 +76,7 @@ fn skipped<T>(listing: &Listing<T>) -> Vec<(&str, SkipReason)> {
 #[test]
 async fn the_recorded_lists_of_the_service() {
     let served = serve();
-    served.answer(recorded!("ownership.xml"));
+    served.respond(recorded!("ownership.xml"));
     let listing = served.store.list_ownership(&group()).await.unwrap();
     let owners: Vec<_> =
         listing.iter().map(|item| (item.partition_id(), item.owner_id())).collect();
@@ -84,14 +84,14 @@ async fn the_recorded_lists_of_the_service() {
     assert_eq!(owners, [("0", Some(first)), ("1", None), ("10", Some("2222"))]);
     assert_eq!(listing.items()[0].etag().unwrap().as_str(), "\"0x8DE29A5B1C3D0F1\"");
 
-    served.answer(recorded!("checkpoint.xml"));
+    served.respond(recorded!("checkpoint.xml"));
     let listing = served.store.list_checkpoints(&group()).await.unwrap();
     assert_eq!(
         positions(&listing),
         [("0", Some("8589934592"), Some(960_180)), ("1", Some("2:-1:-1"), Some(0))]
     );
 
-    served.answer(recorded!("foreign-metadata.xml"));
+    served.respond(recorded!("foreign-metadata.xml"));
     let listing = served.store.list_checkpoints(&group()).await.unwrap();
     assert_eq!(
         positions(&listing),
@@ -108,7 +108,7 @@ async fn the_recorded_lists_of_the_service() {
 
     // The same metadata, an element that is missing included, on ownerships: nobody owns them.
     let ownerships = String::from_utf8(recorded!("foreign-metadata.xml").to_vec()).unwrap();
-    served.answer(ownerships.replace("/checkpoint/", "/ownership/"));
+    served.respond(ownerships.replace("/checkpoint/", "/ownership/"));
     let listing = served.store.list_ownership(&group()).await.unwrap();
     assert_eq!((listing.len(), listing.skipped().len()), (7, 0));
     assert!(listing.iter().all(|item| !item.is_owned()));
@@ -125,7 +125,7 @@ fn positions(listing: &Listing<Checkpoint>) -> Vec<(&str, Option<&str>, Option<i
 #[test]
 async fn a_hierarchical_namespace_lists_its_directories() {
     let served = serve();
-    served.answer(recorded!("hierarchical-namespace.xml"));
+    served.respond(recorded!("hierarchical-namespace.xml"));
     let listing = served.store.list_ownership(&group()).await.unwrap();
     assert_eq!(partition_ids(&listing), ["3"]);
     let nested = format!("{OWNERSHIPS}nested");
@@ -201,21 +201,21 @@ async fn a_record_without_a_time_is_a_record() {
         .header("ETag", "\"0x1\"")
         .header("x-ms-meta-offset", "5")
         .header("x-ms-meta-sequencenumber", "6");
-    served.service.queue_faults([Fault::Answer(head)]);
+    served.service.queue_faults([Fault::Respond(head)]);
     let read = served.store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
     for time in ["", "<Last-Modified/>", "<Last-Modified>soon</Last-Modified>"] {
-        served.answer(list("checkpoint", &format!("{time}<Etag>0x1</Etag>")));
+        served.respond(list("checkpoint", &format!("{time}<Etag>0x1</Etag>")));
         let listing = served.store.list_checkpoints(&group()).await.unwrap();
         assert_eq!(listing.items(), std::slice::from_ref(&read), "{time}");
 
         // Nobody can say that it has expired, so its owner is left alone.
-        served.answer(list("ownership", &format!("{time}<Etag>0x1</Etag>")));
+        served.respond(list("ownership", &format!("{time}<Etag>0x1</Etag>")));
         let listing = served.store.list_ownership(&group()).await.unwrap();
         let owned = &listing.items()[0];
         assert_eq!((owned.owner_id(), owned.age(listing.server_time())), (Some("a"), None));
     }
     for etag in ["", "<Etag/>", "<Etag>a\"b</Etag>"] {
-        served.answer(list("checkpoint", etag));
+        served.respond(list("checkpoint", etag));
         let listing = served.store.list_checkpoints(&group()).await.unwrap();
         assert_eq!(positions(&listing), [("0", Some("5"), Some(6))], "{etag}");
         assert_eq!((listing.items()[0].etag(), listing.skipped().len()), (None, 0));
@@ -246,12 +246,12 @@ async fn names_are_decoded() {
 
 #[maybe_async]
 #[test]
-async fn a_byte_order_mark_is_no_content() {
+async fn a_byte_order_mark_does_not_count_as_content() {
     let served = serve();
     let marked = recorded!("ownership.xml");
     let plain = marked.strip_prefix(b"\xef\xbb\xbf").expect("the service sends one");
     for body in [marked, plain] {
-        served.answer(body);
+        served.respond(body);
         let listing = served.store.list_ownership(&group()).await.unwrap();
         assert_eq!(listing.len(), 3);
     }
@@ -272,8 +272,8 @@ async fn an_empty_page_with_a_marker_is_not_the_end() {
     served.loopback.clear();
     served.service.set_page_size(5000);
     served.service.set_empty_pages(0);
-    served.answer(recorded!("empty-page-with-marker.xml"));
-    served.answer(recorded!("ownership.xml"));
+    served.respond(recorded!("empty-page-with-marker.xml"));
+    served.respond(recorded!("ownership.xml"));
     let listing = served.store.list_ownership(&group()).await.unwrap();
     assert_eq!(partition_ids(&listing), ["0", "1", "10"]);
     let markers: Vec<_> =
@@ -284,7 +284,7 @@ async fn an_empty_page_with_a_marker_is_not_the_end() {
 /// However long the circle of markers is.
 #[maybe_async]
 #[test]
-async fn a_marker_that_repeats_is_an_error() {
+async fn a_repeated_marker_is_an_error() {
     for circle in [1, 2, 5] {
         let served = serve();
         let mut page = 0;
@@ -294,7 +294,7 @@ async fn a_marker_that_repeats_is_an_error() {
                 "<EnumerationResults><Blobs/><NextMarker>{}</NextMarker></EnumerationResults>",
                 page % circle
             );
-            Fault::Answer(Reply::new(200).body(body))
+            Fault::Respond(Reply::new(200).body(body))
         });
         let error = served.store.list_ownership(&group()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse);
@@ -303,14 +303,14 @@ async fn a_marker_that_repeats_is_an_error() {
     }
 }
 
-/// A well-formed HTTP answer whose XML ends early, wherever that is.
+/// A well-formed HTTP response whose XML ends early, wherever that is.
 #[maybe_async]
 #[test]
 async fn a_truncated_body_is_an_error() {
     let served = serve();
     let body = recorded!("ownership.xml");
     for end in (0..body.len()).step_by(37).chain([body.len() - 1]) {
-        served.answer(&body[..end]);
+        served.respond(&body[..end]);
         let error = served.store.list_ownership(&group()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse, "cut at {end}");
     }
@@ -344,26 +344,26 @@ async fn a_page_beyond_the_limits_of_the_service_is_refused_at_once() {
     }
 }
 
-/// What follows its end may be the rest of another answer, and nothing of it was asked for.
+/// Content after the end may be the rest of another response, which this request did not ask for.
 #[maybe_async]
 #[test]
 async fn content_after_a_list_is_an_error() {
     let served = serve();
     let body = recorded!("ownership.xml");
-    served.answer([body, b"\r\n<!-- served by a proxy -->\n".as_slice()].concat());
+    served.respond([body, b"\r\n<!-- served by a proxy -->\n".as_slice()].concat());
     let listing = served.store.list_ownership(&group()).await.unwrap();
     assert_eq!(listing.len(), 3);
     for rest in ["</EnumerationResults>", "<Blobs/>", "HTTP/1.1 200 OK", "<!-- "] {
-        served.answer([body, rest.as_bytes()].concat());
+        served.respond([body, rest.as_bytes()].concat());
         let error = served.store.list_ownership(&group()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{rest}");
     }
 }
 
-/// An answer that breaks off, in chunks or with a length, on the first page or on the second.
+/// A response that breaks off, in chunks or with a length, on the first page or on the second.
 #[maybe_async]
 #[test]
-async fn a_broken_answer_is_an_error() {
+async fn a_broken_response_is_an_error() {
     let served = serve();
     served.put_ownerships(40);
     served.service.set_page_size(20);
@@ -378,7 +378,7 @@ async fn a_broken_answer_is_an_error() {
             assert!(is_expected, "page {page}, {bytes} bytes: {error:?}");
         }
     }
-    // Once is no error for a store that repeats.
+    // A single failure is not an error for a store that retries.
     let patient = served.store.with_options(CallOptions::new());
     served.service.queue_faults([Fault::edit(|reply| reply.truncate_body_at(700))]);
     let listing = patient.list_ownership(&group()).await.unwrap();
@@ -406,11 +406,11 @@ async fn items_of_a_broken_page_are_discarded() {
         for chunked in [false, true] {
             let reply = Reply::new(200).body(foreign.clone());
             let reply = if chunked { reply.chunked() } else { reply.with_length() };
-            let broken = Fault::Answer(reply.truncate_body_at(foreign.len() - 10));
+            let broken = Fault::Respond(reply.truncate_body_at(foreign.len() - 10));
             served.service.queue_faults((0..page).map(|_| Fault::None).chain([broken]));
             served.loopback.clear();
             let listing = store.list_ownership(&group()).await.unwrap();
-            assert_eq!(served.loopback.requests().len(), 3, "two pages and a repetition");
+            assert_eq!(served.loopback.requests().len(), 3, "two pages and a retry");
             assert_eq!(listing.items(), whole.items(), "page {page}, chunked: {chunked}");
             assert_eq!(listing.skipped(), whole.skipped(), "page {page}, chunked: {chunked}");
         }
@@ -425,7 +425,7 @@ async fn a_failed_page_fails_the_list() {
     served.put_ownerships(5);
     served.service.set_page_size(2);
     let busy = super::support::blob_service::error_reply(503, "ServerBusy", "Busy.");
-    served.service.queue_faults([Fault::None, Fault::None, Fault::Answer(busy)]);
+    served.service.queue_faults([Fault::None, Fault::None, Fault::Respond(busy)]);
     let error = served.store.list_ownership(&group()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Throttled);
 }

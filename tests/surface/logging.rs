@@ -20,7 +20,7 @@ pub(super) fn count(level: Level, text: &str) -> usize {
 
 #[maybe_async]
 #[test]
-async fn expected_outcomes_are_no_warnings() {
+async fn expected_outcomes_are_not_warnings() {
     capture_log::start();
     let store = Script::over(&BlobService::new("checkpoints")).store();
     let none = store.get_checkpoint(&group(), "expected").await.unwrap();
@@ -62,7 +62,7 @@ async fn fail(store: &BlobCheckpointStore, partition_id: &str) {
 
 #[maybe_async]
 #[test]
-async fn a_failure_is_one_warning_and_its_repetitions_are_none() {
+async fn a_failure_is_one_warning_and_its_retries_are_not_warnings() {
     capture_log::start();
     let refused = || Step::reply_now(error_reply(403, "AuthorizationFailure", "no"));
     let busy = || Step::reply_now(error_reply(503, "ServerBusy", "no"));
@@ -71,14 +71,14 @@ async fn a_failure_is_one_warning_and_its_repetitions_are_none() {
         ("busy", Script::new(move |_| busy()), 2),
         ("broken", Script::new(|_| Step::broken()), 2),
     ];
-    for (partition_id, script, repetitions) in rows {
+    for (partition_id, script, retries) in rows {
         let retry = RetryOptions::default().with_max_retries(2);
         let store = script.builder().retry(retry).build().unwrap();
         fail(&store, partition_id).await;
         for (blob, calls) in [("checkpoint", 3), ("ownership", 1)] {
             let name = format!("{blob}/{partition_id}");
             assert_eq!(count(Level::Warn, &name), calls, "{name}");
-            assert_eq!(count(Level::Debug, &name), calls * repetitions, "{name}");
+            assert_eq!(count(Level::Debug, &name), calls * retries, "{name}");
         }
     }
 }

@@ -73,7 +73,7 @@ async fn a_record_that_is_already_ours_is_reported_as_ours() {
 #[maybe_async]
 #[test]
 async fn a_claim_is_lost_even_if_the_present_owner_cannot_be_read() {
-    // Refused, and not answered: it takes 2 s at most, which the deadline of the call may shorten.
+    // Refused, and without a response: it takes 2 s at most, which the deadline of the call may shorten.
     for (is_silent, limit) in [(false, 0), (true, 2)] {
         let service = BlobService::new("checkpoints");
         service.put(BLOB, &[("ownerid", "b")]);
@@ -90,7 +90,7 @@ async fn a_claim_is_lost_even_if_the_present_owner_cannot_be_read() {
 
 #[maybe_async]
 #[test]
-async fn a_listed_record_is_no_claim_until_somebody_claims_it() {
+async fn a_listed_record_is_not_a_claim_until_somebody_claims_it() {
     for world in World::all() {
         let store = world.store();
         let claims = [ownership("0", "a"), ownership("1", "b")];

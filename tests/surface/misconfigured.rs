@@ -313,7 +313,7 @@ async fn a_refused_sas_says_what_is_wrong_with_it() {
     assert!(error.contains("needs a SAS of the account"), "{error}");
 }
 
-/// What `fn main() -> Result<(), Box<dyn std::error::Error>>` prints.
+/// As `fn main() -> Result<(), Box<dyn std::error::Error>>` prints it.
 #[maybe_async]
 #[test]
 async fn an_error_that_main_returns_is_readable() {

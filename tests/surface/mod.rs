@@ -2,7 +2,6 @@
 //!
 //! Tests are written as async code. An `.await` cannot stand inside a macro call: bind it first.
 
-mod ambiguous;
 mod conditional;
 mod conformance;
 mod connections;
@@ -56,6 +55,7 @@ mod shared_key;
 mod threads;
 #[cfg(any(feature = "_rustls", feature = "native-tls"))]
 mod tls;
+mod unknown_outcomes;
 mod validation;
 mod world;
 

@@ -1,4 +1,4 @@
-//! Random sequences of operations by several owners, with lost, late, repeated and refused answers and other writers in
+//! Random sequences of operations by several owners, with lost, late and refused responses, retries, and other writers in
 //! between, against what was really in storage.
 //!
 //! Held over every sequence:

@@ -1,4 +1,4 @@
-//! What a caller is told about a network that fails: where, whether anything was sent, and whether to try again.
+//! Errors about a network that fails say where, whether anything was sent, and whether a retry may help.
 
 use std::error::Error as _;
 #[cfg(feature = "_rustls")]
@@ -89,7 +89,7 @@ async fn the_proxy_on_the_way_is_named_without_its_user() {
     for (proxy, kinds) in [
         (nowhere, [ErrorKind::Network; 2]),
         (silent.address().to_string(), [ErrorKind::Timeout; 2]),
-        // One that forwards answers in the place of the service.
+        // One that sends responses in the place of the service.
         (refusing.address().to_string(), [ErrorKind::Network, ErrorKind::Service]),
     ] {
         for (scheme, kind) in ["https", "http"].into_iter().zip(kinds) {

@@ -14,17 +14,17 @@ use eventhub_checkpointstore::{
 use super::subject::{BlobCheckpointStore, BlobContainer};
 use super::{checkpoint, group, maybe_async, ownership, test};
 
-/// A container that repeats requests itself, as one over another SDK does: it loses the answer of the first write
+/// A container that retries requests itself, as one over another SDK does: it loses the response of the first write
 /// of a kind and passes on that of the second, saying so.
 #[derive(Clone)]
-struct Repeating {
+struct Retrying {
     blobs: MemoryContainer,
-    /// How many first answers are lost; writes counted by kind.
+    /// How many first responses are lost; writes counted by kind.
     losses: usize,
     writes: Arc<Mutex<HashMap<&'static str, usize>>>,
 }
 
-impl Repeating {
+impl Retrying {
     fn new(losses: usize) -> Self {
         Self::over(MemoryContainer::new(), losses)
     }
@@ -45,12 +45,12 @@ impl Repeating {
     }
 }
 
-fn of_second_attempt<T>(answer: Result<T>) -> Result<T> {
-    answer.map_err(|error: Error| error.with_applied(Applied::Unknown))
+fn of_second_attempt<T>(result: Result<T>) -> Result<T> {
+    result.map_err(|error: Error| error.with_applied(Applied::Unknown))
 }
 
 #[maybe_async]
-impl BlobContainer for Repeating {
+impl BlobContainer for Retrying {
     async fn put_blob(&self, request: PutBlob<'_>) -> Result<BlobWritten> {
         if !self.loses("put") {
             return BlobContainer::put_blob(&self.blobs, request).await;
@@ -99,7 +99,7 @@ impl BlobContainer for Repeating {
 #[maybe_async]
 #[test]
 async fn claims_over_containers_with_their_own_retries_are_settled() {
-    let container = Repeating::new(1);
+    let container = Retrying::new(1);
     let store = BlobCheckpointStore::from_container(container.clone());
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
     assert!(claims.all_claimed(), "{claims:?}");
@@ -118,7 +118,7 @@ async fn claims_over_containers_with_their_own_retries_are_settled() {
 #[maybe_async]
 #[test]
 async fn an_outcome_that_stays_unknown_is_reported_as_unknown() {
-    let container = Repeating::new(usize::MAX);
+    let container = Retrying::new(usize::MAX);
     let store = BlobCheckpointStore::from_container(container.clone());
     let claims = store.claim_ownership(&[ownership("0", "a")]).await;
     let (_, error) = claims.failed().next().expect("neither won nor lost");
@@ -129,7 +129,7 @@ async fn an_outcome_that_stays_unknown_is_reported_as_unknown() {
 #[maybe_async]
 #[test]
 async fn creations_and_deletions_are_settled_the_same_way() {
-    let container = Repeating::over(MemoryContainer::not_created(), 1);
+    let container = Retrying::over(MemoryContainer::not_created(), 1);
     let store = BlobCheckpointStore::from_container(container.clone());
     for first in [true, false] {
         let created = store.create_container_if_not_exists().await.unwrap();
@@ -143,7 +143,7 @@ async fn creations_and_deletions_are_settled_the_same_way() {
         assert_eq!(deleted, first);
     }
 
-    let store = BlobCheckpointStore::from_container(Repeating::over(container.blobs, 1));
+    let store = BlobCheckpointStore::from_container(Retrying::over(container.blobs, 1));
     let changes = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
     let changes = changes.unwrap();
     assert!(
@@ -157,8 +157,8 @@ async fn creations_and_deletions_are_settled_the_same_way() {
 #[maybe_async]
 #[test]
 async fn checkpoints_are_settled_the_same_way() {
-    // Plain: the first attempt may be repeated without harm.
-    let store = BlobCheckpointStore::from_container(Repeating::new(1));
+    // Plain: the first attempt may be retried without harm.
+    let store = BlobCheckpointStore::from_container(Retrying::new(1));
     for number in 1..=3 {
         let update = store.update_checkpoint(&checkpoint("0", "1", number)).await.unwrap();
         let stored = store.get_checkpoint(&group(), "0").await.unwrap().unwrap();
@@ -166,7 +166,7 @@ async fn checkpoints_are_settled_the_same_way() {
     }
 
     // Fenced: the own attempt that was lost makes nobody stale.
-    let store = BlobCheckpointStore::from_container(Repeating::new(1));
+    let store = BlobCheckpointStore::from_container(Retrying::new(1));
     let fenced = store.fenced();
     for number in 1..=3 {
         let update = fenced.update_checkpoint(&checkpoint("0", "1", number)).await.unwrap();
@@ -176,7 +176,7 @@ async fn checkpoints_are_settled_the_same_way() {
     }
 
     // Reset, where there is none and where there is one.
-    let store = BlobCheckpointStore::from_container(Repeating::new(1));
+    let store = BlobCheckpointStore::from_container(Retrying::new(1));
     for number in [9, 5, 1] {
         let target = checkpoint("0", "1", number);
         let changes = store.reset_checkpoints(&[target], RunMode::Apply).await;

@@ -51,10 +51,10 @@ async fn pages_are_joined_in_order_empty_ones_included() {
 
 #[maybe_async]
 #[test]
-async fn a_page_that_fails_is_repeated_and_the_others_are_not() {
+async fn a_page_that_fails_is_retried_and_the_others_are_not() {
     let service = filled(9);
     service.set_page_size(3);
-    service.queue_faults([Fault::None, Fault::DropAfterProcessing, Fault::TruncateAnswer(500)]);
+    service.queue_faults([Fault::None, Fault::DropAfterProcessing, Fault::TruncateResponse(500)]);
     let script = Script::over(&service);
     let listing = script.store().list_ownership(&group()).await.unwrap();
     assert_eq!((listing.len(), script.sent().len()), (9, 5));

@@ -158,7 +158,7 @@ async fn transports() {
     }
     let sent = script.sent();
     assert_eq!((sent.len(), script.slept().len()), (4, 2), "the pauses are the transport's");
-    assert!(sent.iter().all(|sent| sent.is_streamed), "the pieces are the transport's");
+    assert!(sent.iter().all(|sent| sent.is_streamed), "the chunks are the transport's");
     let date = httpdate::fmt_http_date(start() + Duration::from_secs(3600));
     assert_eq!(sent[0].header("x-ms-date"), date, "the clock is the transport's");
 }
@@ -177,7 +177,7 @@ impl Transport for Unready {
     }
 
     fn ready(&self) -> Result<(), TransportError> {
-        Err(TransportError::refused("it needs its own runtime"))
+        Err(TransportError::unsupported("it needs its own runtime"))
     }
 
     async fn sleep(&self, duration: Duration) {

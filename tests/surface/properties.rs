@@ -50,7 +50,7 @@ async fn a_container_says_what_protects_it() {
 
 #[maybe_async]
 #[test]
-async fn an_account_says_of_which_kind_it_is_and_what_it_keeps() {
+async fn an_account_reports_its_kind_and_its_soft_delete_settings() {
     let service = BlobService::new("checkpoints");
     let (store, loopback) = over(&service);
     service.set_hierarchical(true);
@@ -76,7 +76,7 @@ async fn missing_permissions_and_containers_are_errors() {
     let service = BlobService::new("checkpoints");
     let (store, loopback) = over(&service);
     service.inject(|_| {
-        Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+        Fault::Respond(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
     });
     let kinds = [
         store.get_container_properties().await.unwrap_err().kind(),

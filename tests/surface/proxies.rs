@@ -183,7 +183,7 @@ async fn be_child_with_secondary(url: &str) {
         .retry(quick)
         .build()
         .unwrap();
-    // Whether it is answered by the proxy depends on the row.
+    // Whether the proxy responds to it depends on the row.
     let once = store.with_options(CallOptions::new().with_max_retries(1));
     let _refused = once.list_ownership(&group()).await;
 }

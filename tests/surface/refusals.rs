@@ -1,4 +1,4 @@
-//! What the service says about a refusal reaches the error and the log: on one line, bounded, without signatures.
+//! The service's reason for a refusal is in the error and in the log: on one line, bounded, without signatures.
 
 use std::time::{Duration, SystemTime};
 
@@ -65,7 +65,7 @@ async fn the_reason_is_in_the_error_and_in_the_log() {
 
 #[maybe_async]
 #[test]
-async fn the_reason_of_an_attempt_that_is_repeated_is_in_the_log() {
+async fn the_reason_of_an_attempt_that_is_retried_is_in_the_log() {
     capture_log::start();
     let service = BlobService::new("checkpoints");
     let script = Script::new(move |sent| match sent.request.index {

@@ -127,7 +127,7 @@ async fn a_reset_beside_a_running_consumer_fails_and_leaves_its_position() {
 
 #[maybe_async]
 #[test]
-async fn a_lost_answer_of_a_reset_is_settled() {
+async fn a_lost_response_to_a_reset_is_settled() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
@@ -221,7 +221,7 @@ async fn blobs_that_are_not_checkpoints_are_not_deleted() {
 
 #[maybe_async]
 #[test]
-async fn a_deletion_beside_a_running_consumer_fails_and_a_lost_answer_does_not() {
+async fn a_deletion_beside_a_running_consumer_fails_and_a_lost_response_does_not() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
@@ -254,7 +254,7 @@ async fn a_failed_list_deletes_nothing() {
     let world = World::service();
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
-    world.double().queue_faults([Fault::TruncateAnswer(300)]);
+    world.double().queue_faults([Fault::TruncateResponse(300)]);
     let store =
         store.with_options(eventhub_checkpointstore::CallOptions::new().with_max_retries(0));
     let failed = store.delete_checkpoints(&group(), Partitions::All, RunMode::Apply).await;
@@ -376,7 +376,7 @@ async fn nothing_is_changed_without_the_list_of_owners() {
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
     world.double().inject(|request| match request.query("prefix").as_deref() {
-        Some(OWNERS) => Fault::Answer(
+        Some(OWNERS) => Fault::Respond(
             error_reply(403, "AuthorizationFailure", "no").header("x-ms-request-id", "r-1"),
         ),
         _ => Fault::None,
@@ -446,7 +446,7 @@ async fn a_checkpoint_with_snapshots_is_not_deleted() {
     let store = world.store();
     store.update_checkpoint(&checkpoint("0", "100", 10)).await.unwrap();
     world.double().inject(|request| match request.method.as_str() {
-        "DELETE" => Fault::Answer(error_reply(409, "SnapshotsPresent", "it has snapshots")),
+        "DELETE" => Fault::Respond(error_reply(409, "SnapshotsPresent", "it has snapshots")),
         _ => Fault::None,
     });
     let changes =

@@ -10,7 +10,7 @@ use super::support::blob_service::{BlobService, error_reply};
 use super::support::loopback::{Reply, http_date};
 use super::{at_once, checkpoint, group, maybe_async, ownership, test};
 
-/// Fails the first requests, then lets the service answer.
+/// Fails the first requests, then lets the service respond.
 fn failing(times: usize, fail: impl Fn() -> Step + Send + Sync + 'static) -> Script {
     let service = BlobService::new("checkpoints");
     Script::new(move |sent| {
@@ -22,9 +22,9 @@ fn failing(times: usize, fail: impl Fn() -> Step + Send + Sync + 'static) -> Scr
     })
 }
 
-/// Answers every request in the same way.
-fn always(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Script {
-    Script::new(move |sent| Step::reply(sent, answer()))
+/// Responds to every request in the same way.
+fn always(reply: impl Fn() -> Reply + Send + Sync + 'static) -> Script {
+    Script::new(move |sent| Step::reply(sent, reply()))
 }
 
 fn distinct(values: impl IntoIterator<Item = String>) -> usize {
@@ -82,7 +82,7 @@ async fn permanent_failures_are_not_retried() {
         assert_eq!((error.code().unwrap_or_default(), script.sent().len()), (code, 1));
         assert!(script.slept().is_empty());
     }
-    let script = Script::new(|_| Step::failed(TransportError::refused("never")));
+    let script = Script::new(|_| Step::failed(TransportError::unsupported("never")));
     let error = script.store().list_checkpoints(&group()).await.unwrap_err();
     assert_eq!((error.kind(), script.sent().len()), (ErrorKind::Configuration, 1));
 }
@@ -198,7 +198,7 @@ async fn all_attempts_together_keep_the_deadline() {
 
 #[maybe_async]
 #[test]
-async fn the_number_of_repetitions_can_be_set_for_a_call() {
+async fn the_number_of_retries_can_be_set_for_a_call() {
     for max_retries in [0, 1, 6] {
         let script = always(|| Reply::new(503));
         let options = CallOptions::new().with_max_retries(max_retries);

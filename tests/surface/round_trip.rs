@@ -19,7 +19,7 @@ fn store(service: &BlobService) -> BlobCheckpointStore {
         .unwrap()
 }
 
-/// What a metadata header carries unchanged.
+/// Text that a metadata header carries unchanged.
 fn header_text() -> impl Strategy<Value = String> {
     "[!-~]([ -~]{0,40}[!-~])?"
 }
@@ -55,7 +55,7 @@ fn spelt(key: &str, upper: u16) -> String {
     key.chars().enumerate().map(case).collect()
 }
 
-/// What is read of a value must be the value.
+/// The value that is read must be the one that was written.
 fn run<T: std::fmt::Debug, R: PartialEq + std::fmt::Debug>(
     values: impl Strategy<Value = T>,
     round_trip: impl Fn(T) -> (R, R),

@@ -10,7 +10,7 @@ use super::support::blob_service::{BlobService, error_reply};
 use super::support::loopback::Reply;
 use super::{checkpoint, group, maybe_async, ownership, test};
 
-/// The primary answers as told; the secondary is a service of its own.
+/// The primary responds as told; the secondary is a service of its own.
 fn two_hosts(
     secondary: &BlobService,
     primary: impl Fn(&Sent) -> Step + Send + Sync + 'static,
@@ -73,7 +73,7 @@ async fn writes_and_what_settles_them_never_go_to_the_secondary() {
     assert_eq!(script.hosts(), ["primary"; 16]);
     assert!(service.history().is_empty());
 
-    // The HEAD after a lost answer decides about a claim.
+    // The HEAD after a lost response decides about a claim.
     let primary = BlobService::new("checkpoints");
     let script = two_hosts(&service, move |sent| match sent.request.index {
         0 => {
@@ -106,7 +106,7 @@ async fn a_lagging_secondary_never_says_that_there_is_no_checkpoint() {
     assert_eq!(script.hosts(), ["primary", "secondary", "primary"]);
     assert_eq!(script.slept().len(), 1, "the wait for the secondary was the only one");
 
-    // It stays away: that is the answer, whatever the number of repetitions is.
+    // It stays away: that is the result, whatever the number of retries is.
     for max_retries in 1..=6 {
         let script = two_hosts(&lagging, unavailable);
         let store = store(&script).with_options(CallOptions::new().with_max_retries(max_retries));
@@ -238,16 +238,16 @@ async fn the_secondary_is_asked_although_the_primary_asks_for_a_pause() {
 async fn a_pause_is_kept_by_the_host_that_asked_for_it() {
     // The secondary fails once, but it asks for no pause.
     let service = BlobService::new("checkpoints");
-    let answers = service.clone();
+    let double = service.clone();
     let script = Script::new(move |sent| match sent.request.index {
         0 => busy_for(30)(sent),
         1 => Step::broken(),
-        _ => Step::reply(sent, answers.handle(&sent.request)),
+        _ => Step::reply(sent, double.handle(&sent.request)),
     });
     store(&script).list_ownership(&group()).await.unwrap();
     assert_eq!(script.hosts(), ["primary", "secondary", "secondary"]);
 
-    // The secondary lags, so only the primary can answer.
+    // The secondary lags, so only the primary can respond.
     let primary = service.clone();
     let script = two_hosts(&service, move |sent| match sent.request.index {
         0 => busy_for(5)(sent),
@@ -265,11 +265,11 @@ async fn a_pause_is_kept_by_the_host_that_asked_for_it() {
     assert!(script.passed() < Duration::from_secs(1), "{:?}", script.slept());
 
     // Both ask: the shorter pause counts.
-    let answers = service.clone();
+    let double = service.clone();
     let script = Script::new(move |sent| match sent.request.index {
         0 => busy_for(9)(sent),
         1 => busy_for(2)(sent),
-        _ => Step::reply(sent, answers.handle(&sent.request)),
+        _ => Step::reply(sent, double.handle(&sent.request)),
     });
     store(&script).list_ownership(&group()).await.unwrap();
     assert_eq!(script.hosts(), ["primary", "secondary", "secondary"]);

@@ -27,7 +27,7 @@ const PASSWORD: &str = "PASSWORDthatNobodyMaySee";
 const HEADER: &str = "HEADERthatNobodyMaySee";
 const SECRETS: [&str; 6] = [KEY, "KEY-that-nobody-may-see", SIGNATURE, TOKEN, PASSWORD, HEADER];
 
-/// What an error shows in every form, with all its causes.
+/// The text of an error in every form, with all its causes.
 fn shown(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();
@@ -86,13 +86,13 @@ fn servers() -> Vec<Loopback> {
     vec![
         service().serve(),
         faulty(|| Fault::DropAfterProcessing),
-        faulty(|| Fault::TruncateAnswer(10)),
+        faulty(|| Fault::TruncateResponse(10)),
         faulty(|| Fault::HangBefore),
-        faulty(|| Fault::Answer(Reply::raw("garbage\r\n\r\n").close_after())),
-        faulty(|| Fault::Answer(error_reply(403, "AuthorizationFailure", "no"))),
-        faulty(|| Fault::Answer(error_reply(500, "InternalError", "no"))),
-        faulty(|| Fault::Answer(Reply::new(302).header("Location", "http://127.0.0.1:1/"))),
-        faulty(|| Fault::Answer(Reply::new(200).body("<html/>"))),
+        faulty(|| Fault::Respond(Reply::raw("garbage\r\n\r\n").close_after())),
+        faulty(|| Fault::Respond(error_reply(403, "AuthorizationFailure", "no"))),
+        faulty(|| Fault::Respond(error_reply(500, "InternalError", "no"))),
+        faulty(|| Fault::Respond(Reply::new(302).header("Location", "http://127.0.0.1:1/"))),
+        faulty(|| Fault::Respond(Reply::new(200).body("<html/>"))),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! What a store leaves behind in the process. Linux names its threads.
+//! The threads that a store leaves behind in the process. Only on Linux, where they have names.
 #![cfg(target_os = "linux")]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is refused before anything is sent.
+//! Input that is refused before anything is sent.
 
 use eventhub_checkpointstore::{Checkpoint, ConsumerGroup, ErrorKind, PartitionOwnership};
 
@@ -136,7 +136,7 @@ async fn deserialized_values_are_checked_like_constructed_ones() {
     assert!(read(&checkpoint.replace(":1}", ":1e30}")).is_err());
 }
 
-/// What another writer left comes back as it was listed, but nothing sends it again.
+/// Values of another writer come back as they were listed, but are never sent again.
 #[cfg(feature = "serde")]
 #[maybe_async]
 #[test]

@@ -2,7 +2,7 @@
 
 use super::files::{File, report, sources};
 
-/// A public method: the type that it is of, its name, its signature on one line, and its docs.
+/// A public method or function: its type or its file, its name, its signature on one line, and its docs.
 pub struct Method {
     pub at: String,
     pub owner: String,
@@ -48,7 +48,8 @@ pub fn methods(file: &File) -> Vec<Method> {
         let Some((_, rest)) = line.trim_start().split_once("pub ") else { continue };
         let rest = rest.trim_start_matches("const ").trim_start_matches("async ");
         let Some(rest) = rest.strip_prefix("fn ") else { continue };
-        if !line.starts_with("    pub ") {
+        let is_free = line.starts_with("pub ");
+        if !is_free && !line.starts_with("    pub ") {
             continue;
         }
         let name: String =
@@ -65,7 +66,7 @@ pub fn methods(file: &File) -> Vec<Method> {
         }
         found.push(Method {
             at: format!("{}:{number}", file.path),
-            owner: owner.clone(),
+            owner: if is_free { file.path.clone() } else { owner.clone() },
             name,
             signature,
             docs: docs_above(file, *number),

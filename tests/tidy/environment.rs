@@ -1,4 +1,4 @@
-//! What a test sees of the machine that it runs on.
+//! The variables of the machine that a test can see.
 
 use super::files::{File, report, rust};
 
@@ -24,7 +24,7 @@ fn no_test_sees_the_accounts_and_proxies_of_the_caller() {
     );
 }
 
-/// What a test asks of the caller has a name of its own, or is asked of `clean_environment::taken`.
+/// A variable that a test reads from the caller has a name of its own, or is read with `clean_environment::taken`.
 #[test]
 fn no_test_reads_a_variable_of_azure_or_a_proxy() {
     let mut faults = Vec::new();

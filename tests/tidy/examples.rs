@@ -115,7 +115,7 @@ fn every_example_is_shown_and_tested_once() {
 const PRIVATE: &[&str] = &["src/adapters/event_processor", "src/adapters/eventhubs/", "src/amqp/"];
 
 #[test]
-fn every_public_method_has_an_example() {
+fn every_public_method_and_function_has_an_example() {
     let examples = all_examples();
     let mut faults = Vec::new();
     let mut count = 0;
@@ -130,10 +130,13 @@ fn every_public_method_has_an_example() {
         faults.push(format!("{at}: `{owner}::{name}`"));
     }
     assert!(count > 300, "only {count} public methods");
-    report("A public method has an example: `#[doc = example!(…)]` or a fence.", faults);
+    report(
+        "A public method or function has an example: `#[doc = example!(…)]` or a fence.",
+        faults,
+    );
 }
 
-/// What an implementer must write is written in an example of the trait.
+/// The methods that an implementer must write are in an example of the trait.
 #[test]
 fn every_trait_is_implemented_by_an_example() {
     let mut faults = Vec::new();

@@ -12,7 +12,7 @@ fn included() -> Vec<String> {
     list.split('"').filter(|part| part.starts_with('/')).map(|part| part[1..].to_owned()).collect()
 }
 
-/// What stands in the round brackets of Markdown links.
+/// The targets of Markdown links.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices("](").map(|(at, _)| {
         let rest = &text[at + 2..];

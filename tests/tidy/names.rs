@@ -1,4 +1,4 @@
-//! What a room never names, beyond the other rooms.
+//! Names that a room never uses, beyond those of the other rooms.
 
 use super::files::{File, report, sources};
 

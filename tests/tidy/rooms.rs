@@ -1,4 +1,4 @@
-//! Who knows whom: the order of knowledge, from the plain data to the surfaces.
+//! Which room may refer to which: the order of knowledge, from the plain data to the surfaces.
 
 use super::files::{File, report, sources};
 
@@ -38,7 +38,7 @@ const PROTOCOL: &[(&str, &[&str])] = &[
     ("retry", &["status", "xml"]),
 ];
 
-/// What stands above the rooms: it mounts them and knows them all.
+/// The modules above the rooms, which mount them and know them all.
 const ABOVE: &[&str] =
     &["adapters", "checkpointstoreblob", "checkpointstoreblob_aio", "dual", "lib"];
 
@@ -138,6 +138,26 @@ fn rooms_name_each_other_by_module() {
     report("Inside the crate a type is named by its module, `crate::error::Error`.", faults);
 }
 
+/// A relative path out of a room would not be checked against the tables.
+#[test]
+fn no_room_is_left_by_super() {
+    let mut faults = Vec::new();
+    for (table, folder) in [(ROOMS, "src/"), (PROTOCOL, "src/protocol/")] {
+        for file in sources().iter().filter(|file| {
+            room_below(file, folder)
+                .is_some_and(|room| table.iter().any(|(known, _)| *known == room))
+        }) {
+            let way_out = way_out(file, folder);
+            for (number, line) in file.shipped_code() {
+                if line.contains(&way_out) {
+                    faults.push(format!("{}:{number}: {}", file.path, line.trim()));
+                }
+            }
+        }
+    }
+    report("A path to another room begins with `crate::`.", faults);
+}
+
 /// `src/protocol/retry.rs` is in `protocol`.
 fn room_of(file: &File) -> &str {
     room_below(file, "src/").unwrap_or_default()
@@ -147,6 +167,13 @@ fn room_of(file: &File) -> &str {
 fn room_below<'a>(file: &'a File, folder: &str) -> Option<&'a str> {
     let path = file.path.strip_prefix(folder)?;
     Some(path.split_once('/').map_or_else(|| path.trim_end_matches(".rs"), |(room, _)| room))
+}
+
+/// The relative path from a file to the module of the folder: `super::super::` from `auth/sign.rs` to `protocol`.
+fn way_out(file: &File, folder: &str) -> String {
+    let path =
+        file.path.trim_start_matches(folder).trim_end_matches(".rs").trim_end_matches("/mod");
+    "super::".repeat(path.split('/').count())
 }
 
 fn rooms_named_in<'a>(line: &'a str, path: &str) -> impl Iterator<Item = &'a str> {

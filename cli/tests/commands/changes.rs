@@ -266,7 +266,7 @@ fn a_copy_can_go_to_another_container() {
         let is_denied = request.method == "PUT" && writes > 1;
         if is_denied {
             let text = "No permission.";
-            Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", text))
+            Fault::Respond(error_reply(403, "AuthorizationPermissionMismatch", text))
         } else {
             Fault::None
         }

@@ -51,12 +51,12 @@ fn numbers_of(bed: &Bed, partitions: usize) -> Vec<String> {
     (0..partitions).map(|id| bed.stored(&id.to_string()).unwrap().1).collect()
 }
 
-/// From the third write on the account answers 503.
+/// From the third write on the account responds with 503.
 fn overload(bed: &Bed) {
     let writes = Arc::new(AtomicUsize::new(0));
     bed.service.inject(move |request| {
         if request.method == "PUT" && writes.fetch_add(1, Ordering::SeqCst) >= 3 {
-            Fault::Answer(error_reply(503, "ServerBusy", "The server is busy."))
+            Fault::Respond(error_reply(503, "ServerBusy", "The server is busy."))
         } else {
             Fault::None
         }
@@ -83,7 +83,7 @@ fn a_change_that_never_began_is_a_failure() {
     let bed = stopped();
     bed.service.inject(|request| match request.method.as_str() {
         "PUT" => {
-            Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+            Fault::Respond(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
         }
         _ => Fault::None,
     });

@@ -109,7 +109,7 @@ fn the_doctor_tells_what_the_credential_lacks() {
     let bed = fleet();
     bed.service.inject(|request| match request.method.as_str() {
         "PUT" => {
-            Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+            Fault::Respond(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
         }
         _ => Fault::None,
     });
@@ -161,7 +161,11 @@ fn the_doctor_looks_at_the_container_and_its_account() {
             let is_asked = request.query("restype").is_some_and(|kind| kind != "container")
                 || request.method == "HEAD";
             if is_asked {
-                Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+                Fault::Respond(error_reply(
+                    403,
+                    "AuthorizationPermissionMismatch",
+                    "No permission.",
+                ))
             } else {
                 Fault::None
             }

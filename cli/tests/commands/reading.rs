@@ -117,7 +117,7 @@ fn several_groups_are_shown_by_one_command() {
     // One that exceeds a threshold is enough.
     bed.run(&format!("{line} -p 0 --fail-above 11")).ends(Exit::Findings);
     bed.run(&format!("{line} -p 0 --fail-above 12")).ends(Exit::Done);
-    // A group without records is named, and no half of the answer is shown.
+    // A group without records is named, and no half of the response is shown.
     let ran = bed.run(&format!("{line} contoso/telemetry/none")).ends(Exit::NothingFound);
     assert_eq!(ran.says("telemetry/none").out, "");
 }
@@ -207,7 +207,7 @@ fn a_failing_account_is_a_failure_with_a_hint() {
     let denied = Bed::new();
     denied.service.inject(|_| {
         use crate::support::blob_service::{Fault, error_reply};
-        Fault::Answer(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
+        Fault::Respond(error_reply(403, "AuthorizationPermissionMismatch", "No permission."))
     });
     denied.run(&format!("show {TARGET}")).ends(Exit::Failed).says("Storage Blob Data Reader");
 }

@@ -10,7 +10,7 @@ use eventhub_checkpoints::exit::Exit;
 use crate::bed::{Bed, GROUP, TARGET};
 use crate::support::blob_service::{Fault, Gate};
 
-/// The answer to the first write is waited for; of the others eight are on their way at a time.
+/// The response to the first write is waited for; of the others eight are on their way at a time.
 #[test]
 fn writes_go_several_at_a_time_after_the_first() {
     const PARTITIONS: usize = 40;

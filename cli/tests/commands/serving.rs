@@ -28,9 +28,9 @@ fn address(err: &Buffer) -> String {
 fn get(address: &str, path: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, head.to_owned(), body.to_owned())
 }
@@ -227,15 +227,15 @@ fn slow_and_hostile_clients_hold_nobody_up() {
             stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
             // It may close before the last byte of a head that is too long.
             let _ = stream.write_all(&bytes);
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer);
-            let answer = String::from_utf8_lossy(&answer).into_owned();
+            let mut response = Vec::new();
+            let _ = stream.read_to_end(&mut response);
+            let response = String::from_utf8_lossy(&response).into_owned();
             assert!(
-                answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status} ")),
-                "{status}: {answer}"
+                response.is_empty() || response.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{status}: {response}"
             );
             if status == "200" {
-                assert!(!answer.is_empty());
+                assert!(!response.is_empty());
             }
         }
         drop(idle);

@@ -40,7 +40,7 @@ fn token_for(scope: &str) -> &'static str {
 /// A pod's token is exchanged at `/TENANT/oauth2/v2.0/token`, an app's is asked for at `/identity`.
 fn give_token(request: &Recorded) -> Reply {
     let body = String::from_utf8_lossy(&request.body).into_owned();
-    let answer = match request.path() {
+    let response = match request.path() {
         "/tenant/oauth2/v2.0/token"
             if body.contains("client_assertion=assertion-of-the-pod")
                 && body.contains("client_id=client") =>
@@ -60,7 +60,7 @@ fn give_token(request: &Recorded) -> Reply {
         }),
         _ => return Reply::new(400).body(json!({"error": "invalid_request"}).to_string()),
     };
-    Reply::new(200).header("Content-Type", "application/json").body(answer.to_string())
+    Reply::new(200).header("Content-Type", "application/json").body(response.to_string())
 }
 
 impl Cloud {

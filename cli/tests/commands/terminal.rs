@@ -255,7 +255,7 @@ fn the_process_ends_with_the_code_of_the_command() {
         writes += usize::from(request.method == "PUT");
         if request.method == "PUT" && writes > 1 {
             let (code, text) = ("AuthorizationPermissionMismatch", "No permission.");
-            Fault::Answer(error_reply(403, code, text))
+            Fault::Respond(error_reply(403, code, text))
         } else {
             Fault::None
         }

@@ -96,7 +96,7 @@ fn a_watch_goes_on_after_a_failing_look_but_not_after_the_first() {
     bed.service.inject(move |_| {
         lists += 1;
         if lists == 2 {
-            Fault::Answer(error_reply(403, "AuthenticationFailed", "Expired."))
+            Fault::Respond(error_reply(403, "AuthenticationFailed", "Expired."))
         } else {
             Fault::None
         }

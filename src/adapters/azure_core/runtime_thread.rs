@@ -54,7 +54,7 @@ pub struct RuntimeThreadCredential {
 struct Ask {
     request: TokenRequest,
     timeout: Duration,
-    answer: SyncSender<Result<AccessToken, azure_core::Error>>,
+    reply: SyncSender<Result<AccessToken, azure_core::Error>>,
 }
 
 impl RuntimeThreadCredential {
@@ -112,14 +112,14 @@ fn serve(
     credential: &Arc<dyn TokenCredential>,
 ) {
     runtime.block_on(async {
-        while let Some(Ask { request, timeout, answer }) = requests.recv().await {
+        while let Some(Ask { request, timeout, reply }) = requests.recv().await {
             let credential = Arc::clone(credential);
             // A separate task, so that one that hangs or panics does not block the next one.
             tokio::spawn(async move {
                 let token = tokio::time::timeout(timeout, get_token(&*credential, request)).await;
                 if let Ok(token) = token {
                     // Nobody may be waiting any more.
-                    let _ = answer.send(token);
+                    let _ = reply.send(token);
                 }
             });
         }
@@ -128,12 +128,12 @@ fn serve(
 
 impl checkpointstoreblob::TokenCredential for RuntimeThreadCredential {
     fn get_token(&self, request: TokenRequest) -> Result<AccessToken, BoxError> {
-        let (answer, answered) = sync_channel(1);
+        let (reply, replies) = sync_channel(1);
         let timeout = self.timeout.min(request.limit);
-        let ask = Ask { request, timeout, answer };
+        let ask = Ask { request, timeout, reply };
         self.requests.send(ask).map_err(|_| "the thread of the token credential has ended")?;
         // The thread enforces the same limit, but a credential may block it.
-        match answered.recv_timeout(timeout) {
+        match replies.recv_timeout(timeout) {
             Ok(token) => Ok(token?),
             Err(RecvTimeoutError::Timeout) => Err("the token took too long".into()),
             Err(RecvTimeoutError::Disconnected) => {

@@ -10,11 +10,11 @@ use crate::protocol::ServiceFailure;
 pub(super) fn failure(error: &SdkError, is_write: bool) -> Error {
     let kind = match error.kind() {
         SdkKind::HttpResponse { status, error_code } => {
-            let answered = ServiceFailure::answered(u16::from(*status), error_code.as_deref());
+            let failure = ServiceFailure::from_status(u16::from(*status), error_code.as_deref());
             // The SDK retries without reporting it, so the conflict may be with an earlier attempt of the same write.
-            let is_conflict = answered.kind() == ErrorKind::ConditionNotMet;
-            let unknown = is_write && (is_conflict || answered.applied().is_unknown());
-            return answered.into_error().with_applied(Applied::unknown_if(unknown));
+            let is_conflict = failure.kind() == ErrorKind::ConditionNotMet;
+            let unknown = is_write && (is_conflict || failure.applied().is_unknown());
+            return failure.into_error().with_applied(Applied::unknown_if(unknown));
         }
         SdkKind::Io => ErrorKind::Network,
         // The response arrived, but the SDK cannot read it.
@@ -67,19 +67,22 @@ mod tests {
     #[test]
     fn no_cause_shows_a_sas() {
         let inner = std::io::Error::other(
-            "no answer from (https://a.example/c/b?sv=1&sig=SECRET)\nsig=SECRET",
+            "no response from (https://a.example/c/b?sv=1&sig=SECRET)\nsig=SECRET",
         );
         let error = SdkError::full(SdkKind::Io, inner, "GET https://a.example/c?sig=SECRET failed");
         let error = failure(&error, true);
         assert_eq!(error.kind(), ErrorKind::Network);
         assert!(error.is_outcome_unknown());
         let source = error.source().unwrap().to_string();
-        assert_eq!(source, "GET https://a.example/c failed: no answer from (https://a.example/c/b");
+        assert_eq!(
+            source,
+            "GET https://a.example/c failed: no response from (https://a.example/c/b"
+        );
         assert!(!format!("{error:?}").contains("SECRET"));
     }
 
     #[test]
-    fn answers_are_judged_as_our_own() {
+    fn responses_get_the_same_kinds_as_with_our_own_client() {
         for (status, code, kind, unknown) in [
             (StatusCode::NotFound, "BlobNotFound", ErrorKind::BlobNotFound, false),
             (StatusCode::NotFound, "ContainerNotFound", ErrorKind::ContainerNotFound, false),

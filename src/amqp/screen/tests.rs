@@ -1,4 +1,4 @@
-//! Frames in pieces of any length, wrapped messages, and responses that are malformed.
+//! Frames in chunks of any length, wrapped messages, and responses that are malformed.
 
 use std::collections::VecDeque;
 
@@ -12,18 +12,18 @@ use super::*;
 
 const MAX_FRAME_SIZE: usize = 512;
 
-/// Yields the pieces one by one.
-struct Pieces(VecDeque<Vec<u8>>);
+/// Yields the chunks one by one.
+struct Chunks(VecDeque<Vec<u8>>);
 
-impl AsyncRead for Pieces {
+impl AsyncRead for Chunks {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(mut piece) = self.0.pop_front() {
-            let rest = piece.split_off(piece.len().min(out.remaining()));
-            out.put_slice(&piece);
+        if let Some(mut chunk) = self.0.pop_front() {
+            let rest = chunk.split_off(chunk.len().min(out.remaining()));
+            out.put_slice(&chunk);
             if !rest.is_empty() {
                 self.0.push_front(rest);
             }
@@ -32,12 +32,12 @@ impl AsyncRead for Pieces {
     }
 }
 
-/// Returns what becomes of what a peer sends, in pieces of this length.
+/// Returns what becomes of what a peer sends, in chunks of this length.
 async fn screened(sent: &[u8], length: usize) -> io::Result<Vec<u8>> {
-    let pieces = Pieces(sent.chunks(length).map(<[u8]>::to_vec).collect());
+    let chunks = Chunks(sent.chunks(length).map(<[u8]>::to_vec).collect());
     let mut received = Vec::new();
     let size = u32::try_from(MAX_FRAME_SIZE).unwrap();
-    Screened::new(pieces, size).read_to_end(&mut received).await?;
+    Screened::new(chunks, size).read_to_end(&mut received).await?;
     Ok(received)
 }
 
@@ -93,7 +93,7 @@ async fn messages_of_events_are_wrapped_whatever_they_are() {
     let (sent, expected) = (sent.concat(), expected.concat());
     for length in [1, 2, 7, 8, 9, 100, 511, 512, sent.len()] {
         let received = screened(&sent, length).await.unwrap();
-        assert!(received == expected, "in pieces of {length}");
+        assert!(received == expected, "in chunks of {length}");
     }
 }
 
@@ -165,7 +165,7 @@ async fn everything_else_comes_out_as_it_is() {
     ]
     .concat();
     for length in [1, 2, 7, 8, 9, 100, 511, 512, sent.len()] {
-        assert!(screened(&sent, length).await.unwrap() == sent, "in pieces of {length}");
+        assert!(screened(&sent, length).await.unwrap() == sent, "in chunks of {length}");
     }
 }
 

@@ -195,7 +195,7 @@ impl Checkpointer {
         let deadline = self.shared().clock.now().checked_add(limit);
         let mut unsaved = Vec::new();
         for slot in slots {
-            if !slot.settle(deadline).await {
+            if !slot.wait_until_written(deadline).await {
                 unsaved.push(slot.partition_id.clone());
             }
         }

@@ -224,7 +224,7 @@ impl SlotState {
 impl Slot {
     /// Waits until nothing is left to write. Returns `false` if the last position is not stored: because of the deadline, a
     /// loss, or a later checkpoint that is stored.
-    pub(crate) async fn settle(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
+    pub(crate) async fn wait_until_written(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         let watcher = Arc::new(Bell::new(&self.shared.clock));
         self.shared.watchers().push(Arc::clone(&watcher));
         let is_saved;
@@ -296,7 +296,7 @@ impl Job for Writer {
 
 fn checkpoint_span(checkpoint: &Checkpoint) -> Span {
     let number = checkpoint.sequence_number();
-    Span::settle(checkpoint.group(), checkpoint.partition_id(), number)
+    Span::checkpoint(checkpoint.group(), checkpoint.partition_id(), number)
 }
 
 fn note_failure(span: &Span, result: &Result<CheckpointUpdate>) {

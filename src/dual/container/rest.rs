@@ -153,7 +153,7 @@ impl RestContainer {
                 Err(failure) => failure,
             };
             let host = self.host(operation, progress).0.host_and_port();
-            match self.take_in(operation, progress, &failure) {
+            match self.note_failure(operation, progress, &failure) {
                 Decision::GiveUp => return Err(failure.into_error(&host)),
                 Decision::RetryAfter(after) => {
                     let (name, attempt) = (operation.name(), progress.attempt);
@@ -250,7 +250,7 @@ impl RestContainer {
     }
 
     /// Records what a failure tells about the write and the hosts.
-    fn take_in<O: Operation>(
+    fn note_failure<O: Operation>(
         &self,
         operation: &O,
         progress: &mut Progress,

@@ -266,7 +266,7 @@ impl OwnershipManager {
             return;
         }
         let outcomes = self.release(&records, deadline).await;
-        self.state().settle_released(&records, outcomes, released);
+        self.state().apply_released(&records, outcomes, released);
     }
 
     async fn release(&self, records: &[PartitionOwnership], deadline: Instant) -> Relinquished {

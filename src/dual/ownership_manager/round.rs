@@ -58,7 +58,7 @@ impl OwnershipManager {
         let outcome = outcomes.into_iter().next().unwrap_or_else(|| unsent(ownership));
         let mut round = lock(round);
         let now = self.now();
-        self.state().settle(&mut round, claim, outcome, now);
+        self.state().apply_outcome(&mut round, claim, outcome, now);
     }
 
     /// Another consumer that can read the checkpoints may then take the partitions.

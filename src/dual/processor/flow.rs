@@ -19,7 +19,7 @@ pub(super) struct Flow {
 }
 
 /// The consequence of a failed attempt.
-enum Verdict {
+enum Consequence {
     Retry,
     DeadLetter,
     Stop,
@@ -31,16 +31,16 @@ impl Flow {
         Self { partition: Arc::clone(partition), context, handler }
     }
 
-    fn judge(&self, error: &HandlerError, attempt: u32) -> Verdict {
+    fn consequence_of(&self, error: &HandlerError, attempt: u32) -> Consequence {
         let settings = &self.partition.fleet().settings;
         let has_sink = settings.dead_letters.is_some();
         match error {
-            HandlerError::DeadLetter(_) if has_sink => Verdict::DeadLetter,
-            HandlerError::DeadLetter(_) | HandlerError::Stop(_) => Verdict::Stop,
-            HandlerError::Retry(_) if !settings.retry.is_exhausted(attempt) => Verdict::Retry,
+            HandlerError::DeadLetter(_) if has_sink => Consequence::DeadLetter,
+            HandlerError::DeadLetter(_) | HandlerError::Stop(_) => Consequence::Stop,
+            HandlerError::Retry(_) if !settings.retry.is_exhausted(attempt) => Consequence::Retry,
             HandlerError::Retry(_) => match settings.retry.on_exhausted() {
-                OnExhausted::DeadLetter if has_sink => Verdict::DeadLetter,
-                OnExhausted::DeadLetter | OnExhausted::Stop => Verdict::Stop,
+                OnExhausted::DeadLetter if has_sink => Consequence::DeadLetter,
+                OnExhausted::DeadLetter | OnExhausted::Stop => Consequence::Stop,
             },
         }
     }
@@ -90,12 +90,20 @@ impl Flow {
     }
 
     /// Delivers events until they are done. Returns `false` if they are not done, and will be delivered again elsewhere.
-    pub(super) async fn settle(&self, events: &[Arc<ReceivedEvent>], bell: &Bell) -> bool {
+    pub(super) async fn deliver_until_done(
+        &self,
+        events: &[Arc<ReceivedEvent>],
+        bell: &Bell,
+    ) -> bool {
         self.deliver(events, bell, false).await
     }
 
     /// The same, but events that wait when a stop begins still get one attempt.
-    pub(super) async fn settle_or_drain(&self, events: &[Arc<ReceivedEvent>], bell: &Bell) -> bool {
+    pub(super) async fn deliver_or_drain(
+        &self,
+        events: &[Arc<ReceivedEvent>],
+        bell: &Bell,
+    ) -> bool {
         self.deliver(events, bell, true).await
     }
 
@@ -107,23 +115,24 @@ impl Flow {
     ) -> bool {
         let mut attempt = 1;
         loop {
-            if !self.partition.may_handle()
-                && !(std::mem::take(&mut may_drain) && self.partition.may_drain())
-            {
-                return false;
+            if !self.partition.may_handle() {
+                let drains = std::mem::take(&mut may_drain) && self.partition.may_drain();
+                if !drains {
+                    return false;
+                }
             }
             let Err(error) = self.attempt(events, attempt).await else {
                 self.done(events);
                 return true;
             };
-            match self.judge(&error, attempt) {
-                Verdict::Retry => {
+            match self.consequence_of(&error, attempt) {
+                Consequence::Retry => {
                     self.failed("the handler failed, and will get the events again", &error);
                     self.pause(attempt, bell).await;
                     attempt = attempt.saturating_add(1);
                 }
-                Verdict::DeadLetter => return self.bury(events, &error, bell).await,
-                Verdict::Stop => {
+                Consequence::DeadLetter => return self.bury(events, &error, bell).await,
+                Consequence::Stop => {
                     self.stop(error);
                     return false;
                 }

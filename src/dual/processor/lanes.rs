@@ -149,7 +149,7 @@ impl Job for LaneJob {
             match self.lanes.take(self.lane) {
                 Some(event) => {
                     let one = std::slice::from_ref(&event);
-                    self.lanes.flow.settle_or_drain(one, bell).await;
+                    self.lanes.flow.deliver_or_drain(one, bell).await;
                 }
                 None if self.lanes.is_closed() => return,
                 None => bell.wait(None).await,

@@ -337,7 +337,7 @@ impl OwnedPartition {
         self.partition.leave(LeaveCause::Stop);
         let is_saved = match self.partition.slot() {
             Some(slot) if self.partition.may_save() => {
-                slot.settle(self.fleet().close_deadline()).await
+                slot.wait_until_written(self.fleet().close_deadline()).await
             }
             // Lost during the stop.
             Some(slot) if self.fleet().is_stopping() => !slot.has_given_up(),

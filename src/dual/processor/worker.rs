@@ -55,12 +55,12 @@ async fn in_order(owned: &mut OwnedPartition, flow: &Flow, grain: Grain) {
         // An empty batch means that no event arrived in time.
         if events.is_empty()
             && grain == Grain::Batch
-            && !flow.settle(&events, &partition.bell).await
+            && !flow.deliver_until_done(&events, &partition.bell).await
         {
             return;
         }
         for some in events.chunks(size) {
-            if !flow.settle(some, &partition.bell).await {
+            if !flow.deliver_until_done(some, &partition.bell).await {
                 return;
             }
         }

@@ -30,7 +30,7 @@ impl BlobCheckpointStore {
         let read = self.read_pages("", self.allows_secondary(), self.deadline(), &mut groups).await;
         read.map_err(|error| error.with_action("list the consumer groups"))?;
         let listing = groups.finish(self.warned());
-        self.judge(listing.skipped())?;
+        self.check_skipped(listing.skipped())?;
         Ok(listing)
     }
 
@@ -59,8 +59,8 @@ impl BlobCheckpointStore {
             read.map_err(|error| error.with_action("list the records"))?;
         }
         let records = records.finish(self.warned());
-        self.judge(records.checkpoints.skipped())?;
-        self.judge(records.ownerships.skipped())?;
+        self.check_skipped(records.checkpoints.skipped())?;
+        self.check_skipped(records.ownerships.skipped())?;
         Ok(records)
     }
 
@@ -88,8 +88,8 @@ impl BlobCheckpointStore {
         read.map_err(|error| error.with_action("list all records"))?;
         let groups = records.finish(self.warned());
         for group in &groups {
-            self.judge(group.checkpoints.skipped())?;
-            self.judge(group.ownerships.skipped())?;
+            self.check_skipped(group.checkpoints.skipped())?;
+            self.check_skipped(group.ownerships.skipped())?;
         }
         Ok(groups)
     }

@@ -40,7 +40,7 @@ impl BlobCheckpointStore {
     ) -> Result<Listing<Checkpoint>> {
         let listing = self.legacy_checkpoints(group, layout).await;
         let listing = listing.map_err(|error| error.with_action("list the legacy checkpoints"))?;
-        self.judge(listing.skipped())?;
+        self.check_skipped(listing.skipped())?;
         Ok(listing)
     }
 
@@ -225,7 +225,7 @@ impl Migration<'_> {
         let name = format!("{}{partition_id}", self.layout.prefix());
         let content = self.source.read_legacy(self.group, partition_id, &name, self.deadline).await;
         let read = match content {
-            Ok(Some(read)) => self.judge(name, read),
+            Ok(Some(read)) => self.check_defect(name, read),
             Ok(None) => return change(ChangeOutcome::Kept(KeepReason::Missing)),
             Err(error) => {
                 let error = error.with_action("read the legacy checkpoint");
@@ -260,12 +260,12 @@ impl Migration<'_> {
 
 impl Migration<'_> {
     /// Returns the content, unless the store fails on unreadable blobs. Logs a warning about a defect.
-    fn judge(&self, name: String, read: Decoded<Checkpoint>) -> Decoded<Checkpoint> {
+    fn check_defect(&self, name: String, read: Decoded<Checkpoint>) -> Decoded<Checkpoint> {
         let Some(reason) = read.defect() else {
             return read;
         };
         let blob = SkippedBlob::new(name, reason);
-        match self.source.judge(&[blob]) {
+        match self.source.check_skipped(&[blob]) {
             Ok(()) => read,
             Err(_) => Decoded::Skipped(reason),
         }

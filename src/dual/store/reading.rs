@@ -85,7 +85,7 @@ impl BlobCheckpointStore {
             let stored = stored.map_err(|error| error.with_action("read the checkpoint"))?;
             if let Some(stored) = stored {
                 if let Some(reason) = stored.decoded.defect() {
-                    self.judge(&[SkippedBlob::new(name, reason)])?;
+                    self.check_skipped(&[SkippedBlob::new(name, reason)])?;
                 }
                 if let Some(checkpoint) = stored.into_checkpoint() {
                     let foreign = is_foreign.then(|| checkpoint.clone().without_etag());
@@ -124,7 +124,7 @@ impl BlobCheckpointStore {
     ) -> Result<Listing<T>> {
         let prefixes = self.prefixes(group, T::KIND);
         let listing = self.list_under(group, &prefixes, allow_secondary, self.deadline()).await?;
-        self.judge(listing.skipped())?;
+        self.check_skipped(listing.skipped())?;
         Ok(listing)
     }
 
@@ -193,7 +193,7 @@ impl BlobCheckpointStore {
     }
 
     /// Logs warnings about unreadable blobs, or fails if the store is configured to.
-    pub(super) fn judge(&self, skipped: &[SkippedBlob]) -> Result<()> {
+    pub(super) fn check_skipped(&self, skipped: &[SkippedBlob]) -> Result<()> {
         for blob in skipped {
             if !blob.reason.is_defect() {
                 log_left_out(blob);

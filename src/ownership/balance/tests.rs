@@ -193,7 +193,7 @@ fn owner_ids_compare_exactly() {
 }
 
 #[test]
-fn foreign_and_repeated_records_do_no_harm() {
+fn foreign_and_duplicate_records_do_no_harm() {
     let listed = [
         record(7, "you", FRESH),
         record(0, "old", 100),

@@ -66,13 +66,13 @@ impl<'v> PageBody<'v> {
 }
 
 impl BodySink for PageBody<'_> {
-    fn write(&mut self, status: StatusCode, piece: &[u8]) {
+    fn write(&mut self, status: StatusCode, chunk: &[u8]) {
         if status.is_success() {
             self.is_begun = true;
-            self.reader.take_in(piece, self.visitor);
+            self.reader.push(chunk, self.visitor);
         } else {
             let room = MAX_FAILURE.saturating_sub(self.failure.len());
-            self.failure.extend_from_slice(&piece[..piece.len().min(room)]);
+            self.failure.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
     }
 }

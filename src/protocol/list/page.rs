@@ -53,9 +53,9 @@ enum Stage {
 
 impl PageReader {
     /// Consumes a chunk completely, even after a fault: a connection can only be reused once its response has been read.
-    pub(crate) fn take_in(&mut self, piece: &[u8], visitor: &mut dyn BlobVisitor) {
+    pub(crate) fn push(&mut self, chunk: &[u8], visitor: &mut dyn BlobVisitor) {
         if self.fault.is_none() {
-            self.fault = self.read_piece(piece, visitor).err();
+            self.fault = self.read_chunk(chunk, visitor).err();
         }
     }
 
@@ -76,9 +76,9 @@ impl PageReader {
         }
     }
 
-    fn read_piece(&mut self, piece: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<()> {
+    fn read_chunk(&mut self, chunk: &[u8], visitor: &mut dyn BlobVisitor) -> XmlResult<()> {
         let mut rest = std::mem::take(&mut self.rest);
-        let mut unread = piece;
+        let mut unread = chunk;
         while !rest.is_empty() && !unread.is_empty() {
             let begun = rest.len();
             let (next, behind) = unread.split_at(unread.len().min(begun.max(COMPLETION)));

@@ -22,19 +22,20 @@ fn new(offset: &str, number: Option<i64>) -> Checkpoint {
     Checkpoint::with_position(&group(), "0", Some(offset.to_owned()), number).unwrap()
 }
 
-fn judged(stored: &StoredCheckpoint, new: &Checkpoint, occasion: Occasion) -> Verdict {
-    judge(stored.checkpoint().unwrap(), new, occasion)
+fn compared(stored: &StoredCheckpoint, new: &Checkpoint, occasion: Occasion) -> Comparison {
+    compare(stored.checkpoint().unwrap(), new, occasion)
 }
 
 #[test]
 fn sequence_numbers_decide_if_both_have_one() {
     for occasion in [Occasion::BeforeWrite, Occasion::Conflict] {
-        let judged = |offset, number| judged(&stored("50", "5"), &new(offset, number), occasion);
-        assert_eq!(judged("50", Some(5)), Verdict::Same);
-        assert_eq!(judged("99", Some(4)), Verdict::Ahead);
-        assert_eq!(judged("1", Some(6)), Verdict::Behind);
+        let compared =
+            |offset, number| compared(&stored("50", "5"), &new(offset, number), occasion);
+        assert_eq!(compared("50", Some(5)), Comparison::Same);
+        assert_eq!(compared("99", Some(4)), Comparison::Ahead);
+        assert_eq!(compared("1", Some(6)), Comparison::Behind);
         // The same event in two notations of its offset, as after geo-replication was switched on.
-        assert_eq!(judged("2:-1:50", Some(5)), Verdict::Behind);
+        assert_eq!(compared("2:-1:50", Some(5)), Comparison::Behind);
     }
 }
 
@@ -45,8 +46,8 @@ fn without_sequence_numbers_the_first_writer_wins() {
         (stored("50", "5"), new("60", None)),
         (stored("50", "x"), new("60", None)),
     ] {
-        assert_eq!(judged(&stored, &new, Occasion::BeforeWrite), Verdict::Behind);
-        assert_eq!(judged(&stored, &new, Occasion::Conflict), Verdict::Unknown);
+        assert_eq!(compared(&stored, &new, Occasion::BeforeWrite), Comparison::Behind);
+        assert_eq!(compared(&stored, &new, Occasion::Conflict), Comparison::Unknown);
     }
 }
 
@@ -318,7 +319,7 @@ proptest! {
 
 /// The only writer, in an outage: what it wrote last is what it finds.
 #[test]
-fn after_many_unanswered_writes_the_only_writer_is_not_stale() {
+fn after_many_writes_without_a_response_the_only_writer_is_not_stale() {
     for with_numbers in [true, false] {
         let mut world = World::new(with_numbers);
         world.update(0, 1, &[]);

@@ -101,8 +101,8 @@ impl ReqwestTransport {
         options: &SendLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut content = BytesMut::new();
-        let take = |_, piece: &[u8]| content.extend_from_slice(piece);
-        let head = self.send_in_pieces(request, options, take).await?;
+        let take = |_, chunk: &[u8]| content.extend_from_slice(chunk);
+        let head = self.send_in_chunks(request, options, take).await?;
         Ok(head.map(|()| content.freeze()))
     }
 
@@ -112,11 +112,11 @@ impl ReqwestTransport {
         options: &SendLimits,
         sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
-        let take = |status, piece: &[u8]| sink.write(status, piece);
-        self.send_in_pieces(request, options, take).await
+        let take = |status, chunk: &[u8]| sink.write(status, chunk);
+        self.send_in_chunks(request, options, take).await
     }
 
-    async fn send_in_pieces(
+    async fn send_in_chunks(
         &self,
         request: http::Request<Bytes>,
         options: &SendLimits,
@@ -141,24 +141,24 @@ impl ReqwestTransport {
         watch: &mut Watch<'_>,
         mut take: impl FnMut(StatusCode, &[u8]),
     ) -> Result<http::Response<()>, TransportError> {
-        let mut answer = self.execute(request, options, watch).await?;
-        let (status, limit) = (answer.status(), options.max_response_body);
-        let (mut pieces, mut length) = (0, 0);
-        while let Some(piece) = answer.chunk().await.map_err(classify)? {
-            pieces += 1;
-            length += piece.len() as u64;
+        let mut response = self.execute(request, options, watch).await?;
+        let (status, limit) = (response.status(), options.max_response_body);
+        let (mut chunks, mut length) = (0, 0);
+        while let Some(chunk) = response.chunk().await.map_err(classify)? {
+            chunks += 1;
+            length += chunk.len() as u64;
             if length > limit {
                 let message = format!("the body is larger than {limit} bytes");
                 return Err(TransportError::invalid_response(message));
             }
-            take(status, &piece);
+            take(status, &chunk);
         }
-        if pieces > 1 {
+        if chunks > 1 {
             // Let the task that returns the connection run now, before the caller's next computation.
             tokio::task::yield_now().await;
         }
-        watch.client().returning.expect_back(answer.headers());
-        Ok(head(answer))
+        watch.client().returning.expect_back(response.headers());
+        Ok(head(response))
     }
 
     async fn execute(
@@ -168,22 +168,22 @@ impl ReqwestTransport {
         watch: &mut Watch<'_>,
     ) -> Result<reqwest::Response, TransportError> {
         let mut request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::refused(error.without_url()))?;
+            .map_err(|error| TransportError::unsupported(error.without_url()))?;
         if self.timeout != Some(options.timeout) {
             *request.timeout_mut() = Some(options.timeout);
         }
         let asked = request.url().clone();
         let (Pooled { client, returning }, stage) = watch.parts();
-        let answer = returning.send(client.execute(request), stage).await.map_err(|error| {
+        let response = returning.send(client.execute(request), stage).await.map_err(|error| {
             // The time limit ends the request between two steps, so the last step tells how far it came.
             let is_waiting = error.is_timeout() && *stage == Stage::Connecting;
             let error = classify(error);
             if is_waiting { error.not_sent() } else { error }
         })?;
-        if *answer.url() != asked {
+        if *response.url() != asked {
             return Err(TransportError::invalid_response("the client followed a redirect"));
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// reqwest panics without a runtime and its timers. Whether the runtime has I/O shows when a connection is made.
@@ -203,7 +203,7 @@ impl ReqwestTransport {
 
 /// The error of a runtime that reqwest cannot use. Nothing was sent.
 fn needs(needed: &str) -> TransportError {
-    TransportError::refused(format!(
+    TransportError::unsupported(format!(
         "the async store sends its requests with reqwest, which needs {needed}"
     ))
 }
@@ -245,11 +245,11 @@ impl fmt::Debug for ReqwestTransport {
 }
 
 /// Returns the head of the response.
-fn head(mut answer: reqwest::Response) -> http::Response<()> {
+fn head(mut response: reqwest::Response) -> http::Response<()> {
     let mut head = http::Response::new(());
-    *head.status_mut() = answer.status();
-    *head.version_mut() = answer.version();
-    std::mem::swap(head.headers_mut(), answer.headers_mut());
+    *head.status_mut() = response.status();
+    *head.version_mut() = response.version();
+    std::mem::swap(head.headers_mut(), response.headers_mut());
     head
 }
 
@@ -261,7 +261,7 @@ fn classify(error: reqwest::Error) -> TransportError {
     let error = if error.is_timeout() {
         TransportError::timeout(error)
     } else if error.is_builder() {
-        TransportError::refused(error)
+        TransportError::unsupported(error)
     } else if error.is_decode() || causes::is_unreadable(&error) {
         TransportError::invalid_response(error)
     } else if causes::is_permanent(&error) {

@@ -72,7 +72,7 @@ struct NotNeeded;
 pub(super) struct Returning {
     /// The times at which their responses were read. A waiting caller removes one, so that no more callers wait than
     /// connections come back.
-    answered: Arc<Mutex<VecDeque<Instant>>>,
+    responses: Arc<Mutex<VecDeque<Instant>>>,
 }
 
 impl Returning {
@@ -98,16 +98,16 @@ impl Returning {
     pub(super) fn expect_back(&self, headers: &HeaderMap) {
         if !is_close(headers) {
             let now = Instant::now();
-            self.with_recent(now, |answered| answered.push_back(now));
+            self.with_recent(now, |responses| responses.push_back(now));
         }
     }
 
     fn with_recent<T>(&self, now: Instant, change: impl FnOnce(&mut VecDeque<Instant>) -> T) -> T {
-        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        while answered.front().is_some_and(|then| now.duration_since(*then) > PATIENCE) {
-            answered.pop_front();
+        let mut responses = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
+        while responses.front().is_some_and(|then| now.duration_since(*then) > PATIENCE) {
+            responses.pop_front();
         }
-        change(&mut answered)
+        change(&mut responses)
     }
 
     async fn come_back(&self) -> Result<(), NotNeeded> {
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    fn answered() -> Returning {
+    fn after_a_response() -> Returning {
         let returning = Returning::default();
         returning.expect_back(&HeaderMap::new());
         returning
@@ -235,9 +235,9 @@ mod tests {
         let closed = Returning::default();
         closed
             .expect_back(&HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("Close"))]));
-        let long_ago = answered();
+        let long_ago = after_a_response();
         tokio::time::sleep(2 * PATIENCE).await;
-        let awaited_by_another = answered();
+        let awaited_by_another = after_a_response();
         assert!(awaited_by_another.come_back().now_or_never().is_none());
         for returning in [Returning::default(), closed, long_ago, awaited_by_another] {
             let connector = Connector::default();
@@ -249,7 +249,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_made_if_its_request_still_waits() {
-        let (returning, connector) = (answered(), Connector::default());
+        let (returning, connector) = (after_a_response(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
         let mut stage = Stage::default();
         let request = returning.send(
@@ -278,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_progress_of_a_request_is_known() {
-        let make = || answered().layer(Connector::default()).call(());
+        let make = || after_a_response().layer(Connector::default()).call(());
         assert_eq!(stage_of(async {}).await, Stage::Reused);
         assert_eq!(stage_of(make()).await, Stage::Connected);
         let connecting = Returning::default().layer(Hanging).call(());
@@ -292,7 +292,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_connection_is_made_that_no_request_waits_for() {
-        let (returning, connector) = (answered(), Connector::default());
+        let (returning, connector) = (after_a_response(), Connector::default());
         let mut made = returning.layer(connector.clone()).call(());
         // The request starts the connection, gets another one, and the client continues it elsewhere.
         let mut stage = Stage::default();

@@ -159,10 +159,10 @@ mod tests {
                         line.clear();
                     }
                     let connection = if number == count { "close" } else { "keep-alive" };
-                    let answer = format!(
+                    let response = format!(
                         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: {connection}\r\n\r\n"
                     );
-                    stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                    stream.get_mut().write_all(response.as_bytes()).unwrap();
                 }
             }
         });

@@ -105,8 +105,8 @@ impl UreqTransport {
         sink: &mut dyn BodySink,
     ) -> Result<http::Response<()>, TransportError> {
         let parts = self.exchange(request, options, |parts, body| {
-            let take = |piece: &[u8]| sink.write(parts.status, piece);
-            read_pieces(body, options.max_response_body, take)?;
+            let take = |chunk: &[u8]| sink.write(parts.status, chunk);
+            read_chunks(body, options.max_response_body, take)?;
             Ok(parts)
         })?;
         Ok(http::Response::from_parts(parts, ()))
@@ -211,32 +211,32 @@ fn is_prepared_for(agent: &Agent, options: &SendLimits) -> bool {
 fn read_body(body: ureq::Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
     let declared = body.content_length().unwrap_or_default().min(limit);
     let mut content = Vec::with_capacity(usize::try_from(declared).unwrap_or_default());
-    read_pieces(body, limit, |piece| content.extend_from_slice(piece))?;
+    read_chunks(body, limit, |chunk| content.extend_from_slice(chunk))?;
     Ok(content)
 }
 
 /// Half of ureq's own body buffer; a larger chunk is not faster.
-const PIECE: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// The first chunk of a body of unknown length. ureq also reports empty bodies in this way, and most responses have one, so
 /// a full-size buffer would cost more than the rest of the request.
-const FIRST_PIECE: usize = 1024;
+const FIRST_CHUNK: usize = 1024;
 
-fn read_pieces(
+fn read_chunks(
     mut body: ureq::Body,
     limit: u64,
     mut take: impl FnMut(&[u8]),
 ) -> Result<(), ureq::Error> {
-    let declared = body.content_length().map(|length| usize::try_from(length).unwrap_or(PIECE));
-    let mut piece = vec![0; declared.unwrap_or(FIRST_PIECE).clamp(1, PIECE)];
+    let declared = body.content_length().map(|length| usize::try_from(length).unwrap_or(CHUNK));
+    let mut chunk = vec![0; declared.unwrap_or(FIRST_CHUNK).clamp(1, CHUNK)];
     let mut reader = body.with_config().limit(limit).reader();
     loop {
-        match reader.read(&mut piece) {
+        match reader.read(&mut chunk) {
             Ok(0) => return Ok(()),
             Ok(length) => {
-                take(&piece[..length]);
-                if declared.is_none() && length == piece.len() && length < PIECE {
-                    piece.resize(length * 2, 0);
+                take(&chunk[..length]);
+                if declared.is_none() && length == chunk.len() && length < CHUNK {
+                    chunk.resize(length * 2, 0);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -295,9 +295,9 @@ fn classify_kind(error: ureq::Error) -> TransportError {
         | ureq::Error::BodyExceedsLimit(_) => TransportError::invalid_response(error),
         // The message of these errors is the URL, which may contain a SAS.
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => {
-            TransportError::refused("the URL is not valid")
+            TransportError::unsupported("the URL is not valid")
         }
-        ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::refused(error),
+        ureq::Error::Tls(_) | ureq::Error::TlsRequired => TransportError::unsupported(error),
         other => TransportError::network(other),
     }
 }

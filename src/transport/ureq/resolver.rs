@@ -72,7 +72,7 @@ fn look_up_within(target: &Target, timeout: NextTimeout) -> Result<Vec<SocketAdd
         return Ok(target.to_socket_addrs()?.collect());
     }
     match receiver.recv_timeout(*timeout.after) {
-        Ok(answer) => Ok(answer?),
+        Ok(addresses) => Ok(addresses?),
         Err(_) => Err(Error::Timeout(timeout.reason)),
     }
 }

@@ -67,8 +67,8 @@ fn on_double() -> (BlobService, Loopback, BlobCheckpointStore) {
     on_double_with(account_key(), RetryOptions::none())
 }
 
-/// With an SDK that repeats requests, as it does by default.
-fn on_double_with_repetitions() -> (BlobService, Loopback, BlobCheckpointStore) {
+/// With an SDK that retries requests, as it does by default.
+fn on_double_with_retries() -> (BlobService, Loopback, BlobCheckpointStore) {
     on_double_with(account_key(), RetryOptions::default())
 }
 
@@ -79,9 +79,9 @@ async fn renewals_have_a_time_although_the_sdk_drops_it() {
         let first = store.claim_ownership(&[ownership("0", "a")]).await.into_claimed();
         let renewed = store.claim_ownership(&first).await.into_claimed();
         let listing = store.list_ownership(&group()).await.unwrap();
-        let (answered, stored) =
+        let (responded, stored) =
             (renewed[0].last_modified().unwrap(), listing.items()[0].last_modified().unwrap());
-        let difference = answered.duration_since(stored).unwrap();
+        let difference = responded.duration_since(stored).unwrap();
         assert!(difference <= Duration::from_secs(2), "{difference:?}");
         assert_eq!(renewed[0].etag(), listing.items()[0].etag());
     }
@@ -122,13 +122,13 @@ async fn long_lists_come_page_by_page() {
 }
 
 #[test]
-async fn failures_have_their_kinds_and_lost_answers_are_unknown() {
+async fn failures_have_their_kinds_and_lost_responses_are_unknown_outcomes() {
     for (fault, kind, unknown) in [
         (Fault::DropAfterProcessing, ErrorKind::Network, true),
-        (answer(500, "InternalError"), ErrorKind::Service, true),
-        (answer(503, "ServerBusy"), ErrorKind::Throttled, false),
-        (answer(403, "AuthorizationFailure"), ErrorKind::AccessDenied, false),
-        (answer(404, "ContainerNotFound"), ErrorKind::ContainerNotFound, false),
+        (respond(500, "InternalError"), ErrorKind::Service, true),
+        (respond(503, "ServerBusy"), ErrorKind::Throttled, false),
+        (respond(403, "AuthorizationFailure"), ErrorKind::AccessDenied, false),
+        (respond(404, "ContainerNotFound"), ErrorKind::ContainerNotFound, false),
     ] {
         let (service, _loopback, store) = on_double();
         service.queue_faults([fault]);
@@ -138,8 +138,8 @@ async fn failures_have_their_kinds_and_lost_answers_are_unknown() {
     }
 }
 
-fn answer(status: u16, code: &str) -> Fault {
-    Fault::Answer(Reply::new(status).header("x-ms-error-code", code))
+fn respond(status: u16, code: &str) -> Fault {
+    Fault::Respond(Reply::new(status).header("x-ms-error-code", code))
 }
 
 #[test]
@@ -186,19 +186,19 @@ async fn a_blob_that_the_sdk_cannot_parse_fails_the_list() {
     assert_eq!(error.kind(), ErrorKind::InvalidResponse, "{error:?}");
 }
 
-/// The SDK repeats the write without saying so, and reports the conflict with its own first attempt.
+/// The SDK retries the write without saying so, and reports the conflict with its own first attempt.
 #[test]
-async fn a_write_that_the_sdk_repeated_is_not_lost_to_itself() {
-    let (service, loopback, store) = on_double_with_repetitions();
-    let write_once_without_an_answer = || service.queue_faults([Fault::DropAfterProcessing]);
+async fn a_write_that_the_sdk_retried_is_not_lost_to_itself() {
+    let (service, loopback, store) = on_double_with_retries();
+    let write_once_without_a_response = || service.queue_faults([Fault::DropAfterProcessing]);
     let settled = ["PUT", "PUT", "HEAD", "PUT"];
 
-    write_once_without_an_answer();
+    write_once_without_a_response();
     let first = store.claim_ownership(&[ownership("0", "a")]).await;
     assert!(first.all_claimed(), "{first:?}");
     assert_eq!(methods(&loopback), settled);
 
-    write_once_without_an_answer();
+    write_once_without_a_response();
     let renewed = store.claim_ownership(&first.into_claimed()).await;
     assert!(renewed.all_claimed(), "{renewed:?}");
     assert_eq!(methods(&loopback)[4..], settled);
@@ -207,7 +207,7 @@ async fn a_write_that_the_sdk_repeated_is_not_lost_to_itself() {
     assert_eq!(renewed[0].etag(), listing.items()[0].etag());
     assert_eq!(listing.items()[0].owner_id(), Some("a"));
 
-    write_once_without_an_answer();
+    write_once_without_a_response();
     let released = store.relinquish_ownership(&renewed).await;
     assert!(released.all_released(), "{released:?}");
     let listing = store.list_ownership(&group()).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_write_that_the_sdk_repeated_is_not_lost_to_itself() {
 
 #[test]
 async fn a_claim_that_another_won_is_lost_after_one_more_request() {
-    let (_service, loopback, store) = on_double_with_repetitions();
+    let (_service, loopback, store) = on_double_with_retries();
     assert!(store.claim_ownership(&[ownership("0", "a")]).await.all_claimed());
     let claims = store.claim_ownership(&[ownership("0", "b")]).await;
     assert_eq!(claims.lost().count(), 1, "{claims:?}");
@@ -231,11 +231,11 @@ fn methods(loopback: &Loopback) -> Vec<String> {
 async fn no_error_shows_a_sas() {
     for fault in [
         Fault::DropBeforeProcessing,
-        Fault::TruncateAnswer(20),
+        Fault::TruncateResponse(20),
         Fault::HangBefore,
-        Fault::Answer(Reply::new(200)),
-        answer(403, "AuthorizationFailure"),
-        answer(500, "InternalError"),
+        Fault::Respond(Reply::new(200)),
+        respond(403, "AuthorizationFailure"),
+        respond(500, "InternalError"),
     ] {
         let name = fault.name();
         let credentials = StorageCredentials::sas_token("sv=2021-12-02&sig=U0VDUkVU").unwrap();

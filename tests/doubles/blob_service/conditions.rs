@@ -1,7 +1,7 @@
 //! `If-Match` and `If-None-Match`.
 
 use super::super::loopback::Recorded;
-use super::answer::Refusal;
+use super::response::Refusal;
 use super::state::Blob;
 
 /// Judges the conditions of a request that may create the blob.

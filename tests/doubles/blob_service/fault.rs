@@ -12,7 +12,7 @@ use super::lock;
 /// Longer than anything that a test does meanwhile; a test that fails must not hang.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What holds answers back until a test lets them go.
+/// Holds responses back until a test releases them.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -31,33 +31,33 @@ impl Gate {
 
 type Edit = dyn FnOnce(Reply) -> Reply + Send;
 
-/// What goes wrong with one request.
+/// The fault that one request meets.
 #[derive(Default)]
 pub enum Fault {
     #[default]
     None,
     /// The request is lost.
     DropBeforeProcessing,
-    /// The request is applied, its answer lost.
+    /// The request is applied, its response is lost.
     DropAfterProcessing,
-    /// Not applied; this is the answer.
-    Answer(Reply),
-    /// Applied; this is the answer nevertheless.
-    ApplyThenAnswer(Reply),
+    /// Not applied; this is the response.
+    Respond(Reply),
+    /// Applied; this is the response nevertheless.
+    ApplyThenRespond(Reply),
     /// Applied late, even if the client has given up by then.
     Delay(Duration),
-    /// Applied at once, answered when the gate opens.
+    /// Applied at once; the response is sent when the gate opens.
     Gated(Gate),
     /// The connection is closed, and the request waits in the network until
     /// [`apply_held`](super::BlobService::apply_held).
     Hold,
-    /// Not applied, never answered.
+    /// Not applied; there is never a response.
     HangBefore,
-    /// Applied, never answered.
+    /// Applied; there is never a response.
     HangAfter,
-    /// Applied; the answer ends after so many bytes.
-    TruncateAnswer(usize),
-    /// Applied; the answer is changed on its way: dripped, without a date, in chunks …
+    /// Applied; the response ends after so many bytes.
+    TruncateResponse(usize),
+    /// Applied; the response is changed on its way: dripped, without a date, in chunks …
     Edit(Box<Edit>),
 }
 
@@ -71,27 +71,27 @@ impl Fault {
             Self::None => "None",
             Self::DropBeforeProcessing => "DropBeforeProcessing",
             Self::DropAfterProcessing => "DropAfterProcessing",
-            Self::Answer(_) => "Answer",
-            Self::ApplyThenAnswer(_) => "ApplyThenAnswer",
+            Self::Respond(_) => "Respond",
+            Self::ApplyThenRespond(_) => "ApplyThenRespond",
             Self::Delay(_) => "Delay",
             Self::Gated(_) => "Gated",
             Self::Hold => "Hold",
             Self::HangBefore => "HangBefore",
             Self::HangAfter => "HangAfter",
-            Self::TruncateAnswer(_) => "TruncateAnswer",
+            Self::TruncateResponse(_) => "TruncateResponse",
             Self::Edit(_) => "Edit",
         }
     }
 
-    /// The answer that the client gets; `process` applies the request.
+    /// The response that the client gets; `process` applies the request.
     pub(super) fn carry_out(self, process: impl FnOnce() -> Reply) -> Reply {
         match self {
             Self::None => process(),
             // The service has put a held request aside.
             Self::DropBeforeProcessing | Self::Hold => Reply::close(),
             Self::DropAfterProcessing => instead(process(), Reply::close()),
-            Self::Answer(reply) => reply,
-            Self::ApplyThenAnswer(reply) => instead(process(), reply),
+            Self::Respond(reply) => reply,
+            Self::ApplyThenRespond(reply) => instead(process(), reply),
             Self::Delay(delay) => {
                 // Inside the handler: a request that was sent is applied, whoever still listens.
                 thread::sleep(delay);
@@ -104,7 +104,7 @@ impl Fault {
             }
             Self::HangBefore => Reply::hang(),
             Self::HangAfter => instead(process(), Reply::hang()),
-            Self::TruncateAnswer(bytes) => process().truncate_at(bytes),
+            Self::TruncateResponse(bytes) => process().truncate_at(bytes),
             Self::Edit(edit) => edit(process()),
         }
     }

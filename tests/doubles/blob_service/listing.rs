@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::ops::Bound;
 
 use super::super::loopback::{Recorded, Reply, http_date};
-use super::answer::{Refusal, XML_START};
 use super::request::is_identifier;
+use super::response::{Refusal, XML_START};
 use super::state::{Blob, Container, Key, State, Variant};
 
 /// The service never puts more than this on a page.
@@ -19,7 +19,7 @@ const OTHER_PROPERTIES: &str = "<BlobType>BlockBlob</BlobType><AccessTier>Hot</A
 struct Query {
     prefix: String,
     marker: Option<String>,
-    /// What the answer repeats, and what a page holds.
+    /// The parameters that the response repeats, and the content of a page.
     max_results: usize,
     page: usize,
     with_metadata: bool,

@@ -1,10 +1,10 @@
-//! The operations, from the request to the answer.
+//! The operations, from the request to the response.
 
 use super::super::loopback::{Recorded, Reply, http_date};
-use super::answer::Refusal;
 use super::conditions;
 use super::listing;
 use super::request::{self, Target};
+use super::response::Refusal;
 use super::state::{Blob, Key, Operation, Place, State};
 
 pub(super) fn process(
@@ -223,7 +223,7 @@ fn content(request: &Recorded, mut content: Vec<u8>) -> Result<Reply, Refusal> {
     Ok(Reply::new(206).header("Content-Range", range).body(content))
 }
 
-/// Foreign metadata that a header cannot hold would break the answer, not test the client.
+/// Foreign metadata that a header cannot hold would break the response, not test the client.
 fn is_sendable(text: &str) -> bool {
     !text.contains(|c: char| c.is_control())
 }

@@ -1,7 +1,7 @@
-//! What a request asks for, in the service's terms.
+//! The operation that a request asks for, in the service's terms.
 
 use super::super::loopback::{Recorded, percent_decode};
-use super::answer::Refusal;
+use super::response::Refusal;
 
 /// The service's own limit for the names and values of one blob.
 const MAX_METADATA: usize = 8 * 1024;
@@ -41,7 +41,7 @@ pub(super) fn is_about_account(request: &Recorded, account: Option<&str>) -> boo
     }
 }
 
-/// What the service checks before it looks at the operation.
+/// The checks of the service before it looks at the operation.
 pub(super) fn check_required_headers(request: &Recorded) -> Result<(), Refusal> {
     // A request without a signature needs no date.
     let lacks_date =

@@ -1,4 +1,4 @@
-//! What is stored, and what happened to it.
+//! The stored blobs, and their history.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -93,7 +93,7 @@ pub(super) struct State {
     pub(super) container_headers: BTreeMap<String, String>,
     pub(super) pages_served: usize,
     etags: u64,
-    answers: u64,
+    responses: u64,
 }
 
 impl Default for State {
@@ -109,7 +109,7 @@ impl Default for State {
             container_headers: BTreeMap::new(),
             pages_served: 0,
             etags: 0,
-            answers: 0,
+            responses: 0,
         }
     }
 }
@@ -132,8 +132,8 @@ impl State {
     }
 
     pub(super) fn new_request_id(&mut self) -> String {
-        self.answers += 1;
-        format!("00000000-0000-0000-0000-{:012x}", self.answers)
+        self.responses += 1;
+        format!("00000000-0000-0000-0000-{:012x}", self.responses)
     }
 
     pub(super) fn container(&self, name: &str) -> Option<&Container> {

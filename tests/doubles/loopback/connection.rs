@@ -105,7 +105,7 @@ impl<'a, S: Stream> Connection<'a, S> {
     fn serve(mut self) -> io::Result<()> {
         while let Some(mut request) = self.read_request()? {
             self.shared.record(&mut request);
-            let reply = self.answer(&request);
+            let reply = self.respond(&request);
             let plan = reply.plan(request.method == "HEAD");
             match self.carry_out(plan)? {
                 Ending::KeepAlive if !request.asks_to_close() => {}
@@ -119,8 +119,8 @@ impl<'a, S: Stream> Connection<'a, S> {
     }
 
     /// A handler's failed assertion must not look like a dropped connection.
-    fn answer(&self, request: &Recorded) -> Reply {
-        catch_unwind(AssertUnwindSafe(|| self.shared.answer(request))).unwrap_or_else(|_| {
+    fn respond(&self, request: &Recorded) -> Reply {
+        catch_unwind(AssertUnwindSafe(|| self.shared.respond(request))).unwrap_or_else(|_| {
             self.protocol_error(format!("the handler panicked at request {}", request.index));
             Reply::new(500).body("the handler panicked")
         })

@@ -1,4 +1,4 @@
-//! What the server answers, and how it misbehaves on the way.
+//! The responses of the server, and how it misbehaves on the way.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use super::http_date;
 /// Odd on purpose: a chunk ends in the middle of an XML element, or of a character.
 const CHUNK: usize = 16_381;
 
-/// One answer. Without further options it is a correct one, with `Date` and `Content-Length`.
+/// One response. Without further options it is a correct one, with `Date` and `Content-Length`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Reply {
@@ -24,18 +24,18 @@ pub struct Reply {
 }
 
 /// Status, headers and body.
-pub type AnswerParts<'a> = (u16, &'a [(String, String)], &'a [u8]);
+pub type ResponseParts<'a> = (u16, &'a [(String, String)], &'a [u8]);
 
 #[derive(Clone, Debug)]
 enum Content {
-    Answer(Answer),
+    Response(Response),
     Raw(Vec<u8>),
     Close,
     Hang,
 }
 
 #[derive(Clone, Debug)]
-struct Answer {
+struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -48,18 +48,18 @@ enum Date {
     Absent,
 }
 
-/// An answer without the bytes that would carry it.
+/// A response without the bytes that would carry it.
 #[derive(Clone, Debug)]
 pub enum Delivered {
     /// Status, headers and body.
-    Answer(u16, Vec<(String, String)>, Vec<u8>),
-    /// The connection ended before a whole answer was there.
+    Response(u16, Vec<(String, String)>, Vec<u8>),
+    /// The connection ended before a whole response was there.
     Broken,
     /// Silence.
     Nothing,
 }
 
-/// What the connection does after the bytes.
+/// The behaviour of the connection after the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     KeepAlive,
@@ -70,7 +70,7 @@ pub(super) enum Ending {
     Hang,
 }
 
-/// An answer as the connection carries it out.
+/// A response as the connection carries it out.
 pub(super) struct Plan {
     pub(super) delay: Duration,
     pub(super) bytes: Vec<u8>,
@@ -80,19 +80,19 @@ pub(super) struct Plan {
 
 impl Reply {
     pub fn new(status: u16) -> Self {
-        Self::with_content(Content::Answer(Answer {
+        Self::with_content(Content::Response(Response {
             status,
             headers: Vec::new(),
             body: Vec::new(),
         }))
     }
 
-    /// Reads the request and closes the connection without an answer.
+    /// Reads the request and closes the connection without a response.
     pub fn close() -> Self {
         Self::with_content(Content::Close)
     }
 
-    /// Never answers; the connection stays open until the client or the server goes away.
+    /// Never responds; the connection stays open until the client or the server goes away.
     pub fn hang() -> Self {
         Self::with_content(Content::Hang)
     }
@@ -121,37 +121,39 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Like [`body`](Self::body), if this is not an answer with a status.
+    /// Like [`body`](Self::body), if this is not a response with a status.
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.answer_mut().headers.push((name.to_owned(), value.into()));
+        self.response_mut().headers.push((name.to_owned(), value.into()));
         self
     }
 
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.answer_mut().body = body.into();
+        self.response_mut().body = body.into();
         self
     }
 
-    fn answer_mut(&mut self) -> &mut Answer {
+    fn response_mut(&mut self) -> &mut Response {
         match &mut self.content {
-            Content::Answer(answer) => answer,
+            Content::Response(response) => response,
             other => panic!("{other:?} has neither headers nor a body"),
         }
     }
 
-    /// The status, if this is an answer that has one.
+    /// The status, if this is a response that has one.
     pub fn status(&self) -> Option<u16> {
         match &self.content {
-            Content::Answer(answer) => Some(answer.status),
+            Content::Response(response) => Some(response.status),
             _ => None,
         }
     }
 
-    /// Status, headers and body of an ordinary answer, for a transport without a socket; `None` if the connection is
+    /// Status, headers and body of an ordinary response, for a transport without a socket; `None` if the connection is
     /// closed, hangs, or gets raw bytes.
-    pub fn answer(&self) -> Option<AnswerParts<'_>> {
+    pub fn response(&self) -> Option<ResponseParts<'_>> {
         match &self.content {
-            Content::Answer(answer) => Some((answer.status, &answer.headers, &answer.body)),
+            Content::Response(response) => {
+                Some((response.status, &response.headers, &response.body))
+            }
             _ => None,
         }
     }
@@ -166,7 +168,7 @@ impl Reply {
         self
     }
 
-    /// Waits before the first byte of the answer.
+    /// Waits before the first byte of the response.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -189,7 +191,7 @@ impl Reply {
         self
     }
 
-    /// Sends only so many bytes of the whole answer, head included, and closes.
+    /// Sends only so many bytes of the whole response, head included, and closes.
     pub fn truncate_at(mut self, bytes: usize) -> Self {
         self.truncate_at = Some(bytes);
         self
@@ -207,7 +209,7 @@ impl Reply {
         self
     }
 
-    /// Closes the connection after the answer without announcing it.
+    /// Closes the connection after the response without announcing it.
     pub fn close_after(mut self) -> Self {
         self.close = true;
         self
@@ -219,14 +221,14 @@ impl Reply {
         self
     }
 
-    /// What arrives at a client that stands in for the network itself.
+    /// The part that arrives at a client which stands in for the network itself.
     pub fn delivered(&self) -> Delivered {
         match &self.content {
             Content::Hang => Delivered::Nothing,
-            Content::Answer(answer) if self.truncate_at.or(self.truncate_body_at).is_none() => {
-                let body = answer.body.clone();
-                let headers = answer.headers.iter().cloned().chain(self.own_headers(answer));
-                Delivered::Answer(answer.status, headers.collect(), body)
+            Content::Response(response) if self.truncate_at.or(self.truncate_body_at).is_none() => {
+                let body = response.body.clone();
+                let headers = response.headers.iter().cloned().chain(self.own_headers(response));
+                Delivered::Response(response.status, headers.collect(), body)
             }
             _ => Delivered::Broken,
         }
@@ -256,32 +258,32 @@ impl Reply {
 
     fn bytes(&self, is_head: bool) -> Vec<u8> {
         match &self.content {
-            Content::Answer(answer) => self.render(answer, is_head),
+            Content::Response(response) => self.render(response, is_head),
             Content::Raw(bytes) => bytes.clone(),
             Content::Close | Content::Hang => Vec::new(),
         }
     }
 
-    fn render(&self, answer: &Answer, is_head: bool) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
-        let own = self.own_headers(answer);
-        for (name, value) in answer.headers.iter().chain(&own) {
+    fn render(&self, response: &Response, is_head: bool) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
+        let own = self.own_headers(response);
+        for (name, value) in response.headers.iter().chain(&own) {
             head.extend([name, ": ", value, "\r\n"]);
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
-        if !is_head && may_have_body(answer.status) {
-            self.append_body(&mut bytes, &answer.body);
+        if !is_head && may_have_body(response.status) {
+            self.append_body(&mut bytes, &response.body);
         }
         bytes
     }
 
-    fn own_headers(&self, answer: &Answer) -> Vec<(String, String)> {
-        let length = self.declared_length.unwrap_or(answer.body.len() as u64);
+    fn own_headers(&self, response: &Response) -> Vec<(String, String)> {
+        let length = self.declared_length.unwrap_or(response.body.len() as u64);
         let framing = if self.chunked {
             Some(("Transfer-Encoding", "chunked".to_owned()))
         } else {
-            may_have_body(answer.status).then(|| ("Content-Length", length.to_string()))
+            may_have_body(response.status).then(|| ("Content-Length", length.to_string()))
         };
         let date = match self.date {
             Date::Now => Some(SystemTime::now()),
@@ -293,7 +295,7 @@ impl Reply {
         [framing, date, close]
             .into_iter()
             .flatten()
-            .filter(|(name, _)| !answer.has(name))
+            .filter(|(name, _)| !response.has(name))
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }
@@ -313,7 +315,7 @@ impl Reply {
     }
 }
 
-impl Answer {
+impl Response {
     fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name))
     }

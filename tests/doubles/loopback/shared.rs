@@ -1,4 +1,4 @@
-//! What the acceptor, the connections and the owner of the server share.
+//! The state that the acceptor, the connections and the owner of the server share.
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
@@ -9,15 +9,15 @@ use super::{Recorded, Reply};
 
 type Handler = dyn Fn(&Recorded) -> Reply + Send + Sync;
 
-/// Where the answers come from.
-pub(super) enum Answers {
+/// Where the replies come from.
+pub(super) enum Replies {
     Handler(Box<Handler>),
-    /// By request index, so that concurrent connections cannot swap their answers.
+    /// By request index, so that concurrent connections cannot swap their replies.
     Script(Mutex<Vec<Option<Reply>>>),
     NeverRead,
 }
 
-impl Answers {
+impl Replies {
     pub(super) fn script(replies: Vec<Reply>) -> Self {
         Self::Script(Mutex::new(replies.into_iter().map(Some).collect()))
     }
@@ -26,7 +26,7 @@ impl Answers {
 /// How a connection behaves that something on the way has forgotten, as a firewall does that loses its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
-    /// Whatever is sent on it is answered by a reset.
+    /// Whatever is sent on it is met with a reset.
     Reset,
     /// Whatever is sent on it gets lost.
     Silence,
@@ -51,14 +51,14 @@ pub(super) struct State {
 }
 
 pub(super) struct Shared {
-    answers: Answers,
+    replies: Replies,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl Shared {
-    pub(super) fn new(answers: Answers) -> Self {
-        Self { answers, state: Mutex::default(), changed: Condvar::new() }
+    pub(super) fn new(replies: Replies) -> Self {
+        Self { replies, state: Mutex::default(), changed: Condvar::new() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -80,7 +80,7 @@ impl Shared {
     }
 
     pub(super) fn reads(&self) -> bool {
-        !matches!(self.answers, Answers::NeverRead)
+        !matches!(self.replies, Replies::NeverRead)
     }
 
     /// Registers a connection and returns its ordinal; `None` once the server is stopping.
@@ -126,15 +126,15 @@ impl Shared {
         });
     }
 
-    pub(super) fn answer(&self, request: &Recorded) -> Reply {
-        match &self.answers {
-            Answers::Handler(handler) => handler(request),
-            Answers::Script(replies) => {
+    pub(super) fn respond(&self, request: &Recorded) -> Reply {
+        match &self.replies {
+            Replies::Handler(handler) => handler(request),
+            Replies::Script(replies) => {
                 let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
                 let scripted = replies.get_mut(request.index).and_then(Option::take);
                 scripted.unwrap_or_else(|| self.beyond_script(request))
             }
-            Answers::NeverRead => Reply::hang(),
+            Replies::NeverRead => Reply::hang(),
         }
     }
 

@@ -188,7 +188,7 @@ impl Fixture {
     }
 }
 
-/// What a run said.
+/// The output of a run.
 #[derive(Debug)]
 struct Ran {
     exit: Exit,

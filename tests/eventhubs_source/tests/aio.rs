@@ -17,7 +17,7 @@ async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Does all the work at once, each piece in a task of its own.
+/// Does all the work at once, each part in a task of its own.
 async fn in_parallel<T, R, W>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R>
 where
     R: Send + 'static,

@@ -17,7 +17,7 @@ fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// Does all the work at once, each piece on a thread of its own.
+/// Does all the work at once, each part on a thread of its own.
 fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
         let work = &work;

@@ -7,7 +7,7 @@ mod amqp_properties;
 #[path = "../../../fuzz/targets/event_hub_connection_string.rs"]
 mod event_hub_connection_string;
 
-/// What the targets expect beside them.
+/// The modules that the targets expect beside them.
 mod canned {
     use eventhub_checkpointstore::ConsumerGroup;
 

@@ -81,7 +81,7 @@ fn both_clients_are_built() {
     assert!(blocking.is_ok() && aio.is_ok(), "{blocking:?} {aio:?}");
 }
 
-/// Answers each request that there is no such blob, and sets a cookie. The heads of the requests come out.
+/// Responds to each request that there is no such blob, and sets a cookie. The heads of the requests come out.
 fn server_with_cookies() -> (String, Receiver<String>) {
     server(
         "HTTP/1.1 404 Not Found\r\nx-ms-error-code: BlobNotFound\r\nSet-Cookie: affinity=7; Path=/\r\n\
@@ -89,7 +89,7 @@ fn server_with_cookies() -> (String, Receiver<String>) {
     )
 }
 
-/// Answers each request with this. The heads of the requests come out.
+/// Responds to each request with this. The heads of the requests come out.
 fn server(response: impl Into<String>) -> (String, Receiver<String>) {
     let response = response.into();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

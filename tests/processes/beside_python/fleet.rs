@@ -25,7 +25,7 @@ const ENDS_OF_EACH_KIND: usize = 2;
 /// How many rounds of every consumer must change nothing.
 const STABLE_ROUNDS: usize = 2;
 
-/// What a consumer believes, whatever its language.
+/// The partitions that a consumer of any language believes it owns.
 #[derive(Clone, Debug, Default)]
 struct Belief {
     rounds: usize,
@@ -250,7 +250,7 @@ impl Fleet {
         ));
     }
 
-    /// What is stored is what they believe: one live owner each.
+    /// The stored records match their beliefs: each partition has one live owner.
     fn assert_stored(&self, beliefs: &BTreeMap<String, Belief>) {
         let listing = self.store.list_ownership(&self.group).unwrap();
         assert_eq!((listing.len(), listing.skipped().len()), (PARTITIONS as usize, 0));

@@ -1,4 +1,4 @@
-//! What the fleet and a consumer of this crate tell each other.
+//! The messages between the fleet and a consumer of this crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use eventhub_checkpointstore::ConsumerGroup;
 use eventhub_checkpointstore::ownership::OwnershipOptions;
 
-/// What one consumer is given.
+/// The settings of one consumer.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
     pub connection_string: String,
@@ -29,7 +29,7 @@ pub trait Running {
     fn stop(self: Box<Self>);
 }
 
-/// What a consumer believes after its last round.
+/// The partitions that a consumer believes it owns after its last round.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub rounds: usize,

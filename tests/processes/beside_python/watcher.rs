@@ -20,7 +20,7 @@ pub struct Watcher {
     thread: JoinHandle<Seen>,
 }
 
-/// What the watcher saw.
+/// The observations of the watcher.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub looks: usize,

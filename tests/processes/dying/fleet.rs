@@ -40,7 +40,7 @@ struct Fleet {
     seen: Seen,
 }
 
-/// What was seen from outside.
+/// The observations from outside.
 #[derive(Debug, Default)]
 struct Seen {
     looks: usize,

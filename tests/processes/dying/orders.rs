@@ -1,4 +1,4 @@
-//! What the fleet tells a consumer that is another process.
+//! The orders of the fleet to a consumer that is another process.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub enum Surface {
     Aio,
 }
 
-/// What one consumer is given.
+/// The settings of one consumer.
 #[derive(Clone, Debug)]
 pub struct Orders {
     pub surface: Surface,

@@ -123,7 +123,7 @@ impl Question {
         self.loads()[ME]
     }
 
-    /// What this consumer should have at least and at most: Python's expected and maximal count.
+    /// The least and the most partitions that this consumer should have: Python's expected and maximal count.
     pub fn share(&self) -> (usize, usize) {
         let owners = self.loads().len();
         (self.partitions / owners, self.partitions.div_ceil(owners))

@@ -31,8 +31,8 @@ pub(crate) struct Faults {
     pub(crate) list: f64,
     /// A claim does not reach the service.
     pub(crate) request: f64,
-    /// A claim is applied, but the answer is lost.
-    pub(crate) answer: f64,
+    /// A claim is applied, but the response is lost.
+    pub(crate) response: f64,
 }
 
 impl Faults {
@@ -69,7 +69,7 @@ pub(crate) struct Round {
 }
 
 impl Round {
-    /// What is to be tried for the claims that were lost, once all answers are there.
+    /// The claims to try in place of those that were lost, once all responses are there.
     pub(crate) fn next_wave(&mut self) -> Vec<PlannedClaim> {
         let wanted = self.needed.saturating_sub(self.won).min(self.lost);
         self.lost = 0;

@@ -1,4 +1,4 @@
-//! What the members of a fleet are like.
+//! The kinds of members of a fleet.
 
 use std::fmt;
 use std::time::Duration;

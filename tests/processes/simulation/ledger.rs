@@ -1,4 +1,4 @@
-//! Who believes to own which partition, as an all-knowing observer sees it, and for how long nobody or two do.
+//! The consumers that believe they own a partition, as seen from outside, and for how long none or two do.
 
 use std::time::Duration;
 

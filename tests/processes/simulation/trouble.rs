@@ -59,7 +59,7 @@ fn happen(world: &mut World, kind: Kind, most: usize) {
         5 => world.set_faults(index, Faults { list: 1.0, ..Faults::default() }),
         _ => {
             let chance = world.rng.f64() / 3.0;
-            world.set_faults(index, Faults { list: chance, request: chance, answer: chance });
+            world.set_faults(index, Faults { list: chance, request: chance, response: chance });
         }
     }
 }

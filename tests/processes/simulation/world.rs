@@ -18,9 +18,9 @@ use super::store::Store;
 /// One claim, and how many a store has under way.
 const LATENCY: Duration = Duration::from_millis(20);
 const CONCURRENCY: u32 = 32;
-/// From the start of a list to what it shows, and from there to its answer.
+/// From the start of a list to what it shows, and from there to its response.
 const LIST_LATENCY: Duration = Duration::from_millis(30);
-/// What chance makes of a latency, at most.
+/// The largest random factor of a latency.
 const LATEST: f64 = 1.5;
 /// Stamps and listings have whole seconds.
 const CLOCK_RESOLUTION: Duration = Duration::from_secs(1);
@@ -183,8 +183,8 @@ impl World {
 
     fn list(&mut self, consumer: usize) {
         let (records, server_time) = (Rc::clone(&self.store.records), Store::server_time(self.now));
-        let answered = self.now + self.by_chance(LIST_LATENCY);
-        self.schedule(answered, Event::Listed { consumer, records, server_time });
+        let responded = self.now + self.by_chance(LIST_LATENCY);
+        self.schedule(responded, Event::Listed { consumer, records, server_time });
     }
 
     fn listed(&mut self, index: usize, records: &[PartitionOwnership], server_time: SystemTime) {
@@ -235,13 +235,13 @@ impl World {
         let consumer = &self.consumers[index];
         let (faults, is_running) = (consumer.faults, consumer.is_running);
         let reached = if is_running { self.rng.f64() >= faults.request } else { self.rng.bool() };
-        let answered = self.rng.f64() >= faults.answer;
+        let responded = self.rng.f64() >= faults.response;
         let written = if reached { self.apply(claim) } else { None };
         if !is_running {
             return;
         }
-        let is_lost = reached && answered && written.is_none();
-        if !(reached && answered) {
+        let is_lost = reached && responded && written.is_none();
+        if !(reached && responded) {
             self.consumers[index].last_fault = Some(self.now);
             self.failed[number(claim)] = self.now;
         } else if is_lost {
@@ -249,12 +249,12 @@ impl World {
             self.consumers[index].leases.lose(claim.partition_id());
             self.take_revoked(index);
         }
-        let won = written.filter(|_| answered);
+        let won = written.filter(|_| responded);
         if let Some(etag) = &won {
             self.consumers[index].etags.insert(claim.partition_id().to_owned(), etag.clone());
             self.grant(index, claim, sent);
         }
-        self.answered(index, claim, won.is_some(), is_lost);
+        self.note_outcome(index, claim, won.is_some(), is_lost);
     }
 
     fn apply(&mut self, claim: &PlannedClaim) -> Option<eventhub_checkpointstore::ETag> {
@@ -271,7 +271,7 @@ impl World {
         Some(etag)
     }
 
-    fn answered(&mut self, index: usize, claim: &PlannedClaim, won: bool, lost: bool) {
+    fn note_outcome(&mut self, index: usize, claim: &PlannedClaim, won: bool, lost: bool) {
         let Some(round) = &mut self.consumers[index].round else { return };
         round.outstanding -= 1;
         if claim.reason != ClaimReason::Renewal {

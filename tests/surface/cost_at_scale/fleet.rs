@@ -54,7 +54,7 @@ impl Fleet {
             .unwrap()
     }
 
-    /// What was sent since the last time.
+    /// Returns the traffic since the last call.
     pub fn take_traffic(&self) -> Traffic {
         self.script.clear();
         std::mem::take(&mut *self.traffic.lock().unwrap())

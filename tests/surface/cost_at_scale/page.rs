@@ -1,4 +1,4 @@
-//! What stands on the page, and what should.
+//! The numbers on the page, and the expected ones.
 
 use super::traffic::Traffic;
 
@@ -38,7 +38,7 @@ pub const MISTAKES: [(&str, &str); 4] = [
     ("| 32,000 | 100 | 15 s |", "| 32,000 | 10 | 15 s |"),
 ];
 
-/// What was counted: a call of each kind, and a round of one consumer of each fleet.
+/// The counts: a call of each kind, and a round of one consumer of each fleet.
 pub struct Measured {
     pub calls: Vec<Traffic>,
     pub rounds: Vec<Traffic>,

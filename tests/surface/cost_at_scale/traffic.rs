@@ -17,8 +17,10 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub fn of(sent: &Sent, answer: &Delivered) -> Self {
-        let Delivered::Answer(_, headers, body) = answer else { panic!("nothing goes wrong here") };
+    pub fn of(sent: &Sent, response: &Delivered) -> Self {
+        let Delivered::Response(_, headers, body) = response else {
+            panic!("nothing goes wrong here")
+        };
         let request = &sent.request;
         let line = request.method.len() + request.target.len() + "  HTTP/1.1\r\n".len();
         let host = "host: \r\n".len() + sent.host.len();

@@ -1,4 +1,4 @@
-//! What a read of a checkpoint may show.
+//! The values that a read of a checkpoint may show.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -46,9 +46,9 @@ impl Expected {
 /// A checkpoint behind a fence.
 #[derive(Debug, Default)]
 pub struct ExpectedBehindFence {
-    /// What was acknowledged or seen last.
+    /// The value that was acknowledged or seen last.
     last: Option<i64>,
-    /// What may be stored, too, or come to be.
+    /// Values that may be stored, too, or arrive later.
     unknown: BTreeSet<i64>,
 }
 

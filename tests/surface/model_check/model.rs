@@ -23,7 +23,7 @@ pub struct Model {
     store: BlobCheckpointStore,
     fenced: Vec<FencedCheckpointStore>,
     held: Vec<[Option<PartitionOwnership>; PARTITIONS.len()]>,
-    /// Who won each ETag.
+    /// The winner of each ETag.
     winners: HashMap<String, &'static str>,
     expected: Vec<Expected>,
     expected_behind_fence: ExpectedBehindFence,

@@ -4,9 +4,9 @@ use super::super::{maybe_async, test};
 use super::model::Model;
 use super::steps::{Action, FaultKind, Intrusion, Step};
 
-use FaultKind::{FailedButApplied, Late, LostAnswer, None as NoFault, Refused};
+use FaultKind::{FailedButApplied, Late, LostResponse, None as NoFault, Refused};
 
-/// What the first owner does with the first partition.
+/// A step of the first owner with the first partition.
 fn step(action: Action, faults: &[FaultKind], intrusions: &[(usize, Intrusion)]) -> Step {
     let (faults, intrusions) = (faults.to_vec(), intrusions.to_vec());
     Step { owner: 0, partition: 0, action, faults, intrusions }
@@ -35,6 +35,6 @@ async fn a_checkpoint_is_unknown_if_its_first_request_is() {
 #[test]
 async fn a_claim_is_unknown_if_any_of_its_requests_is() {
     let faults =
-        [LostAnswer, NoFault, NoFault, FailedButApplied, FailedButApplied, NoFault, Refused];
+        [LostResponse, NoFault, NoFault, FailedButApplied, FailedButApplied, NoFault, Refused];
     replay(&[step(Action::FirstClaim, &faults, &[(3, Intrusion::Delete)])]).await;
 }

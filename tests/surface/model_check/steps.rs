@@ -1,4 +1,4 @@
-//! What may happen, and how often it is drawn.
+//! The possible steps, and how often each is drawn.
 
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ pub enum Action {
     Arrive,
 }
 
-/// What others do between two requests of a call.
+/// The actions of others between two requests of a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Intrusion {
     /// Another owner takes the partition.
@@ -53,7 +53,7 @@ pub enum Intrusion {
 pub enum FaultKind {
     None,
     LostRequest,
-    LostAnswer,
+    LostResponse,
     Busy,
     Refused,
     FailedButApplied,
@@ -65,10 +65,12 @@ impl FaultKind {
         match self {
             Self::None => Fault::None,
             Self::LostRequest => Fault::DropBeforeProcessing,
-            Self::LostAnswer => Fault::DropAfterProcessing,
-            Self::Busy => Fault::Answer(error_reply(503, "ServerBusy", "busy")),
-            Self::Refused => Fault::Answer(error_reply(403, "AuthorizationFailure", "refused")),
-            Self::FailedButApplied => Fault::ApplyThenAnswer(error_reply(500, "InternalError", "")),
+            Self::LostResponse => Fault::DropAfterProcessing,
+            Self::Busy => Fault::Respond(error_reply(503, "ServerBusy", "busy")),
+            Self::Refused => Fault::Respond(error_reply(403, "AuthorizationFailure", "refused")),
+            Self::FailedButApplied => {
+                Fault::ApplyThenRespond(error_reply(500, "InternalError", ""))
+            }
             Self::Late => Fault::Hold,
         }
     }
@@ -91,7 +93,7 @@ pub fn sequences() -> impl Strategy<Value = Vec<Step>> {
     let fault = weighted(&[
         (4, FaultKind::None),
         (2, FaultKind::LostRequest),
-        (4, FaultKind::LostAnswer),
+        (4, FaultKind::LostResponse),
         (2, FaultKind::Busy),
         (1, FaultKind::Refused),
         (2, FaultKind::FailedButApplied),

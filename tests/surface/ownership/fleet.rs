@@ -106,7 +106,7 @@ impl Fleet {
         let often = [0.0, 0.1, 0.5, 1.0][rng.usize(..4)];
         self.members[index].consumer.script.set(move |_| match rng.f64() {
             chance if chance >= often => Act::Pass,
-            _ => [Act::Fail, Act::LoseAnswer, Act::Vanish, Act::Late(2)][rng.usize(..4)].clone(),
+            _ => [Act::Fail, Act::LoseResponse, Act::Vanish, Act::Late(2)][rng.usize(..4)].clone(),
         });
     }
 }

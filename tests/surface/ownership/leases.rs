@@ -38,7 +38,7 @@ async fn without_renewals_a_lease_ends_before_others_may_take_it() {
     assert_eq!(won(&round).len(), 1, "the other one expired");
 }
 
-/// The margin is counted from the start of the request: what the answer took, the lease is shorter.
+/// The margin is counted from the start of the request: the lease is shorter by the time that the response took.
 #[maybe_async]
 #[test]
 async fn a_lease_begins_when_its_request_began() {
@@ -54,8 +54,8 @@ async fn a_lease_begins_when_its_request_began() {
 
 #[maybe_async]
 #[test]
-async fn failed_and_unanswered_renewals_leave_the_lease_as_it_was() {
-    for act in [Act::Fail, Act::LoseAnswer] {
+async fn renewals_that_fail_or_get_no_response_leave_the_lease_as_it_was() {
+    for act in [Act::Fail, Act::LoseResponse] {
         let model = Model::new();
         let a = model.consumer("a");
         let _ = a.round(&partitions(1)).await.unwrap();

@@ -17,7 +17,7 @@ use super::super::subject::{
 };
 use super::super::{group, maybe_async};
 
-/// What the consumers of one test share: the blobs, and the time.
+/// The state that the consumers of one test share: the blobs, and the time.
 #[derive(Clone)]
 pub struct Model {
     pub store: BlobCheckpointStore,
@@ -150,7 +150,7 @@ pub enum Call {
     ListCheckpoints,
 }
 
-/// What becomes of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Act {
     #[default]
@@ -158,10 +158,10 @@ pub enum Act {
     /// It is not done, and fails.
     Fail,
     /// It is done, and fails.
-    LoseAnswer,
+    LoseResponse,
     /// It is not done, and nobody knows.
     Vanish,
-    /// It is done so many seconds later, and answered.
+    /// It is done so many seconds later, and its response arrives.
     Late(u64),
     /// It is not done, and fails when the limit of the call is over.
     Hang,
@@ -169,7 +169,7 @@ pub enum Act {
     FailLate(u64),
     /// Another consumer claims the partition first.
     Rival(&'static str),
-    /// The list is answered, and kept.
+    /// The list gets a response, and is kept.
     Keep,
     /// The list is the kept one, as a secondary that lags behind shows it.
     Stale,
@@ -192,7 +192,7 @@ impl Script {
         *self.choose.lock().unwrap() = None;
     }
 
-    /// What was asked for since the last time.
+    /// Returns the calls since the last time.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut *self.calls.lock().unwrap())
     }
@@ -271,7 +271,7 @@ impl ModelStore {
         match outcome {
             ClaimOutcome::Claimed(record) => {
                 self.model.note_written(&record);
-                if act == Act::LoseAnswer {
+                if act == Act::LoseResponse {
                     return of_unknown_outcome(ownership);
                 }
                 ClaimOutcome::Claimed(self.model.dated(record))
@@ -289,7 +289,7 @@ impl CheckpointStore for ModelStore {
     ) -> Result<Listing<PartitionOwnership>, Error> {
         let act = self.script.next(Call::ListOwnership);
         match act {
-            Act::Fail | Act::LoseAnswer => return Err(failed()),
+            Act::Fail | Act::LoseResponse => return Err(failed()),
             Act::Hang => return Err(self.hang()),
             Act::Late(seconds) => self.model.advance(seconds),
             Act::FailLate(seconds) => {
@@ -330,7 +330,7 @@ impl CheckpointStore for ModelStore {
 
     async fn list_checkpoints(&self, group: &ConsumerGroup) -> Result<Listing<Checkpoint>, Error> {
         match self.script.next(Call::ListCheckpoints) {
-            Act::Fail | Act::LoseAnswer => return Err(failed()),
+            Act::Fail | Act::LoseResponse => return Err(failed()),
             Act::Hang => return Err(self.hang()),
             Act::Late(seconds) => self.model.advance(seconds),
             _ => {}

@@ -60,7 +60,7 @@ async fn expired_records_that_were_taken_are_forgotten() {
 /// The renewals were applied, but nobody heard of it: the list of the next round shows the versions.
 #[maybe_async]
 #[test]
-async fn renewals_whose_answers_were_lost_are_given_up_too() {
+async fn renewals_whose_responses_were_lost_are_given_up_too() {
     let model = Model::new();
     let (a, b) = (model.consumer("a"), model.consumer("b"));
     let _ = a.round(&partitions(2)).await.unwrap();
@@ -68,7 +68,7 @@ async fn renewals_whose_answers_were_lost_are_given_up_too() {
     a.script.set(move |call| match call {
         Call::Claim(_) => {
             claims += 1;
-            if claims <= 2 { Act::LoseAnswer } else { Act::Fail }
+            if claims <= 2 { Act::LoseResponse } else { Act::Fail }
         }
         _ => Act::Pass,
     });
@@ -86,7 +86,7 @@ async fn renewals_whose_answers_were_lost_are_given_up_too() {
 /// No later round tells of them: the stop looks for itself, once.
 #[maybe_async]
 #[test]
-async fn a_stop_finds_out_what_became_of_claims_whose_answers_were_lost() {
+async fn a_stop_finds_out_whether_claims_with_lost_responses_were_applied() {
     for first_claims in [true, false] {
         let model = Model::new();
         let (a, b) = (model.consumer("a"), model.consumer("b"));
@@ -95,7 +95,7 @@ async fn a_stop_finds_out_what_became_of_claims_whose_answers_were_lost() {
             model.advance(15);
         }
         a.script.set(|call| match call {
-            Call::Claim(id) if id != "2" => Act::LoseAnswer,
+            Call::Claim(id) if id != "2" => Act::LoseResponse,
             _ => Act::Pass,
         });
         let round = a.round(&partitions(3)).await.unwrap();
@@ -113,16 +113,16 @@ async fn a_stop_finds_out_what_became_of_claims_whose_answers_were_lost() {
     }
 }
 
-/// What is stored is what counts: given up, taken by another, or never claimed.
+/// Only the stored records count: given up, taken by another, or never claimed.
 #[maybe_async]
 #[test]
-async fn a_stop_whose_own_answers_were_lost_finds_out_too() {
+async fn a_stop_whose_own_responses_were_lost_finds_out_too() {
     let model = Model::new();
     let (a, b) = (model.consumer("a"), model.consumer("b"));
     let _ = a.round(&partitions(2)).await.unwrap();
     a.script.take_calls();
     a.script.set(|call| match call {
-        Call::Relinquish(id) if id == "0" => Act::LoseAnswer,
+        Call::Relinquish(id) if id == "0" => Act::LoseResponse,
         _ => Act::Pass,
     });
     let released = a.relinquish_all(LIMIT).await;
@@ -141,7 +141,7 @@ async fn an_outcome_stays_unknown_until_the_primary_is_listed() {
         let _ = a.round(&partitions(2)).await.unwrap();
         a.script.set(move |call| match call {
             Call::ListOwnership => act.clone(),
-            _ => Act::LoseAnswer,
+            _ => Act::LoseResponse,
         });
         let released = a.relinquish_all(LIMIT).await;
         let unknown = released.failed().filter(|(_, error)| error.is_outcome_unknown()).count();
@@ -192,7 +192,7 @@ async fn records_of_known_version_are_released_first() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
-        Call::Claim(id) if id == "0" => Act::LoseAnswer,
+        Call::Claim(id) if id == "0" => Act::LoseResponse,
         _ => Act::Pass,
     });
     let _ = a.round(&partitions(2)).await.unwrap();
@@ -209,7 +209,7 @@ async fn records_of_known_version_are_released_first() {
 async fn a_late_renewal_of_our_own_is_not_taken_for_another_consumer() {
     let model = Model::new();
     let (a, b) = (model.consumer("a"), model.consumer("b"));
-    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::LoseAnswer } else { Act::Pass });
+    a.script.set(|call| if matches!(call, Call::Claim(_)) { Act::LoseResponse } else { Act::Pass });
     let _ = a.round(&partitions(1)).await.unwrap();
     let mut is_late = true;
     a.script.set(move |call| match call {
@@ -229,7 +229,7 @@ async fn releases_lost_to_own_late_requests_stay_unknown() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
-        Call::Claim(_) => Act::LoseAnswer,
+        Call::Claim(_) => Act::LoseResponse,
         Call::Relinquish(_) => Act::Rival("a"),
         _ => Act::Pass,
     });

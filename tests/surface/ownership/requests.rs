@@ -50,7 +50,7 @@ async fn a_service_that_is_busy_for_a_minute() {
     let _ = a.round(&partitions(2)).await.unwrap();
     served.advance(15);
     let _ = a.round(&partitions(2)).await.unwrap();
-    served.service.inject(|_| Fault::Answer(error_reply(503, "ServerBusy", "busy")));
+    served.service.inject(|_| Fault::Respond(error_reply(503, "ServerBusy", "busy")));
     let mut lapsed = Vec::new();
     for second in 1..=60 {
         served.advance(1);
@@ -67,10 +67,10 @@ async fn a_service_that_is_busy_for_a_minute() {
     assert_eq!((won(&round), round.owned.len()), (vec!["0", "1"], 2));
 }
 
-/// The store finds out who won, so a round with lost answers is like any other.
+/// The store finds out who won, so a round with lost responses is like any other.
 #[maybe_async]
 #[test]
-async fn answers_that_are_lost_on_their_way() {
+async fn responses_that_are_lost_in_transit() {
     let served = Served::new();
     let a = served.consumer("a", 3);
     served.service.queue_faults([Fault::DropAfterProcessing, Fault::None]);
@@ -86,7 +86,7 @@ async fn answers_that_are_lost_on_their_way() {
 /// Without retries the store cannot find out; the next list does.
 #[maybe_async]
 #[test]
-async fn answers_that_are_lost_for_good() {
+async fn responses_that_are_lost_for_good() {
     let served = Served::new();
     let a = served.consumer("a", 0);
     served.service.inject(|request| match request.method.as_str() {
@@ -181,7 +181,7 @@ async fn a_late_list_costs_time_of_the_round() {
 
 #[maybe_async]
 #[test]
-async fn is_owned_answers_while_a_round_waits() {
+async fn is_owned_returns_while_a_round_waits() {
     let served = Served::new();
     let a = served.consumer("a", 0);
     let _ = a.round(&partitions(2)).await.unwrap();
@@ -191,7 +191,7 @@ async fn is_owned_answers_while_a_round_waits() {
     at_once(vec![true, false], |is_round| round_or_ask(is_round, &a, &served, &gate)).await;
 }
 
-/// The round ends only after all questions were answered.
+/// The round ends only after all requests have a response.
 #[maybe_async]
 async fn round_or_ask(is_round: bool, a: &OwnershipManager, served: &Served, gate: &Gate) {
     if is_round {
@@ -224,7 +224,7 @@ async fn round_of_three(a: OwnershipManager) -> Round {
     a.round(&partitions(3)).await.unwrap()
 }
 
-/// What the round wins at that moment is given up with the rest, and nobody is told to read it.
+/// The partitions that the round wins at that moment are given up with the rest, and never reported as won.
 #[maybe_async]
 #[test]
 async fn a_consumer_that_stops_while_claims_are_under_way_gives_them_up_too() {
@@ -232,7 +232,7 @@ async fn a_consumer_that_stops_while_claims_are_under_way_gives_them_up_too() {
     let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
     let _ = a.round(&partitions(1)).await.unwrap();
     served.loopback.clear();
-    // The list is answered at once, the claims are not.
+    // The list gets a response at once, the claims do not.
     let gate = Gate::default();
     served.service.queue_faults([Fault::None, Fault::Gated(gate.clone())]);
     let parts = vec![Part::Round, Part::Stop { after: 4 }, Part::LetGo];
@@ -336,7 +336,7 @@ async fn play(
 
 #[maybe_async]
 #[test]
-async fn a_stop_after_answers_that_were_lost_for_good() {
+async fn a_stop_after_responses_that_were_lost_for_good() {
     let served = Served::new();
     let (a, b) = (served.consumer("a", 0), served.consumer("b", 0));
     let _ = a.round(&partitions(2)).await.unwrap();

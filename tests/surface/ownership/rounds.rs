@@ -137,7 +137,7 @@ async fn a_claim_that_failed_is_not_replaced() {
     a.script.set(move |call| match call {
         Call::Claim(_) if failures > 0 => {
             failures -= 1;
-            Act::LoseAnswer
+            Act::LoseResponse
         }
         _ => Act::Pass,
     });
@@ -169,11 +169,11 @@ async fn a_failed_claim_is_neither_won_nor_lost() {
 
 #[maybe_async]
 #[test]
-async fn a_claim_whose_answer_was_lost_is_won_by_the_next_round() {
+async fn a_claim_whose_response_was_lost_is_won_by_the_next_round() {
     let model = Model::new();
     let a = model.consumer("a");
     a.script.set(|call| match call {
-        Call::Claim(id) if id == "1" => Act::LoseAnswer,
+        Call::Claim(id) if id == "1" => Act::LoseResponse,
         _ => Act::Pass,
     });
     let round = a.round(&partitions(2)).await.unwrap();
@@ -258,18 +258,18 @@ async fn a_list_that_lags_behind_does_not_hide_a_lost_renewal() {
     assert_eq!((revoked(&round.revoked), round.lost.len()), (vec![("0", TAKEN)], 1));
 }
 
-/// A renewal whose answer was lost has perhaps made a version that only the primary shows: with the old one it would
+/// A renewal whose response was lost has perhaps made a version that only the primary shows: with the old one it would
 /// count as lost.
 #[maybe_async]
 #[test]
-async fn a_list_that_lags_behind_settles_no_unknown_outcome() {
+async fn a_list_that_lags_behind_resolves_no_unknown_outcome() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(1)).await.unwrap();
     model.advance(15);
     a.script.set(|call| match call {
         Call::ListOwnership => Act::Keep,
-        _ => Act::LoseAnswer,
+        _ => Act::LoseResponse,
     });
     let _ = a.round(&partitions(1)).await.unwrap();
     a.script.set(|call| if *call == Call::ListOwnership { Act::Stale } else { Act::Pass });
@@ -349,7 +349,7 @@ async fn a_round_without_partitions_is_refused_and_sends_nothing() {
 
 #[maybe_async]
 #[test]
-async fn a_boxed_or_shared_store_will_do() {
+async fn a_boxed_or_shared_store_works() {
     let store = BlobCheckpointStore::in_memory();
     let shared: Arc<dyn CheckpointStore> = Arc::new(store.clone());
     let boxed: Box<dyn CheckpointStore> = Box::new(store);

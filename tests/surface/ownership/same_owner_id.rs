@@ -49,7 +49,7 @@ async fn losing_to_an_own_late_first_claim_is_a_win() {
 /// Another consumer was first: the next list tells, and until then the lease is as it was.
 #[maybe_async]
 #[test]
-async fn a_renewal_that_may_have_lost_to_a_late_one_is_judged_by_the_next_list() {
+async fn a_renewal_that_may_have_lost_to_a_late_one_is_resolved_by_the_next_list() {
     let model = Model::new();
     let a = model.consumer("a");
     let _ = a.round(&partitions(1)).await.unwrap();
@@ -128,7 +128,7 @@ async fn no_fault_of_the_network_looks_like_another_process() {
         let mut rng = fastrand::Rng::with_seed(seed);
         a.script.set(move |_| match rng.u8(..8) {
             0 => Act::Fail,
-            1 => Act::LoseAnswer,
+            1 => Act::LoseResponse,
             2 => Act::Vanish,
             3 => Act::Late(2),
             4 => Act::Hang,

@@ -120,7 +120,7 @@ impl Served {
         OwnershipManager::builder(store, &group(), owner_id).build().unwrap()
     }
 
-    /// What was asked for since the last time, in order, as in `list 3 claims`.
+    /// Returns the requests since the last time, in order, as in `list 3 claims`.
     pub fn take_requests(&self) -> Vec<&'static str> {
         let kinds = self.loopback.requests().iter().map(kind).collect();
         self.loopback.clear();
@@ -147,7 +147,7 @@ impl Served {
     }
 }
 
-/// What a request asks for.
+/// The kind of a request.
 pub fn kind(request: &Recorded) -> &'static str {
     match (request.method.as_str(), request.target.contains("checkpoint%2F")) {
         ("GET", false) => "ownerships",

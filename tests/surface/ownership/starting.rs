@@ -91,7 +91,7 @@ async fn a_partition_that_is_won_again_begins_at_the_newest_checkpoint() {
     assert_eq!(stored.offset(), Some("200"));
 }
 
-/// What covers the time between a steal and the former owner's next round: the new owner's manager reads through its
+/// Covers the time between a steal and the former owner's next round: the new owner's manager reads through its
 /// fence, so nothing that the former owner still stores takes the partition back.
 #[maybe_async]
 #[test]

@@ -1,4 +1,4 @@
-//! What readers may do: end together with events, append more than asked for, lose their position, and panic.
+//! Readers may end together with events, append more than asked for, lose their position, and panic.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ fn handle(_: &str, _: i64, _: u32) -> Behavior {
     Behavior::Handle
 }
 
-/// What a reader does in a receive, by its number.
+/// The action of a reader in a receive, by its number.
 #[derive(Debug, Clone, Copy)]
 enum Habit {
     /// Every third receive ends the link, with the events that it appended, and one loses the position.

@@ -703,7 +703,7 @@ async fn a_lost_position_means_the_earliest_event_or_the_end() {
 
 #[maybe_async]
 #[test]
-async fn an_inclusive_starting_position_does_not_repeat_checkpoints() {
+async fn an_inclusive_starting_position_does_not_apply_to_checkpoints() {
     let world = World::new(1);
     world.publish("0", 20);
     let inclusive = StartingPosition::SequenceNumber { sequence_number: 5, inclusive: true };

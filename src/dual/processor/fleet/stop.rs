@@ -148,7 +148,7 @@ impl Fleet {
         open.iter().filter_map(|partition| partition.slot()).for_each(Slot::request);
         for partition in open {
             if let Some(slot) = partition.slot()
-                && !slot.settle(deadline).await
+                && !slot.wait_until_written(deadline).await
             {
                 self.lock().unsaved.insert(partition.id().to_owned());
             }

@@ -32,13 +32,13 @@ impl BlobVisitor for Read {
 }
 
 fn read(body: &[u8]) -> XmlResult<Read> {
-    read_pieces([body])
+    read_chunks([body])
 }
 
-fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> XmlResult<Read> {
+fn read_chunks<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> XmlResult<Read> {
     let (mut reader, mut read) = (PageReader::default(), Read::default());
-    for piece in pieces {
-        reader.take_in(piece, &mut read);
+    for chunk in chunks {
+        reader.push(chunk, &mut read);
     }
     read.marker = reader.finish(&mut read)?;
     Ok(read)
@@ -59,7 +59,7 @@ macro_rules! vector {
 }
 
 #[test]
-fn a_page_parses_the_same_in_any_chunks() {
+fn a_page_parses_the_same_in_chunks_of_any_size() {
     let bodies: [&[u8]; _] = [
         vector!("ownership.xml"),
         vector!("checkpoint.xml"),
@@ -81,12 +81,12 @@ fn a_page_parses_the_same_in_any_chunks() {
     for body in bodies {
         let whole = read(body);
         for length in [1, 2, 3, 7, 64, 1000] {
-            let pieces = read_pieces(body.chunks(length));
-            assert_eq!(told(&pieces), told(&whole), "in pieces of {length}");
+            let chunks = read_chunks(body.chunks(length));
+            assert_eq!(told(&chunks), told(&whole), "in chunks of {length}");
         }
         for cut in 0..body.len() {
             let (begin, end) = body.split_at(cut);
-            assert_eq!(told(&read_pieces([begin, end])), told(&whole), "cut at {cut}");
+            assert_eq!(told(&read_chunks([begin, end])), told(&whole), "cut at {cut}");
         }
     }
 }
@@ -182,19 +182,19 @@ fn content_after_the_list_is_an_error() {
     }
 }
 
-/// Feeds a page without an end in the usual pieces, until it is refused; how much of it was taken, and how much room
+/// Feeds a page without an end in the usual chunks, until it is refused; how much of it was taken, and how much room
 /// its reader needed.
 fn refused_after(beginning: &str, repeated: &str) -> (XmlFault, usize, usize) {
     const HEAD: &str = "<EnumerationResults><Blobs>";
     let (mut reader, mut read) = (PageReader::default(), Read::default());
-    let piece = repeated.repeat(64 * 1024 / repeated.len() + 1);
-    reader.take_in([HEAD, beginning].concat().as_bytes(), &mut read);
+    let chunk = repeated.repeat(64 * 1024 / repeated.len() + 1);
+    reader.push([HEAD, beginning].concat().as_bytes(), &mut read);
     for number in 1..1000 {
-        reader.take_in(piece.as_bytes(), &mut read);
+        reader.push(chunk.as_bytes(), &mut read);
         let pairs = reader.metadata.capacity() * size_of::<(Cow<'_, str>, Cow<'_, str>)>();
         let room = reader.rest.capacity() + pairs;
         if let Some(fault) = reader.fault.take() {
-            return (fault, number * piece.len(), room);
+            return (fault, number * chunk.len(), room);
         }
     }
     panic!("{repeated} was taken for ever");

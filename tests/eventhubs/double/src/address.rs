@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn other_entities_are_no_partition() {
+    fn other_entities_are_not_partitions() {
         for address in ["", "$cbs", "hub", "hub/Partitions/3", "amqps://ns.example", "a/b/c/d/e"] {
             assert_eq!(PartitionAddress::parse(address), None, "{address}");
         }

@@ -1,4 +1,4 @@
-//! What a double looks like from the outside.
+//! The configuration of a double.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +26,13 @@ pub struct Config {
     pub partitions: usize,
     /// How offsets are written.
     pub offset_style: OffsetStyle,
-    /// How long the double waits before it settles a request and before it answers it. An answer that comes back
+    /// How long the double waits before it settles a request and before it responds to it. A response that comes back
     /// at once can hang clients on fe2o3-amqp below 0.18.2, which the official client is.
     pub settle_delay: Duration,
     /// How many events of a link may be on their way and not yet settled; at least 1. The service sends as many as
     /// the link has credit (the client's prefetch), and waits for no settlement: Python's client never settles an event, so
-    /// it needs `usize::MAX`. Here more than 1 is for other clients than the official one: fe2o3-amqp answers a detach
-    /// when it arrives, events that are queued follow the answer (but see `whole_performatives`), and the official client
+    /// it needs `usize::MAX`. Here more than 1 is for other clients than the official one: fe2o3-amqp responds to a detach
+    /// when it arrives, events that are queued follow the response (but see `whole_performatives`), and the official client
     /// (fe2o3-amqp 0.16) loses its session, then its connection, to an event for a link that is gone.
     pub in_flight: usize,
     /// Writes frames as the service does: with every field of a performative, which Python's client needs, and with nothing
@@ -66,7 +66,7 @@ impl Config {
         self
     }
 
-    /// Sets the delay before answers.
+    /// Sets the delay before responses.
     #[must_use]
     pub fn settle_delay(mut self, delay: Duration) -> Self {
         self.settle_delay = delay;

@@ -10,7 +10,7 @@ use crate::hub::Hub;
 use crate::link::{self, SessionContext};
 use crate::sasl::AnonymousOrPlain;
 
-/// What the official client asks for too.
+/// The official client asks for the same.
 const MAX_FRAME_SIZE: u32 = 65536;
 
 /// Links of a session, as at the service. A number that is the default is not written, and Python's client compares it.

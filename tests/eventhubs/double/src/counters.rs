@@ -1,4 +1,4 @@
-//! What happened so far.
+//! Counters of everything that happened so far.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ pub struct Counters {
     pub connections: u64,
     /// Tokens that were put to `$cbs`.
     pub put_tokens: u64,
-    /// Requests that `$management` answered, refusals included.
+    /// Requests that `$management` responded to, refusals included.
     pub management_requests: u64,
     /// The most requests that `$management` had at a time.
     pub most_management_requests: u64,

@@ -5,7 +5,7 @@
 //!
 //! - It closes the connection with `amqp:not-found` for a settlement in a session that the client has ended. The service's
 //!   AMQP library can ignore those.
-//! - It answers a detach, then sends events that were queued.
+//! - It responds to a detach, then sends events that were queued.
 //! - It ends the session with `amqp:illegal-state` when events are queued.
 //!
 //! JavaScript's client gives up its connection for the first two, and then waits for the ends of its other links: for a
@@ -21,7 +21,7 @@ use crate::frames::{self, ATTACH, BEGIN, CLOSE, DETACH, END, OPEN, TRANSFER};
 /// An end without an error.
 const PLAIN_END: [u8; 4] = [0x00, 0x53, END, 0x45];
 
-/// What has ended on one connection.
+/// The links and sessions of one connection that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Endings(Mutex<Ended>);
 
@@ -53,7 +53,7 @@ impl Endings {
         passes.then_some(frame)
     }
 
-    /// Returns a frame to the client, unless it is an event behind the detach of its link. The answer to the client's end
+    /// Returns a frame to the client, unless it is an event behind the detach of its link. The response to the client's end
     /// has no error.
     pub(crate) fn pass_out(&self, frame: Vec<u8>) -> Option<Vec<u8>> {
         let Some(found) = frames::performative(&frame) else { return Some(frame) };
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_an_end_has_no_error() {
+    fn the_response_to_an_end_has_no_error() {
         let endings = Endings::default();
         let passes = |frame: Vec<u8>| endings.pass_out(frame.clone()) == Some(frame);
         assert!(passes(begin(5, Some(2))));
@@ -255,9 +255,9 @@ mod tests {
         };
         for (header, first) in [(SASL, init), (AMQP, frame(0, &open))] {
             stream.write_all(header).await.expect("a header is sent");
-            let mut answer = [0; 8];
-            stream.read_exact(&mut answer).await.expect("a header is answered");
-            assert_eq!(answer, header);
+            let mut response = [0; 8];
+            stream.read_exact(&mut response).await.expect("a header gets a response");
+            assert_eq!(response, header);
             // The mechanisms come unasked, and the outcome after the choice.
             if header == SASL {
                 next(&mut stream).await;
@@ -286,20 +286,20 @@ mod tests {
         let talk = async {
             let mut stream = connect(&double).await;
             // The second session has the channel of the first one. The close comes on it, too, but is not of a session.
-            for (sent, answers) in [
+            for (sent, responses) in [
                 ([&begin, &end, &disposition], vec![BEGIN, END]),
                 ([&begin, &disposition, &end], vec![BEGIN, END]),
                 ([&disposition, &end, &close], vec![CLOSE]),
             ] {
                 let sent: Vec<u8> = sent.into_iter().flatten().copied().collect();
                 stream.write_all(&sent).await.expect("frames are sent");
-                for expected in answers {
+                for expected in responses {
                     let frame = next(&mut stream).await;
                     let found = frames::performative(&frame).expect("a performative");
                     assert_eq!(found.code, expected);
                 }
             }
         };
-        timeout(PATIENCE, talk).await.expect("every frame is answered");
+        timeout(PATIENCE, talk).await.expect("every frame gets a response");
     }
 }

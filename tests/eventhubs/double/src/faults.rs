@@ -1,4 +1,4 @@
-//! What a test lets go wrong, once for each time it says so.
+//! Faults that a test injects, each for one occasion.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,23 +12,23 @@ use tokio::sync::broadcast;
 
 use crate::request_response::Node;
 
-/// What happens to a request for a token or for properties.
+/// The fault of a request for a token or for properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyFault {
     /// It is refused with this status.
     Status(i32),
-    /// It is never answered.
+    /// It never gets a response.
     Silence,
-    /// It is answered after a while.
+    /// It gets a response after a while.
     Delay(Duration),
 }
 
-/// What happens to the attach of a receive link.
+/// The fault of the attach of a receive link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttachFault {
     /// It is refused with a condition, as in `com.microsoft:server-busy`, and a description.
     Refuse(String, String),
-    /// It is never answered.
+    /// It never gets a response.
     Silence,
 }
 

@@ -8,7 +8,7 @@ const PROTOCOL: &[u8] = b"AMQP";
 const HEAD: usize = 8;
 const AMQP_FRAME: u8 = 0;
 
-/// What both sides allow.
+/// The limit that both sides allow.
 pub(crate) const MAX_FRAME_SIZE: usize = 65536;
 
 /// The codes of performatives.

@@ -19,10 +19,10 @@ use crate::request_response::{self, Node, Replies};
 /// The task that serves a link until it is gone.
 pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How long a close waits for the answer of a peer that may be gone.
+/// How long a close waits for the response of a peer that may be gone.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the links of one session share.
+/// The state that the links of one session share.
 pub(crate) struct SessionContext {
     pub(crate) hub: Arc<Hub>,
     pub(crate) replies: Arc<Replies>,

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use crate::OffsetStyle;
 use crate::selector::{Position, Selector};
 
-/// What an event takes in the log beside its body, so that offsets have gaps as at the service.
+/// The size of an event in the log beside its body, so that offsets have gaps as at the service.
 const EVENT_OVERHEAD: i64 = 64;
 
-/// What an event holds: bytes, or a whole message, to which the service's annotations are added.
+/// The content of an event: bytes, or a whole message, to which the service's annotations are added.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// A body of bytes without properties. Clones share it, so that many events need little memory.

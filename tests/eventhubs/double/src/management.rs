@@ -3,13 +3,13 @@
 use fe2o3_amqp::types::primitives::{Array, OrderedMap, SimpleValue, Timestamp, Value};
 
 use crate::hub::{Hub, Partition};
-use crate::request_response::{Answer, Request};
+use crate::request_response::{Request, Response};
 
 const EVENTHUB: &str = "com.microsoft:eventhub";
 const PARTITION: &str = "com.microsoft:partition";
 
-/// Answers a request.
-pub(crate) fn answer(request: &Request, hub: &Hub) -> Answer {
+/// Responds to a request.
+pub(crate) fn respond(request: &Request, hub: &Hub) -> Response {
     hub.counts.management_requests.add(1);
     let property = |key: &str| text_property(request, key).unwrap_or_default();
     if property("operation") != "READ" {
@@ -35,14 +35,14 @@ fn text_property<'a>(request: &'a Request, key: &str) -> Option<&'a str> {
     }
 }
 
-fn found(attributes: Vec<(&'static str, Value)>) -> Answer {
+fn found(attributes: Vec<(&'static str, Value)>) -> Response {
     let attributes: OrderedMap<Value, Value> =
         attributes.into_iter().map(|(key, value)| (Value::from(key), value)).collect();
-    Answer { status: 200, description: "OK", body: Value::Map(attributes) }
+    Response { status: 200, description: "OK", body: Value::Map(attributes) }
 }
 
-fn refusal(status: i32, description: &'static str) -> Answer {
-    Answer { status, description, body: Value::Null }
+fn refusal(status: i32, description: &'static str) -> Response {
+    Response { status, description, body: Value::Null }
 }
 
 fn eventhub_attributes(hub: &Hub) -> Vec<(&'static str, Value)> {

@@ -23,7 +23,7 @@ type Event = Message<Body<Value>>;
 /// The format of a message whose body is a batch: each of its sections is a whole message.
 const BATCH: u32 = 0x8001_3700;
 
-/// What the service tells producers, which size their batches by it.
+/// The limit that the service tells producers, which size their batches by it.
 const MAX_MESSAGE_SIZE: u64 = 1024 * 1024;
 
 const PARTITION_KEY: &str = "x-opt-partition-key";

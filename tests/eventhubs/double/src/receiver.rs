@@ -163,7 +163,7 @@ async fn deliver(
             if unsettled.len() >= hub.in_flight.max(1)
                 && let Some(oldest) = unsettled.pop_front()
             {
-                // A peer that detaches need not settle what it has, and waits for the answer.
+                // A peer that detaches need not settle what it has, and waits for the response.
                 tokio::select! {
                     outcome = settled(oldest) => if outcome.is_err() { return },
                     _ = sender.on_detach() => return,

@@ -1,7 +1,7 @@
 //! Request-response nodes: `$cbs` and `$management`.
 //!
 //! A client attaches a pair of links in one session: it sends requests on the first and names, in `reply-to`, the
-//! target address of the second, where the answers go. JavaScript's client names the link instead, and Python's names
+//! target address of the second, where the responses go. JavaScript's client names the link instead, and Python's names
 //! nothing: its session has one pair for the node.
 
 use std::collections::HashMap;
@@ -40,16 +40,16 @@ impl Node {
         }
     }
 
-    fn answer(self, request: &Request, hub: &Hub) -> Answer {
+    fn respond(self, request: &Request, hub: &Hub) -> Response {
         match self {
             Self::Cbs => put_token(request, hub),
-            Self::Management => management::answer(request, hub),
+            Self::Management => management::respond(request, hub),
         }
     }
 }
 
 /// Every token is good.
-fn put_token(request: &Request, hub: &Hub) -> Answer {
+fn put_token(request: &Request, hub: &Hub) -> Response {
     hub.counts.put_tokens.add(1);
     let name =
         request.application_properties.as_ref().and_then(|properties| properties.0.get("name"));
@@ -62,17 +62,17 @@ fn put_token(request: &Request, hub: &Hub) -> Answer {
         _ => String::new(),
     };
     hub.tokens.lock().unwrap_or_else(PoisonError::into_inner).push((audience, text));
-    Answer { status: 202, description: "Accepted", body: Value::Null }
+    Response { status: 202, description: "Accepted", body: Value::Null }
 }
 
-/// What a node says to a request.
-pub(crate) struct Answer {
+/// The response of a node to a request.
+pub(crate) struct Response {
     pub(crate) status: i32,
     pub(crate) description: &'static str,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl Response {
     fn into_reply(self, request: &Request) -> Reply {
         let message_id =
             request.properties.as_ref().and_then(|properties| properties.message_id.clone());
@@ -106,7 +106,7 @@ impl Replies {
             None => self.only_one(node),
         };
         if let Some(link) = link {
-            // The peer may have closed the link without waiting for its answer.
+            // The peer may have closed the link without waiting for its response.
             let _ = link.send(reply).await;
         }
     }
@@ -147,24 +147,24 @@ pub(crate) async fn serve(
         }
         sleep(hub.settle_delay).await;
         let request = delivery.into_message();
-        let answer = match hub.faults.next_reply(node) {
+        let response = match hub.faults.next_reply(node) {
             Some(ReplyFault::Silence) => continue,
             Some(ReplyFault::Status(status)) => {
-                Answer { status, description: "as the test wants it", body: Value::Null }
+                Response { status, description: "as the test wants it", body: Value::Null }
             }
             Some(ReplyFault::Delay(delay)) => {
                 sleep(delay).await;
-                node.answer(&request, &hub)
+                node.respond(&request, &hub)
             }
-            None => node.answer(&request, &hub),
+            None => node.respond(&request, &hub),
         };
         let reply_to =
             request.properties.as_ref().and_then(|properties| properties.reply_to.as_deref());
-        replies.send(node, reply_to, answer.into_reply(&request)).await;
+        replies.send(node, reply_to, response.into_reply(&request)).await;
     }
 }
 
-/// Accepts the link on which answers go.
+/// Accepts the link on which responses go.
 pub(crate) async fn accept_replies(
     node: Node,
     attach: Attach,

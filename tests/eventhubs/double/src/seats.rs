@@ -1,4 +1,4 @@
-//! Who receives from which partition, and who takes it from whom.
+//! The receivers of each partition, and who takes a partition from whom.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -56,7 +56,7 @@ pub(crate) struct Seat {
     displaced: oneshot::Receiver<Displaced>,
 }
 
-/// What a newcomer does to a holder of the same partition and group.
+/// The effect of a new receiver on a holder of the same partition and group.
 #[derive(Debug, PartialEq, Eq)]
 enum Contest {
     Coexist,

@@ -20,7 +20,7 @@ pub(crate) enum Position {
 }
 
 impl Selector {
-    /// What a link without a filter gets: everything.
+    /// A link without a filter gets everything.
     pub(crate) fn everything() -> Self {
         Self { position: Position::Earliest, inclusive: false }
     }

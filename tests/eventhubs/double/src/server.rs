@@ -22,7 +22,7 @@ use crate::seats::AttachedReceiver;
 use crate::wire::{self, Wire};
 use crate::{Config, Counters, connection, websocket};
 
-/// What is on its way in each direction of a connection.
+/// The size of the buffer in each direction of a connection.
 const BUFFER: usize = 256 * 1024;
 
 /// A running double. It stops, and cuts its connections, when it is dropped.
@@ -225,7 +225,7 @@ impl EventHubsDouble {
         self.hub.seats.receivers()
     }
 
-    /// What happened so far.
+    /// Returns the counters of everything that happened so far.
     pub fn counters(&self) -> Counters {
         self.hub.counters()
     }
@@ -252,7 +252,7 @@ struct Door {
     accepted: Arc<AtomicU64>,
 }
 
-/// What is around AMQP.
+/// The layers around AMQP.
 struct Speech {
     tls: Option<TlsAcceptor>,
     websockets: bool,

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-/// What is on its way in each direction.
+/// The size of the buffer in each direction.
 const BUFFER: usize = 64 * 1024;
 
 /// Where the service takes WebSockets.

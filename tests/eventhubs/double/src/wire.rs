@@ -35,7 +35,7 @@ pub(crate) async fn carry(
             let is_end = || frames::performative(&frame).is_some_and(|found| found.code == END);
             if settings.borrow().hides_ends && is_end() { None } else { endings.pass_in(frame) }
         });
-        let answering = async {
+        let responding = async {
             if as_the_service {
                 let change = |frame| endings.pass_out(frame).map(padding::pad);
                 frames::copy(&mut from_double, &mut to_client, change).await
@@ -45,7 +45,7 @@ pub(crate) async fn carry(
         };
         tokio::select! {
             _ = asking => {}
-            _ = answering => {}
+            _ = responding => {}
         }
     };
     tokio::pin!(copying);

@@ -145,7 +145,7 @@ async fn a_bad_offset_and_an_unknown_hub_are_refused() {
         let mut events = receiver.stream_events();
         let first = tokio::time::timeout(PATIENCE, events.next());
         assert!(
-            first.await.expect("an answer in time").is_some_and(|event| event.is_err()),
+            first.await.expect("a response in time").is_some_and(|event| event.is_err()),
             "{hub}"
         );
     }

@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 const PARTITIONS: usize = 8;
 const EVENTS_EACH: i64 = 2_500;
 
-/// What all processors of a test saw; they live on one thread, as their streams are not `Send`.
+/// The events that all processors of a test saw; they live on one thread, as their streams are not `Send`.
 #[derive(Default)]
 struct Seen {
     events: RefCell<BTreeMap<String, Vec<i64>>>,

@@ -140,7 +140,7 @@ async fn a_connection_that_falls_silent() {
 
 #[maybe_async]
 #[test]
-async fn an_attach_that_is_never_answered() {
+async fn an_attach_that_gets_no_response() {
     let double = start(config(4));
     let hub = builder(&double).request_timeout(Duration::from_secs(1)).build().unwrap();
     let fault = || {
@@ -336,7 +336,7 @@ async fn without_a_service_attempts_are_few_and_a_close_is_quick() {
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
 
-/// What comes behind a cut is handed to a receive that waits already, long before its wait is over.
+/// A receive that already waits gets the events that follow a cut long before its wait is over.
 #[maybe_async]
 #[test]
 async fn a_receive_that_waits_when_the_connection_is_cut_returns_with_the_next_event() {
@@ -409,10 +409,10 @@ async fn dropped_readers_leave_the_others_alone() {
     eventually("the dropped ones are gone", || !attached(&double).contains_key("1")).await;
 }
 
-/// A link whose end the service never answers goes on sending, and the connection bears it.
+/// The service never responds to the end of a link and goes on sending; the connection stays usable.
 #[maybe_async]
 #[test]
-async fn an_end_that_is_never_answered_costs_nobody_the_connection() {
+async fn an_end_without_a_response_does_not_cost_others_the_connection() {
     let double = start(config(2));
     double.fill("0", (0..10).map(|_| "event"));
     let hub = hub(&double);
@@ -423,7 +423,7 @@ async fn an_end_that_is_never_answered_costs_nobody_the_connection() {
     double.ignore_ends();
     let begun = Instant::now();
     reader.close().await.unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(4), "a close does not wait for the answer");
+    assert!(begun.elapsed() < Duration::from_secs(4), "a close does not wait for the response");
     pause(Duration::from_secs(6)).await;
     let delivered = || double.counters().delivered["0"];
     let before = delivered();

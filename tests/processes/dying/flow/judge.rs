@@ -1,4 +1,4 @@
-//! What the ledger of a fleet must show.
+//! The rules that the ledger of a fleet must keep.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the fleet tells a consumer of events that is another process.
+//! The orders of the fleet to a consumer of events that is another process.
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;

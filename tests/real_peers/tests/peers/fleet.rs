@@ -16,7 +16,7 @@ const GROUP: &str = "$Default";
 struct Fleet<'a> {
     bed: &'a Bed,
     running: Vec<Consumer>,
-    /// What those that are gone had said.
+    /// The reports of consumers that are gone.
     gone: Vec<(Kind, Heard)>,
     started: usize,
 }

@@ -51,7 +51,7 @@ impl Kind {
     }
 }
 
-/// What a consumer is given beside the bed.
+/// The settings of a consumer beside the bed.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub group: String,
@@ -114,7 +114,7 @@ pub struct Consumer {
     pub heard: Heard,
 }
 
-/// What a consumer has said.
+/// The reports of a consumer.
 #[derive(Clone, Debug, Default)]
 pub struct Heard(pub Vec<Value>);
 

@@ -47,7 +47,7 @@ fn kinds() -> Vec<Value> {
     ]
 }
 
-/// What every consumer must receive of an event beside its place.
+/// The parts of an event that every consumer must receive, beside its position.
 fn expected(sent: &Value, key: Option<&str>) -> Value {
     json!({
         "key": key,

@@ -34,7 +34,7 @@ struct Tool<'a> {
     folder: TempDir,
 }
 
-/// What a run said.
+/// The output of a run.
 #[derive(Debug)]
 struct Ran {
     exit: Option<i32>,

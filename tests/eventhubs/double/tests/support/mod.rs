@@ -1,4 +1,4 @@
-//! What the tests of the official client share.
+//! Helpers that the tests of the official client share.
 
 #![allow(dead_code, unreachable_pub, reason = "every test root mounts it and uses a part of it")]
 

@@ -1,6 +1,6 @@
 //! A checkpoint store in memory that leaves lost claims out.
 //!
-//! The official `InMemoryCheckpointStore` answers a lost claim with an error, which ends `EventProcessor::run`, so
+//! The official `InMemoryCheckpointStore` responds to a lost claim with an error, which ends `EventProcessor::run`, so
 //! two processors cannot share it.
 
 use std::collections::HashMap;

@@ -34,15 +34,15 @@ fn first_write(stored: Option<&str>) -> &'static str {
 
 #[maybe_async]
 #[test]
-async fn a_claim_that_was_applied_although_its_answer_was_lost_is_won() {
+async fn a_claim_that_was_applied_is_won_although_its_response_was_lost() {
     for (way, stored) in WAYS {
         let lost = [
             Fault::DropAfterProcessing,
             Fault::HangAfter,
-            Fault::TruncateAnswer(20),
-            Fault::ApplyThenAnswer(Reply::new(500)),
-            Fault::ApplyThenAnswer(Reply::new(503)),
-            Fault::ApplyThenAnswer(Reply::new(408)),
+            Fault::TruncateResponse(20),
+            Fault::ApplyThenRespond(Reply::new(500)),
+            Fault::ApplyThenRespond(Reply::new(503)),
+            Fault::ApplyThenRespond(Reply::new(408)),
         ];
         for fault in lost {
             let name = fault.name();
@@ -88,9 +88,9 @@ async fn a_claim_that_another_won_meanwhile_is_lost() {
 
 #[maybe_async]
 #[test]
-async fn a_conflict_without_a_lost_answer_is_lost_at_once() {
+async fn a_conflict_without_a_lost_response_is_lost_at_once() {
     for (way, stored) in WAYS {
-        for fault in [Fault::None, Fault::Answer(Reply::new(429))] {
+        for fault in [Fault::None, Fault::Respond(Reply::new(429))] {
             let retried = !matches!(fault, Fault::None);
             let service = BlobService::new("checkpoints");
             let claim = claim_of(&service, stored);
@@ -108,7 +108,7 @@ async fn a_conflict_without_a_lost_answer_is_lost_at_once() {
     }
 }
 
-/// Unlike a container that cannot tell whether it has repeated a write.
+/// Unlike a container that cannot tell whether it has retried a write.
 #[maybe_async]
 #[test]
 async fn an_outdated_claim_is_lost_although_the_owner_has_the_partition() {
@@ -129,7 +129,7 @@ async fn only_a_condition_that_was_not_met_is_a_loss() {
         for code in ["LeaseIdMissing", "LeaseIdMismatchWithBlobOperation", "SystemInUse"] {
             let service = BlobService::new("checkpoints");
             let claim = claim_of(&service, stored);
-            service.inject(move |_| Fault::Answer(error_reply(412, code, "no")));
+            service.inject(move |_| Fault::Respond(error_reply(412, code, "no")));
             let script = Script::over(&service);
             let claims = script.store().claim_ownership(&[claim]).await;
             let (_, error) = claims.failed().next().expect(way);
@@ -173,14 +173,14 @@ async fn a_rival_that_takes_the_record_during_the_inspection_wins() {
     }
 }
 
-/// From the request of this index on, every answer is this status.
+/// From the request of this index on, every response has this status.
 fn failing_from(service: &BlobService, from: usize, status: u16) {
     let mut count = 0;
     service.inject(move |_| {
         count += 1;
         match count - 1 {
             0 => Fault::DropAfterProcessing,
-            index if index >= from => Fault::Answer(error_reply(status, "Scripted", "no")),
+            index if index >= from => Fault::Respond(error_reply(status, "Scripted", "no")),
             _ => Fault::None,
         }
     });
@@ -209,8 +209,8 @@ async fn a_claim_that_cannot_be_settled_fails_with_unknown_outcome() {
 #[maybe_async]
 #[test]
 async fn a_record_that_comes_and_goes_is_settled_in_the_end() {
-    // The first claim is applied, its answer lost; the record is deleted when it is looked for; the second first
-    // claim is applied, its answer lost, too.
+    // The first claim is applied, its response lost; the record is deleted when it is looked for; the second first
+    // claim is applied, its response lost, too.
     let service = BlobService::new("checkpoints");
     let other = service.clone();
     let mut count = 0;
@@ -229,7 +229,7 @@ async fn a_record_that_comes_and_goes_is_settled_in_the_end() {
 
 #[maybe_async]
 #[test]
-async fn a_settling_write_whose_answer_is_lost_is_settled_again() {
+async fn a_settling_write_whose_response_is_lost_is_settled_again() {
     let service = BlobService::new("checkpoints");
     let mut count = 0;
     service.inject(move |_| {
@@ -263,7 +263,7 @@ async fn a_late_copy_of_a_claim_changes_nothing() {
 #[maybe_async]
 #[test]
 async fn a_lost_response_to_a_release_is_settled() {
-    // Applied, answer lost.
+    // Applied, response lost.
     let service = BlobService::new("checkpoints");
     let claim = claim_of(&service, Some("a"));
     service.queue_faults([Fault::DropAfterProcessing]);

@@ -89,7 +89,7 @@ impl Refusal {
     }
 
     pub(super) fn reply(self, request: &Recorded) -> Reply {
-        // A HEAD answer has its error code in the header only.
+        // A HEAD response has its error code in the header only.
         if request.method == "HEAD" {
             return Reply::new(self.status).header("x-ms-error-code", self.code);
         }
@@ -97,7 +97,7 @@ impl Refusal {
     }
 }
 
-/// An error answer as the service writes it, for [`Fault::Answer`](super::Fault::Answer).
+/// An error response as the service writes it, for [`Fault::Respond`](super::Fault::Respond).
 pub fn error_reply(status: u16, code: &str, message: &str) -> Reply {
     let body = format!("{XML_START}<Error><Code>{code}</Code><Message>{message}</Message></Error>");
     Reply::new(status)
@@ -106,7 +106,7 @@ pub fn error_reply(status: u16, code: &str, message: &str) -> Reply {
         .body(body)
 }
 
-/// The headers of every answer.
+/// The headers of every response.
 pub(super) fn with_common_headers(reply: Reply, state: &mut State, request: &Recorded) -> Reply {
     let version = request.header("x-ms-version").unwrap_or("2009-09-19");
     let reply = reply
