@@ -75,11 +75,12 @@ impl RoundState {
         self.membership.retry_in(pause, now)
     }
 
-    /// Applies a listing, plans the claims, and opens the round.
+    /// Applies a listing, plans the claims, and opens the round. With `renews_only`, nothing else is claimed.
     pub(crate) fn open(
         &mut self,
         token: RoundToken,
         partition_ids: &[String],
+        renews_only: bool,
         listing: Listing<PartitionOwnership>,
         budget: Budget,
         now: Instant,
@@ -97,6 +98,8 @@ impl RoundState {
             // In a secondary, the records of others look older than they are, and some may be missing.
             let records = &self.holdings.records;
             plan.keep_renewals(|renewal| !records.is_outcome_unknown(renewal.partition_id()));
+        } else if renews_only {
+            plan.keep_renewals(|_| true);
         }
         let to_relinquish = self.holdings.leave(&mut plan, now);
         let (active_owners, share) = (plan.active_owners, plan.share);
@@ -302,7 +305,7 @@ mod tests {
             let mut state = RoundState::new(group, "me".into(), options, positions, 0).unwrap();
             let token = state.begin_round(now).unwrap();
             let ids = ["0".to_owned()];
-            let mut round = state.open(token, &ids, listing("1"), budget(now), now).unwrap();
+            let mut round = state.open(token, &ids, false, listing("1"), budget(now), now).unwrap();
             let sent = was_sent.then(|| state.next_claim(&mut round, now).unwrap());
             state.begin_stop();
             Self { state, released: Released::default(), round, sent, now }
@@ -332,7 +335,7 @@ mod tests {
         let mut stopped = Stopped::new(false);
         let Stopped { state, round, now, .. } = &mut stopped;
         let (token, now) = (round.token, *now);
-        assert!(state.open(token, &["0".into()], listing("0"), budget(now), now).is_err());
+        assert!(state.open(token, &["0".into()], false, listing("0"), budget(now), now).is_err());
         assert!(state.next_claim(round, now).is_none());
         assert!(state.start(token, Starts::default(), now).is_err());
         assert!(state.begin_round(now).is_err(), "nor does another one begin");

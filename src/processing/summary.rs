@@ -14,7 +14,8 @@ pub struct Summary {
     pub dead_lettered: usize,
     /// Partitions that were relinquished at the stop, so that other consumers take them at once.
     pub relinquished: usize,
-    /// Partitions whose last position could not be stored in time: their next owner processes some events again.
+    /// Partitions whose last position is not stored: there was no time, the partition was lost during the stop, or a later
+    /// checkpoint is stored. Their next owner processes some events again.
     pub unsaved: Vec<String>,
     /// Partitions whose handler had not returned when the shutdown timeout ended.
     pub unfinished: Vec<String>,

@@ -195,6 +195,28 @@ impl OwnershipManager {
     /// id that cannot be stored. [`ErrorKind::Other`](crate::ErrorKind::Other) if [`relinquish_all`](Self::relinquish_all)
     /// was called in the meantime; then nothing is won.
     pub async fn round<T: AsRef<str> + Sync>(&self, partition_ids: &[T]) -> Result<Round> {
+        self.take_turn(partition_ids, false).await
+    }
+
+    /// Runs a round that only renews, for a consumer that finishes its work before it stops.
+    ///
+    /// Pass the partitions that are still being read. Nothing is claimed from other consumers, not even what they took from
+    /// this one; those partitions are reported as revoked.
+    ///
+    #[doc = example!("manager/renew")]
+    ///
+    /// # Errors
+    ///
+    /// As [`round`](Self::round).
+    pub async fn renew<T: AsRef<str> + Sync>(&self, partition_ids: &[T]) -> Result<Round> {
+        self.take_turn(partition_ids, true).await
+    }
+
+    async fn take_turn<T: AsRef<str> + Sync>(
+        &self,
+        partition_ids: &[T],
+        renews_only: bool,
+    ) -> Result<Round> {
         let partition_ids: Vec<_> = partition_ids.iter().map(|id| id.as_ref().to_owned()).collect();
         if partition_ids.is_empty() {
             return Err(Error::invalid_input(
@@ -203,7 +225,8 @@ impl OwnershipManager {
         }
         let token = self.state().begin_round(self.now())?;
         let _turn = self.inner.round.lock().await;
-        let round = self.inner.interrupt.run(self.run_round(token, &partition_ids)).await;
+        let round = self.run_round(token, &partition_ids, renews_only);
+        let round = self.inner.interrupt.run(round).await;
         round.unwrap_or_else(|| Err(stopped()))
     }
 

@@ -18,6 +18,7 @@ impl OwnershipManager {
         &self,
         token: RoundToken,
         partition_ids: &[String],
+        renews_only: bool,
     ) -> Result<Round> {
         self.state().check(token)?;
         let started = self.now();
@@ -26,7 +27,7 @@ impl OwnershipManager {
         let listing = self.list(deadline).await?;
         let now = self.now();
         let budget = self.claim_budget(now, deadline);
-        let round = self.state().open(token, partition_ids, listing, budget, now)?;
+        let round = self.state().open(token, partition_ids, renews_only, listing, budget, now)?;
         self.warn_of_shared_owner_id(&round);
         let round = Mutex::new(round);
         self.claim_all(&round).await;

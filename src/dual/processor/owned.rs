@@ -20,6 +20,8 @@ use crate::processing::{
 const LONG_WAIT: Duration = Duration::from_secs(5);
 /// The wait of a receive that cannot be interrupted.
 const SHORT_WAIT: Duration = Duration::from_millis(250);
+/// How often to ask whether sequence numbers have restarted, if there is no answer.
+const MAX_QUESTIONS: u32 = 5;
 
 /// A partition that this consumer reads.
 ///
@@ -128,6 +130,10 @@ impl OwnedPartition {
         self.reader = None;
         self.partition.set_interrupter(None);
         self.partition.link_ended();
+        self.pause_before_retry();
+    }
+
+    fn pause_before_retry(&mut self) {
         self.failures = self.failures.saturating_add(1);
         let fleet = self.fleet();
         let pause = fleet.settings.retry.pause(self.failures, fastrand::u64(..));
@@ -251,15 +257,16 @@ impl OwnedPartition {
             if has_tried && until.is_some_and(|until| until <= clock.now()) {
                 return Some(Vec::new());
             }
+            has_tried = true;
             if self.buffer.is_empty() && self.end.is_some() {
                 // Until it is known, the end stays, because the future may be dropped.
-                let restarts = self.is_position_lost() && self.has_restarted().await;
-                if let Some(end) = self.end.take() {
+                if let Some(restarts) = self.restarts(until).await
+                    && let Some(end) = self.end.take()
+                {
                     self.ended(end, restarts);
                 }
                 continue;
             }
-            has_tried = true;
             if self.reader.is_none() && !self.open(until).await {
                 continue;
             }
@@ -288,26 +295,42 @@ impl OwnedPartition {
         }
     }
 
-    /// Returns whether the partition has events that are new although their numbers are not, because the event hub was
-    /// created again. If that cannot be found out, events may be repeated, but none is skipped.
-    async fn has_restarted(&mut self) -> bool {
-        let Some(last) = self.partition.last_received() else { return false };
+    /// After a lost position, returns whether the partition has events that are new although their numbers are not, because
+    /// the event hub was created again. `None` if that is not known yet.
+    async fn restarts(&mut self, limit: Option<Instant>) -> Option<bool> {
+        let is_lost = self.is_position_lost();
+        let Some(last) = self.partition.last_received().filter(|_| is_lost) else {
+            return Some(false);
+        };
+        if self.pauses(limit).await {
+            return None;
+        }
         let source: Arc<dyn EventSource> = Arc::clone(&self.fleet().source);
         match source.partition_properties(self.partition.id()).await {
-            Ok(properties) => properties.last_enqueued.sequence_number < last,
+            Ok(properties) => Some(properties.last_enqueued.sequence_number < last),
             Err(error) => {
                 self.fleet().report(Some(&self.partition), &error);
-                true
+                self.pause_before_retry();
+                // Events may then be repeated, but none is skipped.
+                (self.failures >= MAX_QUESTIONS).then_some(true)
             }
         }
     }
 
+    /// Waits for the end of a pause, but no longer than this. Returns `false` if there is none.
+    async fn pauses(&mut self, limit: Option<Instant>) -> bool {
+        let clock = self.fleet().clock.clone();
+        let Some(until) = self.wait_until.filter(|until| *until > clock.now()) else {
+            return false;
+        };
+        let until = limit.map_or(until, |limit| limit.min(until));
+        self.partition.bell.wait(Some(until)).await;
+        true
+    }
+
     /// Opens the link, but waits no longer than this to retry. Returns `false` if there is none yet.
     async fn open(&mut self, limit: Option<Instant>) -> bool {
-        let clock = self.fleet().clock.clone();
-        if let Some(until) = self.wait_until.filter(|until| *until > clock.now()) {
-            let until = limit.map_or(until, |limit| limit.min(until));
-            self.partition.bell.wait(Some(until)).await;
+        if self.pauses(limit).await {
             return false;
         }
         let source: Arc<dyn EventSource> = Arc::clone(&self.fleet().source);

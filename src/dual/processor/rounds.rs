@@ -152,7 +152,11 @@ impl Rounds {
         let began = self.fleet.clock.now();
         // Partitions that are left from here on were not known to this round.
         let left = self.fleet.left();
-        let round = manager.round(ids).await;
+        let round = if self.fleet.is_stopping() {
+            manager.renew(ids).await
+        } else {
+            manager.round(ids).await
+        };
         let took = self.fleet.clock.now().saturating_duration_since(began);
         let owned = round.as_ref().map(|round| round.owned.len());
         self.fleet.observers.tell(LOG, |observer| observer.round(took, owned));

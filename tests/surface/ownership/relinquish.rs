@@ -353,3 +353,32 @@ async fn a_round_in_progress_does_not_bring_back_what_is_given_up() {
         assert_eq!(round.won.len(), 4, "{given_up}: nothing of it is left");
     }
 }
+
+/// A consumer that finishes its work keeps what it has, and takes nothing.
+#[maybe_async]
+#[test]
+async fn a_renewal_claims_nothing() {
+    let model = Model::new();
+    let (a, b) = (model.consumer("a"), model.consumer("b"));
+    let _ = a.round(&partitions(2)).await.unwrap();
+    let _ = b.round(&partitions(2)).await.unwrap();
+    let round = a.round(&partitions(2)).await.unwrap();
+    let kept = round.owned[0].as_str();
+    // The other consumer is gone, so a round would take its partition.
+    for _ in 0..5 {
+        model.advance(30);
+        a.script.take_calls();
+        let round = a.renew(&partitions(2)).await.unwrap();
+        assert_eq!((round.owned, round.won.len()), (vec![kept.to_owned()], 0));
+        assert_eq!(a.script.take_calls(), [Call::ListOwnership, Call::Claim(kept.to_owned())]);
+    }
+    // What another one took is given up.
+    let c = model.consumer("c");
+    let _ = c.round(&[kept]).await.unwrap();
+    model.advance(200);
+    let _ = c.round(&[kept]).await.unwrap();
+    let round = a.renew(&[kept]).await.unwrap();
+    assert_eq!((round.owned.len(), round.won.len(), round.revoked.len()), (0, 0, 1));
+    let round = a.round(&partitions(2)).await.unwrap();
+    assert_eq!(round.won.len(), 1, "a round does claim");
+}

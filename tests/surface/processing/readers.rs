@@ -38,6 +38,8 @@ struct Source {
     habit: Habit,
     receives: Arc<AtomicUsize>,
     calls: AtomicUsize,
+    /// How often the properties of a partition cannot be read.
+    failures: AtomicUsize,
 }
 
 struct Reader {
@@ -48,8 +50,9 @@ struct Reader {
 
 impl Source {
     fn new(world: &World, habit: Habit) -> Self {
-        let (receives, calls) = (Arc::default(), AtomicUsize::new(0));
-        Self { inner: world.source(), habit, receives, calls }
+        let (receives, calls, failures) =
+            (Arc::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { inner: world.source(), habit, receives, calls, failures }
     }
 
     fn call(&self) {
@@ -72,6 +75,10 @@ impl EventSource for Source {
     }
 
     async fn partition_properties(&self, partition_id: &str) -> Result<PartitionProperties> {
+        if self.failures.load(Ordering::SeqCst) > 0 {
+            self.failures.fetch_sub(1, Ordering::SeqCst);
+            return Err(broken());
+        }
         self.inner.partition_properties(partition_id).await
     }
 
@@ -242,6 +249,30 @@ async fn the_events_of_an_event_hub_that_was_created_again_are_handled_and_what_
         world.until("they are handled again", |world| world.handled().1 == 10).await;
         let summary = member.stop().await;
         assert_eq!((world.stored("0"), summary.unsaved), (Some(4), vec![]));
+    }
+}
+
+/// Whether the numbers have restarted is asked until it is known, so that what was handled is not repeated for want of an
+/// answer. A source that never answers keeps nobody from reading on.
+#[maybe_async]
+#[test]
+async fn a_lost_position_repeats_nothing_although_the_properties_cannot_be_read_at_first() {
+    for (failures, again) in [(0, 0), (4, 0), (1_000, 10)] {
+        let world = World::new(1);
+        world.publish("0", 10);
+        let source = Source::new(&world, Habit::AppendsMore);
+        source.failures.store(failures, Ordering::SeqCst);
+        let builder = EventHubConsumerClient::builder(source, world.store("a")).owner_id("a");
+        let member = world.run("a", world.time.build(builder), handle);
+        world.until_handled(10).await;
+        let lost = ReadEnd::PositionLost("it is not known".to_owned());
+        world.hub.fail_next_receive("0", lost).unwrap();
+        world.publish("0", 5);
+        world.until_handled(15).await;
+        world.time.sleep(60 * SECOND).await;
+        let summary = member.stop().await;
+        assert_eq!(world.handled(), (15, again), "{failures}");
+        assert_eq!((world.stored("0"), summary.unsaved), (Some(14), vec![]));
     }
 }
 
