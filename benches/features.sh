@@ -22,7 +22,7 @@ only `reqwest` and `rustls`;reqwest,rustls
 only `reqwest` and `rustls-ring`;reqwest,rustls-ring
 only `reqwest` and `native-tls`;reqwest,native-tls
 the clients of both, `rustls`;ureq,reqwest,rustls
-the default, which is that with `serde`;default
+the default: the row above, with `serde`;default
 only `amqp`, `rustls` and `blocking`, without a client;amqp,rustls,blocking
 only `azure_core` and `aio`, without a client;azure_core,aio
 only `azure_messaging_eventhubs`, without a client and the AMQP stack;azure_messaging_eventhubs
