@@ -323,13 +323,13 @@ async fn secrets_in_the_wrong_place_are_not_shown() {
         EventHub::builder_from_connection_string(string, group, name)
     };
     let mut builders = vec![
-        from(&string, "$Default", Some(HUB)).custom_endpoint(&format!("amqps://user:{KEY}@host")),
+        from(&string, "$Default", Some(HUB)).custom_endpoint(format!("amqps://user:{KEY}@host")),
         from(&string, "$Default", Some(HUB)).custom_endpoint("amqps://user:S0VZ@host"),
     ];
     for secret in [KEY, KEY.trim_end_matches('='), &string] {
         builders.extend([
             from(&string, "$Default", Some(HUB)).custom_endpoint(secret),
-            from(&string, "$Default", Some(HUB)).custom_endpoint(&format!("https://{secret}")),
+            from(&string, "$Default", Some(HUB)).custom_endpoint(format!("https://{secret}")),
             from(&format!("{string};EntityPath={secret}"), "$Default", Some(HUB)),
             from(&format!("{string};EntityPath={HUB}"), "$Default", Some(secret)),
             from("$Default", secret, None),
