@@ -43,7 +43,7 @@ async fn at_once<T, R, W: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) ->
     futures_util::future::join_all(items.into_iter().map(work)).await
 }
 
-/// Does all the work in parallel, each part in a task of its own of a runtime with several threads.
+/// Does all the work in parallel, each part in its own task on a runtime with several threads.
 async fn in_parallel<T, R, W>(items: Vec<T>, work: impl Fn(T) -> W) -> Vec<R>
 where
     R: Send + 'static,

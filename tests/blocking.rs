@@ -29,7 +29,7 @@ use maybe_async::must_be_sync as maybe_async;
 
 const IS_BLOCKING: bool = true;
 
-/// Does all the work at once, each part on a thread of its own.
+/// Does all the work at once, each part on its own thread.
 fn at_once<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
         let work = &work;

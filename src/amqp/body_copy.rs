@@ -31,7 +31,7 @@ pub(super) fn copied(body: &[u8]) -> Bytes {
         free.extend_from_slice(body);
         free.split().freeze()
     });
-    // A thread that is ending has no storage of its own.
+    // Thread-local storage is gone while a thread exits.
     shared.unwrap_or_else(|_| Bytes::copy_from_slice(body))
 }
 

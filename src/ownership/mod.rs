@@ -33,5 +33,5 @@ pub use options::{BalanceStrategy, OwnershipOptions};
 pub use round::{FailedClaim, Round, UnstartedPartition, WonPartition};
 pub(crate) use round::{OpenRound, out_of_time, unsent};
 pub use starting_position::{StartingPosition, StartingPositions};
-pub(crate) use state::RoundState;
+pub(crate) use state::{RoundState, shared_owner_id};
 pub(crate) use stop::{Released, RoundToken, stopped};

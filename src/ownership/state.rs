@@ -258,10 +258,11 @@ impl RoundState {
     }
 }
 
-fn shared_owner_id(owner_id: &str, partition_ids: &[String]) -> Error {
+/// The error for partitions that another process with the same owner id also processes.
+pub(crate) fn shared_owner_id(owner_id: &str, partition_ids: &[String]) -> Error {
     let text = format!(
-        "owner id {owner_id:?}: another process writes ownership records with it (partitions {partition_ids:?}). \
-         Give each running consumer its own owner id"
+        "owner id {owner_id:?}: another process writes ownership records with it (partitions {partition_ids:?}), so their \
+         events are processed twice. Give each running consumer its own owner id"
     );
     Error::new(ErrorKind::Configuration, text)
 }

@@ -20,7 +20,7 @@ pub enum CheckpointOutcome<'a> {
     /// A later checkpoint is stored, so another consumer is ahead. The partition counts as lost.
     Stale,
     /// A later checkpoint is stored that this consumer itself wrote or read, so nothing was stored. This happens after the
-    /// event hub was created again, with sequence numbers that restart: reset or delete its checkpoints.
+    /// event hub was recreated, with sequence numbers that restart: reset or delete its checkpoints.
     OutOfOrder,
     /// The write failed. It is retried while the partition is owned.
     Failed(&'a Error),

@@ -72,7 +72,7 @@ impl Tasks {
         Ok(())
     }
 
-    /// What runs is dropped where it waits, and nothing more is started.
+    /// Aborts all running tasks at their next `await`, and starts no new ones.
     pub(crate) fn abort_all(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.is_over = true;

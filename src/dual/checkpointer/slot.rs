@@ -309,8 +309,8 @@ fn note_failure(span: &Span, result: &Result<CheckpointUpdate>) {
 
 fn not_stored(partition_id: &str) -> Error {
     let text = format!(
-        "checkpoint of partition {partition_id}: it is not stored, because a later one is. If the event hub was created \
-         again or failed over, its sequence numbers have restarted: reset or delete its checkpoints"
+        "checkpoint of partition {partition_id}: it is not stored, because a later one is. If the event hub was \
+         recreated or failed over, its sequence numbers have restarted: reset or delete its checkpoints"
     );
     Error::new(ErrorKind::InvalidData, text)
 }

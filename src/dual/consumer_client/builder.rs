@@ -139,8 +139,8 @@ impl EventHubConsumerClientBuilder {
         self
     }
 
-    /// Sets after how long without an event `receive_batch` delivers an empty batch. Default: `None`, never. Zero means
-    /// never, too, as in Python.
+    /// Sets after how long without an event `receive_batch` delivers an empty batch. Default: `None`, never. As in
+    /// Python, zero also means never.
     ///
     #[cfg_attr(not(doctest), doc = example!("client_builder/batches"))]
     pub fn max_wait_time(mut self, wait: Option<Duration>) -> Self {

@@ -20,8 +20,8 @@ use crate::processing::{
 const LONG_WAIT: Duration = Duration::from_secs(5);
 /// The wait of a receive that cannot be interrupted.
 const SHORT_WAIT: Duration = Duration::from_millis(250);
-/// How often to ask whether sequence numbers have restarted, if there is no answer.
-const MAX_QUESTIONS: u32 = 5;
+/// The number of attempts to find out whether sequence numbers have restarted.
+const MAX_ATTEMPTS: u32 = 5;
 
 /// A partition that this consumer reads.
 ///
@@ -296,7 +296,7 @@ impl OwnedPartition {
     }
 
     /// After a lost position, returns whether the partition has events that are new although their numbers are not, because
-    /// the event hub was created again. `None` if that is not known yet.
+    /// the event hub was recreated. `None` if that is not known yet.
     async fn restarts(&mut self, limit: Option<Instant>) -> Option<bool> {
         let is_lost = self.is_position_lost();
         let Some(last) = self.partition.last_received().filter(|_| is_lost) else {
@@ -312,7 +312,7 @@ impl OwnedPartition {
                 self.fleet().report(Some(&self.partition), &error);
                 self.pause_before_retry();
                 // Events may then be repeated, but none is skipped.
-                (self.failures >= MAX_QUESTIONS).then_some(true)
+                (self.failures >= MAX_ATTEMPTS).then_some(true)
             }
         }
     }

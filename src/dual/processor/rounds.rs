@@ -7,7 +7,9 @@ use super::fleet::{Fleet, Start, is_permanent};
 use super::{Job, LOG, OwnershipManager, Step, maybe_async, workers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
-use crate::ownership::{Revocation, RevocationCause, StartingPosition, WonPartition};
+use crate::ownership::{
+    Revocation, RevocationCause, StartingPosition, WonPartition, shared_owner_id,
+};
 use crate::processing::LeaveCause;
 
 /// How often to look for new partitions, which are rarely added to an event hub.
@@ -172,13 +174,8 @@ impl Rounds {
             self.fleet.report(None, &failed.error);
         }
         if !round.same_owner_id.is_empty() {
-            let text = format!(
-                "owner id {:?}: another process writes ownership records with it (partitions {:?}), so their events are \
-                 processed twice. Give each running consumer an owner id of its own",
-                manager.owner_id(),
-                round.same_owner_id
-            );
-            self.fleet.report(None, &Error::new(ErrorKind::Configuration, text));
+            let error = shared_owner_id(&manager.owner_id(), &round.same_owner_id);
+            self.fleet.report(None, &error);
         }
         for won in round.won {
             self.fleet.win(started_at(won));

@@ -132,7 +132,7 @@ fn keep_as_it_comes(buffers: &mut dyn Buffers) -> Result<bool, Error> {
     for place in places {
         input[place..place + DECODES.1.len()].copy_from_slice(DECODES.1);
     }
-    // What has arrived cannot be written to, so it is taken out and put back.
+    // The input buffer is read-only, so the bytes are taken out, changed and put back.
     buffers.input_consume(input.len());
     let free = buffers.input_append_buf();
     if free.len() < input.len() {
